@@ -1,0 +1,194 @@
+"""Read, resample, mix down and align audio.
+
+Conventions: float32 ``[channels, time]``, full scale -1..1, rates in Hz. Both sides of a pair go
+through the same resampler (soxr HQ): mixing two drops *identical* audio from 4.64 to 4.58 PESQ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from snac_eval.errors import AudioError
+from snac_eval.types import Clip, Waveform
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RESAMPLER = "soxr-HQ"
+AUDIO_SUFFIXES = frozenset(
+    {".wav", ".flac", ".mp3", ".ogg", ".opus", ".oga", ".aif", ".aiff", ".au", ".m4a", ".aac", ".w64"}
+)
+_PYAV_SUFFIXES = frozenset({".m4a", ".aac"})
+MAX_CHANNELS = 2
+
+
+def probe(path: Path) -> tuple[float, int, int]:
+    """Duration in seconds, sample rate in Hz and channel count, from the header alone.
+
+    Raises AudioError when the file is missing or no audio.
+    """
+    if path.suffix.lower() in _PYAV_SUFFIXES:
+        waveform = _decode_pyav(path)
+        return waveform.duration_s, waveform.sample_rate, waveform.num_channels
+    import soundfile
+
+    try:
+        info = soundfile.info(str(path))
+    except (soundfile.LibsndfileError, OSError, TypeError) as error:
+        raise AudioError(_unreadable(path, error)) from error
+    return info.frames / info.samplerate, int(info.samplerate), int(info.channels)
+
+
+def read(path: Path, start_s: float = 0.0, length_s: float | None = None) -> Waveform:
+    """Samples of a file, or of an excerpt of it.
+
+    Raises AudioError when the file is missing, no audio, empty, or holds NaN or infinity.
+    """
+    if path.suffix.lower() in _PYAV_SUFFIXES:
+        waveform = _cut(_decode_pyav(path), start_s, length_s)
+    else:
+        waveform = _read_soundfile(path, start_s, length_s)
+    if waveform.num_samples == 0:
+        raise AudioError(f"{path}: holds no samples; remove it from the dataset")
+    if not np.isfinite(waveform.samples).all():
+        raise AudioError(f"{path}: holds NaN or infinite samples; repair or remove it")
+    return waveform
+
+
+def read_clip(clip: Clip, max_duration_s: float) -> Waveform:
+    """Samples of a clip, checked against the length and the channel count that can be scored."""
+    if clip.problem:
+        raise AudioError(clip.problem)
+    if clip.duration_s > max_duration_s:
+        raise AudioError(
+            f"{clip.path}: lasts {clip.duration_s:.0f} s, more than --max-duration {max_duration_s:g};"
+            " cut it with a manifest (start, duration) or raise the limit"
+        )
+    if clip.num_channels > MAX_CHANNELS:
+        raise AudioError(
+            f"{clip.path}: has {clip.num_channels} channels; mono and stereo are scored, mix it down"
+        )
+    return read(clip.path, clip.start_s, clip.length_s)
+
+
+def write(path: Path, waveform: Waveform) -> None:
+    """Write 32-bit float WAV, or what the suffix names. Raises AudioError when that fails."""
+    import soundfile
+
+    subtype = "FLOAT" if path.suffix.lower() == ".wav" else None
+    try:
+        soundfile.write(str(path), waveform.samples.T, waveform.sample_rate, subtype=subtype)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise AudioError(f"{path}: cannot write audio here: {error}") from error
+
+
+def resample(waveform: Waveform, sample_rate: int) -> Waveform:
+    """The same audio at another rate (soxr, high quality); itself when the rate is the same."""
+    if waveform.sample_rate == sample_rate:
+        return waveform
+    import soxr
+
+    resampled = soxr.resample(waveform.samples.T, waveform.sample_rate, sample_rate, quality="HQ")
+    return Waveform(np.ascontiguousarray(resampled.T, dtype=np.float32), sample_rate)
+
+
+def to_mono(waveform: Waveform) -> Waveform:
+    """Mean of the channels; itself when there is one."""
+    if waveform.num_channels == 1:
+        return waveform
+    return replace(waveform, samples=waveform.samples.mean(axis=0, keepdims=True))
+
+
+def fit_length(waveform: Waveform, num_samples: int) -> Waveform:
+    """Trim or zero-pad at the end to exactly ``num_samples``."""
+    missing = num_samples - waveform.num_samples
+    if missing <= 0:
+        return replace(waveform, samples=waveform.samples[:, :num_samples])
+    return replace(waveform, samples=np.pad(waveform.samples, ((0, 0), (0, missing))))
+
+
+def measure_delay(reference: NDArray[np.float32], estimate: NDArray[np.float32], limit: int) -> int:
+    """Samples by which ``estimate [time]`` lags ``reference [time]``, within ``limit``.
+
+    The peak of the magnitude of the cross-correlation, so that an inverted signal still aligns.
+    """
+    from scipy.signal import correlate
+
+    correlation = np.abs(correlate(estimate.astype(np.float64), reference.astype(np.float64)))
+    zero = len(reference) - 1
+    low, high = max(0, zero - limit), min(len(correlation), zero + limit + 1)
+    return int(np.argmax(correlation[low:high])) + low - zero
+
+
+def file_sha256(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def make_clip(path: Path, root: Path, **fields: object) -> Clip:
+    """A clip of one file below ``root``, with what its header says.
+
+    A file that cannot be read becomes a clip with ``problem`` set, so that one bad file costs one
+    error row and not the run. ``fields`` override any field of :class:`Clip`.
+    """
+    relative = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+    known: dict[str, object] = {"id": Path(relative).with_suffix("").as_posix(), **fields}
+    try:
+        duration_s, sample_rate, num_channels = probe(path)
+        known = {"duration_s": duration_s, "sample_rate": sample_rate, **known}
+        known = {"num_channels": num_channels, "sha256": file_sha256(path), **known}
+    except (AudioError, OSError) as error:
+        digest = hashlib.sha256(f"unreadable:{path}".encode()).hexdigest()
+        known = {"duration_s": 0.0, "sample_rate": 0, "sha256": digest, "problem": str(error), **known}
+    return Clip(path=path, relative_path=relative, **known)  # type: ignore[arg-type]
+
+
+def _read_soundfile(path: Path, start_s: float, length_s: float | None) -> Waveform:
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            rate = int(file.samplerate)
+            file.seek(min(round(start_s * rate), file.frames))
+            frames = -1 if length_s is None else round(length_s * rate)
+            samples = file.read(frames, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError, TypeError) as error:
+        raise AudioError(_unreadable(path, error)) from error
+    return Waveform(np.ascontiguousarray(samples.T), rate)
+
+
+def _decode_pyav(path: Path) -> Waveform:
+    import av
+    from av.audio.resampler import AudioResampler
+
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.audio[0]
+            rate = int(stream.rate)
+            resampler = AudioResampler(format="fltp", rate=rate)
+            frames = [part for frame in container.decode(stream) for part in resampler.resample(frame)]
+            blocks = [frame.to_ndarray() for frame in frames]
+    except (av.error.FFmpegError, OSError, IndexError) as error:
+        raise AudioError(_unreadable(path, error)) from error
+    if not blocks:
+        raise AudioError(f"{path}: holds no samples; remove it from the dataset")
+    return Waveform(np.concatenate(blocks, axis=1).astype(np.float32), rate)
+
+
+def _cut(waveform: Waveform, start_s: float, length_s: float | None) -> Waveform:
+    start = round(start_s * waveform.sample_rate)
+    end = None if length_s is None else start + round(length_s * waveform.sample_rate)
+    return replace(waveform, samples=waveform.samples[:, start:end])
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    if not path.exists():
+        return f"{path}: no such file"
+    detail = " ".join(str(error).split())
+    return f"{path}: cannot be read as audio ({detail}); repair or remove it"

@@ -1,0 +1,75 @@
+"""Everything that snac-eval raises on purpose.
+
+Each message is one line for the user: what was wrong, where, and what to do.
+The command line prints it and exits with :attr:`SnacEvalError.exit_code`.
+
+    SnacEvalError
+    ├── UsageError              a flag, a name or an option that makes no sense
+    │   └── UnknownNameError    no codec, dataset or metric of that name
+    ├── CardError               a TOML card that cannot be read
+    ├── DatasetError            a corpus that is missing, empty or broken
+    │   └── DownloadError       a download that failed or did not match its checksum
+    ├── AudioError              a file or an array that is no usable audio
+    ├── WeightsUnavailable      weights that are neither local, cached nor reachable
+    ├── CheckpointError         weights or a configuration that cannot be loaded
+    ├── CodecError              a codec that cannot do what was asked
+    ├── StoreError              a store that is damaged or of another version
+    ├── OutputError             a place that cannot be written
+    └── TooManyFailures         a finished run whose failures outnumber what was allowed
+"""
+
+
+class SnacEvalError(Exception):
+    """Base of every error that is meant for the user. Exit code 2."""
+
+    exit_code = 2
+
+
+class UsageError(SnacEvalError):
+    """A flag, a name or an option makes no sense."""
+
+
+class UnknownNameError(UsageError):
+    """No codec, dataset or metric has that name."""
+
+
+class CardError(SnacEvalError):
+    """A TOML card cannot be read or is incomplete."""
+
+
+class DatasetError(SnacEvalError):
+    """A corpus is missing, empty or broken."""
+
+
+class DownloadError(DatasetError):
+    """A download failed or did not match its checksum."""
+
+
+class AudioError(SnacEvalError):
+    """A file or an array is no usable audio."""
+
+
+class WeightsUnavailable(SnacEvalError):  # noqa: N818 - reads as the state it reports
+    """Weights are neither local nor cached nor reachable."""
+
+
+class CheckpointError(SnacEvalError):
+    """Weights or their configuration cannot be loaded."""
+
+
+class CodecError(SnacEvalError):
+    """A codec cannot do what was asked."""
+
+
+class StoreError(SnacEvalError):
+    """A result store is damaged or was written by another version."""
+
+
+class OutputError(SnacEvalError):
+    """A result cannot be written where it was asked for."""
+
+
+class TooManyFailures(SnacEvalError):  # noqa: N818 - reads as the state it reports
+    """The run finished, but more clips failed than was allowed. Exit code 1."""
+
+    exit_code = 1

@@ -1,0 +1,124 @@
+"""Find codecs, datasets and metrics by name.
+
+Everything registers by entry point, ours and a third party's alike:
+
+==================== ===================================== =====================================
+group                name                                  object
+==================== ===================================== =====================================
+snac_eval.codecs     codec family, as cards name it        ``(CodecRequest) -> Codec``
+snac_eval.datasets   loader, as cards name it              ``(DatasetRequest) -> Dataset``
+snac_eval.metrics    metric name                           class without arguments, with ``info``
+snac_eval.cards      any                                   package whose folder holds cards
+==================== ===================================== =====================================
+
+Nothing is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from snac_eval import cards
+from snac_eval.errors import UnknownNameError, UsageError
+from snac_eval.types import (
+    AnyMetric,
+    Codec,
+    CodecCard,
+    CodecRequest,
+    Dataset,
+    DatasetCard,
+    DatasetRequest,
+    ReconstructionSource,
+)
+
+_T = TypeVar("_T")
+
+
+def codec_card(name: str, card_dirs: Sequence[Path] = ()) -> CodecCard:
+    """Card of ``name``, which may carry an argument: ``files:DIR`` gives the card ``files``."""
+    files = cards.card_files("codecs", (*_plugin_dirs(), *card_dirs))
+    return cards.read_codec_card(_pick(name.partition(":")[0], files, "codec", "codecs"))
+
+
+def dataset_card(name: str, card_dirs: Sequence[Path] = ()) -> DatasetCard:
+    """Card of ``name``, which may carry an argument: ``librispeech:dev-clean``."""
+    files = cards.card_files("datasets", (*_plugin_dirs(), *card_dirs))
+    return cards.read_dataset_card(_pick(name.partition(":")[0], files, "dataset", "datasets"))
+
+
+def codec_names(card_dirs: Sequence[Path] = ()) -> list[str]:
+    """Names of every codec card in reach, sorted."""
+    return sorted(cards.card_files("codecs", (*_plugin_dirs(), *card_dirs)))
+
+
+def dataset_names(card_dirs: Sequence[Path] = ()) -> list[str]:
+    """Names of every dataset card in reach, sorted."""
+    return sorted(cards.card_files("datasets", (*_plugin_dirs(), *card_dirs)))
+
+
+def metric_names() -> list[str]:
+    """Names of every metric in reach, sorted."""
+    return sorted(_group("snac_eval.metrics"))
+
+
+def open_codec(request: CodecRequest) -> Codec | ReconstructionSource:
+    """The adapter of the card's family, not yet prepared."""
+    load = _load("snac_eval.codecs", request.card.family, "codec family")
+    return cast("Codec | ReconstructionSource", load(request))
+
+
+def open_dataset(request: DatasetRequest) -> Dataset:
+    """Clips of the dataset, by the card's loader."""
+    load = _load("snac_eval.datasets", request.card.loader, "dataset loader")
+    return cast(Dataset, load(request))
+
+
+@cache
+def metric(name: str) -> AnyMetric:
+    """The metric of that name. Cached: a metric holds no state between clips."""
+    make = _load("snac_eval.metrics", name, "metric", hint="snac-eval list metrics")
+    return cast(AnyMetric, make())
+
+
+def _load(group: str, name: str, what: str, hint: str = "") -> Callable[..., Any]:
+    entry = _pick(name, _group(group), what, hint.removeprefix("snac-eval list "))
+    try:
+        return cast("Callable[..., Any]", entry.load())
+    except (ImportError, AttributeError) as error:
+        raise UsageError(
+            f"{what} '{name}' cannot be loaded from {entry.value}: {error}; install what it needs"
+        ) from error
+
+
+@cache
+def _group(group: str) -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=group)}
+
+
+@cache
+def _plugin_dirs() -> tuple[Path, ...]:
+    found = []
+    for entry in entry_points(group="snac_eval.cards"):
+        spec = find_spec(entry.value)
+        found += [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
+    return tuple(found)
+
+
+def _pick(name: str, known: dict[str, _T], what: str, listing: str) -> _T:
+    if name in known:
+        return known[name]
+    raise UnknownNameError(unknown_name(name, known, what, listing))
+
+
+def unknown_name(name: str, known: Iterable[str], what: str, listing: str) -> str:
+    """One line that names the unknown and, where one is close, what was probably meant."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    suggestion = f"did you mean '{close[0]}'? " if close else ""
+    see = f"see: snac-eval list {listing}" if listing else f"known: {', '.join(sorted(known))}"
+    return f"unknown {what} '{name}': {suggestion}{see}"

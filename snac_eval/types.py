@@ -1,0 +1,322 @@
+"""The shapes that travel from dataset to report.
+
+Read top to bottom this is the life of one clip: a :class:`Clip` is read into a
+:class:`Waveform`, a :class:`Codec` turns it into :class:`Codes` and back, the two waveforms
+form a :class:`Reconstruction`, each :class:`Metric` makes a :class:`Score` of it.
+
+Arrays are NumPy: they travel to worker processes, and the copy to the host synchronises a GPU.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.float32]
+    IntArray = NDArray[np.int32]
+
+Domain = Literal["speech", "music", "general"]
+DOMAINS: tuple[Domain, ...] = ("speech", "music", "general")
+Status = Literal["ok", "undefined", "error"]
+ReferenceRate = Literal["clip", "codec"]
+
+
+@dataclass(frozen=True, slots=True)
+class Waveform:
+    """Audio in memory.
+
+    ``samples`` is float32 ``[channels, time]``, full scale at -1..1; ``sample_rate`` is in Hz.
+    """
+
+    samples: FloatArray
+    sample_rate: int
+
+    @property
+    def num_channels(self) -> int:
+        return int(self.samples.shape[0])
+
+    @property
+    def num_samples(self) -> int:
+        return int(self.samples.shape[1])
+
+    @property
+    def duration_s(self) -> float:
+        return self.num_samples / self.sample_rate
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One piece of audio of a dataset, not yet read.
+
+    ``sha256`` identifies the content (and the excerpt, where ``start_s`` or ``length_s`` cut one
+    out); ``relative_path`` is the path below the dataset's root and matches reconstructions on
+    disk; ``problem`` says why the clip cannot be read, and is empty when it can.
+    """
+
+    id: str
+    path: Path
+    relative_path: str
+    sha256: str
+    duration_s: float
+    sample_rate: int
+    num_channels: int = 1
+    domain: Domain = "general"
+    speaker: str = ""
+    transcript: str = ""
+    start_s: float = 0.0
+    length_s: float | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetCard:
+    """What a corpus is: ``datasets/*.toml``."""
+
+    name: str
+    loader: str
+    description: str
+    licence: str
+    citation: str
+    url: str = ""
+    domain: Domain = "general"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRequest:
+    """What the user asked of a loader: ``librispeech:test-clean`` has argument ``test-clean``."""
+
+    card: DatasetCard
+    argument: str = ""
+    data_root: Path | None = None
+    show_progress: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Clips in a stable order. ``name`` is what reports call it, e.g. ``librispeech:test-clean``."""
+
+    name: str
+    card: DatasetCard
+    clips: tuple[Clip, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """What a codec emits for one clip.
+
+    Token codecs fill ``streams``: integer arrays ``[T_k]``, coarse to fine, of different lengths
+    where the codec is multi-scale, with the ``codebook_sizes`` they index. Bit-stream codecs fill
+    ``packets`` with the exact payload bytes instead. ``side_info`` is sent per clip and counted;
+    ``header`` is fixed set-up data (an OpusHead), needed to decode and not counted.
+    ``num_samples`` is the length of the input at the codec's sample rate.
+    """
+
+    num_samples: int
+    streams: tuple[IntArray, ...] = ()
+    codebook_sizes: tuple[int, ...] = ()
+    packets: tuple[bytes, ...] = ()
+    side_info: bytes = b""
+    header: bytes = b""
+
+    @property
+    def num_tokens(self) -> int:
+        return sum(int(stream.size) for stream in self.streams)
+
+    @property
+    def num_bits(self) -> float:
+        """Bits really emitted, padding included; fractional where a codebook is no power of two."""
+        tokens = sum(
+            stream.size * math.log2(size)
+            for stream, size in zip(self.streams, self.codebook_sizes, strict=True)
+        )
+        return tokens + 8 * (sum(len(packet) for packet in self.packets) + len(self.side_info))
+
+
+@dataclass(frozen=True, slots=True)
+class CodecCard:
+    """What a codec configuration is: ``codecs/*.toml``. One card per codec *and* bitrate.
+
+    ``sample_rate`` 0 means any; ``nominal_bitrate_bps`` is NaN where it depends on the clip.
+    ``weights`` is a hub repository or a folder below ``codecs/``, ``revision`` the pinned commit,
+    ``sha256`` the weights file's digest; each is empty where there is none.
+    """
+
+    name: str
+    family: str
+    description: str
+    sample_rate: int
+    channels: int
+    nominal_bitrate_bps: float
+    codebook_sizes: tuple[int, ...] = ()
+    frame_rates_hz: tuple[float, ...] = ()
+    weights: str = ""
+    revision: str = ""
+    sha256: str = ""
+    licence: str = ""
+    citation: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CodecRequest:
+    """What the user asked of a codec: ``files:DIR`` has argument ``DIR``.
+
+    ``weights`` overrides the card's; ``device`` is ``cpu``, ``cuda`` or ``mps``, never ``auto``;
+    ``num_threads`` bounds CPU threads (0 leaves the library's default).
+    """
+
+    card: CodecCard
+    argument: str = ""
+    weights: str = ""
+    device: str = "cpu"
+    num_threads: int = 0
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """A codec that is ready to be asked. Constructing one is cheap; ``prepare`` loads weights.
+
+    ``fingerprint`` names implementation, configuration and weights: equal fingerprints give equal
+    codes.
+    """
+
+    card: CodecCard
+    fingerprint: str
+
+    def prepare(self) -> None:
+        """Load what encode and decode need. Raises SnacEvalError when that is impossible."""
+
+    def padded_length(self, num_samples: int) -> int | None:
+        """Length in samples that a clip is padded to inside the codec; clips batch only where these
+        are equal. None: the codec takes one clip at a time."""
+
+    def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
+        """Codes of each waveform, which is at the card's sample rate and channel count."""
+
+    def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
+        """Waveforms of exactly ``num_samples`` each; ``seeds[i]`` seeds whatever item i draws."""
+
+
+@runtime_checkable
+class ReconstructionSource(Protocol):
+    """Reconstructions that some other program already made: read, never encoded."""
+
+    card: CodecCard
+    fingerprint: str
+
+    def prepare(self) -> None:
+        """Check that the source exists. Raises SnacEvalError when it does not."""
+
+    def fingerprint_for(self, clip: Clip) -> str:
+        """Identity of the reconstruction of this clip, so that a changed file is scored anew."""
+
+    def read(self, clip: Clip) -> Waveform:
+        """The reconstruction of this clip. Raises AudioError where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Wall-clock seconds that this clip took, its share where clips were batched; NaN: unknown."""
+
+    encode_s: float = math.nan
+    decode_s: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Reconstruction:
+    """A clip before and after the codec.
+
+    ``reference`` is the clip at its own sample rate (or the codec's, if the run says so);
+    ``estimate`` is the codec's output at the codec's rate, trimmed to the clip's length.
+    """
+
+    clip: Clip
+    reference: Waveform
+    estimate: Waveform
+    codes: Codes | None = None
+    timing: Timing = field(default_factory=Timing)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A value, or the reason why there is none. Never a sentinel."""
+
+    value: float | None
+    status: Status = "ok"
+    reason: str = ""
+
+    @classmethod
+    def ok(cls, value: float) -> Score:
+        """A finite value; anything else is an error of the metric and is reported as one."""
+        if not math.isfinite(value):
+            return cls(None, "error", f"the metric returned {value}")
+        return cls(float(value))
+
+    @classmethod
+    def undefined(cls, reason: str) -> Score:
+        """The metric has no meaning for this pair (silence, too short, other domain)."""
+        return cls(None, "undefined", reason)
+
+    @classmethod
+    def error(cls, reason: str) -> Score:
+        """Something failed that should not have."""
+        return cls(None, "error", reason)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricInfo:
+    """What a metric's numbers mean.
+
+    ``higher_is_better`` is None where neither direction is (bitrate, delay); ``value_range`` is
+    what values can take; ``sample_rate`` is the rate in Hz that both sides are resampled to, or
+    None for the reference's own; numbers are compared only where ``fingerprint`` is equal.
+    """
+
+    name: str
+    description: str
+    unit: str
+    higher_is_better: bool | None
+    value_range: tuple[float, float]
+    domains: frozenset[Domain]
+    sample_rate: int | None
+    fingerprint: str
+
+
+class Metric(Protocol):
+    """A score of one clip from its two waveforms. Runs in a worker process."""
+
+    info: MetricInfo
+
+    def score(self, reconstruction: Reconstruction) -> Score:
+        """Never raises for bad audio: says undefined or error, with the reason."""
+
+
+class CodesMetric(Protocol):
+    """A score of one clip from its codes, timing or card alone. Runs where the codec runs."""
+
+    info: MetricInfo
+
+    def score_codes(
+        self, codes: Codes | None, card: CodecCard, timing: Timing, duration_s: float
+    ) -> Score:
+        """``duration_s`` is the clip's own length in seconds."""
+
+
+class CorpusMetric(Protocol):
+    """A score of many clips together, from their codes: codebook use needs all of them."""
+
+    info: MetricInfo
+
+    def score_corpus(self, codes: Sequence[Codes], durations_s: Sequence[float]) -> Score:
+        """One score for the whole dataset."""
+
+
+AnyMetric = Metric | CodesMetric | CorpusMetric
