@@ -21,7 +21,20 @@ if TYPE_CHECKING:
 
 RESAMPLER = "soxr-HQ"
 AUDIO_SUFFIXES = frozenset(
-    {".wav", ".flac", ".mp3", ".ogg", ".opus", ".oga", ".aif", ".aiff", ".au", ".m4a", ".aac", ".w64"}
+    {
+        ".wav",
+        ".flac",
+        ".mp3",
+        ".ogg",
+        ".opus",
+        ".oga",
+        ".aif",
+        ".aiff",
+        ".au",
+        ".m4a",
+        ".aac",
+        ".w64",
+    }
 )
 _PYAV_SUFFIXES = frozenset({".m4a", ".aac"})
 MAX_CHANNELS = 2
@@ -66,12 +79,13 @@ def read_clip(clip: Clip, max_duration_s: float) -> Waveform:
         raise AudioError(clip.problem)
     if clip.duration_s > max_duration_s:
         raise AudioError(
-            f"{clip.path}: lasts {clip.duration_s:.0f} s, more than --max-duration {max_duration_s:g};"
-            " cut it with a manifest (start, duration) or raise the limit"
+            f"{clip.path}: lasts {clip.duration_s:.0f} s, more than"
+            f" --max-duration {max_duration_s:g}; cut it with a manifest (start, duration) or raise the limit"
         )
     if clip.num_channels > MAX_CHANNELS:
         raise AudioError(
-            f"{clip.path}: has {clip.num_channels} channels; mono and stereo are scored, mix it down"
+            f"{clip.path}: has {clip.num_channels} channels; only mono and stereo are scored,"
+            " mix it down first"
         )
     return read(clip.path, clip.start_s, clip.length_s)
 
@@ -145,7 +159,13 @@ def make_clip(path: Path, root: Path, **fields: object) -> Clip:
         known = {"num_channels": num_channels, "sha256": file_sha256(path), **known}
     except (AudioError, OSError) as error:
         digest = hashlib.sha256(f"unreadable:{path}".encode()).hexdigest()
-        known = {"duration_s": 0.0, "sample_rate": 0, "sha256": digest, "problem": str(error), **known}
+        known = {
+            "duration_s": 0.0,
+            "sample_rate": 0,
+            "sha256": digest,
+            "problem": str(error),
+            **known,
+        }
     return Clip(path=path, relative_path=relative, **known)  # type: ignore[arg-type]
 
 
@@ -172,7 +192,9 @@ def _decode_pyav(path: Path) -> Waveform:
             stream = container.streams.audio[0]
             rate = int(stream.rate)
             resampler = AudioResampler(format="fltp", rate=rate)
-            frames = [part for frame in container.decode(stream) for part in resampler.resample(frame)]
+            frames = [
+                part for frame in container.decode(stream) for part in resampler.resample(frame)
+            ]
             blocks = [frame.to_ndarray() for frame in frames]
     except (av.error.FFmpegError, OSError, IndexError) as error:
         raise AudioError(_unreadable(path, error)) from error

@@ -109,4 +109,6 @@ def _get(
 def _refuse_unknown(table: Mapping[str, Any], card: type, path: Path) -> None:
     known = set(card.__dataclass_fields__)  # type: ignore[attr-defined]
     if unknown := sorted(set(table) - known):
-        raise CardError(f"{path}: unknown key '{unknown[0]}'; known keys: {', '.join(sorted(known))}")
+        raise CardError(
+            f"{path}: unknown key '{unknown[0]}'; known keys: {', '.join(sorted(known))}"
+        )

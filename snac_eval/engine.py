@@ -118,7 +118,7 @@ def score_clip(metrics: Sequence[str], reconstruction: Reconstruction) -> dict[s
     """Scores of one clip by metric name. The function that workers run."""
     from snac_eval.metrics.base import score_all
 
-    return score_all({name: plugins.metric(name) for name in metrics}, reconstruction)
+    return score_all([plugins.metric(name) for name in metrics], reconstruction)
 
 
 def _outcome(future: Future[dict[str, Score]], metrics: Sequence[str]) -> dict[str, Score]:

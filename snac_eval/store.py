@@ -75,7 +75,9 @@ class Store:
         """The store of an existing run. Raises StoreError where there is none."""
         path = run_dir / FILE_NAME
         if not path.is_file():
-            raise StoreError(f"{run_dir}: no run here (no {FILE_NAME}); give a folder that run wrote")
+            raise StoreError(
+                f"{run_dir}: no run here (no {FILE_NAME}); give a folder that run wrote"
+            )
         return cls(path)
 
     @classmethod
@@ -121,7 +123,7 @@ class Store:
         return StoredCodes(_unpack(row[0], self.path), timing)
 
     def put_scores(self, key: str, scores: Mapping[str, Score]) -> None:
-        """Keep all scores of one reconstruction, metric fingerprint to score, in one transaction."""
+        """Keep all scores of one reconstruction, by metric fingerprint, in one transaction."""
         rows = [
             (key, fingerprint, score.value, score.status, score.reason)
             for fingerprint, score in scores.items()
@@ -175,7 +177,7 @@ def _damaged(path: Path, error: Exception) -> str:
 
 
 def _pack(codes: Codes) -> bytes:
-    arrays = {f"stream_{i}": stream for i, stream in enumerate(codes.streams)}
+    arrays: dict[str, Any] = {f"stream_{i}": stream for i, stream in enumerate(codes.streams)}
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,

@@ -101,7 +101,7 @@ class DatasetRequest:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Clips in a stable order. ``name`` is what reports call it, e.g. ``librispeech:test-clean``."""
+    """Clips in a stable order. ``name`` is what reports call it: ``librispeech:test-clean``."""
 
     name: str
     card: DatasetCard
@@ -185,17 +185,18 @@ class Codec(Protocol):
     """A codec that is ready to be asked. Constructing one is cheap; ``prepare`` loads weights.
 
     ``fingerprint`` names implementation, configuration and weights: equal fingerprints give equal
-    codes.
+    codes. ``device`` is where it computes: ``cpu``, ``cuda`` or ``mps``.
     """
 
     card: CodecCard
     fingerprint: str
+    device: str
 
     def prepare(self) -> None:
         """Load what encode and decode need. Raises SnacEvalError when that is impossible."""
 
     def padded_length(self, num_samples: int) -> int | None:
-        """Length in samples that a clip is padded to inside the codec; clips batch only where these
+        """Samples that a clip is padded to inside the codec; clips batch only where these
         are equal. None: the codec takes one clip at a time."""
 
     def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
@@ -211,6 +212,7 @@ class ReconstructionSource(Protocol):
 
     card: CodecCard
     fingerprint: str
+    device: str
 
     def prepare(self) -> None:
         """Check that the source exists. Raises SnacEvalError when it does not."""

@@ -1,0 +1,34 @@
+# On a fresh machine `make demo` and `make test` do all set-up themselves.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: demo test lint bench baseline clean
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+demo: $(READY)  ## the bundled SNAC beside Opus, on the bundled clips
+	for model in snac_16khz_mini opus_6kbps opus_12kbps; do \
+	  $(BIN)/snac-eval run --model $$model --dataset demo --output runs/demo/$$model || exit $$?; \
+	done
+	$(BIN)/snac-eval table runs/demo/snac_16khz_mini runs/demo/opus_6kbps runs/demo/opus_12kbps
+
+test: $(READY)  ## every test
+	$(BIN)/python -m pytest
+
+lint: $(READY)  ## style, types, import order, function length
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/check_functions.py snac_eval training tools
+
+bench: $(READY)  ## speed, as ratios against peers
+	$(BIN)/python -m pytest benchmarks --benchmark-only -o filterwarnings=default
+
+clean:
+	rm -rf $(VENV) runs build dist

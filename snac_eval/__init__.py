@@ -1,0 +1,35 @@
+"""snac-eval: how good is this neural audio codec, at what bitrate and at what speed?
+
+    import snac_eval
+
+    result = snac_eval.evaluate(model="opus_12kbps", dataset="demo")
+    print(result.summary)
+
+Nothing heavy is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from snac_eval.api import Evaluation, evaluate, load_codec, load_dataset, load_metric
+
+__version__ = version("snac-eval")
+__all__ = [
+    "Evaluation",
+    "__version__",
+    "evaluate",
+    "load_codec",
+    "load_dataset",
+    "load_metric",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
+    if name in __all__:
+        from snac_eval import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'snac_eval' has no attribute '{name}'")

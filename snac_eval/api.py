@@ -1,0 +1,106 @@
+"""The public Python functions."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from snac_eval import plugins
+from snac_eval.devices import resolve_device
+from snac_eval.plan import RunConfig, open_dataset
+from snac_eval.run import run
+from snac_eval.types import AnyMetric, Codec, CodecRequest, Dataset, ReconstructionSource
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What :func:`evaluate` returns.
+
+    ``scores``: one row per clip and metric; ``summary``: one row per metric; ``streams``: one row
+    per code stream. ``run_dir`` is where the files are, or None where none were kept.
+    """
+
+    scores: pd.DataFrame
+    summary: pd.DataFrame
+    streams: pd.DataFrame
+    run_dir: Path | None
+
+
+def evaluate(
+    model: str,
+    dataset: str,
+    metrics: Sequence[str] | None = None,
+    limit: int | None = None,
+    output: str | Path | None = None,
+    **options: Any,  # noqa: ANN401 - the fields of RunConfig
+) -> Evaluation:
+    """Run a codec over a dataset and score it.
+
+    Args:
+        model: a codec's name, as ``snac-eval list codecs`` shows it.
+        dataset: a dataset's name, with its argument if it takes one: ``librispeech:test-clean``.
+        metrics: names, as ``snac-eval list metrics`` shows them; None: the set that fits each
+            clip's domain.
+        limit: how many clips, spread over the dataset; None: all.
+        output: folder of the run, continued if it exists; None: nothing is kept.
+        options: any other field of :class:`snac_eval.plan.RunConfig`, e.g. ``seed=1``.
+
+    Raises:
+        SnacEvalError: with one line that says what was wrong and what to do.
+
+    As with any program that starts processes by spawning, a script that calls this must guard its
+    entry with ``if __name__ == "__main__":``, or pass ``workers=0``.
+    """
+    for name in ("data_root", "card_dirs"):
+        if name in options:
+            value = options[name]
+            options[name] = Path(value) if name == "data_root" else tuple(map(Path, value))
+    with _folder(output) as run_dir:
+        config = RunConfig(
+            model=model,
+            dataset=dataset,
+            output=Path(run_dir),
+            metrics=tuple(metrics or ()),
+            limit=limit or 0,
+            **options,
+        )
+        frames = run(config).frames
+    kept = None if output is None else Path(output)
+    return Evaluation(frames.scores, frames.summary, frames.streams, kept)
+
+
+def load_codec(
+    name: str, weights: str = "", device: str = "auto", card_dirs: Sequence[Path] = ()
+) -> Codec | ReconstructionSource:
+    """A codec, ready to ``encode`` and ``decode`` waveforms at its card's sample rate."""
+    request = CodecRequest(
+        card=plugins.codec_card(name, card_dirs),
+        argument=name.partition(":")[2],
+        weights=weights,
+        device=resolve_device(device),
+    )
+    codec = plugins.open_codec(request)
+    codec.prepare()
+    return codec
+
+
+def load_dataset(name: str, data_root: str | Path | None = None) -> Dataset:
+    """The clips of a dataset, not yet read: ``audio.read_clip`` reads one."""
+    return open_dataset(name, Path(data_root) if data_root is not None else None)
+
+
+def load_metric(name: str) -> AnyMetric:
+    """A metric; one of two waveforms has ``score_pair(reference, estimate, sample_rate)``."""
+    return plugins.metric(name)
+
+
+def _folder(output: str | Path | None) -> AbstractContextManager[str | Path]:
+    if output is None:
+        return tempfile.TemporaryDirectory(prefix="snac-eval-")
+    return nullcontext(output)

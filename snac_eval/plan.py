@@ -1,0 +1,259 @@
+"""What a run is to do: a :class:`RunConfig` becomes a :class:`Plan`, less what the store has."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from snac_eval import plugins
+from snac_eval.devices import resolve_device
+from snac_eval.errors import DatasetError, UsageError
+from snac_eval.metrics.base import DEFAULT_METRICS
+from snac_eval.types import (
+    AnyMetric,
+    Clip,
+    Codec,
+    CodecRequest,
+    Dataset,
+    DatasetRequest,
+    Domain,
+    ReconstructionSource,
+    ReferenceRate,
+    Score,
+)
+
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """Everything that the user chose.
+
+    ``metrics`` empty: the default set of each clip's domain. ``limit`` 0: every clip. ``workers``
+    and ``batch_size`` 0: chosen for the machine. ``reference_rate`` says at which rate metrics
+    without a rate of their own compare: the clip's (codecs of different rates stay comparable) or
+    the codec's (as papers do that resample the data first). ``max_duration_s`` bounds a clip,
+    ``max_error_rate`` the share of clips that may fail before the run counts as failed.
+    """
+
+    model: str
+    dataset: str
+    output: Path
+    metrics: tuple[str, ...] = ()
+    limit: int = 0
+    seed: int = 0
+    device: str = "auto"
+    workers: int = -1
+    batch_size: int = 0
+    overwrite: bool = False
+    data_root: Path | None = None
+    weights: str = ""
+    card_dirs: tuple[Path, ...] = ()
+    reference_rate: ReferenceRate = "clip"
+    max_duration_s: float = 600.0
+    max_error_rate: float = 0.1
+    show_progress: bool = False
+
+    def __post_init__(self) -> None:
+        for name, low in (("limit", 0), ("workers", -1), ("batch_size", 0), ("max_duration_s", 0)):
+            if getattr(self, name) < low:
+                flag = "--" + name.removesuffix("_s").replace("_", "-")
+                raise UsageError(f"{flag} {getattr(self, name)}: must be at least {low}")
+        if not 0 <= self.max_error_rate <= 1:
+            raise UsageError(f"--max-error-rate {self.max_error_rate}: must lie in 0..1")
+
+    @property
+    def num_workers(self) -> int:
+        """Scoring processes: as asked, else one per core."""
+        return self.workers if self.workers >= 0 else (os.cpu_count() or 1)
+
+    @property
+    def num_threads(self) -> int:
+        """CPU threads of the codec: half the cores, for scoring runs beside it."""
+        return max(1, (os.cpu_count() or 1) // 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One clip and the metrics that it still lacks. ``key`` names its reconstruction."""
+
+    clip: Clip
+    key: str
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The opened codec, the chosen clips, and which metrics apply to each domain."""
+
+    config: RunConfig
+    codec: Codec | ReconstructionSource
+    dataset: Dataset
+    clips: tuple[Clip, ...]
+    metrics: Mapping[str, AnyMetric]
+    device: str
+    domain_metrics: Mapping[Domain, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def run_id(self) -> str:
+        """Twelve hex digits that name what is measured: codec, clips, seed, device, rates."""
+        parts = [self.dataset.name, self.config.reference_rate, *map(self.key, self.clips)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+    def key(self, clip: Clip) -> str:
+        """Identity of the reconstruction of this clip: equal keys mean equal audio."""
+        if isinstance(self.codec, ReconstructionSource):
+            return f"{self.codec.fingerprint_for(clip)}|{clip.sha256}"
+        return f"{self.codec.fingerprint}|{clip.sha256}|seed={self.config.seed}|{self.device}"
+
+    def fingerprint(self, name: str) -> str:
+        """Identity of a metric's numbers in this run."""
+        suffix = "" if self.config.reference_rate == "clip" else ";reference=codec"
+        return self.metrics[name].info.fingerprint + suffix
+
+    def clip_metrics(self, clip: Clip) -> tuple[str, ...]:
+        """Names of the metrics that score this clip one by one (corpus metrics score them all)."""
+        names = self.domain_metrics[clip.domain]
+        return tuple(name for name in names if not hasattr(self.metrics[name], "score_corpus"))
+
+    def corpus_metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that score all clips together."""
+        return tuple(name for name, one in self.metrics.items() if hasattr(one, "score_corpus"))
+
+    def pending(self, stored: Mapping[str, Mapping[str, Score]]) -> list[Job]:
+        """What is left to do. Errors are tried again: a killed worker may have been bad luck."""
+        jobs = []
+        for clip in self.clips:
+            key = self.key(clip)
+            have = stored.get(key, {})
+            missing = tuple(
+                name
+                for name in self.clip_metrics(clip)
+                if _is_missing(have, self.fingerprint(name))
+            )
+            if missing:
+                jobs.append(Job(clip, key, missing))
+        return jobs
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the reports need to know, JSON-able; see :mod:`snac_eval.reports.frames`."""
+        return {
+            "run_id": self.run_id,
+            "codec": codec_label(self.config.model),
+            "codec_card": {**asdict(self.codec.card), "options": dict(self.codec.card.options)},
+            "codec_fingerprint": self.codec.fingerprint,
+            "dataset": self.dataset.name,
+            "clips": [
+                {
+                    "id": clip.id,
+                    "key": self.key(clip),
+                    "speaker": clip.speaker,
+                    "domain": clip.domain,
+                    "duration_s": clip.duration_s,
+                    "metrics": {name: self.fingerprint(name) for name in self.clip_metrics(clip)},
+                }
+                for clip in self.clips
+            ],
+            "metrics": list(self.metrics),
+            "corpus_metrics": list(self.corpus_metrics()),
+        }
+
+
+def make_plan(config: RunConfig) -> Plan:
+    """Open codec and dataset, choose clips and metrics. Nothing heavy is loaded yet."""
+    card = plugins.codec_card(config.model, config.card_dirs)
+    domain_metrics = _metrics_by_domain(config.metrics)
+    device = resolve_device(config.device)
+    request = CodecRequest(
+        card=card,
+        argument=config.model.partition(":")[2],
+        weights=config.weights,
+        device=device,
+        num_threads=config.num_threads,
+    )
+    codec = plugins.open_codec(request)
+    dataset = open_dataset(config.dataset, config.data_root, config.card_dirs, config.show_progress)
+    clips = choose_clips(dataset.clips, config.limit)
+    used: dict[Domain, tuple[str, ...]] = {
+        domain: domain_metrics[domain] for domain in {clip.domain for clip in clips}
+    }
+    names = _merge(used.values(), order=domain_metrics["speech"] + domain_metrics["music"])
+    return Plan(
+        config=config,
+        codec=codec,
+        dataset=dataset,
+        clips=clips,
+        metrics={name: plugins.metric(name) for name in names},
+        device=codec.device,
+        domain_metrics=used,
+    )
+
+
+def open_dataset(
+    name: str,
+    data_root: Path | None = None,
+    card_dirs: Sequence[Path] = (),
+    show_progress: bool = False,
+) -> Dataset:
+    """The dataset as the user named it. Raises DatasetError where it holds no clip."""
+    request = DatasetRequest(
+        card=plugins.dataset_card(name, card_dirs),
+        argument=name.partition(":")[2],
+        data_root=data_root,
+        show_progress=show_progress,
+    )
+    dataset = plugins.open_dataset(request)
+    if not dataset.clips:
+        raise DatasetError(f"dataset '{name}' holds no clips; check the path and the file types")
+    return dataset
+
+
+def choose_clips(clips: Sequence[Clip], limit: int) -> tuple[Clip, ...]:
+    """``limit`` clips in dataset order, or all for 0.
+
+    Chosen by a hash of their ids: spread over speakers, the same on every machine, and a smaller
+    limit's choice is part of a larger one's.
+    """
+    if not limit or limit >= len(clips):
+        return tuple(clips)
+    ranked = sorted(clips, key=lambda clip: hashlib.sha256(clip.id.encode()).digest())
+    chosen = {clip.id for clip in ranked[:limit]}
+    return tuple(clip for clip in clips if clip.id in chosen)
+
+
+def clip_seed(clip: Clip, seed: int) -> int:
+    """Seed of whatever the codec draws for this clip, 63 bits: batch order does not matter."""
+    digest = hashlib.sha256(f"{clip.sha256}:{seed}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def codec_label(model: str) -> str:
+    """What reports call the codec: its name, with the last folder of an argument."""
+    name, _, argument = model.partition(":")
+    return f"{name}:{Path(argument).name}" if argument else name
+
+
+def _metrics_by_domain(chosen: Sequence[str]) -> dict[Domain, tuple[str, ...]]:
+    # A metric that the user names is tried on every clip and says itself where it is undefined;
+    # the default set leaves it out there.
+    for name in chosen:
+        if name != DEFAULT:
+            plugins.metric(name)
+    return {
+        domain: _merge([defaults if name == DEFAULT else (name,) for name in chosen or (DEFAULT,)])
+        for domain, defaults in DEFAULT_METRICS.items()
+    }
+
+
+def _merge(groups: Iterable[Sequence[str]], order: Sequence[str] = ()) -> tuple[str, ...]:
+    wanted = dict.fromkeys(name for group in groups for name in group)
+    ranked = [name for name in dict.fromkeys(order) if name in wanted]
+    return tuple(dict.fromkeys([*ranked, *wanted]))
+
+
+def _is_missing(have: Mapping[str, Score], fingerprint: str) -> bool:
+    return fingerprint not in have or have[fingerprint].status == "error"

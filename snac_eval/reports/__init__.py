@@ -1,0 +1,1 @@
+"""Reports are made from what the store holds, and from nothing else."""

@@ -1,0 +1,174 @@
+"""The store of a run as pandas frames. Their column names are public: notebooks read them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from snac_eval import plugins
+from snac_eval.stats import bootstrap_mean_interval
+from snac_eval.store import Store
+from snac_eval.types import Codes, Score
+
+SCORE_COLUMNS = [
+    "run_id",
+    "codec",
+    "dataset",
+    "clip_id",
+    "speaker",
+    "domain",
+    "metric",
+    "value",
+    "status",
+    "reason",
+    "fingerprint",
+]
+SUMMARY_COLUMNS = [
+    "codec",
+    "dataset",
+    "metric",
+    "unit",
+    "higher_is_better",
+    "n_ok",
+    "n_undefined",
+    "n_error",
+    "mean",
+    "ci_low",
+    "ci_high",
+    "median",
+    "p05",
+    "p95",
+]
+STREAM_COLUMNS = [
+    "codec",
+    "dataset",
+    "stream",
+    "codebook_size",
+    "num_tokens",
+    "tokens_per_second",
+    "usage",
+    "perplexity",
+    "entropy_bits",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFrames:
+    """One run as frames.
+
+    ``scores``: one row per clip and metric. ``summary``: one row per metric, with the 95 %
+    bootstrap interval of the mean over clips; a metric of the whole dataset has its value as mean
+    and no interval. ``streams``: one row per code stream, empty for codecs without any.
+    ``num_clips`` is how many clips the run is to have, scored or not.
+    """
+
+    codec: str
+    dataset: str
+    num_clips: int
+    scores: pd.DataFrame
+    summary: pd.DataFrame
+    streams: pd.DataFrame
+
+
+def load_frames(store: Store) -> RunFrames:
+    """Frames of the run whose snapshot the store holds. Raises StoreError for a damaged store."""
+    snapshot = store.snapshot()
+    if snapshot is None:
+        from snac_eval.errors import StoreError
+
+        raise StoreError(f"{store.path}: holds no run yet; start one with snac-eval run")
+    scores = _scores(store, snapshot)
+    codes, durations_s = _codes(store, snapshot)
+    return RunFrames(
+        codec=snapshot["codec"],
+        dataset=snapshot["dataset"],
+        num_clips=len(snapshot["clips"]),
+        scores=scores,
+        summary=_summary(scores, snapshot, codes, durations_s),
+        streams=_streams(snapshot, codes, durations_s),
+    )
+
+
+def _scores(store: Store, snapshot: dict[str, Any]) -> pd.DataFrame:
+    stored = store.scores(clip["key"] for clip in snapshot["clips"])
+    rows = []
+    for clip in snapshot["clips"]:
+        have = stored[clip["key"]]
+        for metric, fingerprint in clip["metrics"].items():
+            if (score := have.get(fingerprint)) is not None:
+                rows.append(_score_row(snapshot, clip, metric, fingerprint, score))
+    frame = pd.DataFrame(rows, columns=SCORE_COLUMNS)
+    return frame.astype({"value": "float64"})
+
+
+def _score_row(
+    snapshot: dict[str, Any], clip: dict[str, Any], metric: str, fingerprint: str, score: Score
+) -> list[object]:
+    value = math.nan if score.value is None else score.value
+    where = [snapshot["run_id"], snapshot["codec"], snapshot["dataset"]]
+    which = [clip["id"], clip["speaker"], clip["domain"], metric]
+    return [*where, *which, value, score.status, score.reason, fingerprint]
+
+
+def _codes(store: Store, snapshot: dict[str, Any]) -> tuple[list[Codes], list[float]]:
+    codes, durations_s = [], []
+    for clip in snapshot["clips"]:
+        if (stored := store.get_codes(clip["key"])) is not None:
+            codes.append(stored.codes)
+            durations_s.append(float(clip["duration_s"]))
+    return codes, durations_s
+
+
+def _summary(
+    scores: pd.DataFrame,
+    snapshot: dict[str, Any],
+    codes: Sequence[Codes],
+    durations_s: Sequence[float],
+) -> pd.DataFrame:
+    rows = []
+    for name in snapshot["metrics"]:
+        if name in snapshot["corpus_metrics"]:
+            statistics = _corpus_statistics(name, codes, durations_s)
+        else:
+            statistics = _clip_statistics(scores[scores["metric"] == name])
+        info = plugins.metric(name).info
+        head = [snapshot["codec"], snapshot["dataset"], name, info.unit, info.higher_is_better]
+        rows.append([*head, *statistics])
+    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
+
+
+def _clip_statistics(rows: pd.DataFrame) -> list[float]:
+    values = rows.loc[rows["status"] == "ok", "value"].to_numpy()
+    counts = [int((rows["status"] == status).sum()) for status in ("ok", "undefined", "error")]
+    if not values.size:
+        return [*counts, *[math.nan] * 6]
+    low, high = bootstrap_mean_interval(values.tolist())
+    quantiles = np.quantile(values, [0.5, 0.05, 0.95])
+    return [*counts, float(values.mean()), low, high, *map(float, quantiles)]
+
+
+def _corpus_statistics(
+    name: str, codes: Sequence[Codes], durations_s: Sequence[float]
+) -> list[float]:
+    if not codes:
+        return [0, 0, 0, *[math.nan] * 6]
+    score: Score = plugins.metric(name).score_corpus(codes, durations_s)  # type: ignore[union-attr]
+    counts = [len(codes) if score.status == one else 0 for one in ("ok", "undefined", "error")]
+    return [*counts, math.nan if score.value is None else score.value, *[math.nan] * 5]
+
+
+def _streams(
+    snapshot: dict[str, Any], codes: Sequence[Codes], durations_s: Sequence[float]
+) -> pd.DataFrame:
+    from snac_eval.metrics.codebook import stream_table
+
+    rows = [
+        {"codec": snapshot["codec"], "dataset": snapshot["dataset"], **row}
+        for row in stream_table(codes, durations_s)
+    ]
+    return pd.DataFrame(rows, columns=STREAM_COLUMNS)

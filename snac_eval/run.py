@@ -1,0 +1,268 @@
+"""The one loop: dataset -> codec -> metrics -> store -> reports.
+
+The codec works in this process, clip after clip (or batch after batch); each reconstruction goes
+to the engine's workers while the codec takes the next; whatever comes back is stored at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snac_eval import audio
+from snac_eval.engine import Engine, ScoredClip, ScoringTask
+from snac_eval.errors import AudioError, CodecError, SnacEvalError, TooManyFailures, UsageError
+from snac_eval.manifest import write_manifest
+from snac_eval.plan import Job, Plan, RunConfig, clip_seed, make_plan
+from snac_eval.progress import Progress
+from snac_eval.reports.tables import write_tables
+from snac_eval.store import Store, StoredCodes
+from snac_eval.types import (
+    Codec,
+    Codes,
+    Reconstruction,
+    ReconstructionSource,
+    Score,
+    Timing,
+    Waveform,
+)
+
+if TYPE_CHECKING:
+    from snac_eval.reports.frames import RunFrames
+
+_GPU_BATCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A finished run: its folder, its frames, and how much of it was computed just now."""
+
+    run_dir: Path
+    frames: RunFrames
+    num_computed: int
+
+
+def run(config: RunConfig, argv: Sequence[str] = ()) -> RunResult:
+    """Do what is left of the run and write its reports.
+
+    Raises SnacEvalError for what the user must mend, TooManyFailures when more than
+    ``max_error_rate`` of the clips failed (reports are written all the same), KeyboardInterrupt
+    after writing a valid, resumable run.
+    """
+    plan = make_plan(config)
+    with Store.create(config.output, config.overwrite) as store:
+        _refuse_other_run(store, plan)
+        store.put_snapshot(plan.snapshot())
+        jobs = plan.pending(store.scores(plan.key(clip) for clip in plan.clips))
+        if jobs:
+            plan.codec.prepare()
+        started = time.time()
+        state = "interrupted"
+        try:
+            if jobs:
+                _compute(plan, jobs, store)
+            state = "finished"
+        finally:
+            write_manifest(plan, argv, state=state, started=started, num_computed=len(jobs))
+            frames = write_tables(store, config.output)
+    _refuse_failures(frames, config)
+    return RunResult(config.output, frames, len(jobs))
+
+
+def _compute(plan: Plan, jobs: list[Job], store: Store) -> None:
+    by_key = {job.key: job for job in jobs}
+    with (
+        Progress(len(jobs), enabled=plan.config.show_progress) as progress,
+        Engine(plan.config.num_workers) as engine,
+    ):
+
+        def keep(scored: ScoredClip) -> None:
+            job = by_key[scored.key]
+            store.put_scores(
+                job.key, {plan.fingerprint(name): score for name, score in scored.scores.items()}
+            )
+            progress.clip_done(job.clip, scored.scores)
+
+        for batch in _batches(plan, jobs):
+            for job, outcome in _reconstruct(plan, batch, store):
+                if isinstance(outcome, Score):
+                    keep(ScoredClip(job.key, dict.fromkeys(job.metrics, outcome)))
+                    continue
+                in_place = _score_in_place(plan, job, outcome)
+                store.put_scores(
+                    job.key, {plan.fingerprint(name): score for name, score in in_place.items()}
+                )
+                rest = tuple(name for name in job.metrics if name not in in_place)
+                if rest:
+                    engine.submit(ScoringTask(job.key, rest, outcome))
+                else:
+                    keep(ScoredClip(job.key, in_place))
+            for scored in engine.finished():
+                keep(scored)
+        for scored in engine.drain():
+            keep(scored)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A job with its clip in memory: ``reference`` as scored, ``source`` as the codec takes it."""
+
+    job: Job
+    reference: Waveform
+    source: Waveform
+
+
+_Batch = list[_Loaded | tuple[Job, Score]]
+
+
+def _batches(plan: Plan, jobs: Sequence[Job]) -> Iterator[_Batch]:
+    """Clips in groups that pad to one length inside the codec, so that padding changes no code."""
+    size = plan.config.batch_size or (1 if plan.device == "cpu" else _GPU_BATCH)
+    codec = plan.codec
+    if size == 1 or isinstance(codec, ReconstructionSource):
+        yield from ([_load(plan, job)] for job in jobs)
+        return
+    batch: _Batch = []
+    batch_length: int | None = None
+    for job in sorted(jobs, key=lambda job: job.clip.duration_s):
+        item = _load(plan, job)
+        failed = isinstance(item, tuple)
+        length = None if isinstance(item, tuple) else codec.padded_length(item.source.num_samples)
+        if batch and (failed or length is None or length != batch_length or len(batch) == size):
+            yield batch
+            batch = []
+        batch.append(item)
+        batch_length = length
+        if length is None:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _load(plan: Plan, job: Job) -> _Loaded | tuple[Job, Score]:
+    card = plan.codec.card
+    try:
+        clip = audio.read_clip(job.clip, plan.config.max_duration_s)
+    except AudioError as error:
+        return job, Score.error(str(error))
+    reference = audio.to_mono(clip) if card.channels == 1 else clip
+    source = audio.resample(reference, card.sample_rate or reference.sample_rate)
+    if plan.config.reference_rate == "codec":
+        reference = source
+    return _Loaded(job, reference, source)
+
+
+def _reconstruct(
+    plan: Plan, batch: _Batch, store: Store
+) -> Iterator[tuple[Job, Reconstruction | Score]]:
+    loaded = [item for item in batch if isinstance(item, _Loaded)]
+    yield from (item for item in batch if isinstance(item, tuple))
+    if not loaded:
+        return
+    try:
+        if isinstance(plan.codec, ReconstructionSource):
+            made = [_read_estimate(plan.codec, item) for item in loaded]
+        else:
+            made = _code(plan, plan.codec, loaded, store)
+    except (KeyboardInterrupt, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a codec raises becomes the clip's reason
+        if len(loaded) > 1:
+            for item in loaded:
+                yield from _reconstruct(plan, [item], store)
+            return
+        yield loaded[0].job, Score.error(_reason(error))
+        return
+    for item, (estimate, codes, timing) in zip(loaded, made, strict=True):
+        yield (
+            item.job,
+            Reconstruction(item.job.clip, item.reference, estimate, codes, timing),
+        )
+
+
+_Made = tuple[Waveform, Codes | None, Timing]
+
+
+def _code(plan: Plan, codec: Codec, loaded: Sequence[_Loaded], store: Store) -> list[_Made]:
+    """Codes from the store where they are, else from the codec; then decode them."""
+    seeds = [clip_seed(item.job.clip, plan.config.seed) for item in loaded]
+    stored = [store.get_codes(item.job.key) for item in loaded]
+    known = [one for one in stored if one is not None]
+    if len(known) == len(loaded):
+        codes = [one.codes for one in known]
+        return [
+            (_checked(estimate), one.codes, one.timing)
+            for estimate, one in zip(codec.decode(codes, seeds), known, strict=True)
+        ]
+    sources = [item.source for item in loaded]
+    start = time.perf_counter()
+    codes = codec.encode(sources)
+    encoded = time.perf_counter()
+    estimates = codec.decode(codes, seeds)
+    decoded = time.perf_counter()
+    total_s = sum(source.duration_s for source in sources)
+    made = []
+    for item, code, estimate in zip(loaded, codes, estimates, strict=True):
+        share = item.source.duration_s / total_s
+        timing = Timing((encoded - start) * share, (decoded - encoded) * share)
+        made.append((_checked(estimate), code, timing))
+    for item, (_, code, timing) in zip(loaded, made, strict=True):
+        store.put_codes(item.job.key, StoredCodes(code, timing))
+    return list(made)
+
+
+def _read_estimate(source: ReconstructionSource, item: _Loaded) -> _Made:
+    estimate = source.read(item.job.clip)
+    if item.reference.num_channels == 1:
+        estimate = audio.to_mono(estimate)
+    return estimate, None, Timing()
+
+
+def _checked(estimate: Waveform) -> Waveform:
+    if not estimate.samples.size:
+        raise CodecError("the codec returned no samples")
+    return estimate
+
+
+def _score_in_place(plan: Plan, job: Job, made: Reconstruction) -> dict[str, Score]:
+    """Scores that need no audio: they cost nothing, and stay with the timings that they read."""
+    scores = {}
+    for name in job.metrics:
+        metric = plan.metrics[name]
+        score_codes = getattr(metric, "score_codes", None)
+        if score_codes is not None:
+            duration_s = made.reference.duration_s
+            scores[name] = score_codes(made.codes, plan.codec.card, made.timing, duration_s)
+    return scores
+
+
+def _refuse_other_run(store: Store, plan: Plan) -> None:
+    old = store.snapshot()
+    new = plan.snapshot()
+    for what in ("codec", "dataset"):
+        if old is not None and old[what] != new[what]:
+            raise UsageError(
+                f"{plan.config.output}: holds a run of {what} '{old[what]}', not '{new[what]}';"
+                " choose another --output, or --overwrite"
+            )
+
+
+def _refuse_failures(frames: RunFrames, config: RunConfig) -> None:
+    scores = frames.scores
+    errors = scores[scores["status"] == "error"]
+    failed, total = errors["clip_id"].nunique(), scores["clip_id"].nunique()
+    if failed > config.max_error_rate * total:
+        raise TooManyFailures(
+            f"{failed} of {total} clips failed, more than --max-error-rate"
+            f" {config.max_error_rate:g} allows; the first: {errors['reason'].iloc[0]}"
+        )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, SnacEvalError):
+        return str(error)
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
