@@ -80,7 +80,8 @@ def read_clip(clip: Clip, max_duration_s: float) -> Waveform:
     if clip.duration_s > max_duration_s:
         raise AudioError(
             f"{clip.path}: lasts {clip.duration_s:.0f} s, more than"
-            f" --max-duration {max_duration_s:g}; cut it with a manifest (start, duration) or raise the limit"
+            f" --max-duration {max_duration_s:g}; cut it with a manifest (start, duration) or"
+            " raise the limit"
         )
     if clip.num_channels > MAX_CHANNELS:
         raise AudioError(
