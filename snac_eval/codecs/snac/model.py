@@ -1,0 +1,225 @@
+"""SNAC: an encoder, quantisers at several time strides, and a decoder with noise blocks.
+
+Hubert Siuzdak, Florian Grötschla, Luca A. Lanzendörfer: "SNAC: Multi-Scale Neural Audio Codec",
+arXiv 2410.14411. Usable alone::
+
+    model = SNAC.from_pretrained("snac_16khz_mini")
+    codes = model.encode(audio)            # audio: float32 [batch, 1, time] at 16 kHz
+    estimate = model.decode(codes, length=audio.shape[-1])
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from snac_eval.codecs.snac.attention import LocalAttention
+from snac_eval.codecs.snac.layers import (
+    DecoderBlock,
+    EncoderBlock,
+    NoiseSource,
+    SeededNoise,
+    Snake1d,
+)
+from snac_eval.codecs.snac.quantize import ResidualQuantizer
+from snac_eval.errors import CheckpointError
+
+_KERNEL = 7
+
+
+@dataclass(frozen=True, slots=True)
+class SNACConfig:
+    """A model's shape, with the field names of the published ``config.json``.
+
+    Rates are strides per block; ``vq_strides`` are in frames, coarse to fine; ``attn_window_size``
+    is in frames, None for no attention; ``latent_dim`` None: what the encoder ends with.
+    """
+
+    sampling_rate: int
+    encoder_dim: int
+    encoder_rates: tuple[int, ...]
+    decoder_dim: int
+    decoder_rates: tuple[int, ...]
+    vq_strides: tuple[int, ...]
+    latent_dim: int | None = None
+    attn_window_size: int | None = None
+    codebook_size: int = 4096
+    codebook_dim: int = 8
+    noise: bool = True
+    depthwise: bool = True
+
+    @classmethod
+    def from_json(cls, path: Path) -> SNACConfig:
+        """Read ``config.json``. Raises CheckpointError when it is none or lacks a field."""
+        try:
+            table = json.loads(path.read_text(encoding="utf-8"))
+            known = {field.name for field in fields(cls)}
+            lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
+            config = cls(**{key: value for key, value in {**table, **lists}.items() if key in known})
+            config.check()
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"{path}: no valid SNAC configuration: {error}") from error
+        return config
+
+    def check(self) -> None:
+        """Raises ValueError where the numbers do not fit one another."""
+        if math.prod(self.encoder_rates) != math.prod(self.decoder_rates):
+            raise ValueError("encoder_rates and decoder_rates have different products")
+        if not self.vq_strides or any(self.vq_strides[0] % stride for stride in self.vq_strides):
+            raise ValueError("every vq_stride must divide the first")
+        if min(*self.encoder_rates, *self.decoder_rates, *self.vq_strides, self.codebook_size) < 1:
+            raise ValueError("rates, strides and codebook_size must be positive")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``config.json`` holds it."""
+        return asdict(self)
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per latent frame."""
+        return math.prod(self.encoder_rates)
+
+    @property
+    def pad_multiple(self) -> int:
+        """Samples that the input is padded to a multiple of."""
+        return self.hop_length * math.lcm(self.vq_strides[0], self.attn_window_size or 1)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the latents."""
+        return self.latent_dim or self.encoder_dim * 2 ** len(self.encoder_rates)
+
+    @property
+    def frame_rates_hz(self) -> tuple[float, ...]:
+        """Tokens per second of each stream, coarse to fine."""
+        return tuple(
+            self.sampling_rate / (self.hop_length * stride) for stride in self.vq_strides
+        )
+
+    @property
+    def bitrate_bps(self) -> float:
+        """Bits per second, all streams together."""
+        return sum(self.frame_rates_hz) * math.log2(self.codebook_size)
+
+
+class SNAC(nn.Module):
+    """The model. Mono; ``config.sampling_rate`` Hz; float32 in -1..1."""
+
+    def __init__(self, config: SNACConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.quantizer = ResidualQuantizer(
+            config.channels, config.codebook_size, config.codebook_dim, config.vq_strides
+        )
+        self.decoder = Decoder(config)
+
+    @classmethod
+    def from_pretrained(
+        cls, name_or_dir: str | Path, revision: str | None = None, device: str = "cpu"
+    ) -> SNAC:
+        """A model with weights: a bundled or published model's name, a hub repository, a folder.
+
+        Raises WeightsUnavailable where they cannot be had, CheckpointError where they are broken.
+        """
+        from snac_eval.codecs.snac.weights import find_weights, load_model
+
+        return load_model(find_weights(name_or_dir, revision)).to(device)
+
+    def pad(self, audio: Tensor) -> Tensor:
+        """Zeros at the end up to a multiple of ``config.pad_multiple`` samples."""
+        return functional.pad(audio, (0, -audio.shape[-1] % self.config.pad_multiple))
+
+    @torch.inference_mode()
+    def encode(self, audio: Tensor) -> list[Tensor]:
+        """Codes ``[batch, T_k]``, coarse to fine, of audio ``[batch, 1, time]``."""
+        return self.quantizer.encode(self.encoder(self.pad(audio)))
+
+    @torch.inference_mode()
+    def decode(
+        self,
+        codes: Sequence[Tensor],
+        length: int | None = None,
+        seeds: Sequence[int] | None = None,
+        noise: NoiseSource | None = None,
+    ) -> Tensor:
+        """Audio ``[batch, 1, time]`` of codes, trimmed to ``length`` samples if given.
+
+        ``seeds`` has one seed per batch item (default: zeros) and makes the noise blocks repeat;
+        ``noise`` replaces their source altogether.
+        """
+        source = noise or SeededNoise(seeds or [0] * codes[0].shape[0])
+        return self.decoder(self.quantizer.decode(codes), source)[..., :length]  # type: ignore[no-any-return]
+
+    def forward(
+        self, audio: Tensor, seeds: Sequence[int] | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Audio ``[batch, 1, time]`` to its reconstruction of the same length, and the codes."""
+        codes = self.encode(audio)
+        return self.decode(codes, audio.shape[-1], seeds), codes
+
+
+class Encoder(nn.Module):
+    """Audio ``[batch, 1, time]`` to latents ``[batch, channels, time / hop_length]``."""
+
+    def __init__(self, config: SNACConfig) -> None:
+        super().__init__()
+        channels = config.encoder_dim
+        layers: list[nn.Module] = [nn.Conv1d(1, channels, _KERNEL, padding=_KERNEL // 2)]
+        for stride in config.encoder_rates:
+            layers.append(EncoderBlock(channels, stride, config.depthwise))
+            channels *= 2
+        if config.attn_window_size is not None:
+            layers.append(LocalAttention(channels, config.attn_window_size))
+        groups = channels if config.depthwise else 1
+        layers.append(nn.Conv1d(channels, channels, _KERNEL, padding=_KERNEL // 2, groups=groups))
+        self.block = nn.Sequential(*layers)
+
+    def forward(self, audio: Tensor) -> Tensor:
+        return self.block(audio)  # type: ignore[no-any-return]
+
+
+class Decoder(nn.Module):
+    """Latents ``[batch, channels, time]`` to audio ``[batch, 1, time * hop_length]`` in -1..1."""
+
+    def __init__(self, config: SNACConfig) -> None:
+        super().__init__()
+        channels = config.decoder_dim
+        layers = _decoder_head(config.channels, channels, config.depthwise)
+        if config.attn_window_size is not None:
+            layers.append(LocalAttention(channels, config.attn_window_size))
+        for stride in config.decoder_rates:
+            halved = channels // 2
+            layers.append(DecoderBlock(channels, halved, stride, config.noise, config.depthwise))
+            channels = halved
+        layers += [
+            Snake1d(channels),
+            nn.Conv1d(channels, 1, _KERNEL, padding=_KERNEL // 2),
+            nn.Tanh(),
+        ]
+        self.model = nn.Sequential(*layers)
+
+    def forward(self, latents: Tensor, noise: NoiseSource) -> Tensor:
+        x = latents
+        for layer in self.model:
+            x = layer(x, noise) if isinstance(layer, DecoderBlock) else layer(x)
+        return x
+
+
+def _decoder_head(latent_channels: int, channels: int, depthwise: bool) -> list[nn.Module]:
+    padding = _KERNEL // 2
+    if not depthwise:
+        return [nn.Conv1d(latent_channels, channels, _KERNEL, padding=padding)]
+    groups = latent_channels
+    return [
+        nn.Conv1d(latent_channels, latent_channels, _KERNEL, padding=padding, groups=groups),
+        nn.Conv1d(latent_channels, channels, 1),
+    ]

@@ -1,0 +1,121 @@
+"""Residual vector quantisation at several time strides: the multi-scale part of SNAC.
+
+Each quantiser averages its input over ``stride`` frames, looks the projected, L2-normalised
+vector up in its codebook (factorised codes, arXiv 2110.04627), and hands what is left to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """Outcome of a training pass.
+
+    ``latents`` ``[batch, channels, time]``, ``codes`` one ``[batch, T_k]`` per stream,
+    ``projected`` the vectors ``[batch, codebook_dim, T_k]`` that each stream looked up, and the
+    two losses that pull vectors and codebook entries together.
+    """
+
+    latents: Tensor
+    codes: list[Tensor]
+    projected: list[Tensor]
+    commitment_loss: Tensor
+    codebook_loss: Tensor
+
+
+class VectorQuantizer(nn.Module):
+    """One codebook of ``codebook_size`` entries, applied every ``stride`` frames."""
+
+    def __init__(self, channels: int, codebook_size: int, codebook_dim: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.in_proj = nn.Conv1d(channels, codebook_dim, 1)
+        self.out_proj = nn.Conv1d(codebook_dim, channels, 1)
+        self.codebook = nn.Embedding(codebook_size, codebook_dim)
+
+    def project(self, latents: Tensor) -> Tensor:
+        """Average over the stride and project: ``[batch, codebook_dim, time / stride]``."""
+        if self.stride > 1:
+            latents = functional.avg_pool1d(latents, self.stride, self.stride)
+        return self.in_proj(latents)  # type: ignore[no-any-return]
+
+    def lookup(self, projected: Tensor) -> Tensor:
+        """Index of the nearest entry by angle, ``[batch, time]``."""
+        batch, dim, time = projected.shape
+        vectors = functional.normalize(projected.transpose(1, 2).reshape(-1, dim))
+        entries = functional.normalize(self.codebook.weight)
+        # The full distance and not just the inner product: equal rounding keeps equal codes.
+        distance = (
+            vectors.pow(2).sum(1, keepdim=True)
+            - 2 * vectors @ entries.t()
+            + entries.pow(2).sum(1, keepdim=True).t()
+        )
+        return distance.neg().max(1)[1].reshape(batch, time)
+
+    def entries(self, codes: Tensor) -> Tensor:
+        """Codebook vectors ``[batch, codebook_dim, time]`` of codes ``[batch, time]``."""
+        return self.codebook(codes).transpose(1, 2)  # type: ignore[no-any-return]
+
+    def expand(self, vectors: Tensor) -> Tensor:
+        """Codebook vectors to latents at the full frame rate, ``[batch, channels, time]``."""
+        latents = self.out_proj(vectors)
+        return latents.repeat_interleave(self.stride, dim=-1) if self.stride > 1 else latents
+
+
+class ResidualQuantizer(nn.Module):
+    """Quantisers one after another, coarse to fine."""
+
+    def __init__(
+        self, channels: int, codebook_size: int, codebook_dim: int, strides: Sequence[int]
+    ) -> None:
+        super().__init__()
+        self.quantizers = nn.ModuleList(
+            VectorQuantizer(channels, codebook_size, codebook_dim, stride) for stride in strides
+        )
+
+    def encode(self, latents: Tensor) -> list[Tensor]:
+        """Codes ``[batch, T_k]`` of latents ``[batch, channels, time]``, coarse to fine."""
+        residual, codes = latents, []
+        for quantizer in self._stages():
+            projected = quantizer.project(residual)
+            codes.append(quantizer.lookup(projected))
+            # z_e + (z_q - z_e), as in training, so that rounding and thus later codes agree.
+            vectors = projected + (quantizer.entries(codes[-1]) - projected)
+            residual = residual - quantizer.expand(vectors)
+        return codes
+
+    def decode(self, codes: Sequence[Tensor]) -> Tensor:
+        """Latents ``[batch, channels, time]`` of codes ``[batch, T_k]``."""
+        stages = zip(self._stages(), codes, strict=True)
+        parts = [stage.expand(stage.entries(stream)) for stage, stream in stages]
+        return sum(parts[1:], start=parts[0])
+
+    def forward(self, latents: Tensor) -> Quantized:
+        """A training pass: straight-through gradients and the two codebook losses."""
+        residual, total = latents, torch.zeros_like(latents)
+        codes, projected = [], []
+        commitment, codebook = [], []
+        for quantizer in self._stages():
+            vectors = quantizer.project(residual)
+            indices = quantizer.lookup(vectors.detach())
+            entries = quantizer.entries(indices)
+            commitment.append(functional.mse_loss(vectors, entries.detach()))
+            codebook.append(functional.mse_loss(entries, vectors.detach()))
+            expanded = quantizer.expand(vectors + (entries - vectors).detach())
+            total = total + expanded
+            residual = residual - expanded
+            codes.append(indices)
+            projected.append(vectors.detach())
+        return Quantized(
+            total, codes, projected, torch.stack(commitment).sum(), torch.stack(codebook).sum()
+        )
+
+    def _stages(self) -> list[VectorQuantizer]:
+        return [stage for stage in self.quantizers if isinstance(stage, VectorQuantizer)]

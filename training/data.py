@@ -1,0 +1,52 @@
+"""Speech in memory, and random segments of it that depend on the seed and the step alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Utterances as int16 arrays ``[time]``: hours of speech fit into memory."""
+
+    utterances: list[NDArray[np.int16]]
+    sample_rate: int
+
+    @classmethod
+    def load(cls, folder: Path, sample_rate: int) -> Corpus:
+        """Every FLAC below ``folder``, in path order. Raises SystemExit where there is none."""
+        files = sorted(folder.rglob("*.flac"))
+        if not files:
+            raise SystemExit(f"{folder}: no .flac files; give a LibriSpeech split's folder")
+        utterances = []
+        for file in files:
+            samples, rate = soundfile.read(file, dtype="int16")
+            if rate != sample_rate:
+                raise SystemExit(f"{file}: {rate} Hz, but the model wants {sample_rate} Hz")
+            utterances.append(samples)
+        return cls(utterances, sample_rate)
+
+    @property
+    def duration_s(self) -> float:
+        return sum(map(len, self.utterances)) / self.sample_rate
+
+    def batch(
+        self, size: int, num_samples: int, gain_db: tuple[float, float], seed: tuple[int, int]
+    ) -> Tensor:
+        """``[size, 1, num_samples]``: segments drawn uniformly over the corpus's time."""
+        rng = np.random.default_rng(seed)
+        lengths = np.array([max(0, len(one) - num_samples) for one in self.utterances])
+        chosen = rng.choice(len(lengths), size=size, p=lengths / lengths.sum())
+        segments = np.empty((size, 1, num_samples), dtype=np.float32)
+        for row, index in enumerate(chosen):
+            start = rng.integers(lengths[index])
+            gain = 10 ** (rng.uniform(*gain_db) / 20) / 32768
+            segments[row, 0] = self.utterances[index][start : start + num_samples] * gain
+        return torch.from_numpy(segments.clip(-1, 1))

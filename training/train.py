@@ -1,0 +1,287 @@
+"""Train a small SNAC. Resumes where it stopped; the same seed repeats the same losses.
+
+    python -m training.train --data DIR [--validation DIR] [--run runs/train_mini] [--resume]
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import time
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from snac_eval.codecs.snac.layers import FreshNoise
+from snac_eval.codecs.snac.model import SNAC, SNACConfig
+from snac_eval.codecs.snac.quantize import Quantized, VectorQuantizer
+from training.data import Corpus
+from training.discriminators import Discriminators
+from training.losses import (
+    SpectralLoss,
+    discriminator_loss,
+    feature_matching_loss,
+    generator_loss,
+)
+from training.validate import Validation
+
+_CONFIG = Path(__file__).with_name("config.toml")
+
+
+def build_model(config: dict[str, Any]) -> SNAC:
+    """The model with weight normalisation on every convolution, as it is trained."""
+    table = {key: tuple(v) if isinstance(v, list) else v for key, v in config["model"].items()}
+    model = SNAC(SNACConfig(**table))
+    for module in model.modules():
+        if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
+            weight_norm(module)
+    return model
+
+
+@dataclass
+class CodebookReviver:
+    """Replaces codebook entries that nothing chose by vectors that the encoder produced.
+
+    Each stream is judged once it has seen four tokens per entry.
+    """
+
+    stages: list[VectorQuantizer]
+    counts: list[Tensor] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.counts = [torch.zeros(stage.codebook.num_embeddings) for stage in self.stages]
+
+    def start(self, quantized: Quantized) -> None:
+        """Place every entry on encoder output, before the first step."""
+        for stage, vectors in zip(self.stages, quantized.projected, strict=True):
+            everything = torch.ones(stage.codebook.num_embeddings, dtype=torch.bool)
+            _place(stage, everything, vectors, spread=0.3)
+
+    def observe(self, quantized: Quantized, optimiser: torch.optim.Optimizer) -> None:
+        """Count this batch's codes, and revive what stayed unused long enough."""
+        streams = zip(self.stages, self.counts, quantized.codes, quantized.projected, strict=True)
+        for stage, counts, codes, vectors in streams:
+            counts += torch.bincount(codes.flatten().cpu(), minlength=len(counts))
+            if counts.sum() < 4 * len(counts):
+                continue
+            dead = counts == 0
+            _place(stage, dead, vectors, spread=0.05)
+            for name in ("exp_avg", "exp_avg_sq"):
+                optimiser.state[stage.codebook.weight][name][dead] = 0
+            counts.zero_()
+
+
+@torch.no_grad()
+def _place(stage: VectorQuantizer, which: Tensor, vectors: Tensor, spread: float) -> None:
+    pool = vectors.transpose(1, 2).flatten(0, 1)
+    chosen = pool[torch.randint(len(pool), (int(which.sum()),))]
+    noise = spread * pool.std() * torch.randn_like(chosen)
+    stage.codebook.weight[which] = chosen + noise
+
+
+class Trainer:
+    """Everything that a step changes, and how it is kept."""
+
+    def __init__(self, config: dict[str, Any], device: str) -> None:
+        torch.manual_seed(config["seed"])
+        self.config = config
+        self.device = device
+        self.step = 0
+        self.model = build_model(config).to(device)
+        self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
+        settings = config["optimiser"]
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(), settings["learning_rate"], betas=tuple(settings["betas"])
+        )
+        self.loss = SpectralLoss(config["model"]["sampling_rate"]).to(device)
+        self.reviver = CodebookReviver(self.model.quantizer._stages())
+        self.adversary = Adversary(config, device) if config["adversarial"]["enabled"] else None
+
+    def train_step(self, corpus: Corpus) -> dict[str, float]:
+        """One optimiser step; returns its losses by name."""
+        config, step = self.config, self.step
+        # Noise and segments depend on seed and step alone, so a resumed run repeats them.
+        torch.manual_seed(config["seed"] * 1_000_003 + step)
+        gain = (config["gain_db"][0], config["gain_db"][1])
+        seed = (config["seed"], step)
+        audio = corpus.batch(config["batch_size"], config["segment_samples"], gain, seed)
+        audio = audio.to(self.device)
+        latents = self.model.encoder(audio)
+        if step == 0:
+            self.reviver.start(self.model.quantizer(latents.detach()))
+        quantized = self.model.quantizer(latents)
+        estimate = self.model.decoder(quantized.latents, FreshNoise())
+        losses = self._losses(audio, estimate, quantized)
+        self._update(losses)
+        if step < config["codebook"]["revive_until"] * config["steps"]:
+            self.reviver.observe(quantized, self.optimiser)
+        self.step += 1
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    def _losses(self, audio: Tensor, estimate: Tensor, quantized: Quantized) -> dict[str, Tensor]:
+        mel, compressed = self.loss(audio, estimate)
+        losses = {
+            "mel": mel,
+            "compressed_stft": compressed,
+            "commitment": quantized.commitment_loss,
+            "codebook": quantized.codebook_loss,
+        }
+        if self.adversary and self.step >= self.config["adversarial"]["start_step"]:
+            losses |= self.adversary.losses(audio, estimate)
+        return losses
+
+    def _update(self, losses: dict[str, Tensor]) -> None:
+        settings, weights = self.config["optimiser"], self.config["loss"]
+        weights = {**self.config["adversarial"], **weights, "discriminator": 0.0}
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._learning_rate()
+        self.optimiser.zero_grad(set_to_none=True)
+        total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
+        total.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), settings["max_gradient_norm"])
+        self.optimiser.step()
+        # Early on the running average would still hold the random start.
+        decay = min(settings["average_decay"], (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            pairs = zip(self.average.parameters(), self.model.parameters(), strict=True)
+            for mean, now in pairs:
+                mean.lerp_(now, 1 - decay)
+
+    def _learning_rate(self) -> float:
+        settings = self.config["optimiser"]
+        high, low = settings["learning_rate"], settings["final_learning_rate"]
+        warm = min(1.0, (self.step + 1) / settings["warmup_steps"])
+        progress = min(1.0, self.step / self.config["steps"])
+        return warm * (low + (high - low) * (1 + math.cos(math.pi * progress)) / 2)
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint whole, or keep the one before."""
+        state = {
+            "step": self.step,
+            "config": self.config,
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "counts": self.reviver.counts,
+            "adversary": self.adversary.state_dict() if self.adversary else None,
+        }
+        temporary = path.with_suffix(".tmp")
+        torch.save(state, temporary)
+        temporary.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Continue from a checkpoint. An adversary that it lacks starts afresh."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.step = state["step"]
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.reviver.counts = [counts.cpu() for counts in state["counts"]]
+        if self.adversary and state["adversary"]:
+            self.adversary.load_state_dict(state["adversary"])
+
+
+class Adversary(nn.Module):
+    """The discriminators with their own optimiser."""
+
+    def __init__(self, config: dict[str, Any], device: str) -> None:
+        super().__init__()
+        settings = config["adversarial"]
+        self.discriminators = Discriminators(
+            settings["channels"], settings["periods"], settings["windows"]
+        ).to(device)
+        self.optimiser = torch.optim.AdamW(
+            self.discriminators.parameters(),
+            settings["learning_rate"],
+            betas=tuple(config["optimiser"]["betas"]),
+        )
+
+    def losses(self, audio: Tensor, estimate: Tensor) -> dict[str, Tensor]:
+        """Train the discriminators on this pair, then judge the estimate for the generator."""
+        self.discriminators.requires_grad_(True)
+        own = discriminator_loss(
+            self.discriminators(audio), self.discriminators(estimate.detach())
+        )
+        self.optimiser.zero_grad(set_to_none=True)
+        own.backward()
+        self.optimiser.step()
+        self.discriminators.requires_grad_(False)
+        with torch.no_grad():
+            real = self.discriminators(audio)
+        fake = self.discriminators(estimate)
+        return {
+            "adversarial": generator_loss(fake),
+            "feature_matching": feature_matching_loss(real, fake),
+            "discriminator": own.detach(),
+        }
+
+
+def train(
+    config: dict[str, Any], data: Path, validation: Path | None, run: Path, resume: bool, device: str
+) -> Iterator[dict[str, float]]:
+    """Train to the last step, yielding each step's losses; writes log and checkpoints into run."""
+    run.mkdir(parents=True, exist_ok=True)
+    checkpoint, log, every = run / "checkpoint.pt", run / "log.jsonl", config["log"]
+    trainer = Trainer(config, device)
+    if resume and checkpoint.exists():
+        trainer.load(checkpoint)
+    elif checkpoint.exists():
+        raise SystemExit(f"{checkpoint} exists; continue it with --resume or choose another --run")
+    corpus = Corpus.load(data, config["model"]["sampling_rate"])
+    judge = Validation.load(validation, config) if validation else None
+    print(f"{corpus.duration_s / 60:.0f} minutes of speech, from step {trainer.step}", flush=True)
+    started, first = time.monotonic(), trainer.step
+    sums: dict[str, float] = {}
+    while trainer.step < config["steps"]:
+        losses = trainer.train_step(corpus)
+        yield losses
+        for name, value in losses.items():
+            sums[name] = sums.get(name, 0.0) + value / every["every_steps"]
+        done = trainer.step == config["steps"]
+        if trainer.step % every["every_steps"] == 0:
+            pace = (time.monotonic() - started) / (trainer.step - first)
+            left = pace * (config["steps"] - trainer.step) / 60
+            record: dict[str, Any] = {"step": trainer.step, "s_per_step": round(pace, 3), **sums}
+            sums = {}
+            if judge and (trainer.step % every["validate_every_steps"] == 0 or done):
+                record |= judge(trainer.average, device)
+            _log(log, record, left)
+        if done or trainer.step % every["checkpoint_every_steps"] == 0:
+            trainer.save(checkpoint)
+
+
+def _log(path: Path, record: dict[str, Any], minutes_left: float) -> None:
+    shown = {k: round(v, 4) if isinstance(v, float) else v for k, v in record.items()}
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(shown) + "\n")
+    print(shown, f"{minutes_left:.0f} min left", flush=True)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--data", type=Path, required=True, help="folder of FLAC files to train on")
+    parser.add_argument("--validation", type=Path, help="folder of FLAC files to score, only")
+    parser.add_argument("--run", type=Path, default=Path("runs/train_mini"))
+    parser.add_argument("--config", type=Path, default=_CONFIG)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--resume", action="store_true", help="continue the run's checkpoint")
+    options = parser.parse_args()
+    # Denormal numbers in the decoder's quiet stretches slow a CPU down many times.
+    torch.set_flush_denormal(True)
+    config = tomllib.loads(options.config.read_text(encoding="utf-8"))
+    arguments = (options.data, options.validation, options.run, options.resume, options.device)
+    for _ in train(config, *arguments):
+        pass
+
+
+if __name__ == "__main__":
+    main()
