@@ -1,0 +1,105 @@
+"""Reconstructions that some other program wrote: ``files:DIR``.
+
+A clip's reconstruction lies at the clip's relative path below DIR, under the same name or under the
+same stem with another audio suffix. It stands for the whole file: where a manifest cuts excerpts
+out of a clip's file, the same excerpts are cut out of the reconstruction.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from snac_eval import audio
+from snac_eval.errors import AudioError, UsageError
+from snac_eval.types import Clip, CodecCard, CodecRequest, ReconstructionSource, Waveform
+
+
+def load(request: CodecRequest) -> ReconstructionSource:
+    """The folder as a source. Raises UsageError when none is named or it does not exist."""
+    if not request.argument:
+        raise UsageError(
+            f"{request.card.name}: no folder is named; write {request.card.name}:DIR with the"
+            " folder that holds the reconstructions"
+        )
+    source = FilesSource(request.card, Path(request.argument))
+    source.prepare()
+    return source
+
+
+class FilesSource:
+    """Reads reconstructions below ``root``. Each folder is listed once, when first needed."""
+
+    def __init__(self, card: CodecCard, root: Path) -> None:
+        self.card = card
+        self.device = "cpu"
+        self.fingerprint = "files:v=1"
+        self._root = root
+        self._listed: dict[Path, dict[str, list[Path]]] = {}
+        self._digests: dict[tuple[Path, int, int], str] = {}
+
+    def prepare(self) -> None:
+        """Raises UsageError when the folder does not exist."""
+        if not self._root.is_dir():
+            raise UsageError(
+                f"{self.card.name}: '{self._root}' is no folder; name the one that holds the"
+                " reconstructions"
+            )
+
+    def fingerprint_for(self, clip: Clip) -> str:
+        """Carries the file's sha256. A clip without a usable file gets an identity of its own:
+        :meth:`read` says what is wrong, and a file that turns up later is scored anew."""
+        try:
+            return f"{self.fingerprint}:sha256={self._digest(self._find(clip))}"
+        except (AudioError, OSError):
+            return f"{self.fingerprint}:unreadable"
+
+    def read(self, clip: Clip) -> Waveform:
+        """The reconstruction at its own rate, channels and length.
+
+        Raises AudioError when there is none, when two files could be it, or when it is no audio.
+        """
+        return audio.read(self._find(clip), clip.start_s, clip.length_s)
+
+    def _find(self, clip: Clip) -> Path:
+        relative = Path(clip.relative_path)
+        if relative.is_absolute() or relative.drive or ".." in relative.parts or not relative.name:
+            raise AudioError(
+                f"clip '{clip.id}': its path '{clip.relative_path}' leads out of '{self._root}';"
+                " list clips below the dataset's own folder"
+            )
+        exact = self._root / relative
+        if exact.is_file():
+            return exact
+        candidates = self._stems(exact.parent).get(exact.stem, [])
+        if len(candidates) == 1:
+            return candidates[0]
+        raise AudioError(_why_not_one(clip, exact, candidates))
+
+    def _stems(self, folder: Path) -> dict[str, list[Path]]:
+        if folder not in self._listed:
+            stems: dict[str, list[Path]] = {}
+            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+                if path.suffix.lower() in audio.AUDIO_SUFFIXES and path.is_file():
+                    stems.setdefault(path.stem, []).append(path)
+            self._listed[folder] = stems
+        return self._listed[folder]
+
+    def _digest(self, path: Path) -> str:
+        stat = path.stat()
+        key = (path, stat.st_size, stat.st_mtime_ns)
+        if key not in self._digests:
+            self._digests[key] = audio.file_sha256(path)
+        return self._digests[key]
+
+
+def _why_not_one(clip: Clip, exact: Path, candidates: list[Path]) -> str:
+    if candidates:
+        names = " and ".join(path.name for path in candidates)
+        return (
+            f"clip '{clip.id}': {names} in {exact.parent} could both be its reconstruction;"
+            " keep one"
+        )
+    return (
+        f"clip '{clip.id}': no reconstruction; looked for {exact} and for {exact.stem} with any"
+        " other audio suffix"
+    )

@@ -1,0 +1,241 @@
+"""Opus, MP3 and AAC through the FFmpeg libraries that PyAV's wheels carry.
+
+Codes hold the encoder's raw packets, without a container: their bytes are the payload, exactly.
+The header is not counted. It holds the delay in samples that decoding leaves in front (unsigned
+32-bit, little-endian), then the codec's own set-up data (OpusHead of RFC 7845, AAC's
+AudioSpecificConfig). Decoding uses nothing but packets, header and card.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+
+from snac_eval import audio
+from snac_eval.codecs.checks import check_input
+from snac_eval.errors import CardError, CodecError
+from snac_eval.types import Codec, CodecCard, CodecRequest, Codes, Waveform
+
+if TYPE_CHECKING:
+    from av.audio.codeccontext import AudioCodecContext
+    from av.audio.frame import AudioFrame
+    from av.packet import Packet
+
+_DELAY = struct.Struct("<I")
+_LAYOUTS = {1: "mono", 2: "stereo"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    """How FFmpeg handles one codec. ``trims_delay``: its decoder drops the delay by itself, as
+    OpusHead tells it to; ``output_rate`` in Hz, 0 for the encoder's own."""
+
+    decoder: str
+    sample_format: str
+    trims_delay: bool = False
+    output_rate: int = 0
+    decoder_options: Mapping[str, str] = field(default_factory=dict)
+
+
+_FORMATS = {
+    "libopus": _Format("libopus", "flt", True, 48000, {"request_sample_fmt": "flt"}),
+    "libmp3lame": _Format("mp3float", "fltp"),
+    "aac": _Format("aac", "fltp"),
+}
+
+
+def load(request: CodecRequest) -> Codec:
+    """The codec of a card. Raises CardError when its options make no sense."""
+    return PyavCodec(request.card)
+
+
+class PyavCodec:
+    """An FFmpeg codec at one bitrate; each clip gets an encoder and a decoder of its own.
+
+    Card options: ``encoder`` (libopus, libmp3lame or aac), ``bit_rate`` in bits a second, and
+    ``encoder_options``, a table of strings that FFmpeg's encoder understands.
+    """
+
+    def __init__(self, card: CodecCard) -> None:
+        _check_card(card)
+        self.card = card
+        self.device = "cpu"
+        self._encoder = str(card.options["encoder"])
+        self._bit_rate = int(card.options["bit_rate"])
+        self._encoder_options = dict(card.options.get("encoder_options", {}))
+        self._format = _FORMATS[self._encoder]
+        self.fingerprint = self._identity()
+
+    def prepare(self) -> None:
+        """Raises CodecError when FFmpeg lacks the codec or refuses the card's settings, CardError
+        when it does not know one of ``encoder_options``."""
+        self._open_encoder()
+        self._open_decoder(b"")
+
+    def padded_length(self, num_samples: int) -> int | None:
+        """None: FFmpeg's codecs take one clip at a time."""
+        return None
+
+    def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
+        """Raises CodecError for audio that is empty, not finite or of another shape or rate."""
+        return [self._encode(waveform) for waveform in waveforms]
+
+    def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
+        """Delay taken out, ``num_samples`` long. Seeds change nothing. Raises CodecError for
+        packets that cannot be decoded."""
+        return [self._decode(one) for one in codes]
+
+    def _encode(self, waveform: Waveform) -> Codes:
+        from av.error import FFmpegError
+
+        check_input(self.card, waveform)
+        context = self._open_encoder()
+        try:
+            packets = [
+                packet
+                for frame in (*self._frames(waveform, context.frame_size), None)
+                for packet in context.encode(frame)
+                if packet.size
+            ]
+        except FFmpegError as error:
+            raise self._failure("cannot encode this clip", error) from error
+        delay = 0 if self._format.trims_delay else self._delay(packets)
+        header = _DELAY.pack(delay) + (context.extradata or b"")
+        payload = tuple(bytes(packet) for packet in packets)
+        return Codes(waveform.num_samples, packets=payload, header=header)
+
+    def _delay(self, packets: Sequence[Packet[Any]]) -> int:
+        if not packets or packets[0].pts is None:
+            raise CodecError(f"{self.card.name}: the encoder gave no time stamp; update PyAV")
+        return -packets[0].pts
+
+    def _frames(self, waveform: Waveform, frame_size: int) -> Iterator[AudioFrame]:
+        from av.audio.frame import AudioFrame
+
+        planar = self._format.sample_format.endswith("p")
+        for start in range(0, waveform.num_samples, frame_size):
+            block = waveform.samples[:, start : start + frame_size]
+            frame = AudioFrame.from_ndarray(
+                np.ascontiguousarray(block if planar else block.T.reshape(1, -1), dtype=np.float32),
+                format=self._format.sample_format,
+                layout=_LAYOUTS[self.card.channels],
+            )
+            frame.sample_rate = waveform.sample_rate
+            frame.pts = start
+            frame.time_base = Fraction(1, waveform.sample_rate)
+            yield frame
+
+    def _decode(self, codes: Codes) -> Waveform:
+        if len(codes.header) < _DELAY.size:
+            raise CodecError(f"{self.card.name}: codes have no header; encode the clip again")
+        (delay,) = _DELAY.unpack_from(codes.header)
+        samples = self._decode_packets(codes.packets, codes.header[_DELAY.size :])
+        rate = self._format.output_rate or self.card.sample_rate
+        decoded = Waveform(np.ascontiguousarray(samples[:, delay:]), rate)
+        return audio.fit_length(audio.resample(decoded, self.card.sample_rate), codes.num_samples)
+
+    def _decode_packets(self, packets: Sequence[bytes], extradata: bytes) -> np.ndarray[Any, Any]:
+        from av.error import FFmpegError
+        from av.packet import Packet
+
+        context = self._open_decoder(extradata)
+        try:
+            frames = [frame for data in packets for frame in context.decode(Packet(data))]
+            frames += context.decode(None)
+        except FFmpegError as error:
+            raise self._failure("cannot decode these packets", error) from error
+        if not frames:
+            raise CodecError(f"{self.card.name}: the packets hold no audio; encode the clip again")
+        return np.concatenate([self._planes(frame) for frame in frames], axis=1)
+
+    def _planes(self, frame: AudioFrame) -> np.ndarray[Any, Any]:
+        block = frame.to_ndarray()
+        return block if frame.format.is_planar else block.reshape(-1, self.card.channels).T
+
+    def _open_encoder(self) -> AudioCodecContext:
+        context = self._create(self._encoder, "w", self.card.sample_rate)
+        context.format = self._format.sample_format
+        context.bit_rate = self._bit_rate
+        context.time_base = Fraction(1, self.card.sample_rate)
+        context.options = dict(self._encoder_options)
+        self._open(context)
+        # FFmpeg takes the options that it knows out of the table, and ignores the rest in silence.
+        if unknown := sorted(context.options):
+            raise CardError(
+                f"codec card '{self.card.name}': {self._encoder} knows no encoder option"
+                f" '{unknown[0]}'; see: ffmpeg -h encoder={self._encoder}"
+            )
+        return context
+
+    def _open_decoder(self, extradata: bytes) -> AudioCodecContext:
+        rate = self._format.output_rate or self.card.sample_rate
+        context = self._create(self._format.decoder, "r", rate)
+        if extradata:
+            context.extradata = extradata
+        context.options = dict(self._format.decoder_options)
+        self._open(context)
+        return context
+
+    def _create(self, name: str, mode: Literal["r", "w"], sample_rate: int) -> AudioCodecContext:
+        from av.codec.codec import UnknownCodecError
+        from av.codec.context import CodecContext
+
+        try:
+            context = cast("AudioCodecContext", CodecContext.create(name, mode))
+        except UnknownCodecError as error:
+            raise CodecError(
+                f"{self.card.name}: this FFmpeg has no '{name}'; install PyAV from its wheel"
+            ) from error
+        context.sample_rate = sample_rate
+        context.layout = _LAYOUTS[self.card.channels]
+        return context
+
+    def _open(self, context: AudioCodecContext) -> None:
+        from av.error import FFmpegError
+
+        try:
+            context.open()
+        except FFmpegError as error:
+            raise self._failure("FFmpeg refuses these settings", error) from error
+
+    def _failure(self, what: str, error: Exception) -> CodecError:
+        detail = " ".join(str(error).split())
+        return CodecError(f"{self.card.name}: {what}: {detail}; check the card's options")
+
+    def _identity(self) -> str:
+        import av
+
+        options = ",".join(f"{key}={value}" for key, value in sorted(self._encoder_options.items()))
+        avcodec = ".".join(str(part) for part in av.library_versions["libavcodec"])
+        return (
+            f"pyav:v=1:encoder={self._encoder}:bit_rate={self._bit_rate}:options={options}"
+            f":rate={self.card.sample_rate}:channels={self.card.channels}:resampler={audio.RESAMPLER}"
+            f":av={av.__version__}:ffmpeg={av.ffmpeg_version_info}:libavcodec={avcodec}"
+        )
+
+
+def _check_card(card: CodecCard) -> None:
+    if problem := _card_problem(card):
+        raise CardError(f"codec card '{card.name}': {problem}")
+
+
+def _card_problem(card: CodecCard) -> str:
+    known = {"encoder", "bit_rate", "encoder_options"}
+    if unknown := sorted(set(card.options) - known):
+        return f"unknown option '{unknown[0]}'; known options: {', '.join(sorted(known))}"
+    if card.options.get("encoder") not in _FORMATS:
+        return f"encoder is {card.options.get('encoder')!r}; use one of {', '.join(_FORMATS)}"
+    bit_rate = card.options.get("bit_rate")
+    if not isinstance(bit_rate, int) or bit_rate <= 0:
+        return f"bit_rate is {bit_rate!r}; give bits a second, above 0"
+    options = card.options.get("encoder_options", {})
+    if not isinstance(options, dict) or not all(isinstance(one, str) for one in options.values()):
+        return f"encoder_options is {options!r}; give a table of strings"
+    if card.channels not in _LAYOUTS or card.sample_rate <= 0:
+        return "channels must be 1 or 2, and sample_rate above 0"
+    return ""
