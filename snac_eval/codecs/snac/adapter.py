@@ -2,17 +2,120 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from snac_eval.audio import file_sha256
 from snac_eval.errors import CodecError
-from snac_eval.types import CodecCard, CodecRequest, Codes, Waveform
+from snac_eval.types import CodecRequest, Codes, Waveform
 
 if TYPE_CHECKING:
-    import torch
+    from snac_eval.codecs.snac.model import SNAC, SNACConfig
+    from snac_eval.codecs.snac.weights import WeightFiles
 
-    from snac_eval.codecs.snac.model import SNAC
+# Raised whenever our implementation could give other codes or audio for the same weights.
+_IMPLEMENTATION = "1"
+
+
+def load(request: CodecRequest) -> SnacCodec:
+    """Entry point of the codec family ``snac``."""
+    return SnacCodec(request)
+
+
+class SnacCodec:
+    """A SNAC model as a codec. Weights are located at once, torch is imported by ``prepare``."""
+
+    def __init__(self, request: CodecRequest) -> None:
+        self.card = request.card
+        self.device = request.device
+        self._request = request
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Implementation and digest of the weights in use."""
+        return f"snac/{_IMPLEMENTATION};weights={file_sha256(self._files.weights)}"
+
+    def prepare(self) -> None:
+        """Load the weights onto the device. Raises WeightsUnavailable or CheckpointError."""
+        self._check_config(self._model.config)
+
+    def padded_length(self, num_samples: int) -> int:
+        """``num_samples`` rounded up to whole frames of the coarsest stream."""
+        multiple = self._model.config.pad_multiple
+        return -(-num_samples // multiple) * multiple
+
+    def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
+        """Codes of mono waveforms at the card's rate; all must pad to one length."""
+        import torch
+
+        lengths = [self._checked_length(waveform) for waveform in waveforms]
+        padded = {self.padded_length(length) for length in lengths}
+        if len(padded) > 1:
+            raise CodecError(f"{self.card.name}: clips in one batch pad to different lengths")
+        batch = np.zeros((len(waveforms), 1, padded.pop()), dtype=np.float32)
+        for row, waveform in zip(batch, waveforms, strict=True):
+            row[:, : waveform.num_samples] = waveform.samples
+        streams = self._model.encode(torch.from_numpy(batch).to(self.device))
+        arrays = [stream.cpu().numpy().astype(np.int32) for stream in streams]
+        sizes = (self._model.config.codebook_size,) * len(arrays)
+        return [
+            Codes(length, tuple(array[item] for array in arrays), sizes)
+            for item, length in enumerate(lengths)
+        ]
+
+    def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
+        """Waveforms of ``num_samples`` each; the same codes and seed give the same audio."""
+        import torch
+
+        streams = [
+            torch.from_numpy(np.stack(arrays).astype(np.int64)).to(self.device)
+            for arrays in zip(*(one.streams for one in codes), strict=True)
+        ]
+        audio = self._model.decode(streams, seeds=seeds).cpu().numpy()
+        return [
+            Waveform(np.ascontiguousarray(row[:, : one.num_samples]), self.card.sample_rate)
+            for row, one in zip(audio, codes, strict=True)
+        ]
+
+    @cached_property
+    def _files(self) -> WeightFiles:
+        from snac_eval.codecs.snac.weights import find_weights
+
+        where = self._request.weights or self.card.weights
+        return find_weights(where, None if self._request.weights else self.card.revision or None)
+
+    @cached_property
+    def _model(self) -> SNAC:
+        import torch
+
+        from snac_eval.codecs.snac.checkpoint import load_model
+
+        if self.device == "cpu" and self._request.num_threads:
+            torch.set_num_threads(self._request.num_threads)
+        # Quiet passages otherwise end in denormal numbers, which slow a CPU down many times.
+        torch.set_flush_denormal(True)
+        return load_model(self._files).to(self.device)
+
+    def _check_config(self, config: SNACConfig) -> None:
+        card = self.card
+        there = (config.sampling_rate, (config.codebook_size,) * len(config.vq_strides))
+        if there != (card.sample_rate, tuple(card.codebook_sizes)):
+            raise CodecError(
+                f"{self._files.config}: a model of {there[0]} Hz with codebooks {there[1]}, but the"
+                f" card '{card.name}' says {card.sample_rate} Hz with {tuple(card.codebook_sizes)};"
+                " use the card of these weights, or write one"
+            )
+
+    def _checked_length(self, waveform: Waveform) -> int:
+        card = self.card
+        if waveform.num_channels != 1 or waveform.sample_rate != card.sample_rate:
+            raise CodecError(
+                f"{card.name} takes mono audio at {card.sample_rate} Hz, not"
+                f" {waveform.num_channels} channels at {waveform.sample_rate} Hz"
+            )
+        if not waveform.num_samples or not np.isfinite(waveform.samples).all():
+            raise CodecError(f"{card.name}: the waveform is empty or holds NaN")
+        return waveform.num_samples

@@ -1,0 +1,42 @@
+"""Fixtures that every test may use: seeded audio, and nothing from the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture()
+def shared_data() -> Path:
+    """Local corpora beside the checkout; the test is skipped where there are none."""
+    if not (SHARED_DATA / "LibriSpeech").is_dir():
+        pytest.skip(f"needs {SHARED_DATA}, which is not part of the project")
+    return SHARED_DATA
+
+
+def tone(duration_s: float = 1.0, sample_rate: int = 16000, seed: int = 0) -> NDArray[np.float32]:
+    """Something between speech and music: harmonics with a syllable-like envelope, and noise."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(duration_s * sample_rate)) / sample_rate
+    pitch = 110 * (1 + 0.3 * rng.random())
+    harmonics = sum(np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, 20))
+    envelope = np.clip(np.sin(2 * np.pi * 3 * time), 0, 1) ** 0.5
+    signal = 0.2 * harmonics * envelope + 0.003 * rng.standard_normal(time.size)
+    return np.asarray(signal, dtype=np.float32)
+
+
+@pytest.fixture()
+def audio_dir(tmp_path: Path) -> Path:
+    """Three readable mono clips of two domains, 16 kHz."""
+    root = tmp_path / "audio"
+    for index, name in enumerate(("speech/a.wav", "speech/b.wav", "music/c.wav")):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, tone(1.0 + 0.2 * index, seed=index), 16000)
+    return root

@@ -1,0 +1,107 @@
+"""Our SNAC against PyPI's ``snac`` 1.2.1, with random weights in the published configurations."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+from unittest import mock
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from snac_eval.codecs.snac.checkpoint import fold_weight_norm
+from snac_eval.codecs.snac.layers import GivenNoise
+from snac_eval.codecs.snac.model import SNAC, SNACConfig
+
+_SMALL = {"encoder_dim": 48, "encoder_rates": (2, 4, 8, 8), "decoder_dim": 1024}
+_LARGE = {"encoder_dim": 64, "encoder_rates": (2, 3, 8, 8), "decoder_dim": 1536}
+_LARGE |= {"decoder_rates": (8, 8, 3, 2), "attn_window_size": 32, "vq_strides": (8, 4, 2, 1)}
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "snac_24khz": {
+        "sampling_rate": 24000,
+        **_SMALL,
+        "decoder_rates": (8, 8, 4, 2),
+        "attn_window_size": None,
+        "vq_strides": (4, 2, 1),
+    },
+    "snac_32khz": {"sampling_rate": 32000, **_LARGE},
+    "snac_44khz": {"sampling_rate": 44100, **_LARGE},
+}
+
+
+def _reference(name: str) -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the reference uses a deprecated part of torch
+        from snac import SNAC as ReferenceSNAC
+
+    torch.manual_seed(0)
+    table = {key: list(v) if isinstance(v, tuple) else v for key, v in PUBLISHED[name].items()}
+    model: nn.Module = ReferenceSNAC(**table).eval()
+    # Fresh Snake and codebook values would hide a swapped channel.
+    with torch.no_grad():
+        for key, value in model.named_parameters():
+            if key.endswith("alpha"):
+                value.uniform_(0.5, 2.0)
+    return model
+
+
+@pytest.fixture(scope="module", params=sorted(PUBLISHED))
+def pair(request: pytest.FixtureRequest) -> Iterator[tuple[str, SNAC, nn.Module]]:
+    """Our model and the reference with the same weights."""
+    reference = _reference(request.param)
+    ours = SNAC(SNACConfig(**PUBLISHED[request.param])).eval()
+    ours.load_state_dict(fold_weight_norm(reference.state_dict()))
+    yield request.param, ours, reference
+
+
+def test_codes_are_identical_and_audio_agrees(pair: tuple[str, SNAC, nn.Module]) -> None:
+    _, ours, reference = pair
+    audio = 0.3 * torch.randn(1, 1, 30000, generator=torch.Generator().manual_seed(1))
+    drawn: list[Tensor] = []
+
+    def record(size: Any, **_: Any) -> Tensor:  # noqa: ANN401
+        drawn.append(torch.rand(size, generator=generator) * 2 - 1)
+        return drawn[-1]
+
+    generator = torch.Generator().manual_seed(2)
+    with torch.inference_mode(), mock.patch("torch.randn", record):
+        codes = reference.encode(audio)  # type: ignore[operator]
+        expected = reference.decode(codes)  # type: ignore[operator]
+    mine = ours.encode(audio)
+    assert len(mine) == len(codes)
+    assert all(torch.equal(a, b) for a, b in zip(mine, codes, strict=True))
+    assert len({int(code) for stream in mine for code in stream.flatten()}) > 10
+    estimate = ours.decode(mine, noise=GivenNoise(drawn))
+    assert len(drawn) == 4
+    torch.testing.assert_close(estimate, expected, atol=1e-5, rtol=0)
+
+
+def test_counts_and_rates(pair: tuple[str, SNAC, nn.Module]) -> None:
+    name, ours, _ = pair
+    millions = sum(parameter.numel() for parameter in ours.parameters()) / 1e6
+    bps = ours.config.bitrate_bps
+    published = {
+        "snac_24khz": (19.8, 984.375, 2048),
+        "snac_32khz": (54.5, 1875.0, 12288),
+        "snac_44khz": (54.5, 2583.984375, 12288),
+    }[name]
+    assert (round(millions, 1), bps, ours.config.pad_multiple) == published
+
+
+def test_batch_equals_single(pair: tuple[str, SNAC, nn.Module]) -> None:
+    name, ours, _ = pair
+    if name != "snac_24khz":
+        pytest.skip("one configuration is enough")
+    audio = 0.3 * torch.randn(3, 1, 6000, generator=torch.Generator().manual_seed(3))
+    together, codes = ours(audio, seeds=[5, 6, 7])
+    assert together.shape == audio.shape
+    for item in range(3):
+        alone, own_codes = ours(audio[item : item + 1], seeds=[5 + item])
+        assert all(
+            torch.equal(a[item], b[0]) for a, b in zip(codes, own_codes, strict=True)
+        )
+        torch.testing.assert_close(alone[0], together[item], atol=1e-6, rtol=0)
+    other, _ = ours(audio[:1], seeds=[99])
+    assert not torch.equal(other[0], together[0])
