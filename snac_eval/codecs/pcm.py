@@ -16,7 +16,7 @@ from snac_eval.codecs.checks import check_input
 from snac_eval.errors import CardError, CodecError
 from snac_eval.types import Codec, CodecCard, CodecRequest, Codes, Waveform
 
-_DTYPES: dict[object, np.dtype[Any]] = {8: np.dtype("<i1"), 16: np.dtype("<i2")}
+_DTYPES: dict[int, np.dtype[Any]] = {8: np.dtype("<i1"), 16: np.dtype("<i2")}
 _HEADER = struct.Struct("<I")
 
 
@@ -34,7 +34,7 @@ class PcmCodec:
     """
 
     def __init__(self, card: CodecCard) -> None:
-        bits = card.options.get("bits")
+        bits = card.options.get("bits", 0)
         if set(card.options) != {"bits"} or bits not in _DTYPES:
             raise CardError(
                 f"codec card '{card.name}': options are {dict(card.options)};"
