@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-@pytest.fixture()
+@pytest.fixture
 def shared_data() -> Path:
     """Local corpora beside the checkout; the test is skipped where there are none."""
     if not (SHARED_DATA / "LibriSpeech").is_dir():
@@ -31,7 +31,7 @@ def tone(duration_s: float = 1.0, sample_rate: int = 16000, seed: int = 0) -> ND
     return np.asarray(signal, dtype=np.float32)
 
 
-@pytest.fixture()
+@pytest.fixture
 def audio_dir(tmp_path: Path) -> Path:
     """Three readable mono clips of two domains, 16 kHz."""
     root = tmp_path / "audio"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -18,10 +19,9 @@ class Discriminators(nn.Module):
 
     def __init__(self, channels: int, periods: Sequence[int], windows: Sequence[int]) -> None:
         super().__init__()
-        self.parts = nn.ModuleList(
-            [*(PeriodDiscriminator(channels, period) for period in periods)]
-            + [*(BandDiscriminator(channels, window) for window in windows)]
-        )
+        parts: list[nn.Module] = [PeriodDiscriminator(channels, period) for period in periods]
+        parts += [BandDiscriminator(channels, window) for window in windows]
+        self.parts = nn.ModuleList(parts)
 
     def forward(self, audio: Tensor) -> list[list[Tensor]]:
         return [part(audio) for part in self.parts]
@@ -35,14 +35,13 @@ class PeriodDiscriminator(nn.Module):
         self.period = period
         widths = [1, channels, 4 * channels, 8 * channels, 8 * channels]
         self.layers = nn.ModuleList(
-            _conv(a, b, (5, 1), stride=(3, 1))
-            for a, b in zip(widths[:-1], widths[1:], strict=True)
+            _conv(a, b, (5, 1), stride=(3, 1)) for a, b in itertools.pairwise(widths)
         )
         self.verdict = _conv(widths[-1], 1, (3, 1))
 
     def forward(self, audio: Tensor) -> list[Tensor]:
         padded = functional.pad(audio, (0, -audio.shape[-1] % self.period))
-        x = padded.unflatten(-1, (-1, self.period))
+        x = padded.reshape(*padded.shape[:-1], -1, self.period)
         return _features(self.layers, self.verdict, x)
 
 
@@ -72,7 +71,7 @@ class BandDiscriminator(nn.Module):
         image = torch.view_as_real(spectrum).permute(0, 3, 2, 1)
         features, outputs = [], []
         edges = [round(edge * image.shape[-1]) for edge in _BANDS]
-        for band, low, high in zip(self.bands, edges[:-1], edges[1:], strict=True):
+        for band, low, high in zip(self.bands, edges, edges[1:], strict=False):
             x = image[..., low:high]
             for layer in band:  # type: ignore[attr-defined]
                 x = functional.leaky_relu(layer(x), _SLOPE)
@@ -85,7 +84,8 @@ def _conv(
     in_channels: int, out_channels: int, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1)
 ) -> nn.Module:
     padding = (kernel[0] // 2, kernel[1] // 2)
-    return weight_norm(nn.Conv2d(in_channels, out_channels, kernel, stride, padding))
+    layer: nn.Module = weight_norm(nn.Conv2d(in_channels, out_channels, kernel, stride, padding))
+    return layer
 
 
 def _features(layers: nn.ModuleList, verdict: nn.Module, x: Tensor) -> list[Tensor]:

@@ -58,10 +58,10 @@ class SpectralLoss(nn.Module):
                 torch.log10((filters @ power.clamp_min(1e-12).sqrt()).clamp_min(_MEL_FLOOR))
                 for power in powers
             ]
-            mel.append(functional.l1_loss(*logs))
+            mel.append(functional.l1_loss(logs[0], logs[1]))
             if window in _COMPRESSED_WINDOWS:
                 shrunk = [(power + _POWER_FLOOR) ** (_COMPRESSION / 2) for power in powers]
-                compressed.append(functional.l1_loss(*shrunk))
+                compressed.append(functional.l1_loss(shrunk[0], shrunk[1]))
         return torch.stack(mel).sum(), torch.stack(compressed).sum()
 
     def _power(self, audio: Tensor, window: int) -> Tensor:
@@ -75,7 +75,9 @@ class SpectralLoss(nn.Module):
         return spectrum.real.square() + spectrum.imag.square()
 
 
-def feature_matching_loss(real: Sequence[Sequence[Tensor]], fake: Sequence[Sequence[Tensor]]) -> Tensor:
+def feature_matching_loss(
+    real: Sequence[Sequence[Tensor]], fake: Sequence[Sequence[Tensor]]
+) -> Tensor:
     """Mean L1 between a discriminator's inner features of real and of coded audio."""
     terms = [
         functional.l1_loss(mine, theirs.detach())
@@ -90,7 +92,9 @@ def generator_loss(fake: Sequence[Sequence[Tensor]]) -> Tensor:
     return torch.stack([(1 - features[-1]).square().mean() for features in fake]).mean()
 
 
-def discriminator_loss(real: Sequence[Sequence[Tensor]], fake: Sequence[Sequence[Tensor]]) -> Tensor:
+def discriminator_loss(
+    real: Sequence[Sequence[Tensor]], fake: Sequence[Sequence[Tensor]]
+) -> Tensor:
     """Least-squares loss of the discriminators themselves."""
     terms = [
         (1 - reals[-1]).square().mean() + fakes[-1].square().mean()

@@ -1,6 +1,6 @@
 """Train a small SNAC. Resumes where it stopped; the same seed repeats the same losses.
 
-    python -m training.train --data DIR [--validation DIR] [--run runs/train_mini] [--resume]
+python -m training.train --data DIR [--validation DIR] [--run runs/train_mini] [--resume]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from snac_eval.codecs.snac.layers import FreshNoise
+from snac_eval.codecs.snac.layers import FreshNoise, NoiseBlock, ResidualUnit
 from snac_eval.codecs.snac.model import SNAC, SNACConfig
 from snac_eval.codecs.snac.quantize import Quantized, VectorQuantizer
 from training.data import Corpus
@@ -38,53 +38,91 @@ _CONFIG = Path(__file__).with_name("config.toml")
 
 def build_model(config: dict[str, Any]) -> SNAC:
     """The model with weight normalisation on every convolution, as it is trained."""
-    table = {key: tuple(v) if isinstance(v, list) else v for key, v in config["model"].items()}
+    table: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in config["model"].items()
+    }
     model = SNAC(SNACConfig(**table))
+    initialise(model)
     for module in model.modules():
         if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
             weight_norm(module)
     return model
 
 
+@torch.no_grad()
+def initialise(model: SNAC) -> None:
+    """Keep the signal's variance through the layers, so that codes matter from the first step.
+
+    With torch's defaults the biases outweigh quiet speech, and the decoder settles on the average
+    spectrum for thousands of steps.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
+            transposed = isinstance(module, nn.ConvTranspose1d)
+            overlap = module.stride[0] if transposed else 1
+            taps = module.in_channels // module.groups * module.kernel_size[0] / overlap
+            module.weight.normal_(std=taps**-0.5)
+            if module.bias is not None:
+                module.bias.zero_()
+        elif isinstance(module, NoiseBlock):
+            module.linear.weight.mul_(0.1)
+    for unit in (module for module in model.modules() if isinstance(module, ResidualUnit)):
+        _scale(unit.block[-1], 0.3)
+    # Speech has an amplitude of about 0.05; the layers between work around 1.
+    _scale(model.encoder.block[0], 10.0)
+    _scale(model.decoder.model[-2], 0.05)
+
+
+def _scale(module: nn.Module, factor: float) -> None:
+    module.get_parameter("weight").mul_(factor)
+
+
 @dataclass
 class CodebookReviver:
-    """Replaces codebook entries that nothing chose by vectors that the encoder produced.
+    """Starts codebooks on encoder output, and puts entries that nothing chose back there.
 
     Each stream is judged once it has seen four tokens per entry.
     """
 
     stages: list[VectorQuantizer]
     counts: list[Tensor] = field(default_factory=list)
+    pools: list[Tensor] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.counts = [torch.zeros(stage.codebook.num_embeddings) for stage in self.stages]
+        self.pools = [stage.codebook.weight.detach()[:0].clone() for stage in self.stages]
 
-    def start(self, quantized: Quantized) -> None:
-        """Place every entry on encoder output, before the first step."""
-        for stage, vectors in zip(self.stages, quantized.projected, strict=True):
-            everything = torch.ones(stage.codebook.num_embeddings, dtype=torch.bool)
-            _place(stage, everything, vectors, spread=0.3)
+    def observe(self, quantized: Quantized) -> None:
+        """Remember the vectors and count the codes of this batch."""
+        for index, (codes, vectors) in enumerate(
+            zip(quantized.codes, quantized.projected, strict=True)
+        ):
+            size = len(self.counts[index])
+            recent = torch.cat([vectors.transpose(1, 2).flatten(0, 1), self.pools[index]])
+            self.pools[index] = recent[: 2 * size]
+            self.counts[index] += torch.bincount(codes.flatten().cpu(), minlength=size)
 
-    def observe(self, quantized: Quantized, optimiser: torch.optim.Optimizer) -> None:
-        """Count this batch's codes, and revive what stayed unused long enough."""
-        streams = zip(self.stages, self.counts, quantized.codes, quantized.projected, strict=True)
-        for stage, counts, codes, vectors in streams:
-            counts += torch.bincount(codes.flatten().cpu(), minlength=len(counts))
-            if counts.sum() < 4 * len(counts):
-                continue
-            dead = counts == 0
-            _place(stage, dead, vectors, spread=0.05)
-            for name in ("exp_avg", "exp_avg_sq"):
-                optimiser.state[stage.codebook.weight][name][dead] = 0
-            counts.zero_()
+    def start(self, optimiser: torch.optim.Optimizer) -> None:
+        """Place every entry on a remembered vector."""
+        for index in range(len(self.stages)):
+            self._place(index, torch.ones(len(self.counts[index]), dtype=torch.bool), optimiser)
 
+    def revive(self, optimiser: torch.optim.Optimizer) -> None:
+        """Place the entries of each stream that stayed unused for long enough."""
+        for index, counts in enumerate(self.counts):
+            if counts.sum() >= 4 * len(counts):
+                self._place(index, counts == 0, optimiser)
 
-@torch.no_grad()
-def _place(stage: VectorQuantizer, which: Tensor, vectors: Tensor, spread: float) -> None:
-    pool = vectors.transpose(1, 2).flatten(0, 1)
-    chosen = pool[torch.randint(len(pool), (int(which.sum()),))]
-    noise = spread * pool.std() * torch.randn_like(chosen)
-    stage.codebook.weight[which] = chosen + noise
+    @torch.no_grad()
+    def _place(self, index: int, which: Tensor, optimiser: torch.optim.Optimizer) -> None:
+        pool, codebook = self.pools[index], self.stages[index].codebook
+        chosen = pool[torch.randint(len(pool), (int(which.sum()),))]
+        codebook.weight[which] = chosen + 0.05 * pool.std() * torch.randn_like(chosen)
+        for name in ("exp_avg", "exp_avg_sq"):
+            if name in optimiser.state[codebook.weight]:
+                optimiser.state[codebook.weight][name][which] = 0
+        self.counts[index].zero_()
 
 
 class Trainer:
@@ -114,15 +152,18 @@ class Trainer:
         seed = (config["seed"], step)
         audio = corpus.batch(config["batch_size"], config["segment_samples"], gain, seed)
         audio = audio.to(self.device)
-        latents = self.model.encoder(audio)
-        if step == 0:
-            self.reviver.start(self.model.quantizer(latents.detach()))
-        quantized = self.model.quantizer(latents)
+        bypass = step < config["codebook"]["start_step"]
+        if step == config["codebook"]["start_step"]:
+            self.reviver.start(self.optimiser)
+        quantized = self.model.quantizer(self.model.encoder(audio), bypass)
         estimate = self.model.decoder(quantized.latents, FreshNoise())
         losses = self._losses(audio, estimate, quantized)
-        self._update(losses)
-        if step < config["codebook"]["revive_until"] * config["steps"]:
-            self.reviver.observe(quantized, self.optimiser)
+        if bypass:
+            losses["commitment"] = losses["codebook"] = audio.new_zeros(())
+        losses["gradient_norm"] = self._update(losses)
+        self.reviver.observe(quantized)
+        if not bypass and step < config["codebook"]["revive_until"] * config["steps"]:
+            self.reviver.revive(self.optimiser)
         self.step += 1
         return {name: float(value.detach()) for name, value in losses.items()}
 
@@ -138,15 +179,16 @@ class Trainer:
             losses |= self.adversary.losses(audio, estimate)
         return losses
 
-    def _update(self, losses: dict[str, Tensor]) -> None:
+    def _update(self, losses: dict[str, Tensor]) -> Tensor:
         settings, weights = self.config["optimiser"], self.config["loss"]
         weights = {**self.config["adversarial"], **weights, "discriminator": 0.0}
         for group in self.optimiser.param_groups:
             group["lr"] = self._learning_rate()
         self.optimiser.zero_grad(set_to_none=True)
         total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
-        total.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), settings["max_gradient_norm"])
+        total.backward()  # type: ignore[no-untyped-call]
+        limit = settings["max_gradient_norm"]
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), limit)
         self.optimiser.step()
         # Early on the running average would still hold the random start.
         decay = min(settings["average_decay"], (1 + self.step) / (10 + self.step))
@@ -154,13 +196,14 @@ class Trainer:
             pairs = zip(self.average.parameters(), self.model.parameters(), strict=True)
             for mean, now in pairs:
                 mean.lerp_(now, 1 - decay)
+        return norm
 
     def _learning_rate(self) -> float:
         settings = self.config["optimiser"]
         high, low = settings["learning_rate"], settings["final_learning_rate"]
         warm = min(1.0, (self.step + 1) / settings["warmup_steps"])
         progress = min(1.0, self.step / self.config["steps"])
-        return warm * (low + (high - low) * (1 + math.cos(math.pi * progress)) / 2)
+        return float(warm * (low + (high - low) * (1 + math.cos(math.pi * progress)) / 2))
 
     def save(self, path: Path) -> None:
         """Write a checkpoint whole, or keep the one before."""
@@ -171,6 +214,7 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "counts": self.reviver.counts,
+            "pools": self.reviver.pools,
             "adversary": self.adversary.state_dict() if self.adversary else None,
         }
         temporary = path.with_suffix(".tmp")
@@ -185,6 +229,7 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.reviver.counts = [counts.cpu() for counts in state["counts"]]
+        self.reviver.pools = state["pools"]
         if self.adversary and state["adversary"]:
             self.adversary.load_state_dict(state["adversary"])
 
@@ -207,11 +252,9 @@ class Adversary(nn.Module):
     def losses(self, audio: Tensor, estimate: Tensor) -> dict[str, Tensor]:
         """Train the discriminators on this pair, then judge the estimate for the generator."""
         self.discriminators.requires_grad_(True)
-        own = discriminator_loss(
-            self.discriminators(audio), self.discriminators(estimate.detach())
-        )
+        own = discriminator_loss(self.discriminators(audio), self.discriminators(estimate.detach()))
         self.optimiser.zero_grad(set_to_none=True)
-        own.backward()
+        own.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         self.discriminators.requires_grad_(False)
         with torch.no_grad():
@@ -225,7 +268,12 @@ class Adversary(nn.Module):
 
 
 def train(
-    config: dict[str, Any], data: Path, validation: Path | None, run: Path, resume: bool, device: str
+    config: dict[str, Any],
+    data: Path,
+    validation: Path | None,
+    run: Path,
+    resume: bool,
+    device: str,
 ) -> Iterator[dict[str, float]]:
     """Train to the last step, yielding each step's losses; writes log and checkpoints into run."""
     run.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
@@ -34,11 +33,11 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 def _reference(name: str) -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the reference uses a deprecated part of torch
-        from snac import SNAC as ReferenceSNAC
+        import snac
 
     torch.manual_seed(0)
     table = {key: list(v) if isinstance(v, tuple) else v for key, v in PUBLISHED[name].items()}
-    model: nn.Module = ReferenceSNAC(**table).eval()
+    model: nn.Module = snac.SNAC(**table).eval()
     # Fresh Snake and codebook values would hide a swapped channel.
     with torch.no_grad():
         for key, value in model.named_parameters():
@@ -48,12 +47,12 @@ def _reference(name: str) -> nn.Module:
 
 
 @pytest.fixture(scope="module", params=sorted(PUBLISHED))
-def pair(request: pytest.FixtureRequest) -> Iterator[tuple[str, SNAC, nn.Module]]:
+def pair(request: pytest.FixtureRequest) -> tuple[str, SNAC, nn.Module]:
     """Our model and the reference with the same weights."""
     reference = _reference(request.param)
     ours = SNAC(SNACConfig(**PUBLISHED[request.param])).eval()
     ours.load_state_dict(fold_weight_norm(reference.state_dict()))
-    yield request.param, ours, reference
+    return request.param, ours, reference
 
 
 def test_codes_are_identical_and_audio_agrees(pair: tuple[str, SNAC, nn.Module]) -> None:
@@ -99,9 +98,7 @@ def test_batch_equals_single(pair: tuple[str, SNAC, nn.Module]) -> None:
     assert together.shape == audio.shape
     for item in range(3):
         alone, own_codes = ours(audio[item : item + 1], seeds=[5 + item])
-        assert all(
-            torch.equal(a[item], b[0]) for a, b in zip(codes, own_codes, strict=True)
-        )
+        assert all(torch.equal(a[item], b[0]) for a, b in zip(codes, own_codes, strict=True))
         torch.testing.assert_close(alone[0], together[item], atol=1e-6, rtol=0)
     other, _ = ours(audio[:1], seeds=[99])
     assert not torch.equal(other[0], together[0])

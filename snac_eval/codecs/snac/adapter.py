@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from snac_eval.audio import file_sha256
+from snac_eval.codecs.checks import check_input
 from snac_eval.errors import CodecError
 from snac_eval.types import CodecRequest, Codes, Waveform
 
@@ -51,7 +52,9 @@ class SnacCodec:
         """Codes of mono waveforms at the card's rate; all must pad to one length."""
         import torch
 
-        lengths = [self._checked_length(waveform) for waveform in waveforms]
+        for waveform in waveforms:
+            check_input(self.card, waveform)
+        lengths = [waveform.num_samples for waveform in waveforms]
         padded = {self.padded_length(length) for length in lengths}
         if len(padded) > 1:
             raise CodecError(f"{self.card.name}: clips in one batch pad to different lengths")
@@ -108,14 +111,3 @@ class SnacCodec:
                 f" card '{card.name}' says {card.sample_rate} Hz with {tuple(card.codebook_sizes)};"
                 " use the card of these weights, or write one"
             )
-
-    def _checked_length(self, waveform: Waveform) -> int:
-        card = self.card
-        if waveform.num_channels != 1 or waveform.sample_rate != card.sample_rate:
-            raise CodecError(
-                f"{card.name} takes mono audio at {card.sample_rate} Hz, not"
-                f" {waveform.num_channels} channels at {waveform.sample_rate} Hz"
-            )
-        if not waveform.num_samples or not np.isfinite(waveform.samples).all():
-            raise CodecError(f"{card.name}: the waveform is empty or holds NaN")
-        return waveform.num_samples

@@ -63,7 +63,9 @@ class SNACConfig:
             table = json.loads(path.read_text(encoding="utf-8"))
             known = {field.name for field in fields(cls)}
             lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
-            config = cls(**{key: value for key, value in {**table, **lists}.items() if key in known})
+            config = cls(
+                **{key: value for key, value in {**table, **lists}.items() if key in known}
+            )
             config.check()
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{path}: no valid SNAC configuration: {error}") from error
@@ -100,9 +102,7 @@ class SNACConfig:
     @property
     def frame_rates_hz(self) -> tuple[float, ...]:
         """Tokens per second of each stream, coarse to fine."""
-        return tuple(
-            self.sampling_rate / (self.hop_length * stride) for stride in self.vq_strides
-        )
+        return tuple(self.sampling_rate / (self.hop_length * stride) for stride in self.vq_strides)
 
     @property
     def bitrate_bps(self) -> float:

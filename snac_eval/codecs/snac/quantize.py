@@ -65,7 +65,7 @@ class VectorQuantizer(nn.Module):
 
     def expand(self, vectors: Tensor) -> Tensor:
         """Codebook vectors to latents at the full frame rate, ``[batch, channels, time]``."""
-        latents = self.out_proj(vectors)
+        latents: Tensor = self.out_proj(vectors)
         return latents.repeat_interleave(self.stride, dim=-1) if self.stride > 1 else latents
 
 
@@ -97,8 +97,11 @@ class ResidualQuantizer(nn.Module):
         parts = [stage.expand(stage.entries(stream)) for stage, stream in stages]
         return sum(parts[1:], start=parts[0])
 
-    def forward(self, latents: Tensor) -> Quantized:
-        """A training pass: straight-through gradients and the two codebook losses."""
+    def forward(self, latents: Tensor, bypass: bool = False) -> Quantized:
+        """A training pass: straight-through gradients and the two codebook losses.
+
+        ``bypass`` leaves the projected vectors as they are, for a start without codebooks.
+        """
         residual, total = latents, torch.zeros_like(latents)
         codes, projected = [], []
         commitment, codebook = [], []
@@ -108,7 +111,8 @@ class ResidualQuantizer(nn.Module):
             entries = quantizer.entries(indices)
             commitment.append(functional.mse_loss(vectors, entries.detach()))
             codebook.append(functional.mse_loss(entries, vectors.detach()))
-            expanded = quantizer.expand(vectors + (entries - vectors).detach())
+            chosen = vectors if bypass else vectors + (entries - vectors).detach()
+            expanded = quantizer.expand(chosen)
             total = total + expanded
             residual = residual - expanded
             codes.append(indices)

@@ -14,9 +14,7 @@ from snac_eval.errors import WeightsUnavailable
 CONFIG_FILE = "config.json"
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 BUNDLED_MODEL = "snac_16khz_mini"
-PUBLISHED = {
-    name: f"hubertsiuzdak/{name}" for name in ("snac_24khz", "snac_32khz", "snac_44khz")
-}
+PUBLISHED = {name: f"hubertsiuzdak/{name}" for name in ("snac_24khz", "snac_32khz", "snac_44khz")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ def _hub_file(repository: str, name: str, revision: str | None) -> Path:
         return cached
     try:
         return Path(hf_hub_download(repository, name, revision=revision))
-    except Exception as error:  # noqa: BLE001 - the hub client's errors share no base
+    except Exception as error:
         raise _unavailable(repository, name, error) from error
 
 

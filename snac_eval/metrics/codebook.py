@@ -1,0 +1,184 @@
+"""How well a codec uses its codebooks, over all clips of a dataset together.
+
+Entropies are the plain (plug-in) estimate from the counts of tokens, in bits, and so are biased
+low where tokens are few: a stream of N tokens cannot show more than log2(N) bits, and below about
+ten tokens per codebook entry the bias is material. Compare codecs on the same dataset only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from snac_eval.errors import CodecError
+from snac_eval.metrics.base import ALL_DOMAINS, fingerprint
+from snac_eval.types import Codes, MetricInfo, Score
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NO_TOKENS = "this codec emits no tokens, so it has no codebook to look at"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamUse:
+    """How often each entry of one stream's codebook occurs, over all clips: ``[codebook_size]``."""
+
+    counts: NDArray[np.int64]
+
+    @property
+    def codebook_size(self) -> int:
+        return len(self.counts)
+
+    @property
+    def num_tokens(self) -> int:
+        return int(self.counts.sum())
+
+    @property
+    def entropy_bits(self) -> float:
+        """Empirical entropy of a token in bits, 0..log2(codebook_size)."""
+        share = self.counts[self.counts > 0] / max(1, self.num_tokens)
+        return float(-(share * np.log2(share)).sum()) + 0.0
+
+    @property
+    def perplexity(self) -> float:
+        """How many equally likely entries would have this entropy, 1..codebook_size."""
+        return float(2.0**self.entropy_bits)
+
+    @property
+    def usage(self) -> float:
+        """Share of the codebook's entries that occur at all, in percent."""
+        return 100 * int(np.count_nonzero(self.counts)) / self.codebook_size
+
+
+def stream_use(codes: Sequence[Codes]) -> list[StreamUse]:
+    """Counts per stream, coarse to fine; none for codecs that emit packets.
+
+    Raises CodecError where clips disagree about the codebooks or a token is outside of its own.
+    """
+    shapes = {one.codebook_sizes for one in codes}
+    if len(shapes) > 1:
+        raise CodecError(f"clips disagree about the codebooks: {sorted(shapes)}")
+    sizes = next(iter(shapes), ())
+    return [
+        StreamUse(sum((_counts(one, k, size) for one in codes), np.zeros(size, np.int64)))
+        for k, size in enumerate(sizes)
+    ]
+
+
+def stream_table(codes: Sequence[Codes], durations_s: Sequence[float]) -> list[dict[str, Any]]:
+    """One row per stream, coarse to fine: what ``streams.csv`` holds.
+
+    Keys: stream (from 0), codebook_size, num_tokens, tokens_per_second, usage (percent),
+    perplexity, entropy_bits (per token). No rows for codecs that emit packets. Raises CodecError
+    as :func:`stream_use` does.
+    """
+    total_s = math.fsum(durations_s)
+    return [
+        {
+            "stream": index,
+            "codebook_size": use.codebook_size,
+            "num_tokens": use.num_tokens,
+            "tokens_per_second": use.num_tokens / total_s if total_s > 0 else math.nan,
+            "usage": use.usage,
+            "perplexity": use.perplexity,
+            "entropy_bits": use.entropy_bits,
+        }
+        for index, use in enumerate(stream_use(codes))
+    ]
+
+
+class EntropyCodedBitrate:
+    """Bitrate if each stream's tokens were coded at their empirical entropy, in kbps."""
+
+    def __init__(self) -> None:
+        self.info = _info(
+            "bitrate_entropy", "kbps", "bitrate under ideal entropy coding of each stream", None
+        )
+
+    def score_corpus(self, codes: Sequence[Codes], durations_s: Sequence[float]) -> Score:
+        """Undefined for codecs that emit packets and for no audio."""
+        total_s = math.fsum(durations_s)
+        if total_s <= 0:
+            return Score.undefined("no clip was coded")
+        return _over_streams(
+            codes,
+            lambda uses: sum(one.num_tokens * one.entropy_bits for one in uses) / total_s / 1000,
+        )
+
+
+class CodebookUsage:
+    """Share of codebook entries that occur, mean over streams, in percent."""
+
+    def __init__(self) -> None:
+        self.info = _info(
+            "codebook_usage", "%", "codebook entries in use, mean over streams", True, (0.0, 100.0)
+        )
+
+    def score_corpus(self, codes: Sequence[Codes], durations_s: Sequence[float]) -> Score:
+        """Undefined for codecs that emit packets."""
+        return _over_streams(codes, lambda uses: _mean([one.usage for one in uses]))
+
+
+class CodebookPerplexity:
+    """2 to the empirical entropy of a token, mean over streams."""
+
+    def __init__(self) -> None:
+        self.info = _info(
+            "codebook_perplexity",
+            "",
+            "codebook entries in effective use (2^entropy), mean over streams",
+            True,
+            (1.0, math.inf),
+        )
+
+    def score_corpus(self, codes: Sequence[Codes], durations_s: Sequence[float]) -> Score:
+        """Undefined for codecs that emit packets."""
+        return _over_streams(codes, lambda uses: _mean([one.perplexity for one in uses]))
+
+
+def _over_streams(codes: Sequence[Codes], value: Callable[[list[StreamUse]], float]) -> Score:
+    try:
+        uses = stream_use(codes)
+    except CodecError as error:
+        return Score.error(str(error))
+    if not any(one.num_tokens for one in uses):
+        return Score.undefined(NO_TOKENS)
+    return Score.ok(value(uses))
+
+
+def _counts(codes: Codes, index: int, size: int) -> NDArray[np.int64]:
+    tokens = codes.streams[index]
+    if tokens.size and not 0 <= int(tokens.min()) <= int(tokens.max()) < size:
+        raise CodecError(
+            f"stream {index} holds tokens {tokens.min()}..{tokens.max()},"
+            f" outside of its codebook of {size} entries"
+        )
+    return np.bincount(tokens.ravel(), minlength=size)
+
+
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _info(
+    name: str,
+    unit: str,
+    description: str,
+    higher_is_better: bool | None,
+    value_range: tuple[float, float] = (0.0, math.inf),
+) -> MetricInfo:
+    return MetricInfo(
+        name=name,
+        description=description,
+        unit=unit,
+        higher_is_better=higher_is_better,
+        value_range=value_range,
+        domains=ALL_DOMAINS,
+        sample_rate=None,
+        fingerprint=fingerprint(name, entropy="plug-in", v=1),
+    )

@@ -1,0 +1,111 @@
+"""ViSQOL v3: predicted opinion of quality (MOS-LQO, 1..5), speech and audio modes.
+
+Chinen et al., "ViSQOL v3" (QoMEX 2020), computed by ``visqol-python``. The speech mode works at
+16 kHz and maps by the deep lattice, the default of Google's v3.3: scores by the older polynomial
+(which DAC's and audiotools' "visqol-speech" is) are higher and not comparable. The audio mode works
+at 48 kHz and scores bandwidth: 24 kHz material against a 48 kHz reference loses a point. Stereo is
+mixed to mono first. A clip longer than 15 s is scored in equal parts of at most 15 s, averaged,
+which bounds memory. Delay is aligned inside.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from snac_eval.audio import RESAMPLER
+from snac_eval.errors import UsageError
+from snac_eval.metrics.base import (
+    ALL_DOMAINS,
+    SPEECH_ONLY,
+    PairMetric,
+    Undefined,
+    fingerprint,
+    parts,
+)
+from snac_eval.types import Domain, MetricInfo
+
+if TYPE_CHECKING:
+    from snac_eval.metrics.base import Signal
+
+Mode = Literal["speech", "audio"]
+LONGEST_S = 15.0
+
+
+class _Visqol(PairMetric):
+    mixes_down = True
+
+    def __init__(
+        self,
+        mode: Mode,
+        mapper: str,
+        sample_rate: int,
+        shortest_s: float,
+        domains: frozenset[Domain],
+    ) -> None:
+        self._mode: Mode = mode
+        self._shortest_s = shortest_s
+        name = f"visqol_{mode}"
+        self.info = MetricInfo(
+            name=name,
+            description=f"predicted opinion of quality, ViSQOL v3 {mode} mode, {mapper} mapper",
+            unit="MOS",
+            higher_is_better=True,
+            value_range=(1.0, 5.0),
+            domains=domains,
+            sample_rate=sample_rate,
+            fingerprint=fingerprint(
+                name, "visqol-python", "numba", mode=mode, mapper=mapper, rate=sample_rate,
+                part_s=LONGEST_S, resampler=RESAMPLER, v=1,
+            ),
+        )  # fmt: skip
+
+    def _compute(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:
+        if len(reference) < self._shortest_s * sample_rate:
+            raise Undefined(f"too short for {self.info.name}, which needs {self._shortest_s} s")
+        measurer = _measurer(self._mode)
+        scores = [
+            measurer.measure_from_arrays(
+                one.astype(np.float64), other.astype(np.float64), sample_rate
+            ).moslqo
+            for one, other in parts(reference, estimate, sample_rate, LONGEST_S)
+        ]
+        return float(np.mean(scores))
+
+
+class VisqolSpeech(_Visqol):
+    """ViSQOL in speech mode: 16 kHz, lattice mapper; identical signals reach about 4.5 to 4.65."""
+
+    def __init__(self) -> None:
+        super().__init__("speech", "lattice", 16000, 0.7, SPEECH_ONLY)
+
+
+class VisqolAudio(_Visqol):
+    """ViSQOL in audio mode: 48 kHz, support vector mapper; identical signals reach 4.73."""
+
+    def __init__(self) -> None:
+        super().__init__("audio", "svr", 48000, 1.0, ALL_DOMAINS)
+
+
+@lru_cache(maxsize=2)
+def _measurer(mode: Mode) -> Any:  # noqa: ANN401 - visqol's own class, imported late
+    """The measuring object, which loads its models once. Raises UsageError without the lattice."""
+    if "numba" not in sys.modules:
+        # Its kernels end the process when two threads enter them; workers are our parallelism.
+        os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+    from visqol import VisqolApi
+
+    logging.getLogger("visqol").setLevel(logging.ERROR)
+    api = VisqolApi()
+    try:
+        api.create(mode=mode, use_lattice_model=True if mode == "speech" else None)
+    except ImportError as error:
+        raise UsageError(
+            "visqol_speech needs the lattice mapper: pip install 'visqol-python[lattice]'"
+        ) from error
+    return api
