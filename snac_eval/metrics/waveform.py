@@ -66,7 +66,8 @@ def si_sdr(reference: Signal, estimate: Signal) -> float:
 def delay_samples(reference: Signal, estimate: Signal, sample_rate: int) -> int:
     """Samples by which the estimate lags, within 100 ms. Raises Undefined where no peak is."""
     limit = sample_rate * LIMIT_MS // 1000
-    delay = measure_delay(reference, estimate, limit)
+    # An offset would pull the peak of the correlation towards no delay.
+    delay = measure_delay(reference - reference.mean(), estimate - estimate.mean(), limit)
     if abs(delay) >= limit:
         raise Undefined(f"no delay within {LIMIT_MS} ms aligns the two signals")
     return delay

@@ -1,0 +1,129 @@
+"""Bitrates, speeds and codebook use, against sums done by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from snac_eval.errors import CodecError
+from snac_eval.metrics.bitrate import Bitrate, NominalBitrate, TokensPerSecond
+from snac_eval.metrics.codebook import (
+    CodebookPerplexity,
+    CodebookUsage,
+    EntropyCodedBitrate,
+    stream_table,
+)
+from snac_eval.metrics.speed import DecodeRealTimeFactor, EncodeRealTimeFactor
+from snac_eval.types import CodecCard, Codes, CodesMetric, CorpusMetric, Timing
+
+
+def card(nominal_bitrate_bps: float = 1000.0) -> CodecCard:
+    return CodecCard("toy", "toy", "", 16000, 1, nominal_bitrate_bps)
+
+
+def token_codes(*streams: list[int], size: int = 8) -> Codes:
+    arrays = tuple(np.array(stream, dtype=np.int32) for stream in streams)
+    return Codes(16000, arrays, (size,) * len(arrays))
+
+
+def packet_codes() -> Codes:
+    return Codes(16000, packets=(bytes(10), bytes(15)), side_info=bytes(5), header=bytes(100))
+
+
+def value(metric: CodesMetric, codes: Codes | None, duration_s: float = 2.0) -> float | None:
+    return metric.score_codes(codes, card(), Timing(1.0, 0.5), duration_s).value
+
+
+def test_bitrate_counts_every_bit_that_was_sent() -> None:
+    assert value(Bitrate(), token_codes([1, 2], [3, 4, 5, 6])) == pytest.approx(6 * 3 / 2 / 1000)
+    assert value(Bitrate(), packet_codes()) == pytest.approx(30 * 8 / 2 / 1000)
+
+
+def test_rates_from_card_tokens_and_timing() -> None:
+    codes = token_codes([1, 2], [3, 4, 5, 6])
+    assert value(NominalBitrate(), codes) == 1.0
+    assert value(TokensPerSecond(), codes) == 3.0
+    assert value(EncodeRealTimeFactor(), codes) == 0.5
+    assert value(DecodeRealTimeFactor(), codes) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("metric", "codes", "duration_s", "reason"),
+    [
+        (Bitrate(), None, 1.0, "carry no codes"),
+        (TokensPerSecond(), None, 1.0, "carry no codes"),
+        (TokensPerSecond(), packet_codes(), 1.0, "packets"),
+        (TokensPerSecond(), token_codes([1]), 0.0, "empty"),
+        (Bitrate(), token_codes([1]), 0.0, "empty"),
+        (EncodeRealTimeFactor(), None, 1.0, "not timed"),
+        (DecodeRealTimeFactor(), None, 1.0, "not timed"),
+        (NominalBitrate(), None, 1.0, "states no bitrate"),
+    ],
+)
+def test_what_is_unknown_is_undefined(
+    metric: CodesMetric, codes: Codes | None, duration_s: float, reason: str
+) -> None:
+    score = metric.score_codes(codes, card(math.nan), Timing(), duration_s)
+    assert (score.value, score.status) == (None, "undefined")
+    assert reason in score.reason
+
+
+def test_uniform_use_of_half_a_codebook() -> None:
+    clips = [token_codes([0, 1, 0, 1], [0, 0, 0, 0]), token_codes([2, 3, 2, 3], [0, 0, 0, 0])]
+    durations = [1.0, 1.0]
+    assert CodebookUsage().score_corpus(clips, durations).value == pytest.approx((50 + 12.5) / 2)
+    assert CodebookPerplexity().score_corpus(clips, durations).value == pytest.approx((4 + 1) / 2)
+    entropy_coded = EntropyCodedBitrate().score_corpus(clips, durations).value
+    assert entropy_coded == pytest.approx(8 * 2 / 2 / 1000)
+
+
+def test_streams_of_different_length_make_a_row_each() -> None:
+    rows = stream_table([token_codes([0, 1], [5, 5, 5, 6])], [2.0])
+    assert [row["stream"] for row in rows] == [0, 1]
+    assert [row["num_tokens"] for row in rows] == [2, 4]
+    assert [row["tokens_per_second"] for row in rows] == [1.0, 2.0]
+    assert rows[0]["entropy_bits"] == pytest.approx(1.0)
+    skewed = -0.75 * math.log2(0.75) - 0.25 * math.log2(0.25)
+    assert rows[1]["entropy_bits"] == pytest.approx(skewed)
+    assert rows[1]["perplexity"] == pytest.approx(2**skewed)
+    assert rows[1]["usage"] == 25.0
+
+
+def test_entropy_never_exceeds_what_was_sent() -> None:
+    rng = np.random.default_rng(0)
+    clips = [token_codes(rng.integers(0, 8, 5000).tolist()) for _ in range(3)]
+    exact = sum(one.num_bits for one in clips) / 3 / 1000
+    coded = EntropyCodedBitrate().score_corpus(clips, [1.0] * 3).value
+    assert coded is not None
+    assert 0.99 * exact < coded <= exact
+
+
+CORPUS_METRICS = [EntropyCodedBitrate(), CodebookUsage(), CodebookPerplexity()]
+
+
+@pytest.mark.parametrize("metric", CORPUS_METRICS, ids=lambda metric: metric.info.name)
+@pytest.mark.parametrize("codes", [[], [packet_codes()], [token_codes([])]])
+def test_no_tokens_no_codebook_figures(metric: CorpusMetric, codes: list[Codes]) -> None:
+    score = metric.score_corpus(codes, [1.0] * len(codes))
+    assert (score.value, score.status) == (None, "undefined")
+    assert score.reason
+
+
+@pytest.mark.parametrize("metric", CORPUS_METRICS, ids=lambda metric: metric.info.name)
+def test_a_token_outside_of_its_codebook_is_an_error(metric: CorpusMetric) -> None:
+    score = metric.score_corpus([token_codes([0, 8])], [1.0])
+    assert (score.value, score.status) == (None, "error")
+    assert "outside of its codebook of 8 entries" in score.reason
+
+
+def test_clips_of_different_codebooks_are_refused() -> None:
+    clips = [token_codes([1]), token_codes([1], size=16)]
+    assert CodebookUsage().score_corpus(clips, [1.0, 1.0]).status == "error"
+    with pytest.raises(CodecError, match="disagree"):
+        stream_table(clips, [1.0, 1.0])
+
+
+def test_packets_have_no_stream_rows() -> None:
+    assert stream_table([packet_codes()], [1.0]) == []
