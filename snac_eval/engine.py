@@ -14,10 +14,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from snac_eval import plugins
-from snac_eval.types import Reconstruction, Score
+from snac_eval.types import Metric, Reconstruction, Score
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _TIMEOUT_S = 900.0
@@ -118,7 +118,8 @@ def score_clip(metrics: Sequence[str], reconstruction: Reconstruction) -> dict[s
     """Scores of one clip by metric name. The function that workers run."""
     from snac_eval.metrics.base import score_all
 
-    return score_all([plugins.metric(name) for name in metrics], reconstruction)
+    opened = [cast(Metric, plugins.metric(name)) for name in metrics]
+    return score_all(opened, reconstruction)
 
 
 def _outcome(future: Future[dict[str, Score]], metrics: Sequence[str]) -> dict[str, Score]:

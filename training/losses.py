@@ -12,7 +12,8 @@ from torch.nn import functional
 _MEL_WINDOWS = {64: 10, 128: 20, 256: 40, 512: 80, 1024: 160, 2048: 320}
 _COMPRESSED_WINDOWS = (256, 512, 1024, 2048)
 _COMPRESSION = 0.3
-_MEL_FLOOR = 1e-5
+# Ten times the metric's floor: below it, silence would outweigh speech.
+_MEL_FLOOR = 1e-4
 _POWER_FLOOR = 1e-5
 
 

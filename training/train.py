@@ -96,7 +96,7 @@ class CodebookReviver:
     def observe(self, quantized: Quantized) -> None:
         """Remember the vectors and count the codes of this batch."""
         for index, (codes, vectors) in enumerate(
-            zip(quantized.codes, quantized.projected, strict=True)
+            zip(quantized.codes, quantized.directions, strict=True)
         ):
             size = len(self.counts[index])
             recent = torch.cat([vectors.transpose(1, 2).flatten(0, 1), self.pools[index]])
@@ -106,19 +106,23 @@ class CodebookReviver:
     def start(self, optimiser: torch.optim.Optimizer) -> None:
         """Place every entry on a remembered vector."""
         for index in range(len(self.stages)):
-            self._place(index, torch.ones(len(self.counts[index]), dtype=torch.bool), optimiser)
+            everything = torch.ones(len(self.counts[index]), dtype=torch.bool)
+            self._place(index, everything, 1.0, optimiser)
 
     def revive(self, optimiser: torch.optim.Optimizer) -> None:
         """Place the entries of each stream that stayed unused for long enough."""
         for index, counts in enumerate(self.counts):
             if counts.sum() >= 4 * len(counts):
-                self._place(index, counts == 0, optimiser)
+                length = float(self.stages[index].codebook.weight.detach().norm(dim=1).mean())
+                self._place(index, counts == 0, length, optimiser)
 
     @torch.no_grad()
-    def _place(self, index: int, which: Tensor, optimiser: torch.optim.Optimizer) -> None:
+    def _place(
+        self, index: int, which: Tensor, length: float, optimiser: torch.optim.Optimizer
+    ) -> None:
         pool, codebook = self.pools[index], self.stages[index].codebook
         chosen = pool[torch.randint(len(pool), (int(which.sum()),))]
-        codebook.weight[which] = chosen + 0.05 * pool.std() * torch.randn_like(chosen)
+        codebook.weight[which] = length * (chosen + 0.02 * torch.randn_like(chosen))
         for name in ("exp_avg", "exp_avg_sq"):
             if name in optimiser.state[codebook.weight]:
                 optimiser.state[codebook.weight][name][which] = 0

@@ -37,7 +37,10 @@ def write_tables(store: Store, run_dir: Path) -> RunFrames:
 
 def summary_markdown(frames: RunFrames) -> str:
     """The summary as a Markdown table under one line that says what it is of."""
-    return f"{summary_caption(frames)}\n\n{_markdown(_display_summary(frames))}\n"
+    lines = [summary_caption(frames), "", _markdown(_display_summary(frames))]
+    if nowhere := _undefined_everywhere(frames):
+        lines += ["", f"Undefined on every clip: {', '.join(nowhere)}."]
+    return "\n".join(lines) + "\n"
 
 
 def summary_caption(frames: RunFrames) -> str:
@@ -78,6 +81,7 @@ def format_value(value: float) -> str:
 
 
 def _display_summary(frames: RunFrames) -> pd.DataFrame:
+    nowhere = _undefined_everywhere(frames)
     rows = [
         {
             "metric": _heading(row["metric"], row["unit"], row["higher_is_better"]),
@@ -90,8 +94,18 @@ def _display_summary(frames: RunFrames) -> pd.DataFrame:
             "error": row["n_error"],
         }
         for row in frames.summary.to_dict("records")
+        if row["metric"] not in nowhere
     ]
     return pd.DataFrame(rows)
+
+
+def _undefined_everywhere(frames: RunFrames) -> list[str]:
+    rows = frames.summary.to_dict("records")
+    return [
+        row["metric"]
+        for row in rows
+        if row["n_undefined"] and not row["n_ok"] and not row["n_error"]
+    ]
 
 
 def _cells(run: RunFrames) -> dict[str, str]:

@@ -19,13 +19,13 @@ class Quantized:
     """Outcome of a training pass.
 
     ``latents`` ``[batch, channels, time]``, ``codes`` one ``[batch, T_k]`` per stream,
-    ``projected`` the vectors ``[batch, codebook_dim, T_k]`` that each stream looked up, and the
-    two losses that pull vectors and codebook entries together.
+    ``directions`` the unit vectors ``[batch, codebook_dim, T_k]`` that each stream looked up, and
+    the two losses that turn vectors and codebook entries towards one another.
     """
 
     latents: Tensor
     codes: list[Tensor]
-    projected: list[Tensor]
+    directions: list[Tensor]
     commitment_loss: Tensor
     codebook_loss: Tensor
 
@@ -100,25 +100,29 @@ class ResidualQuantizer(nn.Module):
     def forward(self, latents: Tensor, bypass: bool = False) -> Quantized:
         """A training pass: straight-through gradients and the two codebook losses.
 
-        ``bypass`` leaves the projected vectors as they are, for a start without codebooks.
+        ``bypass`` leaves the vectors' directions as they are, for a start without codebooks.
         """
         residual, total = latents, torch.zeros_like(latents)
-        codes, projected = [], []
+        codes, directions = [], []
         commitment, codebook = [], []
         for quantizer in self._stages():
-            vectors = quantizer.project(residual)
-            indices = quantizer.lookup(vectors.detach())
+            # Lookup is by angle, so the gradient may only turn the vector: with its length free,
+            # encoder and codebook drive one another to infinity.
+            direction = functional.normalize(quantizer.project(residual), dim=1)
+            indices = quantizer.lookup(direction.detach())
             entries = quantizer.entries(indices)
-            commitment.append(functional.mse_loss(vectors, entries.detach()))
-            codebook.append(functional.mse_loss(entries, vectors.detach()))
-            chosen = vectors if bypass else vectors + (entries - vectors).detach()
-            expanded = quantizer.expand(chosen)
+            nearest = functional.normalize(entries, dim=1)
+            commitment.append((direction - nearest.detach()).square().sum(1).mean())
+            codebook.append((nearest - direction.detach()).square().sum(1).mean())
+            length = entries.norm(dim=1, keepdim=True)
+            straight_through = direction + (nearest - direction).detach()
+            expanded = quantizer.expand(direction if bypass else length * straight_through)
             total = total + expanded
             residual = residual - expanded
             codes.append(indices)
-            projected.append(vectors.detach())
+            directions.append(direction.detach())
         return Quantized(
-            total, codes, projected, torch.stack(commitment).sum(), torch.stack(codebook).sum()
+            total, codes, directions, torch.stack(commitment).sum(), torch.stack(codebook).sum()
         )
 
     def _stages(self) -> list[VectorQuantizer]:

@@ -1,0 +1,1 @@
+"""Dataset loaders: each has ``load(DatasetRequest) -> Dataset``."""

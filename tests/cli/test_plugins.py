@@ -1,0 +1,77 @@
+"""A package that brings a codec, a dataset, metrics and cards is installed and used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from tests.cli.helpers import run_process, scores
+from tests.conftest import tone
+
+PLUGIN = Path(__file__).parents[1] / "plugin"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the plugin is installed into, as pip does it."""
+    target = tmp_path_factory.mktemp("site")
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run(
+        [*install, "--no-build-isolation", "--target", str(target), str(PLUGIN)], check=True
+    )
+    return target
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    """Three clips, one of them the victim."""
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for index, name in enumerate(("a", "victim", "z")):
+        soundfile.write(folder / f"{name}.wav", tone(1.0, seed=index), 16000)
+    return folder
+
+
+def test_plugin_is_listed_and_run(site: Path, clips: Path, tmp_path: Path) -> None:
+    for kind, name in (("codecs", "tiny_half"), ("datasets", "tiny"), ("metrics", "tiny_peak")):
+        assert name in run_process("list", kind, path=site).stdout
+    run = ["run", "--model", "tiny_half", "--dataset", f"tiny:{clips}", "--metrics", "tiny_peak"]
+    done = run_process(*run, "--output", tmp_path / "run", "--workers", "1", path=site)
+    assert done.returncode == 0, done.stderr
+    frame = scores(tmp_path / "run")
+    assert len(frame) == 3
+    assert frame["value"].between(49, 51).all()
+
+
+def test_killed_worker_costs_its_clip_an_error_row(site: Path, clips: Path, tmp_path: Path) -> None:
+    run = ["run", "--model", "tiny_half", "--dataset", f"tiny:{clips}"]
+    done = run_process(
+        *(*run, "--metrics", "tiny_killer", "--output", tmp_path / "run", "--workers", "1"),
+        *("--max-error-rate", "0.5"),
+        path=site,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    frame = scores(tmp_path / "run").set_index("clip_id")
+    assert frame.loc["victim", "status"] == "error"
+    assert "killed by SIGKILL" in frame.loc["victim", "reason"]
+    assert set(frame.loc[["a", "z"], "status"]) == {"ok"}
+
+
+def test_broken_plugin_is_one_line(clips: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "site"
+    folder = broken / "broken-0.1.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 0.1\n")
+    (folder / "entry_points.txt").write_text(
+        "[snac_eval.metrics]\nbroken = no_such_module:Metric\n"
+    )
+    run = ["run", "--model", "pcm_8bit", "--dataset", f"folder:{clips}", "--metrics", "broken"]
+    done = run_process(*run, "--output", tmp_path / "run", path=broken)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "metric 'broken' cannot be loaded from no_such_module:Metric" in done.stderr

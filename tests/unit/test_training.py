@@ -1,0 +1,150 @@
+"""The recipe repeats itself, resumes where it stopped, and exports what the harness loads."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from snac_eval.codecs.snac.layers import Snake1d, _SnakeWithGradient
+from snac_eval.codecs.snac.model import SNAC
+from tests.conftest import tone
+from training.export import export
+from training.losses import SpectralLoss, mel_filterbank
+from training.train import Trainer, train
+
+CONFIG = Path(__file__).parents[2] / "training" / "config.toml"
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def tiny(**changes: int) -> dict[str, Any]:
+    """The shipped recipe at a size that trains in moments."""
+    config = tomllib.loads(CONFIG.read_text())
+    config["model"] |= {"encoder_dim": 4, "decoder_dim": 32, "codebook_size": 16}
+    config |= {"batch_size": 2, "segment_samples": 2560, "steps": 8}
+    config["codebook"]["start_step"] = 2
+    config["log"] |= {"every_steps": 2, "validate_every_steps": 4, "checkpoint_every_steps": 4}
+    config["log"] |= {"validation_clips": 2, "validation_seconds": 1.0}
+    config["adversarial"] |= {"channels": 4, "periods": [2], "windows": [256]}
+    return {**config, **changes}
+
+
+@pytest.fixture
+def speech(tmp_path: Path) -> Path:
+    """Three short FLAC files."""
+    folder = tmp_path / "speech"
+    folder.mkdir()
+    for index in range(3):
+        soundfile.write(folder / f"{index}.flac", tone(1.5, seed=index), 16000)
+    return folder
+
+
+def _losses(config: dict[str, Any], data: Path, run: Path, resume: bool = False) -> list[float]:
+    return [step["mel"] for step in train(config, data, None, run, resume, "cpu")]
+
+
+def test_same_seed_same_curve(speech: Path, tmp_path: Path) -> None:
+    first = _losses(tiny(), speech, tmp_path / "a")
+    assert first == _losses(tiny(), speech, tmp_path / "b")
+    assert first != _losses(tiny(seed=2), speech, tmp_path / "c")
+    assert np.isfinite(first).all()
+
+
+def test_resume_goes_on_as_if_never_stopped(speech: Path, tmp_path: Path) -> None:
+    whole = _losses(tiny(), speech, tmp_path / "whole")
+    interrupted = train(tiny(), speech, None, tmp_path / "run", False, "cpu")
+    begun = [next(interrupted)["mel"] for _ in range(5)]  # the checkpoint is of step 4
+    interrupted.close()
+    assert begun == whole[:5]
+    assert _losses(tiny(), speech, tmp_path / "run", resume=True) == whole[4:]
+    with pytest.raises(SystemExit, match="--resume"):
+        _losses(tiny(), speech, tmp_path / "run")
+
+
+def test_adversarial_steps_change_both_sides(speech: Path, tmp_path: Path) -> None:
+    config = tiny()
+    config["adversarial"]["enabled"] = True
+    steps = list(train(config, speech, None, tmp_path / "run", False, "cpu"))
+    assert all(np.isfinite(list(step.values())).all() for step in steps)
+    assert steps[0]["discriminator"] != steps[-1]["discriminator"]
+    assert steps[0]["feature_matching"] > 0
+
+
+def test_validation_scores_are_logged(tmp_path: Path, shared_data: Path) -> None:
+    data = shared_data / "LibriSpeech" / "test-mini" / "1867"
+    list(train(tiny(), data, data, tmp_path / "run", False, "cpu"))
+    log = (tmp_path / "run" / "log.jsonl").read_text()
+    assert log.count("val_pesq_wb") == 2
+
+
+def test_export_is_what_the_harness_loads(speech: Path, tmp_path: Path) -> None:
+    config = tiny()
+    _losses(config, speech, tmp_path / "run")
+    export(tmp_path / "run", tmp_path / "model")
+    model = SNAC.from_pretrained(tmp_path / "model")
+    trainer = Trainer(config, "cpu")
+    trainer.load(tmp_path / "run" / "checkpoint.pt")
+    audio = torch.from_numpy(tone(0.5))[None, None]
+    with torch.inference_mode():
+        exported = model.encoder(model.pad(audio))
+        trained = trainer.average.encoder(trainer.average.pad(audio))
+    torch.testing.assert_close(exported, trained, atol=2e-2, rtol=2e-2)
+    with pytest.raises(SystemExit, match="no checkpoint"):
+        export(tmp_path / "nothing", tmp_path / "model")
+
+
+def test_codebooks_are_revived(speech: Path) -> None:
+    from training.data import Corpus
+
+    trainer = Trainer(tiny(), "cpu")
+    corpus = Corpus.load(speech, 16000)
+    for _ in range(3):
+        trainer.train_step(corpus)
+    codebook = trainer.model.quantizer._stages()[0].codebook.weight
+    with torch.no_grad():
+        codebook[7:] = 100.0
+        codebook[7:, 1:] = -100.0
+    trainer.reviver.counts[0] = torch.tensor([10.0] * 7 + [0.0] * 9)
+    trainer.reviver.revive(trainer.optimiser)
+    assert codebook.abs().max() < 100
+
+
+def test_snake_gradient_is_exact() -> None:
+    x = torch.randn(2, 3, 5, dtype=torch.double, requires_grad=True)
+    alpha = (torch.rand(1, 3, 1, dtype=torch.double) + 0.5).requires_grad_()
+    assert torch.autograd.gradcheck(_SnakeWithGradient.apply, (x, alpha))
+    snake = Snake1d(3)
+    with torch.inference_mode():
+        quiet = snake(x.float())
+    torch.testing.assert_close(quiet, snake(x.float()))
+
+
+def test_loss_is_zero_for_equal_audio_and_mel_filters_have_unit_area() -> None:
+    audio = torch.from_numpy(tone(0.5))[None, None]
+    assert [float(one) for one in SpectralLoss(16000)(audio, audio)] == [0.0, 0.0]
+    filters = mel_filterbank(40, 512, 16000)
+    area = filters.sum(dim=1) * 16000 / 512
+    torch.testing.assert_close(area[5:], torch.ones(35), atol=0.1, rtol=0)
+
+
+def test_data_that_cannot_serve_is_refused(tmp_path: Path) -> None:
+    from training.data import Corpus
+
+    with pytest.raises(SystemExit, match=r"no \.flac files"):
+        Corpus.load(tmp_path, 16000)
+    soundfile.write(tmp_path / "a.flac", tone(0.5, 8000), 8000)
+    with pytest.raises(SystemExit, match="8000 Hz"):
+        Corpus.load(tmp_path, 16000)
