@@ -140,12 +140,17 @@ class Trainer:
         self.model = build_model(config).to(device)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         settings = config["optimiser"]
-        self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), settings["learning_rate"], betas=tuple(settings["betas"])
-        )
+        self.optimiser = torch.optim.AdamW(self._groups(), betas=tuple(settings["betas"]))
         self.loss = SpectralLoss(config["model"]["sampling_rate"]).to(device)
         self.reviver = CodebookReviver(self.model.quantizer._stages())
         self.adversary = Adversary(config, device) if config["adversarial"]["enabled"] else None
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """The output layer learns slower: its few small weights scale the whole waveform."""
+        output = list(self.model.decoder.model[-2].parameters())
+        rest = [p for p in self.model.parameters() if all(p is not one for one in output)]
+        share = self.config["optimiser"]["output_share"]
+        return [{"params": rest, "share": 1.0}, {"params": output, "share": share}]
 
     def train_step(self, corpus: Corpus) -> dict[str, float]:
         """One optimiser step; returns its losses by name."""
@@ -187,7 +192,7 @@ class Trainer:
         settings, weights = self.config["optimiser"], self.config["loss"]
         weights = {**self.config["adversarial"], **weights, "discriminator": 0.0}
         for group in self.optimiser.param_groups:
-            group["lr"] = self._learning_rate()
+            group["lr"] = group["share"] * self._learning_rate()
         self.optimiser.zero_grad(set_to_none=True)
         total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
         total.backward()  # type: ignore[no-untyped-call]

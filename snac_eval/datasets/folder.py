@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 from snac_eval.audio import AUDIO_SUFFIXES, make_clip
 from snac_eval.errors import DatasetError, UsageError
@@ -44,7 +43,7 @@ def audio_files(root: Path) -> list[Path]:
 
 def _domain(relative: Path, default: Domain) -> Domain:
     top = relative.parts[0]
-    return cast(Domain, top) if top in DOMAINS and len(relative.parts) > 1 else default
+    return top if top in DOMAINS and len(relative.parts) > 1 else default
 
 
 def _unique_ids(clips: tuple[Clip, ...]) -> tuple[Clip, ...]:

@@ -1,7 +1,7 @@
 """``librispeech[:SPLIT]``: read English speech, 16 kHz (Panayotov et al., ICASSP 2015).
 
-A split is looked for below ``--data-root`` (``ROOT/LibriSpeech/SPLIT``, ``ROOT/SPLIT``), then in the
-cache; an official split that is in neither is downloaded.
+A split is looked for below ``--data-root`` (``ROOT/LibriSpeech/SPLIT``, ``ROOT/SPLIT``), then in
+the cache; an official split that is in neither is downloaded.
 """
 
 from __future__ import annotations

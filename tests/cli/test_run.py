@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -152,16 +153,19 @@ def _many_clips(root: Path, count: int) -> Path:
 def _wait_for_scores(store: Path, count: int, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
-        if store.exists():
-            with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as db:
-                tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-                query = "SELECT count(DISTINCT key) FROM scores WHERE fingerprint LIKE 'stoi%'"
-                if tables >= 3 and db.execute(query).fetchone()[0] >= count:
-                    db.close()
-                    return
-            db.close()
+        if store.exists() and _num_scored(store) >= count:
+            return
         time.sleep(0.02)
+    process.kill()
     raise AssertionError(f"no {count} clips were scored in time")
+
+
+def _num_scored(store: Path) -> int:
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as db:
+        if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] < 3:
+            return 0
+        query = "SELECT count(DISTINCT key) FROM scores WHERE fingerprint LIKE 'stoi%'"
+        return int(db.execute(query).fetchone()[0])
 
 
 def _start_and_stop(data: Path, output: Path, how: signal.Signals) -> int:
