@@ -36,6 +36,7 @@ def fetch(url: str, known_hash: str, folder: Path, show_progress: bool, ways_out
     """
     import pooch
     import requests
+    import urllib3
 
     name = url.rpartition("/")[2]
     part = folder / f"{name}.part"
@@ -54,7 +55,7 @@ def fetch(url: str, known_hash: str, folder: Path, show_progress: bool, ways_out
             f"{url}: checksum differs from the published {known_hash}; nothing was kept, try again"
             f" or {ways_out}"
         ) from error
-    except (requests.RequestException, OSError) as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         detail = " ".join(str(error).split())[:200]
         raise DownloadError(
             f"{url}: cannot be downloaded ({detail}); try again to go on, or {ways_out}"
@@ -102,7 +103,8 @@ def _download_rest(url: str, part: Path, show_progress: bool) -> None:
             disable=not show_progress,
         )
         with bar, part.open("ab" if resumed else "wb") as file:
-            for chunk in response.iter_content(_CHUNK):
+            # read1 gives what has arrived: where the connection breaks, none of it is lost.
+            while chunk := response.raw.read1(_CHUNK):
                 file.write(chunk)
                 bar.update(len(chunk))
         if left and part.stat().st_size < have + left:
