@@ -1,0 +1,54 @@
+"""A published model comes from the hub, then from its cache, then not at all, and says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import soundfile
+
+from snac_eval.codecs.snac.model import SNACConfig
+from tests.cli.helpers import repeatable, run_process, scores
+from tests.conftest import tone
+from tests.hub_server import serve_hub
+from tests.unit.test_snac_weights import save_model
+
+SNAC_24KHZ = SNACConfig(
+    sampling_rate=24000,
+    encoder_dim=48,
+    encoder_rates=(2, 4, 8, 8),
+    decoder_dim=1024,
+    decoder_rates=(8, 8, 4, 2),
+    vq_strides=(4, 2, 1),
+)
+
+
+def test_snac_24khz_from_hub_then_cache_then_a_clear_error(tmp_path: Path) -> None:
+    save_model(tmp_path / "hub", SNAC_24KHZ)
+    (tmp_path / "clips" / "speech").mkdir(parents=True)
+    for index in range(2):
+        clip = tmp_path / "clips" / "speech" / f"{index}.wav"
+        soundfile.write(clip, tone(0.4, seed=index), 16000)
+    run = ["run", "--model", "snac_24khz", "--dataset", f"folder:{tmp_path / 'clips'}"]
+    run += ["--metrics", "bitrate,tokens_per_second,si_sdr,codebook_usage", "--workers", "0"]
+
+    def go(name: str, cache: str, **environment: str) -> tuple[int, str]:
+        home = {"HF_HOME": str(tmp_path / cache), **environment}
+        done = run_process(*run, "--output", tmp_path / name, **home)
+        return done.returncode, done.stderr
+
+    with serve_hub("hubertsiuzdak/snac_24khz", tmp_path / "hub") as endpoint:
+        assert go("online", "cache", HF_ENDPOINT=endpoint)[0] == 0
+    frame = scores(tmp_path / "online")
+    assert set(frame["status"]) == {"ok"}
+    # 0.4 s at 24 kHz is padded to 5 coarse frames of 2048 samples: 35 tokens of 12 bits.
+    bitrates = frame.loc[frame["metric"] == "bitrate", "value"]
+    assert bitrates.round(6).eq(35 * 12 / 0.4 / 1000).all()
+    assert (tmp_path / "online" / "streams.csv").exists()
+    assert go("offline", "cache", HF_HUB_OFFLINE="1")[0] == 0
+    pd.testing.assert_frame_equal(repeatable(frame), repeatable(scores(tmp_path / "offline")))
+    code, error = go("nowhere", "empty", HF_HUB_OFFLINE="1")
+    assert code == 2
+    assert error.count("\n") == 1
+    for way_out in ("--weights DIR", "HF_HOME", "HF_ENDPOINT", "snac_16khz_mini"):
+        assert way_out in error
