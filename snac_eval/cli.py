@@ -157,6 +157,8 @@ def _run(options: argparse.Namespace, argv: Sequence[str]) -> None:
         )
         raise
     print(summary_markdown(result.frames))
+    for note in result.notes:
+        print(f"note: {note}")
     print(f"{result.num_computed} clips computed now; files in {result.run_dir}/")
 
 

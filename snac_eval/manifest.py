@@ -49,6 +49,7 @@ def write_manifest(
         "config": _jsonable(asdict(config)),
         "started": _iso(started),
         "finished": _iso(time.time()),
+        "notes": list(plan.notes),
         "num_clips": len(plan.clips),
         "num_clips_computed_now": num_computed,
         "codec": {

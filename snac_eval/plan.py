@@ -104,6 +104,17 @@ class Plan:
         parts = [self.dataset.name, self.config.reference_rate, *map(self.key, self.clips)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the numbers must know and could not guess."""
+        card = self.codec.card
+        if card.sha256 and card.sha256 not in self.codec.fingerprint:
+            return (
+                f"the weights are not those that the card '{card.name}' names"
+                f" (sha256 {card.sha256[:12]}...): the figures are of these weights",
+            )
+        return ()
+
     def key(self, clip: Clip) -> str:
         """Identity of the reconstruction of this clip: equal keys mean equal audio."""
         if isinstance(self.codec, ReconstructionSource):

@@ -38,11 +38,15 @@ _GPU_BATCH = 8
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A finished run: its folder, its frames, and how much of it was computed just now."""
+    """A finished run: its folder, its frames, and how much of it was computed just now.
+
+    ``notes`` are lines that belong beside the numbers.
+    """
 
     run_dir: Path
     frames: RunFrames
     num_computed: int
+    notes: tuple[str, ...] = ()
 
 
 def run(config: RunConfig, argv: Sequence[str] = ()) -> RunResult:
@@ -69,7 +73,7 @@ def run(config: RunConfig, argv: Sequence[str] = ()) -> RunResult:
             write_manifest(plan, argv, state=state, started=started, num_computed=len(jobs))
             frames = write_tables(store, config.output)
     _refuse_failures(frames, config)
-    return RunResult(config.output, frames, len(jobs))
+    return RunResult(config.output, frames, len(jobs), plan.notes)
 
 
 def _compute(plan: Plan, jobs: list[Job], store: Store) -> None:

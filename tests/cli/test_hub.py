@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -45,6 +46,8 @@ def test_snac_24khz_from_hub_then_cache_then_a_clear_error(tmp_path: Path) -> No
     bitrates = frame.loc[frame["metric"] == "bitrate", "value"]
     assert bitrates.round(6).eq(35 * 12 / 0.4 / 1000).all()
     assert (tmp_path / "online" / "streams.csv").exists()
+    manifest = json.loads((tmp_path / "online" / "manifest.json").read_text())
+    assert "not those that the card 'snac_24khz' names" in manifest["notes"][0]
     assert go("offline", "cache", HF_HUB_OFFLINE="1")[0] == 0
     pd.testing.assert_frame_equal(repeatable(frame), repeatable(scores(tmp_path / "offline")))
     code, error = go("nowhere", "empty", HF_HUB_OFFLINE="1")
