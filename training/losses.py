@@ -15,6 +15,9 @@ _COMPRESSION = 0.3
 # Ten times the metric's floor: below it, silence would outweigh speech.
 _MEL_FLOOR = 1e-4
 _POWER_FLOOR = 1e-5
+_ENVELOPE_WINDOW = 410  # 25.6 ms at 16 kHz
+_ENVELOPE_FRAMES = 30
+_AUDIBLE = 0.05
 
 
 def mel_filterbank(num_mels: int, window: int, sample_rate: int) -> Tensor:
@@ -74,6 +77,41 @@ class SpectralLoss(nn.Module):
             return_complex=True,
         )
         return spectrum.real.square() + spectrum.imag.square()
+
+
+class EnvelopeLoss(nn.Module):
+    """How unlike the loudness contours of third-octave bands are: 0 where they agree, up to 2.
+
+    One minus the correlation over 0.4 s, averaged over bands and windows that hold sound, after the
+    measure of intelligibility of Taal et al. 2011. ``[batch, 1, time]`` each.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        super().__init__()
+        centres = 150 * 2 ** (torch.arange(15) / 3)
+        bins = torch.linspace(0, sample_rate / 2, _ENVELOPE_WINDOW // 2 + 1)
+        low, high = centres[:, None] * 2 ** (-1 / 6), centres[:, None] * 2 ** (1 / 6)
+        self.register_buffer("bands", ((bins >= low) & (bins < high)).float(), persistent=False)
+        self.register_buffer("window", torch.hann_window(_ENVELOPE_WINDOW), persistent=False)
+
+    def forward(self, reference: Tensor, estimate: Tensor) -> Tensor:
+        wanted, given = (self._contours(audio) for audio in (reference, estimate))
+        audible = (wanted.mean(-1, keepdim=True) > _AUDIBLE).float().squeeze(-1)
+        wanted, given = (x - x.mean(-1, keepdim=True) for x in (wanted, given))
+        agreement = functional.cosine_similarity(wanted, given, dim=-1, eps=1e-4)
+        return ((1 - agreement) * audible).sum() / audible.sum().clamp_min(1)
+
+    def _contours(self, audio: Tensor) -> Tensor:
+        spectrum = torch.stft(
+            audio.squeeze(1),
+            _ENVELOPE_WINDOW,
+            hop_length=_ENVELOPE_WINDOW // 2,
+            window=self.get_buffer("window"),
+            return_complex=True,
+        )
+        power = spectrum.real.square() + spectrum.imag.square()
+        contours = (self.get_buffer("bands") @ power + 1e-8).sqrt()
+        return contours.unfold(-1, min(_ENVELOPE_FRAMES, contours.shape[-1]), 3)
 
 
 def feature_matching_loss(

@@ -14,10 +14,11 @@ import torch
 
 from snac_eval.codecs.snac.layers import Snake1d, _SnakeWithGradient
 from snac_eval.codecs.snac.model import SNAC
+from snac_eval.codecs.snac.quantize import _unevenness
 from tests.conftest import tone
 from training.export import export
-from training.losses import SpectralLoss, mel_filterbank
-from training.train import Trainer, train
+from training.losses import EnvelopeLoss, SpectralLoss, mel_filterbank
+from training.train import Trainer, centre_streams, train
 
 CONFIG = Path(__file__).parents[2] / "training" / "config.toml"
 
@@ -114,12 +115,50 @@ def test_codebooks_are_revived(speech: Path) -> None:
     for _ in range(3):
         trainer.train_step(corpus)
     codebook = trainer.model.quantizer._stages()[0].codebook.weight
-    with torch.no_grad():
-        codebook[7:] = 100.0
-        codebook[7:, 1:] = -100.0
+    before = codebook.detach().clone()
     trainer.reviver.counts[0] = torch.tensor([10.0] * 7 + [0.0] * 9)
     trainer.reviver.revive(trainer.optimiser)
-    assert codebook.abs().max() < 100
+    assert torch.equal(codebook[:7], before[:7])
+    assert (codebook[7:] != before[7:]).any(dim=1).all()
+    # Revived entries lie where the encoder's vectors do, and are as long as the others were.
+    directions = torch.nn.functional.normalize(codebook[7:].detach())
+    nearest = (directions @ trainer.reviver.pools[0].t()).max(dim=1).values
+    assert nearest.min() > 0.95
+    trainer.reviver.revive(trainer.optimiser)
+    assert trainer.reviver.counts[0].sum() == 0
+
+
+def test_streams_start_apart_and_centred(speech: Path) -> None:
+    from training.data import Corpus
+
+    trainer = Trainer(tiny(), "cpu")
+    stages = trainer.model.quantizer._stages()
+    first, second = (stage.in_proj.weight.detach()[..., 0] for stage in stages[:2])
+    torch.testing.assert_close(first @ first.t(), torch.eye(8), atol=1e-5, rtol=0)
+    torch.testing.assert_close(first @ second.t(), torch.zeros(8, 8), atol=1e-5, rtol=0)
+    audio = Corpus.load(speech, 16000).batch(2, 2560, (0.0, 0.0), (1, 1))
+    centre_streams(trainer.model, audio)
+    with torch.no_grad():
+        vectors = stages[0].project(trainer.model.encoder(audio))
+    assert vectors.mean(dim=(0, 2)).abs().max() < 1e-4
+
+
+def test_envelope_loss_knows_equal_and_unrelated_contours() -> None:
+    loss = EnvelopeLoss(16000)
+    speech, other = (torch.from_numpy(tone(1.0, seed=seed))[None, None] for seed in (0, 1))
+    assert float(loss(speech, speech)) == pytest.approx(0, abs=1e-5)
+    assert float(loss(speech, 0.5 * speech)) == pytest.approx(0, abs=1e-2)
+    flat = torch.randn(1, 1, 16000, generator=torch.Generator().manual_seed(0))
+    assert float(loss(speech, flat)) > 0.5
+    assert float(loss(torch.zeros_like(speech), other)) == 0.0
+
+
+def test_spread_loss_is_least_where_directions_are_even() -> None:
+    generator = torch.Generator().manual_seed(0)
+    even = torch.nn.functional.normalize(torch.randn(4, 8, 500, generator=generator), dim=1)
+    same = even[:1, :, :1].expand(4, 8, 500)
+    assert float(_unevenness(even)) < 0.01
+    assert float(_unevenness(same)) > 0.9
 
 
 def test_snake_gradient_is_exact() -> None:

@@ -28,6 +28,7 @@ class Quantized:
     directions: list[Tensor]
     commitment_loss: Tensor
     codebook_loss: Tensor
+    spread_loss: Tensor
 
 
 class VectorQuantizer(nn.Module):
@@ -104,7 +105,7 @@ class ResidualQuantizer(nn.Module):
         """
         residual, total = latents, torch.zeros_like(latents)
         codes, directions = [], []
-        commitment, codebook = [], []
+        commitment, codebook, spread = [], [], []
         for quantizer in self._stages():
             # Lookup is by angle, so the gradient may only turn the vector: with its length free,
             # encoder and codebook drive one another to infinity.
@@ -114,6 +115,7 @@ class ResidualQuantizer(nn.Module):
             nearest = functional.normalize(entries, dim=1)
             commitment.append((direction - nearest.detach()).square().sum(1).mean())
             codebook.append((nearest - direction.detach()).square().sum(1).mean())
+            spread.append(_unevenness(direction))
             length = entries.norm(dim=1, keepdim=True)
             straight_through = direction + (nearest - direction).detach()
             expanded = quantizer.expand(direction if bypass else length * straight_through)
@@ -122,8 +124,22 @@ class ResidualQuantizer(nn.Module):
             codes.append(indices)
             directions.append(direction.detach())
         return Quantized(
-            total, codes, directions, torch.stack(commitment).sum(), torch.stack(codebook).sum()
+            total,
+            codes,
+            directions,
+            *(torch.stack(parts).sum() for parts in (commitment, codebook, spread)),
         )
 
     def _stages(self) -> list[VectorQuantizer]:
         return [stage for stage in self.quantizers if isinstance(stage, VectorQuantizer)]
+
+
+def _unevenness(directions: Tensor) -> Tensor:
+    """0 where unit vectors ``[batch, dim, time]`` spread evenly over the sphere, 1 where all agree.
+
+    Squared distance of their mean from 0 and of their second moments from those of the sphere.
+    """
+    vectors = directions.transpose(1, 2).flatten(0, 1)
+    dim = vectors.shape[1]
+    moments = vectors.t() @ vectors / len(vectors) - torch.eye(dim, device=vectors.device) / dim
+    return (vectors.mean(0).square().sum() + moments.square().sum()) / 2
