@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from snac_eval.metrics.base import Signal
 
 LIMIT_MS = 100
+# Below, the peak is chance: the best of thousands of lags of unrelated noise reaches about 0.05.
+MIN_CORRELATION = 0.2
 # Samples are float32 (about 150 dB): a residual this far down is rounding, not a difference.
 _ROUNDING_RATIO = 1e-20
 
@@ -73,6 +75,12 @@ def delay_samples(reference: Signal, estimate: Signal, sample_rate: int) -> int:
     return delay
 
 
+def _aligned(reference: Signal, estimate: Signal, delay: int) -> tuple[Signal, Signal]:
+    length = len(reference) - abs(delay)
+    first, second = max(0, -delay), max(0, delay)
+    return reference[first : first + length], estimate[second : second + length]
+
+
 class SiSdr(PairMetric):
     """SI-SDR in dB as the signals are, delay included; channels are averaged."""
 
@@ -102,17 +110,17 @@ class SiSdrAligned(PairMetric):
         )
 
     def _compute(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:
-        delay = delay_samples(reference, estimate, sample_rate)
-        length = len(reference) - abs(delay)
-        first, second = max(0, -delay), max(0, delay)
-        return si_sdr(reference[first : first + length], estimate[second : second + length])
+        return si_sdr(
+            *_aligned(reference, estimate, delay_samples(reference, estimate, sample_rate))
+        )
 
 
 class Delay(PairMetric):
     """Milliseconds by which the estimate lags the reference; negative: it leads.
 
     The peak of the cross-correlation's magnitude within 100 ms, in whole samples of the reference's
-    rate, on the mono mix. Periodic signals have several such peaks.
+    rate, on the mono mix. Periodic signals have several such peaks. Undefined where even the peak's
+    correlation is below 0.2: a codec that does not keep the waveform has no delay to measure.
     """
 
     mixes_down = True
@@ -120,8 +128,15 @@ class Delay(PairMetric):
     def __init__(self) -> None:
         self.info = _info(
             "delay", "ms", "lag of the estimate at the cross-correlation's peak", None,
-            limit_ms=LIMIT_MS,
+            limit_ms=LIMIT_MS, min_correlation=MIN_CORRELATION,
         )  # fmt: skip
 
     def _compute(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:
-        return 1000 * delay_samples(reference, estimate, sample_rate) / sample_rate
+        delay = delay_samples(reference, estimate, sample_rate)
+        correlation = abs(np.corrcoef(*_aligned(reference, estimate, delay))[0, 1])
+        if not correlation >= MIN_CORRELATION:
+            raise Undefined(
+                f"the waveforms hardly correlate (at most {correlation:.2f} within {LIMIT_MS} ms):"
+                " no delay can be measured"
+            )
+        return 1000 * delay / sample_rate

@@ -202,6 +202,13 @@ def test_delay_is_found_and_taken_out(delay: int) -> None:
     assert aligned == pytest.approx(20, abs=0.5)
 
 
+def test_delay_of_unrelated_signals_is_undefined() -> None:
+    one, other = (np.random.default_rng(seed).standard_normal(RATE).astype("f4") for seed in (1, 2))
+    assert_no_value(Delay().score_pair(one, other, RATE), "undefined", "hardly correlate")
+    half = 0.5 * one + 0.5 * other
+    assert Delay().score_pair(one, half, RATE).value == 0
+
+
 def test_a_delay_beyond_the_limit_is_undefined() -> None:
     bump = np.exp(-((np.linspace(-3, 5, 2 * RATE)) ** 2))
     for metric in (Delay(), SiSdrAligned()):
