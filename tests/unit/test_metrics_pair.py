@@ -66,6 +66,9 @@ def test_values_lie_in_the_range_that_is_stated(metric: PairMetric) -> None:
     clean = tone(2.0)
     for estimate in (noisy(clean, 0.001), noisy(clean, 0.3), noisy(0 * clean, 0.1)):
         score = metric.score_pair(clean, estimate, RATE)
+        if metric.info.name == "delay" and not np.abs(np.corrcoef(clean, estimate)[0, 1]) > 0.2:
+            assert_no_value(score, "undefined", "hardly correlate")
+            continue
         assert score.status == "ok", score.reason
         assert score.value is not None
         low, high = metric.info.value_range
