@@ -4,6 +4,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
+DEMO    := snac_16khz_mini opus_6kbps opus_12kbps
+COLUMNS := bitrate,mel_dac_paper,stft_distance,si_sdr,pesq_wb,stoi,visqol_speech,visqol_audio,encode_real_time_factor,decode_real_time_factor
+
 .PHONY: demo test lint bench baseline clean
 
 $(READY): pyproject.toml constraints.txt
@@ -12,10 +15,10 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(READY)  ## the bundled SNAC beside Opus, on the bundled clips
-	for model in snac_16khz_mini opus_6kbps opus_12kbps; do \
+	for model in $(DEMO); do \
 	  $(BIN)/snac-eval run --model $$model --dataset demo --output runs/demo/$$model || exit $$?; \
 	done
-	$(BIN)/snac-eval table runs/demo/snac_16khz_mini runs/demo/opus_6kbps runs/demo/opus_12kbps
+	$(BIN)/snac-eval table $(DEMO:%=runs/demo/%) --metrics $(COLUMNS)
 
 test: $(READY)  ## every test
 	$(BIN)/python -m pytest

@@ -134,6 +134,7 @@ def _add_table(commands: _Commands[argparse.ArgumentParser]) -> None:
     table.set_defaults(command=_table)
     table.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders")
     table.add_argument("--format", choices=("md", "latex", "csv"), default="md")
+    table.add_argument("--metrics", default="", help="comma-separated columns, in this order")
 
 
 def _add_cards(parser: argparse._ActionsContainer) -> None:
@@ -172,7 +173,7 @@ def _config(options: argparse.Namespace) -> RunConfig:
         model=options.model,
         dataset=options.dataset,
         output=options.output or Path("runs") / name,
-        metrics=tuple(part.strip() for part in options.metrics.split(",") if part.strip()),
+        metrics=_names(options.metrics),
         limit=options.limit,
         seed=options.seed,
         device=options.device,
@@ -187,6 +188,10 @@ def _config(options: argparse.Namespace) -> RunConfig:
         max_error_rate=options.max_error_rate,
         show_progress=not options.quiet,
     )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _list(options: argparse.Namespace, _: Sequence[str]) -> None:
@@ -218,4 +223,4 @@ def _table(options: argparse.Namespace, _: Sequence[str]) -> None:
     for folder in options.runs:
         with Store.open_run(folder) as store:
             runs.append(load_frames(store))
-    print(comparison_table(runs, options.format), end="")
+    print(comparison_table(runs, options.format, _names(options.metrics)), end="")

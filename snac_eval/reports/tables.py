@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -54,14 +55,21 @@ def summary_caption(frames: RunFrames) -> str:
     )
 
 
-def comparison_table(runs: Sequence[RunFrames], table_format: TableFormat) -> str:
+def comparison_table(
+    runs: Sequence[RunFrames], table_format: TableFormat, metrics: Sequence[str] = ()
+) -> str:
     """Runs as rows, metrics as columns, mean and half the interval's width in each cell.
 
-    ``csv`` gives plain numbers instead: ``<metric>``, ``<metric>_ci_low``, ``<metric>_ci_high``
-    and ``<metric>_n``. Raises UsageError without runs.
+    ``metrics`` chooses the columns and their order; none: all. ``csv`` gives plain numbers:
+    ``<metric>``, ``<metric>_ci_low``, ``<metric>_ci_high`` and ``<metric>_n``. Raises UsageError
+    without runs, or for a metric that no run has.
     """
     if not runs:
         raise UsageError("no runs given; name at least one run folder")
+    runs = [_only(run, metrics) for run in runs] if metrics else runs
+    known = {name for run in runs for name in run.summary["metric"]}
+    if missing := [name for name in metrics if name not in known]:
+        raise UsageError(f"no run here has scores of '{missing[0]}'; run it with --metrics first")
     if table_format == "csv":
         return pd.DataFrame([_numbers(run) for run in runs]).to_csv(index=False)
     frame = pd.DataFrame([_cells(run) for run in runs]).fillna("–")
@@ -70,6 +78,14 @@ def comparison_table(runs: Sequence[RunFrames], table_format: TableFormat) -> st
         caption = "Mean over clips ± half of the 95 % bootstrap interval. " + " ".join(notes)
         return _latex(frame, caption.strip())
     return "\n".join([_markdown(frame), *(f"\n{note}" for note in notes)]) + "\n"
+
+
+def _only(run: RunFrames, metrics: Sequence[str]) -> RunFrames:
+    """The same run with these metrics alone, in this order."""
+    summary = run.summary.set_index("metric", drop=False)
+    kept = [name for name in metrics if name in summary.index]
+    scores = run.scores[run.scores["metric"].isin(kept)]
+    return replace(run, summary=summary.loc[kept].reset_index(drop=True), scores=scores)
 
 
 def format_value(value: float) -> str:

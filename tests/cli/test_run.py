@@ -235,6 +235,12 @@ def test_table_and_report(
     assert main(["table", *runs]) == 0
     markdown = capsys.readouterr().out
     assert markdown.count("opus_12kbps") == markdown.count("pcm_8bit") == 1
+    assert main(["table", *runs, "--metrics", "si_sdr,bitrate"]) == 0
+    header = capsys.readouterr().out.splitlines()[0]
+    assert header.index("si_sdr") < header.index("bitrate")
+    assert "mel_dac_paper" not in header
+    assert main(["table", *runs, "--metrics", "stoi"]) == 2
+    assert "no run here has scores of 'stoi'" in capsys.readouterr().err
     assert main(["table", *runs, "--format", "latex"]) == 0
     assert "$\\uparrow$" in capsys.readouterr().out
     assert main(["table", *runs, "--format", "csv"]) == 0
