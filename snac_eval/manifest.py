@@ -14,7 +14,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from snac_eval import __version__
 from snac_eval.audio import RESAMPLER
 from snac_eval.files import write_text
 from snac_eval.plan import Plan
@@ -42,7 +41,7 @@ def write_manifest(
     """Write ``manifest.json`` into the run's folder. ``started`` is a Unix time in seconds."""
     config = plan.config
     manifest = {
-        "snac_eval": __version__,
+        "snac_eval": version("snac-eval"),
         "state": state,
         "run_id": plan.run_id,
         "argv": list(argv),
