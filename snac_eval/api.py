@@ -90,9 +90,12 @@ def load_codec(
     return codec
 
 
-def load_dataset(name: str, data_root: str | Path | None = None) -> Dataset:
+def load_dataset(
+    name: str, data_root: str | Path | None = None, limit: int | None = None
+) -> Dataset:
     """The clips of a dataset, not yet read: ``audio.read_clip`` reads one."""
-    return open_dataset(name, Path(data_root) if data_root is not None else None)
+    root = Path(data_root) if data_root is not None else None
+    return open_dataset(name, root, limit=limit or 0)
 
 
 def load_metric(name: str) -> AnyMetric:

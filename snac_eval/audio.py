@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -142,32 +143,59 @@ def measure_delay(reference: NDArray[np.float32], estimate: NDArray[np.float32],
 
 def file_sha256(path: Path) -> str:
     """Hex digest of a file's bytes."""
+    status = path.stat()
+    return _digest(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=1024)
+def _digest(path: Path, _modified_ns: int, _size: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def make_clip(path: Path, root: Path, **fields: object) -> Clip:
-    """A clip of one file below ``root``, with what its header says.
+def make_clip(path: Path, root: Path, **fields: Any) -> Clip:  # noqa: ANN401 - fields of Clip
+    """A clip of one file below ``root``; the file itself is not looked at yet.
 
-    A file that cannot be read becomes a clip with ``problem`` set, so that one bad file costs one
-    error row and not the run. ``fields`` override any field of :class:`Clip`.
+    ``fields`` are any other fields of :class:`Clip`; the id is the relative path without suffix
+    unless they say otherwise.
     """
     relative = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-    known: dict[str, object] = {"id": Path(relative).with_suffix("").as_posix(), **fields}
+    name = Path(relative).with_suffix("").as_posix()
+    return Clip(**{"id": name, **fields}, path=path, relative_path=relative)
+
+
+def inspect(clip: Clip) -> Clip:
+    """The clip with what its file says: digest, duration, rate and channels, or the problem.
+
+    A file that cannot be read, or that is too short for the excerpt, becomes a clip with
+    ``problem`` set, so that one bad file costs one error row and not the run.
+    """
+    if clip.sha256:
+        return clip
     try:
-        duration_s, sample_rate, num_channels = probe(path)
-        known = {"duration_s": duration_s, "sample_rate": sample_rate, **known}
-        known = {"num_channels": num_channels, "sha256": file_sha256(path), **known}
+        total_s, sample_rate, num_channels = probe(clip.path)
+        digest = file_sha256(clip.path)
     except (AudioError, OSError) as error:
-        digest = hashlib.sha256(f"unreadable:{path}".encode()).hexdigest()
-        known = {
-            "duration_s": 0.0,
-            "sample_rate": 0,
-            "sha256": digest,
-            "problem": str(error),
-            **known,
-        }
-    return Clip(path=path, relative_path=relative, **known)  # type: ignore[arg-type]
+        digest = hashlib.sha256(f"unreadable:{clip.path}".encode()).hexdigest()
+        return replace(clip, sha256=digest, problem=str(error))
+    known = replace(clip, sha256=digest, sample_rate=sample_rate, num_channels=num_channels)
+    if clip.start_s == 0 and clip.length_s is None:
+        return replace(known, duration_s=total_s)
+    return _inspect_excerpt(known, total_s)
+
+
+def _inspect_excerpt(clip: Clip, total_s: float) -> Clip:
+    left_s = total_s - clip.start_s
+    length_s = left_s if clip.length_s is None else clip.length_s
+    content = f"{clip.sha256}:{clip.start_s!r}:{clip.length_s!r}"
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    if left_s <= 0 or length_s > left_s + 1e-3:
+        problem = (
+            f"{clip.path}: lasts {total_s:.3f} s, too short for start {clip.start_s:g} and"
+            f" duration {clip.length_s}; correct the manifest"
+        )
+        return replace(clip, sha256=digest, problem=problem)
+    return replace(clip, sha256=digest, duration_s=min(length_s, left_s))
 
 
 def _read_soundfile(path: Path, start_s: float, length_s: float | None) -> Waveform:

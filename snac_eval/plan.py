@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from snac_eval import plugins
+from snac_eval import audio, plugins
 from snac_eval.devices import resolve_device
 from snac_eval.errors import DatasetError, UsageError
 from snac_eval.metrics.base import DEFAULT_METRICS
+from snac_eval.progress import track
 from snac_eval.types import (
     AnyMetric,
     Clip,
@@ -93,10 +94,14 @@ class Plan:
     config: RunConfig
     codec: Codec | ReconstructionSource
     dataset: Dataset
-    clips: tuple[Clip, ...]
     metrics: Mapping[str, AnyMetric]
     device: str
     domain_metrics: Mapping[Domain, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def clips(self) -> tuple[Clip, ...]:
+        """The clips of this run, in the dataset's order."""
+        return self.dataset.clips
 
     @property
     def run_id(self) -> str:
@@ -187,8 +192,10 @@ def make_plan(config: RunConfig) -> Plan:
         num_threads=config.num_threads,
     )
     codec = plugins.open_codec(request)
-    dataset = open_dataset(config.dataset, config.data_root, config.card_dirs, config.show_progress)
-    clips = choose_clips(dataset.clips, config.limit)
+    dataset = open_dataset(
+        config.dataset, config.data_root, config.card_dirs, config.limit, config.show_progress
+    )
+    clips = dataset.clips
     used: dict[Domain, tuple[str, ...]] = {
         domain: domain_metrics[domain] for domain in {clip.domain for clip in clips}
     }
@@ -197,7 +204,6 @@ def make_plan(config: RunConfig) -> Plan:
         config=config,
         codec=codec,
         dataset=dataset,
-        clips=clips,
         metrics={name: plugins.metric(name) for name in names},
         device=codec.device,
         domain_metrics=used,
@@ -208,9 +214,13 @@ def open_dataset(
     name: str,
     data_root: Path | None = None,
     card_dirs: Sequence[Path] = (),
+    limit: int = 0,
     show_progress: bool = False,
 ) -> Dataset:
-    """The dataset as the user named it. Raises DatasetError where it holds no clip."""
+    """The dataset as the user named it, its clips chosen and inspected.
+
+    Raises DatasetError where it holds no clip.
+    """
     request = DatasetRequest(
         card=plugins.dataset_card(name, card_dirs),
         argument=name.partition(":")[2],
@@ -220,7 +230,9 @@ def open_dataset(
     dataset = plugins.open_dataset(request)
     if not dataset.clips:
         raise DatasetError(f"dataset '{name}' holds no clips; check the path and the file types")
-    return dataset
+    chosen = choose_clips(dataset.clips, limit)
+    looked_at = track(chosen, "reading headers", "clip", show_progress and len(chosen) > 500)
+    return replace(dataset, clips=tuple(audio.inspect(clip) for clip in looked_at))
 
 
 def choose_clips(clips: Sequence[Clip], limit: int) -> tuple[Clip, ...]:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
+from typing import TypeVar
 
 from snac_eval.types import Clip, Score
+
+_T = TypeVar("_T")
+
+
+def track(items: Iterable[_T], description: str, unit: str, enabled: bool) -> Iterator[_T]:
+    """The same items, with a bar on standard error while they are taken."""
+    from tqdm import tqdm
+
+    yield from tqdm(items, desc=description, unit=unit, disable=not enabled, leave=False)
 
 
 class Progress:

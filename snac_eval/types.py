@@ -55,17 +55,19 @@ class Waveform:
 class Clip:
     """One piece of audio of a dataset, not yet read.
 
-    ``sha256`` identifies the content (and the excerpt, where ``start_s`` or ``length_s`` cut one
-    out); ``relative_path`` is the path below the dataset's root and matches reconstructions on
-    disk; ``problem`` says why the clip cannot be read, and is empty when it can.
+    A loader gives id, paths and what its lists say; :func:`snac_eval.audio.inspect` adds the rest
+    for the clips that a run takes. ``sha256`` identifies the content (and the excerpt, where
+    ``start_s`` or ``length_s`` cut one out); ``relative_path`` is the path below the dataset's root
+    and matches reconstructions on disk; ``problem`` says why the clip cannot be read, and is empty
+    when it can.
     """
 
     id: str
     path: Path
     relative_path: str
-    sha256: str
-    duration_s: float
-    sample_rate: int
+    sha256: str = ""
+    duration_s: float = 0.0
+    sample_rate: int = 0
     num_channels: int = 1
     domain: Domain = "general"
     speaker: str = ""

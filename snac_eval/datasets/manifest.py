@@ -7,7 +7,6 @@ Columns: ``path`` (relative to the manifest), and optionally ``id``, ``speaker``
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import math
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from typing import Any
 
 from snac_eval.audio import make_clip
 from snac_eval.errors import DatasetError, UsageError
-from snac_eval.types import DOMAINS, Clip, Dataset, DatasetRequest
+from snac_eval.types import DOMAINS, Clip, Dataset, DatasetRequest, Domain
 
 COLUMNS = ("path", "id", "speaker", "domain", "transcript", "start", "duration")
 
@@ -31,18 +30,14 @@ def load(request: DatasetRequest) -> Dataset:
     return Dataset(f"manifest:{file.stem}", request.card, clips)
 
 
-def read_manifest(file: Path, default_domain: str = "general") -> tuple[Clip, ...]:
+def read_manifest(file: Path, default_domain: Domain = "general") -> tuple[Clip, ...]:
     """Clips of a manifest, in its order. Raises DatasetError naming file and line."""
-    whole: dict[Path, Clip] = {}
     lines: dict[str, int] = {}
     clips = []
     for line, row in _rows(file):
         where = f"{file}:{line}"
         _check(row, where)
-        path = file.parent / row["path"]
-        if path not in whole:
-            whole[path] = make_clip(path, file.parent)
-        clip = _clip(row, whole[path], default_domain, where)
+        clip = _clip(row, file.parent, default_domain, where)
         if clip.id in lines:
             raise DatasetError(
                 f"{where}: id '{clip.id}' is that of line {lines[clip.id]} too; make ids unique"
@@ -92,42 +87,21 @@ def _check(row: dict[str, Any], where: str) -> None:
         raise DatasetError(f"{where}: domain is {domain!r}; use one of {', '.join(DOMAINS)}")
 
 
-def _clip(row: dict[str, Any], whole: Clip, default_domain: str, where: str) -> Clip:
+def _clip(row: dict[str, Any], root: Path, default_domain: Domain, where: str) -> Clip:
     start_s = _seconds(row, "start", where) or 0.0
-    length_s = _seconds(row, "duration", where)
-    named = replace(
-        whole,
-        id=str(row.get("id", _excerpt_id(whole.id, start_s, length_s))),
+    clip = make_clip(
+        root / row["path"],
+        root,
         speaker=str(row.get("speaker", "")),
         transcript=str(row.get("transcript", "")),
         domain=row.get("domain", default_domain),
-    )
-    if named.problem or (start_s == 0 and length_s is None):
-        return named
-    return _excerpt(named, start_s, length_s)
-
-
-def _excerpt(clip: Clip, start_s: float, length_s: float | None) -> Clip:
-    left_s = clip.duration_s - start_s
-    problem = ""
-    if left_s <= 0 or (length_s is not None and length_s > left_s + 1e-3):
-        problem = (
-            f"{clip.path}: lasts {clip.duration_s:.3f} s, too short for start {start_s:g} and"
-            f" duration {length_s}; correct the manifest"
-        )
-    content = f"{clip.sha256}:{start_s!r}:{length_s!r}"
-    return replace(
-        clip,
-        sha256=hashlib.sha256(content.encode()).hexdigest(),
-        duration_s=max(0.0, left_s if length_s is None else min(length_s, left_s)),
         start_s=start_s,
-        length_s=length_s,
-        problem=problem,
+        length_s=_seconds(row, "duration", where),
     )
-
-
-def _excerpt_id(name: str, start_s: float, length_s: float | None) -> str:
-    return name if start_s == 0 and length_s is None else f"{name}@{start_s:g}"
+    if "id" in row:
+        return replace(clip, id=str(row["id"]))
+    whole = start_s == 0 and clip.length_s is None
+    return clip if whole else replace(clip, id=f"{clip.id}@{start_s:g}")
 
 
 def _seconds(row: dict[str, Any], key: str, where: str) -> float | None:

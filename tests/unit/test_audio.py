@@ -61,7 +61,7 @@ def test_empty_and_nan_are_refused(tmp_path: Path) -> None:
 
 def test_too_long_and_too_many_channels_are_refused(tmp_path: Path) -> None:
     path = _write(tmp_path / "eight.wav", np.zeros((1600, 8), dtype=np.float32))
-    clip = audio.make_clip(path, tmp_path)
+    clip = audio.inspect(audio.make_clip(path, tmp_path))
     with pytest.raises(AudioError, match="8 channels"):
         audio.read_clip(clip, max_duration_s=10)
     with pytest.raises(AudioError, match="--max-duration"):
@@ -72,7 +72,7 @@ def test_unreadable_file_becomes_a_clip_with_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "sub" / "text.wav"
     path.parent.mkdir()
     path.write_text("no audio")
-    clip = audio.make_clip(path, tmp_path, domain="speech")
+    clip = audio.inspect(audio.make_clip(path, tmp_path, domain="speech"))
     assert (clip.id, clip.relative_path, clip.domain) == ("sub/text", "sub/text.wav", "speech")
     assert "cannot be read as audio" in clip.problem
     with pytest.raises(AudioError, match="cannot be read as audio"):

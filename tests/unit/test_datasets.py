@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from snac_eval import plugins
+from snac_eval import audio, plugins
 from snac_eval.audio import read_clip
 from snac_eval.errors import DatasetError, DownloadError, UsageError
 from snac_eval.plan import choose_clips, open_dataset
@@ -303,3 +303,12 @@ def test_shared_test_mini_has_its_48_clips(shared_data: Path) -> None:
     assert len(clips) == 48
     assert len({clip.speaker for clip in clips}) == 4
     assert all(clip.transcript for clip in clips)
+
+
+def test_only_the_chosen_clips_are_looked_at(
+    audio_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    whole = audio.probe
+    monkeypatch.setattr(audio, "probe", lambda path: seen.append(path) or whole(path))
+    assert len(open_dataset(f"folder:{audio_dir}", limit=1).clips) == len(seen) == 1
