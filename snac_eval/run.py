@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snac_eval import audio
 from snac_eval.engine import Engine, ScoredClip, ScoringTask
@@ -57,9 +57,10 @@ def run(config: RunConfig, argv: Sequence[str] = ()) -> RunResult:
     after writing a valid, resumable run.
     """
     plan = make_plan(config)
+    snapshot = plan.snapshot()
     with Store.create(config.output, config.overwrite) as store:
-        _refuse_other_run(store, plan)
-        store.put_snapshot(plan.snapshot())
+        _refuse_other_run(store, snapshot, config)
+        store.put_snapshot(snapshot)
         jobs = plan.pending(store.scores(plan.key(clip) for clip in plan.clips))
         if jobs:
             plan.codec.prepare()
@@ -244,13 +245,12 @@ def _score_in_place(plan: Plan, job: Job, made: Reconstruction) -> dict[str, Sco
     return scores
 
 
-def _refuse_other_run(store: Store, plan: Plan) -> None:
+def _refuse_other_run(store: Store, new: dict[str, Any], config: RunConfig) -> None:
     old = store.snapshot()
-    new = plan.snapshot()
     for what in ("codec", "dataset"):
         if old is not None and old[what] != new[what]:
             raise UsageError(
-                f"{plan.config.output}: holds a run of {what} '{old[what]}', not '{new[what]}';"
+                f"{config.output}: holds a run of {what} '{old[what]}', not '{new[what]}';"
                 " choose another --output, or --overwrite"
             )
 

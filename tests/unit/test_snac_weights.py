@@ -149,6 +149,7 @@ def _ask(cache: Path, **environment: str) -> str:
         text=True,
         check=True,
     )
+    assert not done.stderr
     return done.stdout.strip()
 
 
@@ -164,8 +165,10 @@ def test_hub_then_cache_then_a_clear_error(tmp_path: Path) -> None:
     # The server is gone: the cache answers, asked to or not.
     assert _ask(tmp_path / "cache", HF_HUB_OFFLINE="1") == online
     assert _ask(tmp_path / "cache", HF_ENDPOINT=endpoint) == online
-    lost = _ask(tmp_path / "empty", HF_HUB_OFFLINE="1")
-    assert lost.startswith("ERROR")
-    for way_out in ("--weights DIR", "HF_HOME", "HF_ENDPOINT", "snac_16khz_mini"):
-        assert way_out in lost
-    assert "\n" not in lost
+    for environment in ({"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": endpoint}):
+        lost = _ask(tmp_path / "empty", **environment)
+        assert lost.startswith("ERROR")
+        for way_out in ("--weights DIR", "HF_HOME", "HF_ENDPOINT", "snac_16khz_mini"):
+            assert way_out in lost
+        assert "\n" not in lost
+    assert f"{endpoint} cannot be reached" in lost

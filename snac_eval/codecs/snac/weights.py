@@ -5,6 +5,9 @@ Imports no torch: a run that has nothing left to compute only asks which weights
 
 from __future__ import annotations
 
+import socket
+import urllib.parse
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from snac_eval.errors import WeightsUnavailable
 CONFIG_FILE = "config.json"
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 BUNDLED_MODEL = "snac_16khz_mini"
+_TIMEOUT_S = 10.0
 PUBLISHED = {name: f"hubertsiuzdak/{name}" for name in ("snac_24khz", "snac_32khz", "snac_44khz")}
 
 
@@ -83,9 +87,24 @@ def _hub_file(repository: str, name: str, revision: str | None) -> Path:
     if (cached := _cached(repository, name, revision)) is not None:
         return cached
     try:
+        _check_reachable()
         return Path(hf_hub_download(repository, name, revision=revision))
     except Exception as error:
         raise _unavailable(repository, name, error) from error
+
+
+def _check_reachable() -> None:
+    """Raises OSError at once where the hub client would knock on a closed door for a minute."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE or urllib.request.getproxies():
+        return
+    hub = urllib.parse.urlsplit(constants.ENDPOINT)
+    port = hub.port or (443 if hub.scheme == "https" else 80)
+    try:
+        socket.create_connection((hub.hostname or "", port), timeout=_TIMEOUT_S).close()
+    except OSError as error:
+        raise OSError(f"{constants.ENDPOINT} cannot be reached: {error}") from error
 
 
 def _cached(repository: str, name: str, revision: str | None) -> Path | None:
