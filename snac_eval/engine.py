@@ -12,6 +12,7 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, cast
@@ -51,6 +52,7 @@ class Engine:
         self._num_workers = num_workers
         self._pending: dict[Future[dict[str, Score]], ScoringTask] = {}
         self._ready: list[ScoredClip] = []
+        self._tried_again: set[str] = set()
         self._pool: Any = None
         self._environment = dict(os.environ)
 
@@ -77,10 +79,7 @@ class Engine:
             self._pool = self._start()
         if len(self._pending) >= 2 * self._num_workers:
             self._collect(timeout_s=None)
-        future = self._pool.schedule(
-            score_clip, args=(task.metrics, task.reconstruction), timeout=_TIMEOUT_S
-        )
-        self._pending[future] = task
+        self._pending[self._schedule(task)] = task
 
     def finished(self) -> Iterator[ScoredClip]:
         """Clips that are scored by now, without waiting."""
@@ -95,6 +94,18 @@ class Engine:
         while self._pending:
             self._collect(timeout_s=None)
             yield from self.finished()
+
+    def _schedule(self, task: ScoringTask) -> Future[dict[str, Score]]:
+        arguments = (task.metrics, task.reconstruction)
+        try:
+            future = self._pool.schedule(score_clip, args=arguments, timeout=_TIMEOUT_S)
+        except RuntimeError:
+            # A worker that dies while idle takes the pool with it, but no clip: start another.
+            self._pool.stop()
+            self._pool.join()
+            self._pool = self._start()
+            future = self._pool.schedule(score_clip, args=arguments, timeout=_TIMEOUT_S)
+        return cast("Future[dict[str, Score]]", future)
 
     def _start(self) -> Any:  # noqa: ANN401 - pebble is untyped
         from pebble import ProcessPool
@@ -111,7 +122,13 @@ class Engine:
         done, _ = wait(self._pending, timeout=timeout_s, return_when=FIRST_COMPLETED)
         for future in done:
             task = self._pending.pop(future)
-            self._ready.append(ScoredClip(task.key, _outcome(future, task.metrics)))
+            broken = isinstance(future.exception(), BrokenProcessPool)
+            if broken and task.key not in self._tried_again:
+                # The pool went down around this clip, which is not to blame: once more.
+                self._tried_again.add(task.key)
+                self._pending[self._schedule(task)] = task
+            else:
+                self._ready.append(ScoredClip(task.key, _outcome(future, task.metrics)))
 
 
 def score_clip(metrics: Sequence[str], reconstruction: Reconstruction) -> dict[str, Score]:

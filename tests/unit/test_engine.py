@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -36,6 +39,26 @@ def test_every_clip_comes_back_once(workers: int) -> None:
     assert sorted(one.key for one in done) == list("01234")
     assert all(one.scores["mel_dac_paper"].status == "ok" for one in done)
     assert {name: os.environ.get(name) for name in _ONE_THREAD} == before
+
+
+def test_worker_that_dies_idle_is_replaced() -> None:
+    with Engine(1) as engine:
+        engine.submit(_task(0))
+        assert len(list(engine.drain())) == 1
+        for worker in multiprocessing.active_children():
+            os.kill(worker.pid or 0, signal.SIGKILL)
+        _wait_until(lambda: not multiprocessing.active_children())
+        for index in (1, 2):
+            engine.submit(_task(index))
+            (scored,) = engine.drain()
+            assert scored.scores["mel_dac_paper"].status == "ok"
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 class _DiedError(Exception):
