@@ -1,6 +1,9 @@
 """Train a small SNAC. Resumes where it stopped; the same seed repeats the same losses.
 
-python -m training.train --data DIR [--validation DIR] [--run runs/train_mini] [--resume]
+With ``--start`` it begins with an exported model's weights::
+
+    python -m training.train --data DIR [--validation DIR] [--run runs/train_mini] [--resume]
+    python -m training.train --data DIR --start codecs/snac_16khz_mini --run runs/longer
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
 from snac_eval.codecs.snac.layers import FreshNoise, NoiseBlock, ResidualUnit
@@ -178,6 +182,7 @@ class Trainer:
         self.config = config
         self.device = device
         self.step = 0
+        self.codebook_start = config["codebook"]["start_step"]
         self.model = build_model(config).to(device)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         settings = config["optimiser"]
@@ -196,10 +201,10 @@ class Trainer:
         seed = (config["seed"], step)
         audio = corpus.batch(config["batch_size"], config["segment_samples"], gain, seed)
         audio = audio.to(self.device)
-        bypass = step < config["codebook"]["start_step"]
-        if step == config["codebook"]["start_step"]:
+        bypass = step < self.codebook_start
+        if step == self.codebook_start:
             self.reviver.start(self.optimiser)
-        if step == 0:
+        if step == 0 and self.codebook_start >= 0:
             centre_streams(self.model, audio)
         quantized = self.model.quantizer(self.model.encoder(audio), bypass)
         estimate = self.model.decoder(quantized.latents, FreshNoise())
@@ -263,10 +268,26 @@ class Trainer:
         progress = min(1.0, self.step / self.config["steps"])
         return float(warm * (low + (high - low) * (1 + math.cos(math.pi * progress)) / 2))
 
+    def start_from(self, folder: Path) -> None:
+        """Begin with the weights of an exported model of the same shape; everything else afresh."""
+        trained = SNAC.from_pretrained(folder)
+        if trained.config != self.model.config:
+            raise SystemExit(f"{folder}: its configuration differs from [model] of the recipe")
+        self.codebook_start = -1  # its codebooks are good: no bypass, no new start
+        for name, value in trained.state_dict().items():
+            module, _, attribute = name.rpartition(".")
+            owner = self.model.get_submodule(module)
+            if parametrize.is_parametrized(owner, attribute):
+                setattr(owner, attribute, value.to(self.device))
+            else:
+                owner.get_parameter(attribute).data.copy_(value)
+        self.average.load_state_dict(self.model.state_dict())
+
     def save(self, path: Path) -> None:
         """Write a checkpoint whole, or keep the one before."""
         state = {
             "step": self.step,
+            "codebook_start": self.codebook_start,
             "config": self.config,
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
@@ -283,6 +304,7 @@ class Trainer:
         """Continue from a checkpoint. An adversary that it lacks starts afresh."""
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.step = state["step"]
+        self.codebook_start = state.get("codebook_start", self.codebook_start)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -332,6 +354,7 @@ def train(
     run: Path,
     resume: bool,
     device: str,
+    start: Path | None = None,
 ) -> Iterator[dict[str, float]]:
     """Train to the last step, yielding each step's losses; writes log and checkpoints into run."""
     run.mkdir(parents=True, exist_ok=True)
@@ -341,6 +364,8 @@ def train(
         trainer.load(checkpoint)
     elif checkpoint.exists():
         raise SystemExit(f"{checkpoint} exists; continue it with --resume or choose another --run")
+    elif start is not None:
+        trainer.start_from(start)
     corpus = Corpus.load(data, config["model"]["sampling_rate"])
     judge = Validation.load(validation, config) if validation else None
     print(f"{corpus.duration_s / 60:.0f} minutes of speech, from step {trainer.step}", flush=True)
@@ -380,12 +405,13 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=_CONFIG)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--resume", action="store_true", help="continue the run's checkpoint")
+    parser.add_argument("--start", type=Path, help="folder of an exported model to begin with")
     options = parser.parse_args()
     # Denormal numbers in the decoder's quiet stretches slow a CPU down many times.
     torch.set_flush_denormal(True)
     config = tomllib.loads(options.config.read_text(encoding="utf-8"))
     arguments = (options.data, options.validation, options.run, options.resume, options.device)
-    for _ in train(config, *arguments):
+    for _ in train(config, *arguments, start=options.start):
         pass
 
 

@@ -107,6 +107,27 @@ def test_export_is_what_the_harness_loads(speech: Path, tmp_path: Path) -> None:
         export(tmp_path / "nothing", tmp_path / "model")
 
 
+def test_exported_model_can_be_trained_on(speech: Path, tmp_path: Path) -> None:
+    _losses(tiny(), speech, tmp_path / "first")
+    export(tmp_path / "first", tmp_path / "model")
+    trainer = Trainer(tiny(), "cpu")
+    trainer.start_from(tmp_path / "model")
+    audio = torch.from_numpy(tone(0.5))[None, None]
+    model = SNAC.from_pretrained(tmp_path / "model")
+    with torch.inference_mode():
+        expected = model.encoder(model.pad(audio))
+        for mine in (trainer.model, trainer.average):
+            torch.testing.assert_close(
+                mine.encoder(mine.pad(audio)), expected, atol=1e-4, rtol=1e-4
+            )
+    more = train(tiny(), speech, None, tmp_path / "more", False, "cpu", tmp_path / "model")
+    assert np.isfinite([step["mel"] for step in more]).all()
+    other = tiny()
+    other["model"] |= {"encoder_dim": 8}
+    with pytest.raises(SystemExit, match="differs"):
+        Trainer(other, "cpu").start_from(tmp_path / "model")
+
+
 def test_codebooks_are_revived(speech: Path) -> None:
     from training.data import Corpus
 
