@@ -10,6 +10,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -49,16 +50,17 @@ def fetch(url: str, known_hash: str, folder: Path, show_progress: bool, ways_out
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return Path(pooch.retrieve(url, known_hash, name, folder, downloader=download))
+    # First: some of requests' own exceptions are ValueErrors too.
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        detail = " ".join(str(error).split())[:200]
+        raise DownloadError(
+            f"{url}: cannot be downloaded ({detail}); try again to go on, or {ways_out}"
+        ) from error
     except ValueError as error:
         (folder / name).unlink(missing_ok=True)
         raise DownloadError(
             f"{url}: checksum differs from the published {known_hash}; nothing was kept, try again"
             f" or {ways_out}"
-        ) from error
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        detail = " ".join(str(error).split())[:200]
-        raise DownloadError(
-            f"{url}: cannot be downloaded ({detail}); try again to go on, or {ways_out}"
         ) from error
 
 
@@ -74,9 +76,10 @@ def unpack(archive: Path, folder: Path, inner: str) -> Path:
             with tarfile.open(archive) as tar:
                 tar.extractall(temporary, filter="data")
             (Path(temporary) / inner).replace(folder)
-        except (tarfile.TarError, EOFError, OSError) as error:
+        except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+            detail = " ".join(str(error).split())[:200]
             raise DownloadError(
-                f"{archive}: cannot be unpacked ({error}); remove it and run again"
+                f"{archive}: cannot be unpacked ({detail}); remove it and run again"
             ) from error
     return folder
 
@@ -86,7 +89,9 @@ def _download_rest(url: str, part: Path, show_progress: bool) -> None:
     from tqdm import tqdm
 
     have = part.stat().st_size if part.exists() else 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
+    headers = {"Accept-Encoding": "identity"}  # the bytes that the checksum is of
+    if have:
+        headers["Range"] = f"bytes={have}-"
     with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as response:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
             return  # all of it had arrived; the checksum decides

@@ -40,6 +40,10 @@ def _find(split: str, request: DatasetRequest) -> Path:
     places = [cache_dir() / "LibriSpeech" / split]
     if request.data_root is not None:
         root = request.data_root
+        if not root.is_dir():
+            raise DatasetError(
+                f"{root}: no such folder; correct --data-root, or leave it out to download"
+            )
         places = [root / "LibriSpeech" / split, root / split, *places]
     for place in places:
         if place.is_dir():

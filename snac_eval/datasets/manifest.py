@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from snac_eval.audio import make_clip
 from snac_eval.errors import DatasetError, UsageError
@@ -50,26 +50,39 @@ def read_manifest(file: Path, default_domain: Domain = "general") -> tuple[Clip,
 
 
 def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    is_json = file.suffix.lower() in (".jsonl", ".ndjson", ".json")
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
-            if file.suffix.lower() in (".jsonl", ".ndjson", ".json"):
-                for line, text in enumerate(stream, start=1):
-                    if text.strip():
-                        yield line, _json_row(text, f"{file}:{line}")
-                return
-            reader = csv.DictReader(stream, strict=True)
-            for row in reader:
-                yield reader.line_num, {k: v for k, v in row.items() if v != ""}
+            yield from _json_rows(stream, file) if is_json else _csv_rows(stream, file)
     except OSError as error:
         raise DatasetError(f"{file}: cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{file}: is no CSV or JSON-lines file: {error}") from error
 
 
+def _csv_rows(stream: TextIO, file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    reader = csv.DictReader(stream, strict=True)
+    header = list(reader.fieldnames or ())
+    if len(set(header)) < len(header):
+        raise DatasetError(f"{file}:1: names a column twice: {', '.join(header)}; keep one")
+    for row in reader:
+        if None in row:  # where DictReader puts what is beyond the header
+            raise DatasetError(
+                f"{file}:{reader.line_num}: has more cells than the header; quote cells with commas"
+            )
+        yield reader.line_num, {key: value for key, value in row.items() if value}
+
+
+def _json_rows(stream: TextIO, file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for line, text in enumerate(stream, start=1):
+        if text.strip():
+            yield line, _json_row(text, f"{file}:{line}")
+
+
 def _json_row(text: str, where: str) -> dict[str, Any]:
     try:
         row = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f"{where}: is no JSON: {error}") from error
     if not isinstance(row, dict):
         raise DatasetError(f"{where}: must be a JSON object, not {text.strip()[:40]}")
@@ -80,8 +93,12 @@ def _check(row: dict[str, Any], where: str) -> None:
     unknown = [key for key in row if key not in COLUMNS]
     if unknown:
         raise DatasetError(f"{where}: unknown column '{unknown[0]}'; known: {', '.join(COLUMNS)}")
-    if not isinstance(row.get("path"), str):
+    path = row.get("path")
+    if not isinstance(path, str) or not Path(path).name:
         raise DatasetError(f"{where}: 'path' is missing; every row needs the path of a file")
+    for key in ("id", "speaker", "transcript"):
+        if not isinstance(row.get(key, ""), str | int):
+            raise DatasetError(f"{where}: {key} is {row[key]!r}; give text")
     domain = row.get("domain", "general")
     if domain not in DOMAINS:
         raise DatasetError(f"{where}: domain is {domain!r}; use one of {', '.join(DOMAINS)}")
@@ -109,7 +126,7 @@ def _seconds(row: dict[str, Any], key: str, where: str) -> float | None:
         return None
     try:
         seconds = float(row[key])
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         seconds = math.nan
     lowest = 0.0 if key == "start" else 1e-9
     if not (math.isfinite(seconds) and seconds >= lowest):

@@ -84,6 +84,13 @@ def test_manifest_csv_and_json_lines_agree(tmp_path: Path) -> None:
         ("m.jsonl", '{"path": "a.wav"}\n{"path":', r"m\.jsonl:2: is no JSON"),
         ("m.jsonl", "[1]\n", r"m\.jsonl:1: must be a JSON object"),
         ("m.jsonl", '{"path": 3}\n', r"m\.jsonl:1: 'path' is missing"),
+        ("m.jsonl", '{"path": ""}\n', r"m\.jsonl:1: 'path' is missing"),
+        ("m.jsonl", '{"path": "."}\n', r"m\.jsonl:1: 'path' is missing"),
+        ("m.jsonl", '{"path": "a.wav", "id": [1]}\n', r"m\.jsonl:1: id is \[1\]; give text"),
+        ("m.jsonl", '{"path": "a.wav", "start": 1' + "0" * 400 + "}", r"m\.jsonl:1: start is 10"),
+        ("m.jsonl", "[" * 100_000, r"m\.jsonl:1: is no JSON"),
+        ("m.csv", "path,id\na.wav,x,extra\n", r"m\.csv:2: has more cells than the header"),
+        ("m.csv", "path,id,id\na.wav,x,y\n", r"m\.csv:1: names a column twice"),
     ],
 )
 def test_broken_manifests_name_file_and_line(
@@ -91,6 +98,12 @@ def test_broken_manifests_name_file_and_line(
 ) -> None:
     with pytest.raises(DatasetError, match=words):
         open_dataset(f"manifest:{_manifest(tmp_path, name, text)}")
+
+
+def test_cells_left_out_at_the_end_of_a_row_are_empty(tmp_path: Path) -> None:
+    text = "path,transcript,speaker,domain,start\na.wav\n"
+    (clip,) = open_dataset(f"manifest:{_manifest(tmp_path, 'm.csv', text)}").clips
+    assert (clip.transcript, clip.speaker, clip.domain, clip.start_s) == ("", "", "general", 0.0)
 
 
 def test_manifest_of_bytes_and_without_a_name(tmp_path: Path) -> None:
@@ -262,9 +275,10 @@ def test_hostile_and_damaged_archives_leave_nothing(
             hostile.write_bytes(hostile.read_bytes()[:200])
         with serve(hostile) as (url, _):
             monkeypatch.setenv("SNAC_EVAL_LIBRISPEECH_URL", url)
-            with pytest.raises(DownloadError, match="cannot be unpacked"):
+            with pytest.raises(DownloadError, match="cannot be unpacked") as caught:
                 plugins.open_dataset(_request(_md5(hostile)))
         assert not (cache / "LibriSpeech" / "dev-clean").exists()
+        assert "\n" not in str(caught.value)
         assert not list(cache.rglob("escaped.txt"))
         assert not list((cache / "LibriSpeech").iterdir())
         (cache / "downloads" / "dev-clean.tar.gz").unlink()
@@ -275,6 +289,23 @@ def test_no_network_names_the_ways_out(cache: Path) -> None:
         plugins.open_dataset(_request("0" * 32))
     assert "http://127.0.0.1:9/dev-clean.tar.gz" in str(caught.value)
     assert "--data-root" in str(caught.value)
+
+
+@pytest.mark.parametrize("base", ["no-scheme", "ftp://127.0.0.1:9", "http://[bad"])
+def test_an_address_that_is_none_is_no_checksum_failure(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, base: str
+) -> None:
+    monkeypatch.setenv("SNAC_EVAL_LIBRISPEECH_URL", base)
+    with pytest.raises(DownloadError, match="cannot be downloaded"):
+        plugins.open_dataset(_request("0" * 32))
+
+
+def test_a_data_root_that_is_missing_is_said_before_any_download(
+    tmp_path: Path, cache: Path
+) -> None:
+    with pytest.raises(DatasetError, match="no such folder; correct --data-root"):
+        plugins.open_dataset(_request("0" * 32, data_root=tmp_path / "typo"))
+    assert not cache.exists()
 
 
 @pytest.mark.parametrize("inner", ["LibriSpeech", "."])
