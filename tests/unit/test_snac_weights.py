@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch.nn.utils.parametrizations import weight_norm
 
+from snac_eval.codecs.snac import weights
 from snac_eval.codecs.snac.checkpoint import fold_weight_norm, load_model
 from snac_eval.codecs.snac.model import SNAC, SNACConfig
 from snac_eval.codecs.snac.weights import find_weights
@@ -75,23 +76,23 @@ def test_output_has_the_length_of_the_input(tmp_path: Path) -> None:
 
 
 def _broken(folder: Path, kind: str) -> None:
-    weights = folder / "pytorch_model.bin"
+    file = folder / "pytorch_model.bin"
     if kind == "truncated":
-        weights.write_bytes(weights.read_bytes()[:1000])
+        file.write_bytes(file.read_bytes()[:1000])
     elif kind == "text":
-        weights.write_text("version https://git-lfs.github.com/spec/v1")
+        file.write_text("version https://git-lfs.github.com/spec/v1")
     elif kind == "list":
-        torch.save([1, 2], weights)
+        torch.save([1, 2], file)
     elif kind == "code":
-        torch.save({"a": os.system}, weights)
+        torch.save({"a": os.system}, file)
     elif kind == "missing key":
-        state = torch.load(weights, weights_only=True)
-        torch.save({k: v for k, v in state.items() if "decoder.model.0" not in k}, weights)
+        state = torch.load(file, weights_only=True)
+        torch.save({k: v for k, v in state.items() if "decoder.model.0" not in k}, file)
     elif kind == "surplus key":
-        torch.save({**torch.load(weights, weights_only=True), "extra": torch.zeros(1)}, weights)
+        torch.save({**torch.load(file, weights_only=True), "extra": torch.zeros(1)}, file)
     elif kind == "shape":
-        state = torch.load(weights, weights_only=True)
-        torch.save({**state, "quantizer.quantizers.0.codebook.weight": torch.zeros(3, 3)}, weights)
+        state = torch.load(file, weights_only=True)
+        torch.save({**state, "quantizer.quantizers.0.codebook.weight": torch.zeros(3, 3)}, file)
     elif kind == "safetensors":
         (folder / "model.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0 no json here ..")
     elif kind == "config":
@@ -129,8 +130,22 @@ def test_folder_without_weights_and_unknown_names(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(WeightsUnavailable, match="neither model"):
         find_weights(tmp_path)
-    with pytest.raises(WeightsUnavailable, match="no hub repository"):
-        find_weights("./nowhere")
+    for name in ("./nowhere", "nowhere", "opus_6kbps"):
+        with pytest.raises(WeightsUnavailable, match="no hub repository"):
+            find_weights(name)
+
+
+def test_published_names_are_taken_at_the_revision_of_their_card(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+    monkeypatch.setattr(weights, "_from_hub", lambda *arguments: asked.append(arguments))
+    find_weights("snac_24khz")
+    find_weights("snac_24khz", "main")
+    find_weights("owner/model")
+    pin = "d73ad176a12188fcf4f360ba3bf2c2fbbe8f58ec"
+    repository = "hubertsiuzdak/snac_24khz"
+    assert asked == [(repository, pin), (repository, "main"), ("owner/model", None)]
 
 
 def _ask(cache: Path, **environment: str) -> str:

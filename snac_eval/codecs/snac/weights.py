@@ -11,14 +11,14 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from snac_eval.cards import data_dir
+from snac_eval.cards import data_dir, read_codec_card
 from snac_eval.errors import WeightsUnavailable
+from snac_eval.types import CodecCard
 
 CONFIG_FILE = "config.json"
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 BUNDLED_MODEL = "snac_16khz_mini"
 _TIMEOUT_S = 10.0
-PUBLISHED = {name: f"hubertsiuzdak/{name}" for name in ("snac_24khz", "snac_32khz", "snac_44khz")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class WeightFiles:
 def find_weights(name_or_dir: str | Path, revision: str | None = None) -> WeightFiles:
     """Files of a folder, of a bundled or published model, or of a hub repository ``owner/name``.
 
+    A model that has a card (``snac_24khz``) is taken at the card's revision unless told otherwise.
     A hub's files come from its cache where they are, else over the network (``HF_ENDPOINT``,
     ``HF_HOME`` and ``HF_HUB_OFFLINE`` apply). Raises WeightsUnavailable.
     """
@@ -41,13 +42,22 @@ def find_weights(name_or_dir: str | Path, revision: str | None = None) -> Weight
         return _in_folder(bundled)
     if Path(name).is_dir():
         return _in_folder(Path(name))
-    repository = PUBLISHED.get(name, name)
-    if repository.count("/") != 1 or repository.startswith((".", "/")):
+    if (published := _published(name)) is not None:
+        return _from_hub(published.weights, revision or published.revision)
+    if name.count("/") != 1 or name.startswith((".", "/")):
         raise WeightsUnavailable(
             f"no weights at '{name}': it is no folder with {CONFIG_FILE}, no hub repository"
-            f" (owner/name) and none of the known models ({', '.join([BUNDLED_MODEL, *PUBLISHED])})"
+            f" (owner/name) and no model that snac-eval knows ({BUNDLED_MODEL}, snac_24khz, ...)"
         )
-    return _from_hub(repository, revision)
+    return _from_hub(name, revision)
+
+
+def _published(name: str) -> CodecCard | None:
+    card = data_dir("codecs") / f"{name}.toml"
+    if "/" in name or not card.is_file():
+        return None
+    published = read_codec_card(card)
+    return published if published.family == "snac" else None
 
 
 def _in_folder(folder: Path) -> WeightFiles:
