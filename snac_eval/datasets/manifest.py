@@ -125,7 +125,7 @@ def _seconds(row: dict[str, Any], key: str, where: str) -> float | None:
     if key not in row:
         return None
     try:
-        seconds = float(row[key])
+        seconds = math.nan if isinstance(row[key], bool) else float(row[key])
     except (TypeError, ValueError, OverflowError):
         seconds = math.nan
     lowest = 0.0 if key == "start" else 1e-9

@@ -84,6 +84,7 @@ def test_manifest_csv_and_json_lines_agree(tmp_path: Path) -> None:
         ("m.jsonl", '{"path": "a.wav"}\n{"path":', r"m\.jsonl:2: is no JSON"),
         ("m.jsonl", "[1]\n", r"m\.jsonl:1: must be a JSON object"),
         ("m.jsonl", '{"path": 3}\n', r"m\.jsonl:1: 'path' is missing"),
+        ("m.jsonl", '{"path": "a.wav", "duration": true}\n', r"m\.jsonl:1: duration is True"),
         ("m.jsonl", '{"path": ""}\n', r"m\.jsonl:1: 'path' is missing"),
         ("m.jsonl", '{"path": "."}\n', r"m\.jsonl:1: 'path' is missing"),
         ("m.jsonl", '{"path": "a.wav", "id": [1]}\n', r"m\.jsonl:1: id is \[1\]; give text"),
