@@ -51,10 +51,12 @@ class _Visqol(PairMetric):
         sample_rate: int,
         shortest_s: float,
         domains: frozenset[Domain],
+        suffix: str = "",
     ) -> None:
         self._mode: Mode = mode
+        self._mapper = mapper
         self._shortest_s = shortest_s
-        name = f"visqol_{mode}"
+        name = f"visqol_{mode}{suffix}"
         self.info = MetricInfo(
             name=name,
             description=f"predicted opinion of quality, ViSQOL v3 {mode} mode, {mapper} mapper",
@@ -72,7 +74,7 @@ class _Visqol(PairMetric):
     def _compute(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:
         if len(reference) < self._shortest_s * sample_rate:
             raise Undefined(f"too short for {self.info.name}, which needs {self._shortest_s} s")
-        measurer = _measurer(self._mode)
+        measurer = _measurer(self._mode, self._mapper)
         scores = [
             measurer.measure_from_arrays(
                 one.astype(np.float64), other.astype(np.float64), sample_rate
@@ -89,6 +91,16 @@ class VisqolSpeech(_Visqol):
         super().__init__("speech", "lattice", 16000, 0.7, SPEECH_ONLY)
 
 
+class VisqolSpeechPolynomial(_Visqol):
+    """ViSQOL in speech mode with the older polynomial mapper; identical signals score 5.
+
+    What DAC's evaluation and audiotools call "visqol-speech". Not in the default set.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("speech", "polynomial", 16000, 0.7, SPEECH_ONLY, suffix="_polynomial")
+
+
 class VisqolAudio(_Visqol):
     """ViSQOL in audio mode: 48 kHz, support vector mapper; identical signals reach 4.73."""
 
@@ -96,8 +108,8 @@ class VisqolAudio(_Visqol):
         super().__init__("audio", "svr", 48000, 1.0, ALL_DOMAINS)
 
 
-@lru_cache(maxsize=2)
-def _measurer(mode: Mode) -> Any:  # noqa: ANN401 - visqol's own class, imported late
+@lru_cache(maxsize=3)
+def _measurer(mode: Mode, mapper: str) -> Any:  # noqa: ANN401 - visqol's own class, imported late
     """The measuring object, which loads its models once. Raises UsageError without the lattice."""
     if "numba" not in sys.modules:
         # Its kernels end the process when two threads enter them; workers are our parallelism.
@@ -106,9 +118,10 @@ def _measurer(mode: Mode) -> Any:  # noqa: ANN401 - visqol's own class, imported
 
     logging.getLogger("visqol").setLevel(logging.ERROR)
     api = VisqolApi()
+    lattice = mapper == "lattice" if mode == "speech" else None
     try:
         with _quiet_native_code():
-            api.create(mode=mode, use_lattice_model=True if mode == "speech" else None)
+            api.create(mode=mode, use_lattice_model=lattice)
     except ImportError as error:
         raise UsageError(
             "visqol_speech needs the lattice mapper: pip install 'visqol-python[lattice]'"

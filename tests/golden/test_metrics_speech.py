@@ -19,7 +19,7 @@ from snac_eval.metrics import visqol as visqol_module
 from snac_eval.metrics.base import PairMetric
 from snac_eval.metrics.pesq import PesqNb, PesqWb, num_pauses
 from snac_eval.metrics.stoi import Estoi, Stoi
-from snac_eval.metrics.visqol import VisqolAudio, VisqolSpeech
+from snac_eval.metrics.visqol import VisqolAudio, VisqolSpeech, VisqolSpeechPolynomial
 from snac_eval.metrics.waveform import SiSdr
 from snac_eval.types import Waveform
 from tests.conftest import tone
@@ -83,16 +83,17 @@ def test_estoi_repeats_and_leaves_the_global_generator_alone() -> None:
     assert value(Estoi(), clean, estimate) == first
 
 
-def test_visqol_equals_the_package(speech: Signal) -> None:
+@pytest.mark.parametrize("metric", [VisqolSpeech(), VisqolSpeechPolynomial()])
+def test_visqol_equals_the_package(speech: Signal, metric: PairMetric) -> None:
     from visqol import VisqolApi
 
     estimate = noisy(speech, 30)
     api = VisqolApi()
-    api.create(mode="speech", use_lattice_model=True)
+    api.create(mode="speech", use_lattice_model=isinstance(metric, VisqolSpeech))
     expected = api.measure_from_arrays(
         speech.astype(np.float64), estimate.astype(np.float64), RATE
     ).moslqo
-    assert value(VisqolSpeech(), speech, estimate) == pytest.approx(expected, abs=1e-6)
+    assert value(metric, speech, estimate) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("snr_db", [-5.0, 0.0, 20.0, 60.0])
@@ -123,6 +124,11 @@ def test_visqol_audio_ceiling_and_order() -> None:
     assert identical == pytest.approx(4.732, abs=1e-3)
     worse = [value(VisqolAudio(), clean, noisy(clean, snr), 48000) for snr in (40, 20)]
     assert identical > worse[0] > worse[1] >= 1
+
+
+def test_polynomial_mapper_is_another_metric(speech: Signal) -> None:
+    assert value(VisqolSpeechPolynomial(), speech, speech) == pytest.approx(5.0, abs=1e-3)
+    assert VisqolSpeechPolynomial().info.fingerprint != VisqolSpeech().info.fingerprint
 
 
 def test_visqol_speech_falls_with_noise(speech: Signal) -> None:
