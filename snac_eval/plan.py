@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -160,8 +160,6 @@ class Plan:
         return {
             "run_id": self.run_id,
             "codec": codec_label(self.config.model),
-            "codec_card": {**asdict(self.codec.card), "options": dict(self.codec.card.options)},
-            "codec_fingerprint": self.codec.fingerprint,
             "dataset": self.dataset.name,
             "clips": [
                 {
@@ -195,9 +193,8 @@ def make_plan(config: RunConfig) -> Plan:
     dataset = open_dataset(
         config.dataset, config.data_root, config.card_dirs, config.limit, config.show_progress
     )
-    clips = dataset.clips
     used: dict[Domain, tuple[str, ...]] = {
-        domain: domain_metrics[domain] for domain in {clip.domain for clip in clips}
+        domain: domain_metrics[domain] for domain in {clip.domain for clip in dataset.clips}
     }
     names = _merge(used.values(), order=domain_metrics["speech"] + domain_metrics["music"])
     return Plan(

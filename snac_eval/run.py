@@ -84,12 +84,12 @@ def _compute(plan: Plan, jobs: list[Job], store: Store) -> None:
         Engine(plan.config.num_workers) as engine,
     ):
 
+        def put(key: str, scores: dict[str, Score]) -> None:
+            store.put_scores(key, {plan.fingerprint(name): one for name, one in scores.items()})
+
         def keep(scored: ScoredClip) -> None:
-            job = by_key[scored.key]
-            store.put_scores(
-                job.key, {plan.fingerprint(name): score for name, score in scored.scores.items()}
-            )
-            progress.clip_done(job.clip, scored.scores)
+            put(scored.key, scored.scores)
+            progress.clip_done(by_key[scored.key].clip, scored.scores)
 
         for batch in _batches(plan, jobs):
             for job, outcome in _reconstruct(plan, batch, store):
@@ -97,11 +97,9 @@ def _compute(plan: Plan, jobs: list[Job], store: Store) -> None:
                     keep(ScoredClip(job.key, dict.fromkeys(job.metrics, outcome)))
                     continue
                 in_place = _score_in_place(plan, job, outcome)
-                store.put_scores(
-                    job.key, {plan.fingerprint(name): score for name, score in in_place.items()}
-                )
                 rest = tuple(name for name in job.metrics if name not in in_place)
                 if rest:
+                    put(job.key, in_place)
                     engine.submit(ScoringTask(job.key, rest, outcome))
                 else:
                     keep(ScoredClip(job.key, in_place))
@@ -173,8 +171,6 @@ def _reconstruct(
             made = [_read_estimate(plan.codec, item) for item in loaded]
         else:
             made = _code(plan, plan.codec, loaded, store)
-    except (KeyboardInterrupt, MemoryError):
-        raise
     except Exception as error:  # noqa: BLE001 - whatever a codec raises becomes the clip's reason
         if len(loaded) > 1:
             for item in loaded:
@@ -183,10 +179,8 @@ def _reconstruct(
         yield loaded[0].job, Score.error(_reason(error))
         return
     for item, (estimate, codes, timing) in zip(loaded, made, strict=True):
-        yield (
-            item.job,
-            Reconstruction(item.job.clip, item.reference, estimate, codes, timing),
-        )
+        clip = item.job.clip
+        yield item.job, Reconstruction(clip, item.reference, estimate, codes, timing)
 
 
 _Made = tuple[Waveform, Codes | None, Timing]

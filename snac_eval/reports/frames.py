@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from snac_eval import plugins
+from snac_eval.errors import StoreError
 from snac_eval.stats import bootstrap_mean_interval
 from snac_eval.store import Store
 from snac_eval.types import Codes, Score
@@ -79,8 +80,6 @@ def load_frames(store: Store) -> RunFrames:
     """Frames of the run whose snapshot the store holds. Raises StoreError for a damaged store."""
     snapshot = store.snapshot()
     if snapshot is None:
-        from snac_eval.errors import StoreError
-
         raise StoreError(f"{store.path}: holds no run yet; start one with snac-eval run")
     scores = _scores(store, snapshot)
     codes, durations_s = _codes(store, snapshot)
