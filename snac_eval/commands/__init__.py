@@ -1,0 +1,1 @@
+"""One module per command: ``add`` declares its flags, its other functions do it."""

@@ -1,0 +1,108 @@
+"""snac-eval run: flags become a RunConfig."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snac_eval.commands.shared import Commands, add_cards, names
+from snac_eval.errors import UsageError
+
+if TYPE_CHECKING:
+    from snac_eval.plan import RunConfig
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    run = commands.add_parser("run", help="run a codec over a dataset, score it, write the report")
+    run.set_defaults(command=_run)
+    what = run.add_argument_group("what")
+    what.add_argument("--model", required=True, help="codec; see snac-eval list codecs")
+    what.add_argument("--dataset", required=True, help="dataset; see snac-eval list datasets")
+    what.add_argument(
+        "--metrics",
+        default="",
+        help="comma-separated; see snac-eval list metrics ('default' adds the default set)",
+    )
+    what.add_argument("--limit", type=int, default=0, help="this many clips, spread over the data")
+    what.add_argument("--seed", type=int, default=0, help="seed of the codec's noise (default 0)")
+    what.add_argument(
+        "--reference-rate",
+        choices=("clip", "codec"),
+        default="clip",
+        help="compare at the clip's sample rate (default) or at the codec's",
+    )
+    where = run.add_argument_group("where from, where to")
+    where.add_argument("--data-root", type=Path, help="folder of local corpora")
+    where.add_argument("--weights", default="", help="folder of the codec's weights")
+    where.add_argument("--output", type=Path, help="run folder (default runs/MODEL_DATASET)")
+    where.add_argument("--overwrite", action="store_true", help="forget what the folder holds")
+    add_cards(where)
+    how = run.add_argument_group("how")
+    how.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
+    how.add_argument("--workers", type=int, default=-1, help="scoring processes (default: cores)")
+    how.add_argument(
+        "--batch-size", type=int, default=0, help="clips per batch (default: 1 on CPU)"
+    )
+    how.add_argument(
+        "--max-duration", type=float, default=600.0, help="longest clip in seconds (default 600)"
+    )
+    how.add_argument(
+        "--max-error-rate",
+        type=float,
+        default=0.1,
+        help="share of clips that may fail before the exit code is 1 (default 0.1)",
+    )
+    how.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _run(options: argparse.Namespace, argv: Sequence[str]) -> None:
+    import sys
+
+    from snac_eval.reports.tables import summary_markdown
+    from snac_eval.run import run
+
+    config = _config(options)
+    try:
+        result = run(config, argv)
+    except KeyboardInterrupt:
+        print(
+            f"\nsnac-eval: interrupted; what was scored is in {config.output},"
+            " and the same command continues",
+            file=sys.stderr,
+        )
+        raise
+    print(summary_markdown(result.frames))
+    for note in result.notes:
+        print(f"note: {note}")
+    print(f"{result.num_computed} clips computed now; files in {result.run_dir}/")
+
+
+def _config(options: argparse.Namespace) -> RunConfig:
+    from snac_eval.plan import RunConfig
+
+    if not all(folder.is_dir() for folder in options.cards):
+        raise UsageError(f"--cards {options.cards[-1]}: no such folder")
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", f"{options.model}_{options.dataset}").strip("_")
+    return RunConfig(
+        model=options.model,
+        dataset=options.dataset,
+        output=options.output or Path("runs") / name,
+        metrics=names(options.metrics),
+        limit=options.limit,
+        seed=options.seed,
+        device=options.device,
+        workers=options.workers,
+        batch_size=options.batch_size,
+        overwrite=options.overwrite,
+        data_root=options.data_root,
+        weights=options.weights,
+        card_dirs=tuple(options.cards),
+        reference_rate=options.reference_rate,
+        max_duration_s=options.max_duration,
+        max_error_rate=options.max_error_rate,
+        show_progress=not options.quiet,
+    )

@@ -1,0 +1,20 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+Commands = argparse._SubParsersAction  # the only name argparse has for this
+
+
+def add_cards(parser: argparse._ActionsContainer) -> None:
+    """Give a command the flag for folders of own cards."""
+    parser.add_argument(
+        "--cards", type=Path, action="append", default=[], help="folder with codecs/ and datasets/"
+    )
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The names in a comma-separated list."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
