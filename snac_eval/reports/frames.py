@@ -12,7 +12,7 @@ import pandas as pd
 
 from snac_eval import plugins
 from snac_eval.errors import StoreError
-from snac_eval.stats import bootstrap_mean_interval
+from snac_eval.stats import mean_interval
 from snac_eval.store import Store
 from snac_eval.types import Codes, Score
 
@@ -142,13 +142,14 @@ def _summary(
 
 
 def _clip_statistics(rows: pd.DataFrame) -> list[float]:
-    values = rows.loc[rows["status"] == "ok", "value"].to_numpy()
+    scored = rows[rows["status"] == "ok"]
+    values = scored["value"].to_numpy()
     counts = [int((rows["status"] == status).sum()) for status in ("ok", "undefined", "error")]
     if not values.size:
         return [*counts, *[math.nan] * 6]
-    low, high = bootstrap_mean_interval(values.tolist())
+    interval = mean_interval(values.tolist(), scored["speaker"].tolist())
     quantiles = np.quantile(values, [0.5, 0.05, 0.95])
-    return [*counts, float(values.mean()), low, high, *map(float, quantiles)]
+    return [*counts, float(values.mean()), interval.low, interval.high, *map(float, quantiles)]
 
 
 def _corpus_statistics(
