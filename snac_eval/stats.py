@@ -64,7 +64,7 @@ def mean_interval(values: Sequence[float], clusters: Sequence[str] = (), seed: i
     """
     sums, sizes, unit = _units(values, clusters)
     if len(sums) < 2:
-        return Interval(*[math.nan] * 4, unit, len(sums))
+        return Interval(math.nan, math.nan, math.nan, math.nan, unit, len(sums))
     rng = np.random.default_rng(seed)
     means = np.concatenate([_resampled(sums, sizes, rng, k) for k in _chunks(_RESAMPLES)])
     low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
@@ -165,7 +165,9 @@ def _units(
     names, which = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
     if len(clusters) != len(data) or len(names) < MIN_CLUSTERS or "" in names:
         return data, np.ones_like(data), "clip"
-    return np.bincount(which, data), np.bincount(which).astype(np.float64), "speaker"
+    sums: Vector = np.bincount(which, data).astype(np.float64)
+    sizes: Vector = np.bincount(which).astype(np.float64)
+    return sums, sizes, "speaker"
 
 
 def _chunks(total: int) -> list[int]:
