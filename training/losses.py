@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from snac_eval.metrics.spectral import mel_filters
+
 _MEL_WINDOWS = {64: 10, 128: 20, 256: 40, 512: 80, 1024: 160, 2048: 320}
 _COMPRESSED_WINDOWS = (256, 512, 1024, 2048)
 _COMPRESSION = 0.3
@@ -18,24 +20,13 @@ _POWER_FLOOR = 1e-5
 _ENVELOPE_WINDOW = 410  # 25.6 ms at 16 kHz
 _ENVELOPE_FRAMES = 30
 _AUDIBLE = 0.05
-
-
-def mel_filterbank(num_mels: int, window: int, sample_rate: int) -> Tensor:
-    """Slaney's triangular filters, unit area, 0 Hz to half the rate: ``[num_mels, bins]``."""
-    edges = _mel_to_hz(np.linspace(0, _hz_to_mel(sample_rate / 2), num_mels + 2))
-    bins = np.linspace(0, sample_rate / 2, window // 2 + 1)
-    rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
-    filters = np.maximum(0, np.minimum(rising, falling)) * (2 / (edges[2:] - edges[:-2]))[:, None]
-    return torch.from_numpy(filters.astype(np.float32))
-
-
-def _hz_to_mel(hz: float) -> float:
-    return hz * 3 / 200 if hz < 1000 else 15 + 27 * float(np.log(hz / 1000) / np.log(6.4))
-
-
-def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
-    return np.where(mel < 15, mel * 200 / 3, 1000 * 6.4 ** ((mel - 15) / 27))
+_WAVE_WINDOWS = (256, 512, 1024)
+_WAVE_CORNER_HZ = 600
+_WAVE_COMPRESSION = 0.5
+_LOUDNESS_WINDOW = 512  # 32 ms at 16 kHz
+_LISTENING_POWER = 1e7  # mean power of speech at a comfortable level, 79 dB
+_QUIETEST_SPEECH = 10**-4.5
+_ZWICKER_EXPONENT = 0.23
 
 
 class SpectralLoss(nn.Module):
@@ -49,8 +40,8 @@ class SpectralLoss(nn.Module):
     def __init__(self, sample_rate: int) -> None:
         super().__init__()
         for window, num_mels in _MEL_WINDOWS.items():
-            filters = mel_filterbank(num_mels, window, sample_rate)
-            self.register_buffer(f"mel_{window}", filters, persistent=False)
+            filters = mel_filters(sample_rate, window, num_mels).T.astype(np.float32)
+            self.register_buffer(f"mel_{window}", torch.from_numpy(filters), persistent=False)
             self.register_buffer(f"window_{window}", torch.hann_window(window), persistent=False)
 
     def forward(self, reference: Tensor, estimate: Tensor) -> tuple[Tensor, Tensor]:
@@ -112,6 +103,104 @@ class EnvelopeLoss(nn.Module):
         power = spectrum.real.square() + spectrum.imag.square()
         contours = (self.get_buffer("bands") @ power + 1e-8).sqrt()
         return contours.unfold(-1, min(_ENVELOPE_FRAMES, contours.shape[-1]), 3)
+
+
+class WaveLoss(nn.Module):
+    """How far off the waveform of the lowest harmonics is: 0 if not at all, 1 for silence.
+
+    L1 of complex spectra, magnitudes to the power 0.5, over that of the reference; weighed down
+    above 600 Hz, where so few bits cannot hold the phase. Voices are heard by these harmonics, and
+    magnitudes alone leave the decoder without a phase to continue. ``[batch, 1, time]`` each.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        super().__init__()
+        for window in _WAVE_WINDOWS:
+            hz = torch.linspace(0, sample_rate / 2, window // 2 + 1)
+            weight = 1 / (1 + (hz / _WAVE_CORNER_HZ) ** 4)
+            self.register_buffer(f"weight_{window}", weight[None, :, None], persistent=False)
+            self.register_buffer(f"window_{window}", torch.hann_window(window), persistent=False)
+
+    def forward(self, reference: Tensor, estimate: Tensor) -> Tensor:
+        return torch.stack([self._apart(reference, estimate, w) for w in _WAVE_WINDOWS]).mean()
+
+    def _apart(self, reference: Tensor, estimate: Tensor, window: int) -> Tensor:
+        wanted, given = (self._compressed(audio, window) for audio in (reference, estimate))
+        weight = self.get_buffer(f"weight_{window}")
+        apart = ((wanted - given).square().sum(-1) + 1e-9).sqrt()
+        size = (wanted.square().sum(-1) + 1e-9).sqrt()
+        return (apart * weight).sum() / (size * weight).sum().clamp_min(1)
+
+    def _compressed(self, audio: Tensor, window: int) -> Tensor:
+        spectrum = torch.stft(
+            audio.squeeze(1),
+            window,
+            hop_length=window // 4,
+            window=self.get_buffer(f"window_{window}"),
+            return_complex=True,
+        )
+        parts = torch.view_as_real(spectrum)
+        power = parts.square().sum(-1, keepdim=True) + _POWER_FLOOR
+        return parts * power ** ((_WAVE_COMPRESSION - 1) / 2)
+
+
+class LoudnessLoss(nn.Module):
+    """How much louder or quieter, in sone, a listener hears each critical band: 0 if not at all.
+
+    Zwicker's loudness of Bark bands in 32 ms windows, at a common listening level. Differences
+    below a quarter of the loudness are masked; what the codec added disturbs more than what it
+    left out. This is the model of hearing inside PESQ (ITU-T P.862; as a loss: Martin-Donas et al.
+    2018). ``[batch, 1, time]`` each.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        super().__init__()
+        bins = np.linspace(0, sample_rate / 2, _LOUDNESS_WINDOW // 2 + 1)
+        # Bands of half a Bark (Traunmueller 1990); the lowest bins, below 60 Hz, stay out.
+        barks = 26.81 * bins / (1960 + bins) - 0.53
+        edges = np.arange(0.1, barks[-1], 0.5)
+        inside = (barks >= edges[:-1, None]) & (barks < edges[1:, None])
+        inside = inside[inside.any(axis=1)]
+        centres = inside @ bins / inside.sum(axis=1)
+        bands, quiet = torch.from_numpy(inside).float(), torch.from_numpy(_threshold(centres))
+        self.register_buffer("bands", bands, persistent=False)
+        self.register_buffer("quiet", quiet.float()[:, None], persistent=False)
+        self.register_buffer("window", torch.hann_window(_LOUDNESS_WINDOW), persistent=False)
+
+    def forward(self, reference: Tensor, estimate: Tensor) -> Tensor:
+        level = reference.square().mean(-1).clamp_min(_QUIETEST_SPEECH**2)[..., None]
+        wanted, given = (self._power(audio, level) for audio in (reference, estimate))
+        loud, heard = self._loudness(wanted), self._loudness(given)
+        masked = 0.25 * torch.minimum(loud, heard)
+        apart = ((heard - loud).abs() - masked).clamp_min(0)
+        added = ((given + 50) / (wanted + 50)) ** 1.2
+        added = torch.where(added < 3, 0.0, added.clamp_max(12))
+        both = (apart.square().mean(1) + 1e-3).sqrt() + 0.3 * (apart * added).mean(1)
+        return both.mean()
+
+    def _power(self, audio: Tensor, level: Tensor) -> Tensor:
+        spectrum = torch.stft(
+            audio.squeeze(1),
+            _LOUDNESS_WINDOW,
+            hop_length=_LOUDNESS_WINDOW // 4,
+            window=self.get_buffer("window"),
+            return_complex=True,
+        )
+        power = spectrum.real.square() + spectrum.imag.square()
+        full = level * self.get_buffer("window").square().sum() * _LOUDNESS_WINDOW / 2
+        return self.get_buffer("bands") @ power * (_LISTENING_POWER / full)
+
+    def _loudness(self, power: Tensor) -> Tensor:
+        quiet = self.get_buffer("quiet")
+        gain = (quiet / 0.5) ** _ZWICKER_EXPONENT
+        return 0.187 * gain * ((0.5 + 0.5 * power / quiet) ** _ZWICKER_EXPONENT - 1).clamp_min(0)
+
+
+def _threshold(hz: np.ndarray) -> np.ndarray:
+    """Power of the quietest tone that is heard (Terhardt 1979), at most that of 40 dB."""
+    khz = hz / 1000
+    decibel = 3.64 * khz**-0.8 - 6.5 * np.exp(-0.6 * (khz - 3.3) ** 2) + 1e-3 * khz**4
+    return np.asarray(10 ** (np.minimum(decibel + 8, 40) / 10))
 
 
 def feature_matching_loss(

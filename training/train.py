@@ -21,18 +21,20 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
-from snac_eval.codecs.snac.layers import FreshNoise, NoiseBlock, ResidualUnit
+from snac_eval.codecs.snac.layers import FreshNoise
 from snac_eval.codecs.snac.model import SNAC, SNACConfig
 from snac_eval.codecs.snac.quantize import Quantized, VectorQuantizer
 from training.data import Corpus
 from training.discriminators import Discriminators
+from training.initialise import initialise, start_streams
 from training.losses import (
     EnvelopeLoss,
+    LoudnessLoss,
     SpectralLoss,
+    WaveLoss,
     discriminator_loss,
     feature_matching_loss,
     generator_loss,
@@ -53,79 +55,12 @@ def build_model(config: dict[str, Any]) -> SNAC:
     for module in model.modules():
         if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
             weight_norm(module)
-    scale_gains(model)
     return model
-
-
-@torch.no_grad()
-def initialise(model: SNAC) -> None:
-    """Keep the signal's variance through the layers, so that codes matter from the first step.
-
-    With torch's defaults the biases outweigh quiet speech, and the decoder settles on the average
-    spectrum for thousands of steps.
-    """
-    for module in model.modules():
-        if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
-            transposed = isinstance(module, nn.ConvTranspose1d)
-            overlap = module.stride[0] if transposed else 1
-            taps = module.in_channels // module.groups * module.kernel_size[0] / overlap
-            module.weight.normal_(std=taps**-0.5)
-            if module.bias is not None:
-                module.bias.zero_()
-    separate_streams(model)
-
-
-@torch.no_grad()
-def scale_gains(model: SNAC) -> None:
-    """Quiet residual branches and noise; amplitudes of speech outside and of about 1 inside.
-
-    Only gains are scaled: Adam's steps are of one size, so a direction of small numbers would be
-    thrown about by them.
-    """
-    for module in model.modules():
-        if isinstance(module, ResidualUnit):
-            _scale(module.block[-1], 0.3)
-        elif isinstance(module, NoiseBlock):
-            _scale(module.linear, 0.1)
-    _scale(model.encoder.block[0], 10.0)
-    _scale(model.decoder.model[0], 2.5)
-    _scale(model.decoder.model[-2], 0.05)
-
-
-def _scale(module: nn.Module, factor: float) -> None:
-    module.get_parameter("parametrizations.weight.original0").mul_(factor)
-
-
-def separate_streams(model: SNAC) -> None:
-    """Give each stream an orthonormal share of the latent space to start with.
-
-    Projecting there and back is then a true projection: what one stream takes from the residual
-    neither grows nor comes back, and the reconstruction loss falls about three times as fast.
-    """
-    stages = model.quantizer._stages()
-    channels, width = stages[0].in_proj.in_channels, stages[0].in_proj.out_channels
-    basis = torch.linalg.qr(torch.randn(channels, channels))[0]
-    for index, stage in enumerate(stages):
-        share = basis[:, [(width * index + offset) % channels for offset in range(width)]]
-        stage.in_proj.weight.copy_(share.t().unsqueeze(-1))
-        # Directions have length 1, while 8 numbers of variance 1 have the square root of 8.
-        stage.out_proj.weight.copy_(share.unsqueeze(-1) * width**0.5)
-
-
-@torch.no_grad()
-def centre_streams(model: SNAC, audio: Tensor) -> None:
-    """Move each stream's vectors around zero: all to one side, their angles would say little."""
-    residual = model.encoder(audio)
-    for stage in model.quantizer._stages():
-        vectors = stage.project(residual)
-        stage.in_proj.get_parameter("bias").sub_(vectors.mean(dim=(0, 2)))
-        centred = functional.normalize(stage.project(residual), dim=1)
-        residual = residual - stage.expand(centred)
 
 
 @dataclass
 class CodebookReviver:
-    """Starts codebooks on encoder output, and puts entries that nothing chose back there.
+    """Puts codebook entries that nothing chose back onto what the encoder puts out.
 
     Each stream is judged once it has seen four tokens per entry.
     """
@@ -141,33 +76,27 @@ class CodebookReviver:
     def observe(self, quantized: Quantized) -> None:
         """Remember the vectors and count the codes of this batch."""
         for index, (codes, vectors) in enumerate(
-            zip(quantized.codes, quantized.directions, strict=True)
+            zip(quantized.codes, quantized.vectors, strict=True)
         ):
             size = len(self.counts[index])
             recent = torch.cat([vectors.transpose(1, 2).flatten(0, 1), self.pools[index]])
             self.pools[index] = recent[: 2 * size]
             self.counts[index] += torch.bincount(codes.flatten().cpu(), minlength=size)
 
-    def start(self, optimiser: torch.optim.Optimizer) -> None:
-        """Place every entry on a remembered vector."""
-        for index in range(len(self.stages)):
-            everything = torch.ones(len(self.counts[index]), dtype=torch.bool)
-            self._place(index, everything, 1.0, optimiser)
-
     def revive(self, optimiser: torch.optim.Optimizer) -> None:
         """Place the entries of each stream that stayed unused for long enough."""
         for index, counts in enumerate(self.counts):
             if counts.sum() >= 4 * len(counts):
-                length = float(self.stages[index].codebook.weight.detach().norm(dim=1).mean())
-                self._place(index, counts == 0, length, optimiser)
+                self._place(index, counts == 0, optimiser)
 
     @torch.no_grad()
-    def _place(
-        self, index: int, which: Tensor, length: float, optimiser: torch.optim.Optimizer
-    ) -> None:
+    def _place(self, index: int, which: Tensor, optimiser: torch.optim.Optimizer) -> None:
         pool, codebook = self.pools[index], self.stages[index].codebook
+        # Look-up minds angles only, so lengths of vectors and of entries drift apart.
+        length = codebook.weight.norm(dim=1).mean() / pool.norm(dim=1).mean()
         chosen = pool[torch.randint(len(pool), (int(which.sum()),))]
-        codebook.weight[which] = length * (chosen + 0.02 * torch.randn_like(chosen))
+        jitter = 0.02 * chosen.norm(dim=1, keepdim=True) * torch.randn_like(chosen)
+        codebook.weight[which] = length * (chosen + jitter)
         for name in ("exp_avg", "exp_avg_sq"):
             if name in optimiser.state[codebook.weight]:
                 optimiser.state[codebook.weight][name][which] = 0
@@ -182,13 +111,15 @@ class Trainer:
         self.config = config
         self.device = device
         self.step = 0
-        self.codebook_start = config["codebook"]["start_step"]
+        self.started = False
         self.model = build_model(config).to(device)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         settings = config["optimiser"]
         self.optimiser = torch.optim.AdamW(self._groups(), betas=tuple(settings["betas"]))
         self.loss = SpectralLoss(config["model"]["sampling_rate"]).to(device)
         self.envelope_loss = EnvelopeLoss(config["model"]["sampling_rate"]).to(device)
+        self.wave_loss = WaveLoss(config["model"]["sampling_rate"]).to(device)
+        self.loudness_loss = LoudnessLoss(config["model"]["sampling_rate"]).to(device)
         self.reviver = CodebookReviver(self.model.quantizer._stages())
         self.adversary = Adversary(config, device) if config["adversarial"]["enabled"] else None
 
@@ -201,22 +132,36 @@ class Trainer:
         seed = (config["seed"], step)
         audio = corpus.batch(config["batch_size"], config["segment_samples"], gain, seed)
         audio = audio.to(self.device)
-        bypass = step < self.codebook_start
-        if step == self.codebook_start:
-            self.reviver.start(self.optimiser)
-        if step == 0 and self.codebook_start >= 0:
-            centre_streams(self.model, audio)
-        quantized = self.model.quantizer(self.model.encoder(audio), bypass)
+        if step == 0 and not self.started:
+            self._start_streams(corpus)
+        keep = self._streams_kept(len(audio))
+        quantized = self.model.quantizer(self.model.encoder(audio), keep)
         estimate = self.model.decoder(quantized.latents, FreshNoise())
         losses = self._losses(audio, estimate, quantized)
-        if bypass:
-            losses["commitment"] = losses["codebook"] = audio.new_zeros(())
         losses["gradient_norm"] = self._update(losses)
         self.reviver.observe(quantized)
-        if not bypass and step < config["codebook"]["revive_until"] * config["steps"]:
+        if step < config["codebook"]["revive_until"] * config["steps"]:
             self.reviver.revive(self.optimiser)
         self.step += 1
         return {name: float(value.detach()) for name, value in losses.items()}
+
+    def _start_streams(self, corpus: Corpus) -> None:
+        start, config = self.config["start"], self.config
+        gain = (config["gain_db"][0], config["gain_db"][1])
+        segments = (start["segments"], config["segment_samples"], gain, (config["seed"], 1 << 40))
+        audio = corpus.batch(*segments).to(self.device)
+        start_streams(self.model, audio, start["wave_streams"], start["first_wave_coefficient"])
+        self.average.load_state_dict(self.model.state_dict())
+
+    def _streams_kept(self, batch: int) -> Tensor:
+        """Streams that each item may use: all of them, or at times the first few alone.
+
+        Otherwise the finer streams learn faster and the coarsest learns nothing.
+        """
+        total = len(self.config["model"]["vq_strides"])
+        few = torch.randint(1, total, (batch,))
+        dropped = torch.rand(batch) < self.config["codebook"]["drop_finer"]
+        return torch.where(dropped, few, total).to(self.device)
 
     def _losses(self, audio: Tensor, estimate: Tensor, quantized: Quantized) -> dict[str, Tensor]:
         mel, compressed = self.loss(audio, estimate)
@@ -224,6 +169,8 @@ class Trainer:
             "mel": mel,
             "compressed_stft": compressed,
             "envelope": self.envelope_loss(audio, estimate),
+            "loudness": self.loudness_loss(audio, estimate),
+            "wave": self.wave_loss(audio, estimate),
             "commitment": quantized.commitment_loss,
             "codebook": quantized.codebook_loss,
             "spread": quantized.spread_loss,
@@ -242,8 +189,9 @@ class Trainer:
         total.backward()  # type: ignore[no-untyped-call]
         limit = settings["max_gradient_norm"]
         # The output layer's gradient is many times the others': clipped on its own.
-        body, output = self.optimiser.param_groups
-        nn.utils.clip_grad_norm_(output["params"], limit)
+        body, *others = self.optimiser.param_groups
+        for group in others:
+            nn.utils.clip_grad_norm_(group["params"], limit)
         norm = nn.utils.clip_grad_norm_(body["params"], limit)
         self.optimiser.step()
         # Early on the running average would still hold the random start.
@@ -255,11 +203,20 @@ class Trainer:
         return norm
 
     def _groups(self) -> list[dict[str, Any]]:
-        """The output layer learns slower: its few small weights scale the whole waveform."""
+        """The output layer learns slower: its few small weights scale the whole waveform.
+
+        Codebooks learn faster, to keep up with the encoder.
+        """
         output = list(self.model.decoder.model[-2].parameters())
-        rest = [p for p in self.model.parameters() if all(p is not one for one in output)]
-        share = self.config["optimiser"]["output_share"]
-        return [{"params": rest, "share": 1.0}, {"params": output, "share": share}]
+        codebooks = [stage.codebook.weight for stage in self.model.quantizer._stages()]
+        apart = {id(one) for one in (*output, *codebooks)}
+        rest = [one for one in self.model.parameters() if id(one) not in apart]
+        settings = self.config["optimiser"]
+        return [
+            {"params": rest, "share": 1.0},
+            {"params": output, "share": settings["output_share"]},
+            {"params": codebooks, "share": settings["codebook_share"]},
+        ]
 
     def _learning_rate(self) -> float:
         settings = self.config["optimiser"]
@@ -273,7 +230,7 @@ class Trainer:
         trained = SNAC.from_pretrained(folder)
         if trained.config != self.model.config:
             raise SystemExit(f"{folder}: its configuration differs from [model] of the recipe")
-        self.codebook_start = -1  # its codebooks are good: no bypass, no new start
+        self.started = True
         for name, value in trained.state_dict().items():
             module, _, attribute = name.rpartition(".")
             owner = self.model.get_submodule(module)
@@ -287,7 +244,6 @@ class Trainer:
         """Write a checkpoint whole, or keep the one before."""
         state = {
             "step": self.step,
-            "codebook_start": self.codebook_start,
             "config": self.config,
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
@@ -304,7 +260,6 @@ class Trainer:
         """Continue from a checkpoint. An adversary that it lacks starts afresh."""
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.step = state["step"]
-        self.codebook_start = state.get("codebook_start", self.codebook_start)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])

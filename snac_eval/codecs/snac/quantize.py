@@ -19,13 +19,13 @@ class Quantized:
     """Outcome of a training pass.
 
     ``latents`` ``[batch, channels, time]``, ``codes`` one ``[batch, T_k]`` per stream,
-    ``directions`` the unit vectors ``[batch, codebook_dim, T_k]`` that each stream looked up, and
+    ``vectors`` the projected vectors ``[batch, codebook_dim, T_k]`` that each stream looked up, and
     the two losses that turn vectors and codebook entries towards one another.
     """
 
     latents: Tensor
     codes: list[Tensor]
-    directions: list[Tensor]
+    vectors: list[Tensor]
     commitment_loss: Tensor
     codebook_loss: Tensor
     spread_loss: Tensor
@@ -98,18 +98,19 @@ class ResidualQuantizer(nn.Module):
         parts = [stage.expand(stage.entries(stream)) for stage, stream in stages]
         return sum(parts[1:], start=parts[0])
 
-    def forward(self, latents: Tensor, bypass: bool = False) -> Quantized:
+    def forward(self, latents: Tensor, keep: Tensor | None = None) -> Quantized:
         """A training pass: straight-through gradients and the two codebook losses.
 
-        ``bypass`` leaves the vectors' directions as they are, for a start without codebooks.
+        ``keep`` ``[batch]`` is the number of streams that each item's latents are the sum of.
         """
         residual, total = latents, torch.zeros_like(latents)
-        codes, directions = [], []
+        codes, looked_up = [], []
         commitment, codebook, spread = [], [], []
-        for quantizer in self._stages():
+        for index, quantizer in enumerate(self._stages()):
             # Lookup is by angle, so the gradient may only turn the vector: with its length free,
             # encoder and codebook drive one another to infinity.
-            direction = functional.normalize(quantizer.project(residual), dim=1)
+            vectors = quantizer.project(residual)
+            direction = functional.normalize(vectors, dim=1)
             indices = quantizer.lookup(direction.detach())
             entries = quantizer.entries(indices)
             nearest = functional.normalize(entries, dim=1)
@@ -118,15 +119,15 @@ class ResidualQuantizer(nn.Module):
             spread.append(_unevenness(direction))
             length = entries.norm(dim=1, keepdim=True)
             straight_through = direction + (nearest - direction).detach()
-            expanded = quantizer.expand(direction if bypass else length * straight_through)
-            total = total + expanded
+            expanded = quantizer.expand(length * straight_through)
+            total = total + (expanded if keep is None else expanded * (keep > index)[:, None, None])
             residual = residual - expanded
             codes.append(indices)
-            directions.append(direction.detach())
+            looked_up.append(vectors.detach())
         return Quantized(
             total,
             codes,
-            directions,
+            looked_up,
             *(torch.stack(parts).sum() for parts in (commitment, codebook, spread)),
         )
 
