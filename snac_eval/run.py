@@ -6,6 +6,7 @@ to the engine's workers while the codec takes the next; whatever comes back is s
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,6 @@ from snac_eval.errors import AudioError, CodecError, SnacEvalError, TooManyFailu
 from snac_eval.manifest import write_manifest
 from snac_eval.plan import Job, Plan, RunConfig, clip_seed, make_plan
 from snac_eval.progress import Progress
-from snac_eval.reports.tables import write_tables
 from snac_eval.store import Store, StoredCodes
 from snac_eval.types import (
     Codec,
@@ -76,7 +76,7 @@ def run(config: RunConfig, argv: Sequence[str] = ()) -> RunResult:
                 state = "finished"
             finally:
                 write_manifest(plan, argv, state=state, started=started, num_computed=len(jobs))
-                frames = write_tables(store, config.output)
+                frames = _write_reports(store, config)
     _refuse_failures(frames, config)
     return RunResult(config.output, frames, len(jobs), plan.notes)
 
@@ -116,8 +116,21 @@ def _compute(plan: Plan, jobs: Sequence[Job], store: Store, engine: Engine) -> N
                     keep(ScoredClip(job.key, in_place))
             for scored in engine.finished():
                 keep(scored)
+        _load_report_libraries()
         for scored in engine.drain():
             keep(scored)
+
+
+def _load_report_libraries() -> None:
+    """Seconds of importing, done while the last clips are scored rather than after them."""
+    for module in ("scipy.stats", "snac_eval.reports.tables"):
+        importlib.import_module(module)
+
+
+def _write_reports(store: Store, config: RunConfig) -> RunFrames:
+    from snac_eval.reports.tables import write_tables
+
+    return write_tables(store, config.output)
 
 
 @dataclass(frozen=True, slots=True)
