@@ -6,9 +6,8 @@ import json
 import os
 import platform
 import subprocess
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -45,20 +44,20 @@ def write_manifest(
         "state": state,
         "run_id": plan.run_id,
         "argv": list(argv),
-        "config": _jsonable(asdict(config)),
-        "started": _iso(started),
-        "finished": _iso(time.time()),
+        "config": jsonable(asdict(config)),
+        "started": iso_time(started),
+        "finished": iso_time(time.time()),
         "notes": list(plan.notes),
         "num_clips": len(plan.clips),
         "num_clips_computed_now": num_computed,
         "codec": {
-            "card": _jsonable(asdict(replace(plan.codec.card, options={}))),
-            "options": _jsonable(dict(plan.codec.card.options)),
+            "card": jsonable(asdict(replace(plan.codec.card, options={}))),
+            "options": jsonable(dict(plan.codec.card.options)),
             "fingerprint": plan.codec.fingerprint,
             "device": plan.device,
             "cpu_threads": config.num_threads,
         },
-        "dataset": {"name": plan.dataset.name, "card": _jsonable(asdict(plan.dataset.card))},
+        "dataset": {"name": plan.dataset.name, "card": jsonable(asdict(plan.dataset.card))},
         "clips": {clip.id: clip.sha256 for clip in plan.clips},
         "metrics": {name: plan.fingerprint(name) for name in plan.metrics},
         "scoring": {
@@ -67,25 +66,38 @@ def write_manifest(
             "channels": "mixed down to mono" if plan.codec.card.channels == 1 else "as in the clip",
             "workers": config.num_workers,
         },
+        **environment(plan.device),
+    }
+    write_json(config.output / "manifest.json", manifest)
+
+
+def environment(device: str) -> dict[str, Any]:
+    """What ran it: ``commit``, ``versions`` of Python and packages, ``hardware``."""
+    return {
         "commit": _commit(),
         "versions": {"python": platform.python_version(), **_versions()},
-        "hardware": _hardware(plan.device),
+        "hardware": hardware(device),
     }
-    text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(config.output / "manifest.json", text + "\n")
 
 
-def _jsonable(value: Any) -> Any:  # noqa: ANN401 - any dataclass field
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON for people to read and to diff. Raises OutputError where that fails."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def jsonable(value: Any) -> Any:  # noqa: ANN401 - any dataclass field
+    """Plain JSON values of what a dataclass holds: NaN becomes None, paths become text."""
     if isinstance(value, dict):
-        return {key: _jsonable(item) for key, item in value.items()}
+        return {key: jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_jsonable(item) for item in value]
+        return [jsonable(item) for item in value]
     if isinstance(value, float) and value != value:
         return None
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
-def _iso(seconds: float) -> str:
+def iso_time(seconds: float) -> str:
+    """A Unix time in seconds as UTC, ISO 8601."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
@@ -110,7 +122,8 @@ def _commit() -> str:
         return "unknown: git did not answer"
 
 
-def _hardware(device: str) -> dict[str, Any]:
+def hardware(device: str) -> dict[str, Any]:
+    """CPU, cores, system and, for ``cuda``, the GPU's name."""
     facts: dict[str, Any] = {
         "machine": platform.machine(),
         "system": platform.platform(),
@@ -118,9 +131,9 @@ def _hardware(device: str) -> dict[str, Any]:
         "cores": os.cpu_count(),
     }
     if device == "cuda":
-        torch = sys.modules.get("torch")
-        if torch is not None:
-            facts["gpu"] = torch.cuda.get_device_name()
+        import torch
+
+        facts["gpu"] = torch.cuda.get_device_name()
     return facts
 
 

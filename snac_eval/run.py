@@ -6,11 +6,14 @@ to the engine's workers while the codec takes the next; whatever comes back is s
 
 from __future__ import annotations
 
+import importlib
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from snac_eval import audio
 from snac_eval.engine import Engine, ScoredClip, ScoringTask
@@ -18,11 +21,11 @@ from snac_eval.errors import AudioError, CodecError, SnacEvalError, TooManyFailu
 from snac_eval.manifest import write_manifest
 from snac_eval.plan import Job, Plan, RunConfig, clip_seed, make_plan
 from snac_eval.progress import Progress
-from snac_eval.reports.tables import write_tables
 from snac_eval.store import Store, StoredCodes
 from snac_eval.types import (
     Codec,
     Codes,
+    CodesMetric,
     Reconstruction,
     ReconstructionSource,
     Score,
@@ -62,27 +65,35 @@ def run(config: RunConfig, argv: Sequence[str] = ()) -> RunResult:
         _refuse_other_run(store, snapshot, config)
         store.put_snapshot(snapshot)
         jobs = plan.pending(store.scores(plan.key(clip) for clip in plan.clips))
-        if jobs:
-            plan.codec.prepare()
-        started = time.time()
-        state = "interrupted"
-        try:
+        with _engine(plan, jobs) as engine:
             if jobs:
-                _compute(plan, jobs, store)
-            state = "finished"
-        finally:
-            write_manifest(plan, argv, state=state, started=started, num_computed=len(jobs))
-            frames = write_tables(store, config.output)
+                plan.codec.prepare()
+            started = time.time()
+            state = "interrupted"
+            try:
+                if jobs:
+                    _compute(plan, jobs, store, engine)
+                state = "finished"
+            finally:
+                write_manifest(plan, argv, state=state, started=started, num_computed=len(jobs))
+                frames = _write_reports(store, config)
     _refuse_failures(frames, config)
     return RunResult(config.output, frames, len(jobs), plan.notes)
 
 
-def _compute(plan: Plan, jobs: list[Job], store: Store) -> None:
+def _engine(plan: Plan, jobs: Sequence[Job]) -> Engine:
+    """The engine, its workers starting already: they load while the codec does."""
+    names = {name for job in jobs for name in job.metrics}
+    scored = [name for name in plan.metrics if name in names and not _is_in_place(plan, name)]
+    engine = Engine(min(plan.config.num_workers, len(jobs)), scored)
+    if scored:
+        engine.start()
+    return engine
+
+
+def _compute(plan: Plan, jobs: Sequence[Job], store: Store, engine: Engine) -> None:
     by_key = {job.key: job for job in jobs}
-    with (
-        Progress(len(jobs), enabled=plan.config.show_progress) as progress,
-        Engine(plan.config.num_workers) as engine,
-    ):
+    with Progress(len(jobs), enabled=plan.config.show_progress) as progress:
 
         def put(key: str, scores: dict[str, Score]) -> None:
             store.put_scores(key, {plan.fingerprint(name): one for name, one in scores.items()})
@@ -105,8 +116,21 @@ def _compute(plan: Plan, jobs: list[Job], store: Store) -> None:
                     keep(ScoredClip(job.key, in_place))
             for scored in engine.finished():
                 keep(scored)
+        _load_report_libraries()
         for scored in engine.drain():
             keep(scored)
+
+
+def _load_report_libraries() -> None:
+    """Seconds of importing, done while the last clips are scored rather than after them."""
+    for module in ("scipy.stats", "snac_eval.reports.tables"):
+        importlib.import_module(module)
+
+
+def _write_reports(store: Store, config: RunConfig) -> RunFrames:
+    from snac_eval.reports.tables import write_tables
+
+    return write_tables(store, config.output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,28 +146,50 @@ _Batch = list[_Loaded | tuple[Job, Score]]
 
 
 def _batches(plan: Plan, jobs: Sequence[Job]) -> Iterator[_Batch]:
-    """Clips in groups that pad to one length inside the codec, so that padding changes no code."""
+    """Clips in groups that pad to one length inside the codec, so that padding changes no code.
+
+    The longest come first: what is left at the end, when workers run dry one by one, is short; and
+    a clip that does not fit the memory fails early.
+    """
     size = plan.config.batch_size or (1 if plan.device == "cpu" else _GPU_BATCH)
     codec = plan.codec
-    if size == 1 or isinstance(codec, ReconstructionSource):
-        yield from ([_load(plan, job)] for job in jobs)
-        return
+    if isinstance(codec, ReconstructionSource):
+        size = 1
     batch: _Batch = []
     batch_length: int | None = None
-    for job in sorted(jobs, key=lambda job: job.clip.duration_s):
-        item = _load(plan, job)
-        failed = isinstance(item, tuple)
-        length = None if isinstance(item, tuple) else codec.padded_length(item.source.num_samples)
-        if batch and (failed or length is None or length != batch_length or len(batch) == size):
+    longest_first = sorted(jobs, key=lambda job: -job.clip.duration_s)
+    for item in _read_ahead(plan, longest_first, size):
+        length = None
+        if isinstance(item, _Loaded) and not isinstance(codec, ReconstructionSource):
+            length = codec.padded_length(item.source.num_samples)
+        if batch and (length is None or length != batch_length):
             yield batch
             batch = []
         batch.append(item)
         batch_length = length
-        if length is None:
+        if length is None or len(batch) == size:
             yield batch
             batch = []
     if batch:
         yield batch
+
+
+def _read_ahead(
+    plan: Plan, jobs: Sequence[Job], num_ahead: int
+) -> Iterator[_Loaded | tuple[Job, Score]]:
+    """Clips as :func:`_load` gives them; a thread reads the next while the codec has this one."""
+    waiting: deque[Future[_Loaded | tuple[Job, Score]]] = deque()
+    with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
+        try:
+            for job in jobs:
+                waiting.append(reader.submit(_load, plan, job))
+                if len(waiting) > num_ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def _load(plan: Plan, job: Job) -> _Loaded | tuple[Job, Score]:
@@ -231,12 +277,15 @@ def _score_in_place(plan: Plan, job: Job, made: Reconstruction) -> dict[str, Sco
     """Scores that need no audio: they cost nothing, and stay with the timings that they read."""
     scores = {}
     for name in job.metrics:
-        metric = plan.metrics[name]
-        score_codes = getattr(metric, "score_codes", None)
-        if score_codes is not None:
+        if _is_in_place(plan, name):
+            metric = cast(CodesMetric, plan.metrics[name])
             duration_s = made.reference.duration_s
-            scores[name] = score_codes(made.codes, plan.codec.card, made.timing, duration_s)
+            scores[name] = metric.score_codes(made.codes, plan.codec.card, made.timing, duration_s)
     return scores
+
+
+def _is_in_place(plan: Plan, name: str) -> bool:
+    return hasattr(plan.metrics[name], "score_codes")
 
 
 def _refuse_other_run(store: Store, new: dict[str, Any], config: RunConfig) -> None:

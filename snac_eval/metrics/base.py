@@ -11,10 +11,10 @@ metric is defined on one channel only; each metric says which.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
@@ -55,8 +55,29 @@ DEFAULT_METRICS: Mapping[Domain, tuple[str, ...]] = {
 }
 
 
+_MEMO_LIMIT_BYTES = 1 << 25
+_R = TypeVar("_R")
+
+
 class Undefined(Exception):  # noqa: N818 - a state of the score, not a failure
     """The metric has no value for this pair; the message is the reason that the user reads."""
+
+
+class Memo:
+    """What one metric found about a pair of signals and another can use: spectra, a delay."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Any] = {}
+
+    def get(self, key: Hashable, make: Callable[[], _R]) -> _R:
+        """What is kept under ``key``, else what ``make`` gives; arrays above 32 MiB are not kept,
+        for a long clip's spectra would fill the memory."""
+        if key in self._known:
+            return cast(_R, self._known[key])
+        found = make()
+        if getattr(found, "nbytes", 0) <= _MEMO_LIMIT_BYTES:
+            self._known[key] = found
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +87,7 @@ class PreparedPair:
     reference: Waveform
     estimate: Waveform
     _cache: dict[tuple[int, bool], tuple[Waveform, Waveform]] = field(default_factory=dict)
+    _memos: dict[tuple[int, bool, int], Memo] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raises Undefined (empty, silent reference) or AudioError (unusable) with the reason."""
@@ -84,6 +106,11 @@ class PreparedPair:
             self._cache[key] = self._mono(rate) if mono else self._resampled(rate)
         return self._cache[key]
 
+    def memo(self, sample_rate: int, mono: bool, channel: int) -> Memo:
+        """What is known of one channel at this rate, shared by the metrics that score it."""
+        mixed = mono and self.reference.num_channels > 1
+        return self._memos.setdefault((sample_rate, mixed, channel), Memo())
+
     def _mono(self, rate: int) -> tuple[Waveform, Waveform]:
         reference, estimate = self.at(rate, mono=False)
         return audio.to_mono(reference), audio.to_mono(estimate)
@@ -98,12 +125,14 @@ class PairMetric(ABC):
     """A metric of two waveforms. Subclasses set ``info`` and write ``_compute``.
 
     ``mixes_down``: stereo is mixed to mono first; otherwise channels are scored and averaged.
-    ``needs_audible_estimate``: a silent estimate has no score.
+    ``needs_audible_estimate``: a silent estimate has no score. ``imports``: modules that scoring
+    loads, which a worker loads before its first clip comes.
     """
 
     info: MetricInfo
     mixes_down: ClassVar[bool] = False
     needs_audible_estimate: ClassVar[bool] = True
+    imports: ClassVar[tuple[str, ...]] = ()
 
     def score(self, reconstruction: Reconstruction) -> Score:
         """Score of a clip; undefined with the reason outside of the metric's domains."""
@@ -153,7 +182,17 @@ class PairMetric(ABC):
             raise Undefined("the estimate is silent")
         channels = zip(reference.samples, estimate.samples, strict=True)
         rate = reference.sample_rate
-        return Score.ok(float(np.mean([self._compute(r, e, rate) for r, e in channels])))
+        values = [
+            self._compute_with(pair.memo(rate, self.mixes_down, index), *channel, rate)
+            for index, channel in enumerate(channels)
+        ]
+        return Score.ok(float(np.mean(values)))
+
+    def _compute_with(
+        self, memo: Memo, reference: Signal, estimate: Signal, sample_rate: int
+    ) -> float:
+        """``_compute``, for metrics that share work: those override this, and keep it in memo."""
+        return self._compute(reference, estimate, sample_rate)
 
     @abstractmethod
     def _compute(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:

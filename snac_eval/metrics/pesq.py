@@ -30,6 +30,7 @@ SHORTEST_S = 0.25
 
 class _Pesq(PairMetric):
     mixes_down = True
+    imports = ("pesq",)
 
     def __init__(self, mode: Literal["wb", "nb"], band: str, sample_rate: int) -> None:
         self._mode = mode

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from snac_eval.audio import RESAMPLER
-from snac_eval.metrics.base import ALL_DOMAINS, PairMetric, Undefined, fingerprint
+from snac_eval.metrics.base import ALL_DOMAINS, Memo, PairMetric, Undefined, fingerprint
 from snac_eval.types import MetricInfo
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ DAC_PAPER_SCALES = tuple(
 )
 AUDIOTOOLS_MEL_SCALES = (Scale(2048, 150), Scale(512, 80))
 AUDIOTOOLS_STFT_SCALES = (Scale(2048), Scale(512))
+# Spectra that several metrics want; the others are made and filtered in blocks that fit the cache.
+_SHARED_WINDOWS = frozenset(scale.window for scale in AUDIOTOOLS_STFT_SCALES)
 
 
 def mel_filters(sample_rate: int, window: int, num_mels: int) -> Matrix:
@@ -90,6 +92,7 @@ class _SpectralMetric(PairMetric):
     """Sum over scales of the distance of log spectra, and of plain ones if ``linear`` says so."""
 
     needs_audible_estimate = False
+    imports = ("scipy.fft",)
 
     def __init__(
         self, name: str, description: str, scales: tuple[Scale, ...], power: int, linear: bool
@@ -118,14 +121,27 @@ class _SpectralMetric(PairMetric):
         )
 
     def _compute(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:
-        return sum(self._distance(reference, estimate, sample_rate, s) for s in self._scales)
+        return self._compute_with(Memo(), reference, estimate, sample_rate)
 
-    def _distance(
-        self, reference: Signal, estimate: Signal, sample_rate: int, scale: Scale
+    def _compute_with(
+        self, memo: Memo, reference: Signal, estimate: Signal, sample_rate: int
     ) -> float:
-        filters = _filters(sample_rate, scale)
-        first = magnitudes(reference, scale.window, filters)
-        second = magnitudes(estimate, scale.window, filters)
+        def spectra(side: str, signal: Signal, scale: Scale) -> Matrix:
+            filters = _filters(sample_rate, scale)
+            if scale.window not in _SHARED_WINDOWS:
+                return magnitudes(signal, scale.window, filters)
+            key = ("magnitudes", side, scale.window)
+            plain = memo.get(key, lambda: magnitudes(signal, scale.window))
+            return plain if filters is None else plain @ filters
+
+        return sum(
+            self._distance(
+                spectra("reference", reference, scale), spectra("estimate", estimate, scale)
+            )
+            for scale in self._scales
+        )
+
+    def _distance(self, first: Matrix, second: Matrix) -> float:
         linear = float(np.abs(first - second).mean()) if self._linear else 0.0
         return linear + self._power * float(np.abs(_log(first) - _log(second)).mean())
 

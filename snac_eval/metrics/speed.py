@@ -58,3 +58,60 @@ class DecodeRealTimeFactor:
     ) -> Score:
         """Undefined where decoding was not timed."""
         return _factor(timing.decode_s, duration_s)
+
+
+class _BenchMetric:
+    """What ``snac-eval bench`` measures. It has a name here so that tables, comparisons and gates
+    know its unit and direction; a run has no value for it."""
+
+    def __init__(self, name: str, description: str, unit: str) -> None:
+        self.info = MetricInfo(
+            name=name,
+            description=description,
+            unit=unit,
+            higher_is_better=False,
+            value_range=(0.0, math.inf),
+            domains=ALL_DOMAINS,
+            sample_rate=None,
+            fingerprint=fingerprint(name, v=1),
+        )
+
+    def score_codes(
+        self, codes: Codes | None, card: CodecCard, timing: Timing, duration_s: float
+    ) -> Score:
+        """Undefined: nothing is known of what else the machine did during a run."""
+        return Score.undefined("measured by snac-eval bench, not by run")
+
+
+class BenchEncodeRealTimeFactor(_BenchMetric):
+    """Seconds of encoding per second of audio, measured alone on the machine."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "bench_encode_real_time_factor", "seconds of encode per second of audio, alone", "s/s"
+        )
+
+
+class BenchDecodeRealTimeFactor(_BenchMetric):
+    """Seconds of decoding per second of audio, measured alone on the machine."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "bench_decode_real_time_factor", "seconds of decode per second of audio, alone", "s/s"
+        )
+
+
+class BenchFirstChunkLatency(_BenchMetric):
+    """Milliseconds of computing from the shortest clip's audio to its decoded audio."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "bench_first_chunk_latency", "computing until the first decoded audio is there", "ms"
+        )
+
+
+class BenchPeakMemory(_BenchMetric):
+    """Largest resident memory of a fresh process that codes, in MiB; on a GPU, of the GPU."""
+
+    def __init__(self) -> None:
+        super().__init__("bench_peak_memory", "largest memory while coding", "MiB")

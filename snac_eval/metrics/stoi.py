@@ -28,6 +28,7 @@ SEED = 0
 
 class _Stoi(PairMetric):
     mixes_down = True
+    imports = ("pystoi",)
 
     def __init__(self, name: str, description: str, extended: bool) -> None:
         self._extended = extended

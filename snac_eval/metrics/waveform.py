@@ -9,12 +9,20 @@ to keep the waveform, so a low SI-SDR alone says little about how they sound.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from snac_eval.audio import RESAMPLER, measure_delay
-from snac_eval.metrics.base import ALL_DOMAINS, PairMetric, Undefined, fingerprint, is_silent
+from snac_eval.metrics.base import (
+    ALL_DOMAINS,
+    Memo,
+    PairMetric,
+    Undefined,
+    fingerprint,
+    is_silent,
+)
 from snac_eval.types import MetricInfo
 
 if TYPE_CHECKING:
@@ -81,6 +89,25 @@ def _aligned(reference: Signal, estimate: Signal, delay: int) -> tuple[Signal, S
     return reference[first : first + length], estimate[second : second + length]
 
 
+class _DelayMetric(PairMetric):
+    """Measures the delay once for all that need it. Subclasses write ``_at_delay``."""
+
+    imports = ("scipy.signal",)
+
+    def _compute(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:
+        return self._compute_with(Memo(), reference, estimate, sample_rate)
+
+    def _compute_with(
+        self, memo: Memo, reference: Signal, estimate: Signal, sample_rate: int
+    ) -> float:
+        delay = memo.get("delay", lambda: delay_samples(reference, estimate, sample_rate))
+        return self._at_delay(reference, estimate, delay, sample_rate)
+
+    @abstractmethod
+    def _at_delay(self, reference: Signal, estimate: Signal, delay: int, sample_rate: int) -> float:
+        """Value for signals of which the estimate lags by ``delay`` samples."""
+
+
 class SiSdr(PairMetric):
     """SI-SDR in dB as the signals are, delay included; channels are averaged."""
 
@@ -93,7 +120,7 @@ class SiSdr(PairMetric):
         return si_sdr(reference, estimate)
 
 
-class SiSdrAligned(PairMetric):
+class SiSdrAligned(_DelayMetric):
     """SI-SDR in dB after the measured delay (whole samples, up to 100 ms) is taken out.
 
     Each channel is aligned by itself; channels are averaged.
@@ -109,13 +136,11 @@ class SiSdrAligned(PairMetric):
             limit_ms=LIMIT_MS,
         )
 
-    def _compute(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:
-        return si_sdr(
-            *_aligned(reference, estimate, delay_samples(reference, estimate, sample_rate))
-        )
+    def _at_delay(self, reference: Signal, estimate: Signal, delay: int, sample_rate: int) -> float:
+        return si_sdr(*_aligned(reference, estimate, delay))
 
 
-class Delay(PairMetric):
+class Delay(_DelayMetric):
     """Milliseconds by which the estimate lags the reference; negative: it leads.
 
     The peak of the cross-correlation's magnitude within 100 ms, in whole samples of the reference's
@@ -131,8 +156,7 @@ class Delay(PairMetric):
             limit_ms=LIMIT_MS, min_correlation=MIN_CORRELATION,
         )  # fmt: skip
 
-    def _compute(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:
-        delay = delay_samples(reference, estimate, sample_rate)
+    def _at_delay(self, reference: Signal, estimate: Signal, delay: int, sample_rate: int) -> float:
         correlation = abs(np.corrcoef(*_aligned(reference, estimate, delay))[0, 1])
         if not correlation >= MIN_CORRELATION:
             raise Undefined(

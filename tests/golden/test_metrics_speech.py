@@ -210,3 +210,23 @@ def test_visqol_scores_long_clips_in_parts() -> None:
         for s in (slice(8 * RATE), slice(8 * RATE, None))
     ]
     assert value(VisqolSpeech(), clean, estimate) == pytest.approx(np.mean(halves), abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_quick_voice_detection_is_the_packages_own(seed: int) -> None:
+    from visqol.audio_utils import AudioSignal
+    from visqol.patch_creator import VadPatchCreator
+
+    from snac_eval.metrics.visqol import _measurer
+
+    quick = _measurer("speech", "lattice")._manager.patch_creator
+    assert type(quick) is not VadPatchCreator
+    rng = np.random.default_rng(seed)
+    loudness = np.repeat(rng.uniform(0, 1.0, 12) ** 2, 5 * 320)[:-7]
+    signal = AudioSignal(loudness * rng.standard_normal(loudness.size), 16000)
+    results = [
+        creator._get_voice_activity(signal, 9, signal.data.size, 320)
+        for creator in (quick, VadPatchCreator(quick.patch_size))
+    ]
+    assert results[0] == results[1]
+    assert set(results[0]) == {0.0, 1.0}

@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 
 from snac_eval.devices import resolve_device
-from snac_eval.engine import _ONE_THREAD, Engine, ScoringTask, _outcome
+from snac_eval.engine import (
+    _ONE_THREAD,
+    Engine,
+    ScoringTask,
+    _modules,
+    _outcome,
+    _prepare_worker,
+)
 from snac_eval.errors import OutputError, UsageError
 from snac_eval.files import write_file, write_text
 from snac_eval.types import Clip, Reconstruction, Score, Waveform
@@ -109,3 +116,24 @@ def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
         write_file(tmp_path / "new" / "a.txt", fail)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.txt"]
     assert (tmp_path / "new" / "a.txt").read_text() == "first"
+
+
+def test_workers_load_what_the_metrics_need_before_the_first_clip() -> None:
+    assert {"visqol", "snac_eval.metrics.pesq"} <= set(_modules(["visqol_speech", "pesq_wb"]))
+    with Engine(1, ["mel_dac_paper"]) as engine:
+        engine.start()
+        engine.start()
+        assert list(engine.drain()) == []
+        engine.submit(_task(0))
+        (scored,) = engine.drain()
+    assert scored.scores["mel_dac_paper"].status == "ok"
+
+
+def test_engine_that_was_never_asked_starts_nothing() -> None:
+    with Engine(2, ["mel_dac_paper"]):
+        assert not multiprocessing.active_children()
+
+
+def test_worker_without_an_optional_library_still_works() -> None:
+    _prepare_worker(("no_such_module_anywhere",))
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,46 @@
+"""``snac-eval bench`` as typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from snac_eval.cli import main
+from tests.cli.helpers import run_process, scores
+
+QUICK = ["--durations", "0.5", "--batch-sizes", "1", "--threads", "1", "--repeats", "6"]
+
+
+def test_bench_prints_and_writes(tmp_path: Path) -> None:
+    out = tmp_path / "bench"
+    done = run_process("bench", "--model", "opus_6kbps", *QUICK, "--output", out)
+    assert done.returncode == 0, done.stderr
+    assert "opus_6kbps" in done.stdout
+    assert "setting" in done.stderr
+    manifest = json.loads((out / "manifest.json").read_text())
+    frame = scores(out)
+    assert set(manifest["clips"]) == set(frame["clip_id"])
+    assert manifest["hardware"]["cores"]
+    assert manifest["metrics"] == dict(zip(frame["metric"], frame["fingerprint"], strict=True))
+    assert (frame["status"] == "ok").all()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--model", "opus_6kbs"], "did you mean 'opus_6kbps'"),
+        (["--model", "opus_6kbps", "--durations", "1;2"], "give numbers with commas"),
+        (["--model", "opus_6kbps", "--batch-sizes", "1.5"], "--batch-sizes 1.5: give numbers"),
+        (["--model", "opus_6kbps", "--device", "tpu"], "unknown device 'tpu'"),
+    ],
+)
+def test_bad_flags_get_one_line(
+    flags: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", *flags, "--output", str(tmp_path / "out"), "--quiet"]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
