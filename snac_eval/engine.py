@@ -151,8 +151,8 @@ class Engine:
             initargs=(self._modules,),
             context=_context(self._modules),
         )
-        # Asking starts the workers.
-        assert pool.active
+        if not pool.active:  # asking starts the workers
+            raise RuntimeError("the scoring processes did not start")
         return pool
 
     def _collect(self, timeout_s: float | None) -> None:
@@ -212,6 +212,8 @@ def _context(modules: Sequence[str]) -> multiprocessing.context.BaseContext:
 def _prepare_worker(modules: Sequence[str]) -> None:
     # Ctrl-C reaches the whole process group; the parent alone decides how to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # numba makes a named lock in a forked process, which outlives a worker that is stopped.
+    multiprocessing.set_start_method("spawn", force=True)
     for module in modules:
         # A metric whose library is missing says so itself, in every score.
         with suppress(ImportError):
