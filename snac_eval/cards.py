@@ -28,7 +28,7 @@ def data_dir(kind: Kind) -> Path:
 
 def read_codec_card(path: Path) -> CodecCard:
     """Raises CardError when the file is no valid codec card."""
-    table = _read_toml(path)
+    table = _spell_out(_read_toml(path), path)
     sizes = tuple(int(size) for size in _get(table, "codebook_sizes", list, path, []))
     rates = tuple(float(rate) for rate in _get(table, "frame_rates_hz", list, path, []))
     if len(sizes) != len(rates):
@@ -52,6 +52,19 @@ def read_codec_card(path: Path) -> CodecCard:
         citation=_get(table, "citation", str, path, ""),
         options=_get(table, "options", dict, path, {}),
     )
+
+
+def _spell_out(table: dict[str, Any], path: Path) -> dict[str, Any]:
+    """``num_codebooks = 32`` and scalars stand for lists where all codebooks are alike."""
+    if "num_codebooks" not in table:
+        return table
+    count = _get(table, "num_codebooks", int, path)
+    alike = {
+        "codebook_sizes": [_get(table, "codebook_size", int, path)] * count,
+        "frame_rates_hz": [_get(table, "frame_rate_hz", (int, float), path)] * count,
+    }
+    scalars = ("num_codebooks", "codebook_size", "frame_rate_hz")
+    return {key: value for key, value in table.items() if key not in scalars} | alike
 
 
 def read_dataset_card(path: Path) -> DatasetCard:
