@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from snac_eval.errors import CardError
+from snac_eval.errors import CardError, UsageError
 from snac_eval.types import DOMAINS, CodecCard, DatasetCard
 
 Kind = Literal["codecs", "datasets", "reports"]
@@ -65,6 +66,27 @@ def _spell_out(table: dict[str, Any], path: Path) -> dict[str, Any]:
     }
     scalars = ("num_codebooks", "codebook_size", "frame_rate_hz")
     return {key: value for key, value in table.items() if key not in scalars} | alike
+
+
+def keep_streams(card: CodecCard, count: int) -> CodecCard:
+    """The card of the same codec that sends its first ``count`` streams: ``NAME@k=2``.
+
+    Raises UsageError where the codec has no streams or not as many.
+    """
+    there = len(card.codebook_sizes)
+    if not 1 <= count <= there:
+        has = f"has {there} streams, give 1 to {there}" if there else "emits no streams of tokens"
+        raise UsageError(f"{card.name}@k={count}: {card.name} {has}")
+    rates = list(zip(card.codebook_sizes, card.frame_rates_hz, strict=True))
+    bits = [math.log2(size) * rate for size, rate in rates]
+    return replace(
+        card,
+        name=f"{card.name}@k={count}",
+        description=f"{card.description}; the first {count} of {there} streams",
+        codebook_sizes=card.codebook_sizes[:count],
+        frame_rates_hz=card.frame_rates_hz[:count],
+        nominal_bitrate_bps=card.nominal_bitrate_bps * math.fsum(bits[:count]) / math.fsum(bits),
+    )
 
 
 def read_dataset_card(path: Path) -> DatasetCard:
