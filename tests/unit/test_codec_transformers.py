@@ -17,7 +17,7 @@ from snac_eval.codecs.transformers import TransformersCodec
 from snac_eval.errors import CheckpointError, CodecError, UsageError
 from snac_eval.types import CodecCard, CodecRequest, Waveform
 from tests.conftest import tone
-from tests.tiny_transformers import SMALL, save_tiny
+from tests.tiny_transformers import save_tiny
 
 transformers = pytest.importorskip("transformers", reason="needs the extra transformers")
 
@@ -38,19 +38,12 @@ NAMES = (
 )
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Folders of saved tiny models, by the published model's name."""
-    root = tmp_path_factory.mktemp("models")
-    return {name: save_tiny(name, root / name) for name in SMALL}
-
-
 def model_name(card: CodecCard) -> str:
     return card.weights.partition("/")[2]
 
 
-def open_tiny(name: str, tiny: dict[str, Path]) -> TransformersCodec:
-    codec = load_codec(name, weights=str(tiny[model_name(CARDS[name])]), device="cpu")
+def open_tiny(name: str, tiny_models: dict[str, Path]) -> TransformersCodec:
+    codec = load_codec(name, weights=str(tiny_models[model_name(CARDS[name])]), device="cpu")
     assert isinstance(codec, TransformersCodec)
     return codec
 
@@ -88,11 +81,11 @@ def direct(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_codes_and_audio_equal_those_of_transformers_called_directly(
-    name: str, tiny: dict[str, Path]
+    name: str, tiny_models: dict[str, Path]
 ) -> None:
-    codec, card = open_tiny(name, tiny), CARDS[name]
+    codec, card = open_tiny(name, tiny_models), CARDS[name]
     model_class = getattr(transformers, codec.model_class)
-    model = model_class.from_pretrained(tiny[model_name(card)]).eval()
+    model = model_class.from_pretrained(tiny_models[model_name(card)]).eval()
     waveform = clip(card, 2.2)
     made, expected = direct(model, card, waveform)
     (codes,) = codec.encode([waveform])
@@ -113,9 +106,9 @@ def test_codes_and_audio_equal_those_of_transformers_called_directly(
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("num_samples", [1, 321, 4801, 15011])
 def test_length_is_kept_and_bits_are_those_of_whole_frames(
-    name: str, num_samples: int, tiny: dict[str, Path]
+    name: str, num_samples: int, tiny_models: dict[str, Path]
 ) -> None:
-    codec, card = open_tiny(name, tiny), CARDS[name]
+    codec, card = open_tiny(name, tiny_models), CARDS[name]
     long = clip(card, 1.0)
     waveform = Waveform(long.samples[:, :num_samples], long.sample_rate)
     (codes,) = codec.encode([waveform])
@@ -132,10 +125,10 @@ def test_length_is_kept_and_bits_are_those_of_whole_frames(
 # of 47720 samples are what transformers itself fails at.
 @pytest.mark.parametrize("num_samples", [47520, 47521, 47720, 48000, 48001, 95041, 95240, 100000])
 def test_chunks_and_scales_of_encodec_48khz_are_counted(
-    num_samples: int, tiny: dict[str, Path]
+    num_samples: int, tiny_models: dict[str, Path]
 ) -> None:
     name = "encodec_48khz_3kbps"
-    codec = open_tiny(name, tiny)
+    codec = open_tiny(name, tiny_models)
     long = clip(CARDS[name], 2.1)
     waveform = Waveform(long.samples[:, :num_samples], 48000)
     starts = range(0, num_samples, 47520)
@@ -149,8 +142,8 @@ def test_chunks_and_scales_of_encodec_48khz_are_counted(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_batch_equals_single_and_repeats(name: str, tiny: dict[str, Path]) -> None:
-    codec, card = open_tiny(name, tiny), CARDS[name]
+def test_batch_equals_single_and_repeats(name: str, tiny_models: dict[str, Path]) -> None:
+    codec, card = open_tiny(name, tiny_models), CARDS[name]
     waveforms = [clip(card, 1.1, seed) for seed in (1, 2, 3)]
     together = codec.encode(waveforms)
     decoded = codec.decode(together, [0, 1, 2])
@@ -166,12 +159,12 @@ def test_batch_equals_single_and_repeats(name: str, tiny: dict[str, Path]) -> No
         np.testing.assert_array_equal(own.samples, again.samples)
 
 
-def test_clips_batch_only_where_padding_changes_no_code(tiny: dict[str, Path]) -> None:
-    codec = open_tiny("encodec_24khz_6kbps", tiny)
+def test_clips_batch_only_where_padding_changes_no_code(tiny_models: dict[str, Path]) -> None:
+    codec = open_tiny("encodec_24khz_6kbps", tiny_models)
     assert codec.padded_length(1000) != codec.padded_length(1001)
     with pytest.raises(CodecError, match="pad to different lengths"):
         codec.encode([clip(codec.card, 1.0), clip(codec.card, 1.1)])
-    dac = open_tiny("dac_16khz_3kbps", tiny)
+    dac = open_tiny("dac_16khz_3kbps", tiny_models)
     assert dac.padded_length(1000) == dac.padded_length(1001) == 1280
     pair = [Waveform(clip(dac.card).samples[:, :size], 16000) for size in (1000, 1001)]
     together = dac.encode(pair)
@@ -183,14 +176,14 @@ def test_clips_batch_only_where_padding_changes_no_code(tiny: dict[str, Path]) -
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_clips_give_no_codes(name: str, tiny: dict[str, Path]) -> None:
-    codec = open_tiny(name, tiny)
+def test_no_clips_give_no_codes(name: str, tiny_models: dict[str, Path]) -> None:
+    codec = open_tiny(name, tiny_models)
     assert codec.encode([]) == []
     assert codec.decode([], []) == []
 
 
-def test_codes_of_different_lengths_decode_together(tiny: dict[str, Path]) -> None:
-    codec = open_tiny("encodec_24khz_1.5kbps", tiny)
+def test_codes_of_different_lengths_decode_together(tiny_models: dict[str, Path]) -> None:
+    codec = open_tiny("encodec_24khz_1.5kbps", tiny_models)
     codes = [codec.encode([clip(codec.card, seconds)])[0] for seconds in (0.5, 0.7)]
     together = codec.decode(codes, [0, 0])
     for one, estimate in zip(codes, together, strict=True):
@@ -198,9 +191,11 @@ def test_codes_of_different_lengths_decode_together(tiny: dict[str, Path]) -> No
 
 
 @pytest.mark.parametrize("name", sorted(CARDS))
-def test_cards_agree_with_the_published_configurations(name: str, tiny: dict[str, Path]) -> None:
+def test_cards_agree_with_the_published_configurations(
+    name: str, tiny_models: dict[str, Path]
+) -> None:
     card = CARDS[name]
-    open_tiny(name, tiny)
+    open_tiny(name, tiny_models)
     rate = sum(
         frames * np.log2(size)
         for frames, size in zip(card.frame_rates_hz, card.codebook_sizes, strict=True)
@@ -213,13 +208,13 @@ def test_cards_agree_with_the_published_configurations(name: str, tiny: dict[str
     assert card.citation
 
 
-def test_first_codebooks_are_those_of_the_higher_bitrate(tiny: dict[str, Path]) -> None:
+def test_first_codebooks_are_those_of_the_higher_bitrate(tiny_models: dict[str, Path]) -> None:
     for low, high in (
         ("encodec_24khz_1.5kbps", "encodec_24khz_24kbps"),
         ("dac_24khz_1.5kbps", "dac_24khz_6kbps"),
         ("mimi_1.1kbps", "mimi_4.4kbps"),
     ):
-        few, many = open_tiny(low, tiny), open_tiny(high, tiny)
+        few, many = open_tiny(low, tiny_models), open_tiny(high, tiny_models)
         assert few.fingerprint != many.fingerprint
         waveform = clip(few.card, 0.8)
         ((one,), (other,)) = few.encode([waveform]), many.encode([waveform])
@@ -227,11 +222,13 @@ def test_first_codebooks_are_those_of_the_higher_bitrate(tiny: dict[str, Path]) 
             np.testing.assert_array_equal(mine, theirs)
 
 
-def test_refuses_weights_that_are_not_the_cards(tiny: dict[str, Path], tmp_path: Path) -> None:
+def test_refuses_weights_that_are_not_the_cards(
+    tiny_models: dict[str, Path], tmp_path: Path
+) -> None:
     with pytest.raises(CodecError, match="the card 'dac_24khz_6kbps' does not describe"):
-        load_codec("dac_24khz_6kbps", weights=str(tiny["dac_44khz"]), device="cpu")
+        load_codec("dac_24khz_6kbps", weights=str(tiny_models["dac_44khz"]), device="cpu")
     with pytest.raises(CheckpointError, match="model of type 'mimi', not 'encodec'"):
-        load_codec("encodec_24khz_6kbps", weights=str(tiny["mimi"]), device="cpu")
+        load_codec("encodec_24khz_6kbps", weights=str(tiny_models["mimi"]), device="cpu")
     save_tiny("mimi", tmp_path)
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(CheckpointError, match="no valid configuration"):
@@ -255,8 +252,8 @@ def test_refuses_broken_and_incomplete_weights(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_refuses_what_it_cannot_take(tiny: dict[str, Path]) -> None:
-    codec = open_tiny("encodec_48khz_6kbps", tiny)
+def test_refuses_what_it_cannot_take(tiny_models: dict[str, Path]) -> None:
+    codec = open_tiny("encodec_48khz_6kbps", tiny_models)
     for bad in (
         Waveform(np.zeros((1, 100), np.float32), 48000),
         Waveform(np.zeros((2, 100), np.float32), 24000),
@@ -272,8 +269,8 @@ def test_without_the_extra_one_line_says_which(monkeypatch: pytest.MonkeyPatch) 
         plugins.open_codec(CodecRequest(CARDS["mimi_1.1kbps"]))
 
 
-def test_saved_configurations_are_the_hubs_format(tiny: dict[str, Path]) -> None:
-    for name, folder in tiny.items():
+def test_saved_configurations_are_the_hubs_format(tiny_models: dict[str, Path]) -> None:
+    for name, folder in tiny_models.items():
         config = json.loads((folder / "config.json").read_text())
         assert config["model_type"] == name.partition("_")[0]
         assert (folder / "model.safetensors").is_file()

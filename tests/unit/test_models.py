@@ -18,7 +18,6 @@ from snac_eval.models import ModelName, model_card, open_model
 from snac_eval.types import Codec, Waveform
 from tests.cli.helpers import scores
 from tests.conftest import tone
-from tests.unit.test_codec_transformers import tiny as tiny
 from tests.unit.test_snac_adapter import cards as cards
 
 OWN_CODEC = '''
@@ -142,8 +141,8 @@ def test_a_dropped_stream_of_snac_contributes_nothing(tmp_path: Path) -> None:
         model.quantizer.decode([*codes, codes[0]])
 
 
-def test_encodec_drops_codebooks_that_no_setting_names(tiny: dict[str, Path]) -> None:
-    weights = str(tiny["encodec_24khz"])
+def test_encodec_drops_codebooks_that_no_setting_names(tiny_models: dict[str, Path]) -> None:
+    weights = str(tiny_models["encodec_24khz"])
     three = load_codec("encodec_24khz_6kbps@k=3", weights=weights, device="cpu")
     four = load_codec("encodec_24khz_3kbps", weights=weights, device="cpu")
     assert isinstance(three, Codec)
