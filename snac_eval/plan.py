@@ -113,12 +113,14 @@ class Plan:
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must know and could not guess."""
         card = self.codec.card
+        own: tuple[str, ...] = getattr(self.codec, "notes", ())
         if card.sha256 and card.sha256 not in self.codec.fingerprint:
             return (
                 f"the weights are not those that the card '{card.name}' names"
                 f" (sha256 {card.sha256[:12]}...): the figures are of these weights",
+                *own,
             )
-        return ()
+        return own
 
     def key(self, clip: Clip) -> str:
         """Identity of the reconstruction of this clip: equal keys mean equal audio."""

@@ -14,13 +14,14 @@ class Generations:
     """The codec whose codes are those of the n-th encode of a clip, n = ``generation``.
 
     Every metric then scores the n-th generation against the original. What the generations
-    between draw is seeded by the clip's samples. Encoding takes the time of all generations.
+    between draw is seeded by the clip's samples.
     """
 
     def __init__(self, codec: Codec, generation: int) -> None:
         self.card = replace(codec.card, name=f"{codec.card.name}@generation={generation}")
         self.device = codec.device
         self.generation = generation
+        self.notes = (f"encode times are those of {generation} generations together",)
         self._codec = codec
 
     @cached_property

@@ -170,6 +170,7 @@ def test_a_later_generation_is_the_codec_after_itself(cards: Path) -> None:
     assert isinstance(third, Codec)
     assert third.fingerprint == f"{codec.fingerprint};generation=3"
     assert third.card.name == "tiny_snac@generation=3"
+    assert "3 generations" in third.notes[0]
     waveforms = [Waveform(tone(0.1, 24000, seed)[None], 24000) for seed in (1, 2)]
     together = third.encode(waveforms)
     for waveform, codes in zip(waveforms, together, strict=True):
