@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 
 # Raised whenever this adapter could give other codes or audio for the same weights.
 _IMPLEMENTATION = "1"
+# A minute of audio takes convolutions gigabytes, so long clips go through them in tiles. Their
+# context is wider than what a frame depends on (DAC: about 8 frames to either side in the encoder,
+# 10 in the decoder; EnCodec: 2 and 3), so that tiles change nothing but rounding.
+_TILE_FRAMES = 2048
+_CONTEXT_FRAMES = 24
 # EnCodec's own bit stream sends the scale of a chunk as one float32.
 _SCALE = np.dtype("<f4")
 
@@ -189,7 +194,11 @@ class TransformersCodec(ABC):
 
 
 class EncodecCodec(TransformersCodec):
-    """EnCodec at 24 kHz (mono, causal) or 48 kHz (stereo, in chunks)."""
+    """EnCodec at 24 kHz (mono, causal) or 48 kHz (stereo, in chunks).
+
+    Long clips take bounded memory: the 48 kHz model has its chunks; the convolutions of the 24 kHz
+    model go over tiles, while its LSTM sees all frames.
+    """
 
     model_type = "encodec"
     model_class = "EncodecModel"
@@ -228,16 +237,40 @@ class EncodecCodec(TransformersCodec):
         # Chunk by chunk: given the whole clip, transformers fails for some lengths, where the last
         # two chunks are both short.
         for samples, frames in self._chunks(batch.shape[-1]):
-            made = self._model.encode(batch[..., samples], bandwidth=self._bandwidth)
             num_frames = frames.stop - frames.start
-            parts.append(made.audio_codes[0][:, : self._num_codebooks, :num_frames])
-            if made.audio_scales[0] is not None:
-                scales.append(made.audio_scales[0].reshape(-1))
+            tokens, scale = self._encode_chunk(batch[..., samples], num_frames)
+            parts.append(tokens[:, : self._num_codebooks, :num_frames])
+            if scale is not None:
+                scales.append(scale.reshape(-1))
         tokens = torch.cat(parts, dim=-1)
         if not scales:
             return tokens, [b""] * len(tokens)
         per_clip = torch.stack(scales, dim=-1).cpu().numpy()
         return tokens, [row.astype(_SCALE).tobytes() for row in per_clip]
+
+    def _encode_chunk(self, audio: Tensor, num_frames: int) -> tuple[Tensor, Tensor | None]:
+        model = self._model
+        if num_frames <= _TILE_FRAMES or model.config.normalize:
+            made = model.encode(audio, bandwidth=self._bandwidth)
+            return made.audio_codes[0], made.audio_scales[0]
+        layers = model.encoder.layers
+        lstm = _index_of_lstm(layers)
+        latents = _in_tiles(layers[:lstm], audio, num_frames, 1, model.config.hop_length)
+        for layer in layers[lstm:]:
+            latents = layer(latents)
+        return model.quantizer.encode(latents, self._bandwidth).transpose(0, 1), None
+
+    def _decode_chunk(self, tokens: Tensor, scale: Tensor | None) -> Tensor:
+        model, num_frames = self._model, tokens.shape[-1]
+        if num_frames <= _TILE_FRAMES or model.config.normalize:
+            decoded: Tensor = model.decode(tokens[None], [scale])[0]
+            return decoded
+        latents = model.quantizer.decode(tokens.transpose(0, 1))
+        layers = model.decoder.layers
+        after = _index_of_lstm(layers) + 1
+        for layer in layers[:after]:
+            latents = layer(latents)
+        return _in_tiles(layers[after:], latents, num_frames, model.config.hop_length, 1)
 
     def _decode(self, tokens: Tensor, codes: Sequence[Codes]) -> Tensor:
         import torch
@@ -248,17 +281,17 @@ class EncodecCodec(TransformersCodec):
             sent = np.stack([np.frombuffer(one.side_info, dtype=_SCALE) for one in codes], axis=-1)
             scales = list(torch.from_numpy(sent.astype(np.float32)).to(self.device))
         decoded = (
-            self._model.decode(tokens[None, ..., frames], [scale])[0]
+            self._decode_chunk(tokens[..., frames], scale)
             for (_, frames), scale in zip(chunks, scales, strict=True)
         )
         if len(chunks) == 1:
             (whole,) = decoded
-            return cast("Tensor", whole)
+            return whole
         return _overlap_add(decoded, self._model.config.chunk_stride, codes[0].num_samples)
 
 
 class DacCodec(TransformersCodec):
-    """DAC at 16, 24 or 44.1 kHz. Mono."""
+    """DAC at 16, 24 or 44.1 kHz. Mono. Long clips are coded in tiles, in bounded memory."""
 
     model_type = "dac"
     model_class = "DacModel"
@@ -273,12 +306,20 @@ class DacCodec(TransformersCodec):
         return config.sampling_rate, 1, config.codebook_size, config.n_codebooks, frames
 
     def _encode(self, batch: Tensor) -> tuple[Tensor, list[bytes]]:
-        tokens = self._model.encode(batch, n_quantizers=self._num_codebooks).audio_codes
+        def encode(part: Tensor) -> Tensor:
+            made = self._model.encode(part, n_quantizers=self._num_codebooks)
+            return cast("Tensor", made.audio_codes)
+
+        hop = self._model.config.hop_length
+        tokens = _in_tiles([encode], batch, batch.shape[-1] // hop, 1, hop)
         return tokens, [b""] * len(tokens)
 
     def _decode(self, tokens: Tensor, codes: Sequence[Codes]) -> Tensor:
-        decoded: Tensor = self._model.decode(audio_codes=tokens).audio_values
-        return decoded[:, None]
+        def decode(part: Tensor) -> Tensor:
+            made = self._model.decode(audio_codes=part)
+            return cast("Tensor", made.audio_values)[:, None]
+
+        return _in_tiles([decode], tokens, tokens.shape[-1], self._model.config.hop_length, 1)
 
 
 class MimiCodec(TransformersCodec):
@@ -307,6 +348,37 @@ class MimiCodec(TransformersCodec):
     def _decode(self, tokens: Tensor, codes: Sequence[Codes]) -> Tensor:
         decoded: Tensor = self._model.decode(tokens).audio_values
         return decoded
+
+
+def _tiles(num_frames: int) -> Iterator[tuple[slice, int, int]]:
+    """Each tile with its context, and where in there its own frames begin and end."""
+    for start in range(0, num_frames, _TILE_FRAMES):
+        end = min(start + _TILE_FRAMES, num_frames)
+        around = slice(max(0, start - _CONTEXT_FRAMES), min(end + _CONTEXT_FRAMES, num_frames))
+        yield around, start - around.start, end - around.start
+
+
+def _in_tiles(
+    layers: Iterable[Callable[[Tensor], Tensor]],
+    signal: Tensor,
+    num_frames: int,
+    out_per_frame: int,
+    in_per_frame: int,
+) -> Tensor:
+    """One layer after another, tile by tile; a frame is so many values of signal and result."""
+    import torch
+
+    parts = []
+    for around, first, last in _tiles(num_frames):
+        part = signal[..., around.start * in_per_frame : around.stop * in_per_frame]
+        for layer in layers:
+            part = layer(part)
+        parts.append(part[..., first * out_per_frame : last * out_per_frame])
+    return torch.cat(parts, dim=-1)
+
+
+def _index_of_lstm(layers: Sequence[Any]) -> int:
+    return next(index for index, layer in enumerate(layers) if hasattr(layer, "lstm"))
 
 
 def _overlap_add(chunks: Iterator[Tensor], stride: int, length: int) -> Tensor:

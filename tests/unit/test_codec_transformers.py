@@ -182,6 +182,35 @@ def test_no_clips_give_no_codes(name: str, tiny_models: dict[str, Path]) -> None
     assert codec.decode([], []) == []
 
 
+@pytest.mark.parametrize(
+    "name", ["dac_16khz_6kbps", "dac_24khz_6kbps", "dac_44khz_7.8kbps", "encodec_24khz_24kbps"]
+)
+def test_tiles_change_nothing(
+    name: str, tiny_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec = open_tiny(name, tiny_models)
+    waveform = clip(codec.card, 3.3)
+    (whole,) = codec.encode([waveform])
+    (expected,) = codec.decode([whole], [0])
+
+    def in_tiles(context: int) -> tuple[float, float]:
+        monkeypatch.setattr("snac_eval.codecs.transformers._TILE_FRAMES", 50)
+        monkeypatch.setattr("snac_eval.codecs.transformers._CONTEXT_FRAMES", context)
+        (codes,) = codec.encode([waveform])
+        (estimate,) = codec.decode([whole], [0])
+        assert estimate.num_samples == waveform.num_samples
+        same = float(np.mean(np.stack(codes.streams) == np.stack(whole.streams)))
+        return same, float(np.abs(estimate.samples - expected.samples).max())
+
+    scale = float(np.abs(expected.samples).max())
+    same, error = in_tiles(24)
+    assert same > 0.999
+    assert error < 1e-5 * scale
+    same, error = in_tiles(0)
+    assert same < 1
+    assert error > 1e-5 * scale
+
+
 def test_codes_of_different_lengths_decode_together(tiny_models: dict[str, Path]) -> None:
     codec = open_tiny("encodec_24khz_1.5kbps", tiny_models)
     codes = [codec.encode([clip(codec.card, seconds)])[0] for seconds in (0.5, 0.7)]
