@@ -76,7 +76,7 @@ def _fill_codebooks(model: Any) -> None:  # noqa: ANN401
         flat = vectors.reshape(-1, vectors.shape[-1])
         buffer = codebook.embed if "embed" in codebook._buffers else codebook.embed_sum
         chosen = flat[torch.randint(len(flat), (len(buffer),))]
-        buffer.copy_(chosen + 0.1 * flat.std() * torch.randn(buffer.shape))
+        buffer.copy_(chosen + 0.7 * flat.std() * torch.randn(buffer.shape))
         codebook._embed = None  # Mimi keeps the quotient of two buffers
 
     for module in model.modules():

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _IMPLEMENTATION = "1"
 # A minute of audio takes convolutions gigabytes, so long clips go through them in tiles. Their
 # context is wider than what a frame depends on (DAC: about 8 frames to either side in the encoder,
-# 10 in the decoder; EnCodec: 2 and 3), so that tiles change nothing but rounding.
+# 10 in the decoder; EnCodec and Mimi: 2 and 3), so that tiles change nothing but rounding.
 _TILE_FRAMES = 2048
 _CONTEXT_FRAMES = 24
 # EnCodec's own bit stream sends the scale of a chunk as one float32.
@@ -323,7 +323,10 @@ class DacCodec(TransformersCodec):
 
 
 class MimiCodec(TransformersCodec):
-    """Mimi at 24 kHz: the first codebook is semantic, the others are residual. Mono."""
+    """Mimi at 24 kHz: the first codebook is semantic, the others are residual. Mono.
+
+    The convolutions of long clips go over tiles, while the transformers see all frames.
+    """
 
     model_type = "mimi"
     model_class = "MimiModel"
@@ -342,12 +345,29 @@ class MimiCodec(TransformersCodec):
         )
 
     def _encode(self, batch: Tensor) -> tuple[Tensor, list[bytes]]:
-        tokens = self._model.encode(batch, num_quantizers=self._num_codebooks).audio_codes
+        model, hop = self._model, self._convolutions_hop
+        if (num_frames := -(-batch.shape[-1] // hop)) <= _TILE_FRAMES:
+            tokens = model.encode(batch, num_quantizers=self._num_codebooks).audio_codes
+        else:
+            encoder = model.encoder
+            latents = _in_tiles([encoder.encoder_seanet], batch, num_frames, 1, hop)
+            latents = encoder.downsample(_transform(encoder.encoder_transformer, latents))
+            tokens = model.quantizer.encode(latents, self._num_codebooks).transpose(0, 1)
         return tokens, [b""] * len(tokens)
 
     def _decode(self, tokens: Tensor, codes: Sequence[Codes]) -> Tensor:
-        decoded: Tensor = self._model.decode(tokens).audio_values
-        return decoded
+        model, hop = self._model, self._convolutions_hop
+        decoder = model.decoder
+        if tokens.shape[-1] * model.config.latent_stride <= _TILE_FRAMES:
+            decoded: Tensor = model.decode(tokens).audio_values
+            return decoded
+        latents = decoder.upsample(model.quantizer.decode(tokens))
+        latents = _transform(decoder.decoder_transformer, latents)
+        return _in_tiles([decoder.decoder_seanet], latents, latents.shape[-1], hop, 1)
+
+    @property
+    def _convolutions_hop(self) -> int:
+        return int(np.prod(self._model.config.upsampling_ratios))
 
 
 def _tiles(num_frames: int) -> Iterator[tuple[slice, int, int]]:
@@ -375,6 +395,11 @@ def _in_tiles(
             part = layer(part)
         parts.append(part[..., first * out_per_frame : last * out_per_frame])
     return torch.cat(parts, dim=-1)
+
+
+def _transform(transformer: Any, latents: Tensor) -> Tensor:  # noqa: ANN401
+    made = transformer(latents.transpose(1, 2)).last_hidden_state
+    return cast("Tensor", made.transpose(1, 2))
 
 
 def _index_of_lstm(layers: Sequence[Any]) -> int:

@@ -183,7 +183,14 @@ def test_no_clips_give_no_codes(name: str, tiny_models: dict[str, Path]) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["dac_16khz_6kbps", "dac_24khz_6kbps", "dac_44khz_7.8kbps", "encodec_24khz_24kbps"]
+    "name",
+    [
+        "dac_16khz_6kbps",
+        "dac_24khz_6kbps",
+        "dac_44khz_7.8kbps",
+        "encodec_24khz_24kbps",
+        "mimi_1.1kbps",
+    ],
 )
 def test_tiles_change_nothing(
     name: str, tiny_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
