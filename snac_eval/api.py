@@ -13,9 +13,10 @@ import pandas as pd
 
 from snac_eval import plugins
 from snac_eval.devices import resolve_device
+from snac_eval.models import open_model
 from snac_eval.plan import RunConfig, open_dataset
 from snac_eval.run import run
-from snac_eval.types import AnyMetric, Codec, CodecRequest, Dataset, ReconstructionSource
+from snac_eval.types import AnyMetric, Codec, Dataset, ReconstructionSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ def evaluate(
     """Run a codec over a dataset and score it.
 
     Args:
-        model: a codec's name, as ``snac-eval list codecs`` shows it.
+        model: a codec's name, as ``snac-eval list codecs`` shows it, or what else
+            :mod:`snac_eval.models` describes.
         dataset: a dataset's name, with its argument if it takes one: ``librispeech:test-clean``.
         metrics: names, as ``snac-eval list metrics`` shows them; None: the set that fits each
             clip's domain.
@@ -79,13 +81,7 @@ def load_codec(
     name: str, weights: str = "", device: str = "auto", card_dirs: Sequence[Path] = ()
 ) -> Codec | ReconstructionSource:
     """A codec, ready to ``encode`` and ``decode`` waveforms at its card's sample rate."""
-    request = CodecRequest(
-        card=plugins.codec_card(name, card_dirs),
-        argument=name.partition(":")[2],
-        weights=weights,
-        device=resolve_device(device),
-    )
-    codec = plugins.open_codec(request)
+    codec = open_model(name, card_dirs, weights=weights, device=resolve_device(device))
     codec.prepare()
     return codec
 

@@ -120,6 +120,13 @@ def to_mono(waveform: Waveform) -> Waveform:
     return replace(waveform, samples=waveform.samples.mean(axis=0, keepdims=True))
 
 
+def fill_channels(waveform: Waveform, num_channels: int) -> Waveform:
+    """A mono signal on each of ``num_channels`` channels; itself when it is not mono."""
+    if waveform.num_channels != 1 or num_channels == 1:
+        return waveform
+    return replace(waveform, samples=np.repeat(waveform.samples, num_channels, axis=0))
+
+
 def fit_length(waveform: Waveform, num_samples: int) -> Waveform:
     """Trim or zero-pad at the end to exactly ``num_samples``."""
     missing = num_samples - waveform.num_samples

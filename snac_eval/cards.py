@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from snac_eval.errors import CardError
+from snac_eval.errors import CardError, UsageError
 from snac_eval.types import DOMAINS, CodecCard, DatasetCard
 
 Kind = Literal["codecs", "datasets", "reports"]
@@ -28,7 +29,7 @@ def data_dir(kind: Kind) -> Path:
 
 def read_codec_card(path: Path) -> CodecCard:
     """Raises CardError when the file is no valid codec card."""
-    table = _read_toml(path)
+    table = _spell_out(_read_toml(path), path)
     sizes = tuple(int(size) for size in _get(table, "codebook_sizes", list, path, []))
     rates = tuple(float(rate) for rate in _get(table, "frame_rates_hz", list, path, []))
     if len(sizes) != len(rates):
@@ -51,6 +52,40 @@ def read_codec_card(path: Path) -> CodecCard:
         licence=_get(table, "licence", str, path, ""),
         citation=_get(table, "citation", str, path, ""),
         options=_get(table, "options", dict, path, {}),
+    )
+
+
+def _spell_out(table: dict[str, Any], path: Path) -> dict[str, Any]:
+    """``num_codebooks = 32`` and scalars stand for lists where all codebooks are alike."""
+    if "num_codebooks" not in table:
+        return table
+    count = _get(table, "num_codebooks", int, path)
+    alike = {
+        "codebook_sizes": [_get(table, "codebook_size", int, path)] * count,
+        "frame_rates_hz": [_get(table, "frame_rate_hz", (int, float), path)] * count,
+    }
+    scalars = ("num_codebooks", "codebook_size", "frame_rate_hz")
+    return {key: value for key, value in table.items() if key not in scalars} | alike
+
+
+def keep_streams(card: CodecCard, count: int) -> CodecCard:
+    """The card of the same codec that sends its first ``count`` streams: ``NAME@k=2``.
+
+    Raises UsageError where the codec has no streams or not as many.
+    """
+    there = len(card.codebook_sizes)
+    if not 1 <= count <= there:
+        has = f"has {there} streams, give 1 to {there}" if there else "emits no streams of tokens"
+        raise UsageError(f"{card.name}@k={count}: {card.name} {has}")
+    rates = list(zip(card.codebook_sizes, card.frame_rates_hz, strict=True))
+    bits = [math.log2(size) * rate for size, rate in rates]
+    return replace(
+        card,
+        name=f"{card.name}@k={count}",
+        description=f"{card.description}; the first {count} of {there} streams",
+        codebook_sizes=card.codebook_sizes[:count],
+        frame_rates_hz=card.frame_rates_hz[:count],
+        nominal_bitrate_bps=card.nominal_bitrate_bps * math.fsum(bits[:count]) / math.fsum(bits),
     )
 
 

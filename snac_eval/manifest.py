@@ -17,6 +17,7 @@ from snac_eval.audio import RESAMPLER
 from snac_eval.files import write_text
 from snac_eval.plan import Plan
 
+_STEREO = "as in the clip; a mono clip fills both channels and is scored on their mean"
 _PACKAGES = [
     "av",
     "huggingface_hub",
@@ -30,6 +31,7 @@ _PACKAGES = [
     "soundfile",
     "soxr",
     "torch",
+    "transformers",
     "visqol-python",
 ]
 
@@ -63,7 +65,7 @@ def write_manifest(
         "scoring": {
             "resampler": RESAMPLER,
             "reference_rate": config.reference_rate,
-            "channels": "mixed down to mono" if plan.codec.card.channels == 1 else "as in the clip",
+            "channels": "mixed down to mono" if plan.codec.card.channels == 1 else _STEREO,
             "workers": config.num_workers,
         },
         **environment(plan.device),

@@ -13,12 +13,12 @@ from snac_eval import audio, plugins
 from snac_eval.devices import resolve_device
 from snac_eval.errors import DatasetError, UsageError
 from snac_eval.metrics.base import DEFAULT_METRICS
+from snac_eval.models import open_model
 from snac_eval.progress import track
 from snac_eval.types import (
     AnyMetric,
     Clip,
     Codec,
-    CodecRequest,
     Dataset,
     DatasetRequest,
     Domain,
@@ -113,12 +113,14 @@ class Plan:
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must know and could not guess."""
         card = self.codec.card
+        own: tuple[str, ...] = getattr(self.codec, "notes", ())
         if card.sha256 and card.sha256 not in self.codec.fingerprint:
             return (
                 f"the weights are not those that the card '{card.name}' names"
                 f" (sha256 {card.sha256[:12]}...): the figures are of these weights",
+                *own,
             )
-        return ()
+        return own
 
     def key(self, clip: Clip) -> str:
         """Identity of the reconstruction of this clip: equal keys mean equal audio."""
@@ -179,17 +181,14 @@ class Plan:
 
 def make_plan(config: RunConfig) -> Plan:
     """Open codec and dataset, choose clips and metrics. Nothing heavy is loaded yet."""
-    card = plugins.codec_card(config.model, config.card_dirs)
     domain_metrics = _metrics_by_domain(config.metrics)
-    device = resolve_device(config.device)
-    request = CodecRequest(
-        card=card,
-        argument=config.model.partition(":")[2],
+    codec = open_model(
+        config.model,
+        config.card_dirs,
         weights=config.weights,
-        device=device,
+        device=resolve_device(config.device),
         num_threads=config.num_threads,
     )
-    codec = plugins.open_codec(request)
     dataset = open_dataset(
         config.dataset, config.data_root, config.card_dirs, config.limit, config.show_progress
     )

@@ -17,10 +17,11 @@ Nothing is imported before it is asked for.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -81,9 +82,34 @@ def open_dataset(request: DatasetRequest) -> Dataset:
 
 @cache
 def metric(name: str) -> AnyMetric:
-    """The metric of that name. Cached: a metric holds no state between clips."""
-    make = _load("snac_eval.metrics", name, "metric", hint="snac-eval list metrics")
-    return cast(AnyMetric, make())
+    """The metric of that name, which may carry options: ``token_agreement@n=5``.
+
+    Cached: a metric holds no state between clips.
+    """
+    base, options = split_options(name)
+    make = _load("snac_eval.metrics", base, "metric", hint="snac-eval list metrics")
+    if options:
+        _check_options(make, base, options)
+    return cast(AnyMetric, make(**options))
+
+
+def split_options(name: str) -> tuple[str, dict[str, int]]:
+    """``snac_24khz@k=2`` as ``snac_24khz`` and ``{"k": 2}``. Raises UsageError for bad options."""
+    base, *parts = name.split("@")
+    options = {}
+    for part in parts:
+        key, _, value = part.partition("=")
+        if not (key.isidentifier() and value.isdecimal()):
+            raise UsageError(f"'@{part}' in '{name}': give an option and a number, such as @k=2")
+        options[key] = int(value)
+    return base, options
+
+
+def _check_options(make: Callable[..., Any], name: str, options: Mapping[str, int]) -> None:
+    known = signature(make).parameters
+    if unknown := sorted(set(options) - set(known)):
+        there = f"there is {', '.join(known)}" if known else "there are none"
+        raise UsageError(f"metric '{name}' has no option '{unknown[0]}'; {there}")
 
 
 def _load(group: str, name: str, what: str, hint: str = "") -> Callable[..., Any]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import importlib
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from snac_eval import audio
 from snac_eval.engine import Engine, ScoredClip, ScoringTask
@@ -25,7 +25,6 @@ from snac_eval.store import Store, StoredCodes
 from snac_eval.types import (
     Codec,
     Codes,
-    CodesMetric,
     Reconstruction,
     ReconstructionSource,
     Score,
@@ -202,7 +201,7 @@ def _load(plan: Plan, job: Job) -> _Loaded | tuple[Job, Score]:
     source = audio.resample(reference, card.sample_rate or reference.sample_rate)
     if plan.config.reference_rate == "codec":
         reference = source
-    return _Loaded(job, reference, source)
+    return _Loaded(job, reference, audio.fill_channels(source, card.channels))
 
 
 def _reconstruct(
@@ -225,8 +224,9 @@ def _reconstruct(
         yield loaded[0].job, Score.error(_reason(error))
         return
     for item, (estimate, codes, timing) in zip(loaded, made, strict=True):
-        clip = item.job.clip
-        yield item.job, Reconstruction(clip, item.reference, estimate, codes, timing)
+        if item.reference.num_channels == 1:
+            estimate = audio.to_mono(estimate)
+        yield item.job, Reconstruction(item.job.clip, item.reference, estimate, codes, timing)
 
 
 _Made = tuple[Waveform, Codes | None, Timing]
@@ -261,10 +261,7 @@ def _code(plan: Plan, codec: Codec, loaded: Sequence[_Loaded], store: Store) -> 
 
 
 def _read_estimate(source: ReconstructionSource, item: _Loaded) -> _Made:
-    estimate = source.read(item.job.clip)
-    if item.reference.num_channels == 1:
-        estimate = audio.to_mono(estimate)
-    return estimate, None, Timing()
+    return source.read(item.job.clip), None, Timing()
 
 
 def _checked(estimate: Waveform) -> Waveform:
@@ -274,18 +271,32 @@ def _checked(estimate: Waveform) -> Waveform:
 
 
 def _score_in_place(plan: Plan, job: Job, made: Reconstruction) -> dict[str, Score]:
-    """Scores that need no audio: they cost nothing, and stay with the timings that they read."""
+    """Scores that need the codec or what is known here anyway, such as timings, but no audio."""
     scores = {}
     for name in job.metrics:
-        if _is_in_place(plan, name):
-            metric = cast(CodesMetric, plan.metrics[name])
+        metric = plan.metrics[name]
+        if (score_codes := getattr(metric, "score_codes", None)) is not None:
             duration_s = made.reference.duration_s
-            scores[name] = metric.score_codes(made.codes, plan.codec.card, made.timing, duration_s)
+            scores[name] = score_codes(made.codes, plan.codec.card, made.timing, duration_s)
+        elif (score_codec := getattr(metric, "score_codec", None)) is not None:
+            scores[name] = _score_codec(plan, job, made.codes, score_codec)
     return scores
 
 
 def _is_in_place(plan: Plan, name: str) -> bool:
-    return hasattr(plan.metrics[name], "score_codes")
+    metric = plan.metrics[name]
+    return hasattr(metric, "score_codes") or hasattr(metric, "score_codec")
+
+
+def _score_codec(
+    plan: Plan, job: Job, codes: Codes | None, score_codec: Callable[[Codec, Codes, int], Score]
+) -> Score:
+    if codes is None or isinstance(plan.codec, ReconstructionSource):
+        return Score.undefined("reconstructions that were read from files cannot be encoded again")
+    try:
+        return score_codec(plan.codec, codes, clip_seed(job.clip, plan.config.seed))
+    except Exception as error:  # noqa: BLE001 - whatever a codec raises becomes the score's reason
+        return Score.error(_reason(error))
 
 
 def _refuse_other_run(store: Store, new: dict[str, Any], config: RunConfig) -> None:

@@ -172,7 +172,8 @@ class CodecRequest:
     """What the user asked of a codec: ``files:DIR`` has argument ``DIR``.
 
     ``weights`` overrides the card's; ``device`` is ``cpu``, ``cuda`` or ``mps``, never ``auto``;
-    ``num_threads`` bounds CPU threads (0 leaves the library's default).
+    ``num_threads`` bounds CPU threads (0 leaves the library's default). ``num_streams`` is how
+    many of the codec's streams the card was cut down to (``NAME@k=2``), 0 where it was not.
     """
 
     card: CodecCard
@@ -180,6 +181,7 @@ class CodecRequest:
     weights: str = ""
     device: str = "cpu"
     num_threads: int = 0
+    num_streams: int = 0
 
 
 @runtime_checkable
@@ -187,12 +189,15 @@ class Codec(Protocol):
     """A codec that is ready to be asked. Constructing one is cheap; ``prepare`` loads weights.
 
     ``fingerprint`` names implementation, configuration and weights: equal fingerprints give equal
-    codes. ``device`` is where it computes: ``cpu``, ``cuda`` or ``mps``.
+    codes. ``device`` is where it computes: ``cpu``, ``cuda`` or ``mps``. An adapter whose attribute
+    ``can_drop_streams`` is true emits and decodes no more than the streams of its request's card.
     """
 
     card: CodecCard
-    fingerprint: str
     device: str
+
+    @property
+    def fingerprint(self) -> str: ...
 
     def prepare(self) -> None:
         """Load what encode and decode need. Raises SnacEvalError when that is impossible."""
@@ -323,4 +328,13 @@ class CorpusMetric(Protocol):
         """One score for the whole dataset."""
 
 
-AnyMetric = Metric | CodesMetric | CorpusMetric
+class CodecMetric(Protocol):
+    """A score of one clip that needs the codec again. Runs where the codec runs."""
+
+    info: MetricInfo
+
+    def score_codec(self, codec: Codec, codes: Codes, seed: int) -> Score:
+        """``codes`` are the clip's, ``seed`` is what they are decoded with."""
+
+
+AnyMetric = Metric | CodesMetric | CorpusMetric | CodecMetric

@@ -31,6 +31,16 @@ def tone(duration_s: float = 1.0, sample_rate: int = 16000, seed: int = 0) -> ND
     return np.asarray(signal, dtype=np.float32)
 
 
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders of small random models for transformers, by the published model's name."""
+    pytest.importorskip("transformers", reason="needs the extra transformers")
+    from tests.tiny_transformers import SMALL, save_tiny
+
+    root = tmp_path_factory.mktemp("models")
+    return {name: save_tiny(name, root / name) for name in SMALL}
+
+
 @pytest.fixture
 def audio_dir(tmp_path: Path) -> Path:
     """Three readable mono clips of two domains, 16 kHz."""

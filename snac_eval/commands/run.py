@@ -20,7 +20,12 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     run = commands.add_parser("run", help="run a codec over a dataset, score it, write the report")
     run.set_defaults(command=_run)
     what = run.add_argument_group("what")
-    what.add_argument("--model", required=True, help="codec; see snac-eval list codecs")
+    what.add_argument(
+        "--model",
+        required=True,
+        help="codec; see snac-eval list codecs. NAME@k=2 keeps its first two streams,"
+        " NAME@generation=3 encodes its output again, package.module:attribute is one's own",
+    )
     what.add_argument("--dataset", required=True, help="dataset; see snac-eval list datasets")
     what.add_argument(
         "--metrics",

@@ -52,12 +52,27 @@ def test_defaults(tmp_path: Path) -> None:
     assert math.isnan(card.nominal_bitrate_bps)
 
 
+def test_codebooks_that_are_alike_are_given_once(tmp_path: Path) -> None:
+    alike = "num_codebooks = 3\ncodebook_size = 16\nframe_rate_hz = 12.5\n"
+    card = cards.read_codec_card(_file(tmp_path, CODEC + alike))
+    assert card.codebook_sizes == (16, 16, 16)
+    assert card.frame_rates_hz == (12.5, 12.5, 12.5)
+    with pytest.raises(CardError, match="'frame_rate_hz' is missing"):
+        cards.read_codec_card(_file(tmp_path, CODEC + alike.replace("frame_rate_hz = 12.5", "")))
+    with pytest.raises(CardError, match="unknown key 'codebook_size'"):
+        cards.read_codec_card(_file(tmp_path, CODEC + "codebook_size = 16\n"))
+
+
 def test_own_cards_win(tmp_path: Path) -> None:
     folder = tmp_path / "codecs"
     folder.mkdir()
     (folder / "pcm_8bit.toml").write_text(CODEC.replace('"x"', '"pcm_8bit"'))
     assert plugins.codec_card("pcm_8bit", [tmp_path]).description == "d"
     assert plugins.codec_card("pcm_8bit").description != "d"
+
+
+# The hub's pinned revision is all that is known of these weights.
+UNVERIFIED = {"descript/dac_16khz"}
 
 
 @pytest.mark.parametrize("name", plugins.codec_names())
@@ -73,7 +88,7 @@ def test_shipped_codec_cards_are_complete(name: str) -> None:
         assert bps == pytest.approx(card.nominal_bitrate_bps, rel=1e-12)
     if "/" in card.weights:
         assert len(card.revision) == 40
-        assert len(card.sha256) == 64
+        assert len(card.sha256) == (0 if card.weights in UNVERIFIED else 64)
 
 
 @pytest.mark.parametrize("name", plugins.dataset_names())

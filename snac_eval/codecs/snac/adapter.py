@@ -29,6 +29,8 @@ def load(request: CodecRequest) -> SnacCodec:
 class SnacCodec:
     """A SNAC model as a codec. Weights are located at once, torch is imported by ``prepare``."""
 
+    can_drop_streams = True
+
     def __init__(self, request: CodecRequest) -> None:
         self.card = request.card
         self.device = request.device
@@ -36,8 +38,9 @@ class SnacCodec:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Implementation and digest of the weights in use."""
-        return f"snac/{_IMPLEMENTATION};weights={file_sha256(self._files.weights)}"
+        """Implementation, digest of the weights in use, and the streams where some are dropped."""
+        kept = f";streams={self._request.num_streams}" if self._request.num_streams else ""
+        return f"snac/{_IMPLEMENTATION};weights={file_sha256(self._files.weights)}{kept}"
 
     def prepare(self) -> None:
         """Load the weights onto the device. Raises WeightsUnavailable or CheckpointError."""
@@ -62,8 +65,8 @@ class SnacCodec:
         for row, waveform in zip(batch, waveforms, strict=True):
             row[:, : waveform.num_samples] = waveform.samples
         streams = self._model.encode(torch.from_numpy(batch).to(self.device))
-        arrays = [stream.cpu().numpy().astype(np.int32) for stream in streams]
-        sizes = (self._model.config.codebook_size,) * len(arrays)
+        sizes = self.card.codebook_sizes
+        arrays = [stream.cpu().numpy().astype(np.int32) for stream in streams[: len(sizes)]]
         return [
             Codes(length, tuple(array[item] for array in arrays), sizes)
             for item, length in enumerate(lengths)
@@ -104,7 +107,8 @@ class SnacCodec:
 
     def _check_config(self, config: SNACConfig) -> None:
         card = self.card
-        there = (config.sampling_rate, (config.codebook_size,) * len(config.vq_strides))
+        num_streams = self._request.num_streams or len(config.vq_strides)
+        there = (config.sampling_rate, (config.codebook_size,) * num_streams)
         if there != (card.sample_rate, tuple(card.codebook_sizes)):
             raise CodecError(
                 f"{self._files.config}: a model of {there[0]} Hz with codebooks {there[1]}, but the"

@@ -93,8 +93,8 @@ class ResidualQuantizer(nn.Module):
         return codes
 
     def decode(self, codes: Sequence[Tensor]) -> Tensor:
-        """Latents ``[batch, channels, time]`` of codes ``[batch, T_k]``."""
-        stages = zip(self._stages(), codes, strict=True)
+        """Latents ``[batch, channels, time]`` of codes ``[batch, T_k]``, all or the first few."""
+        stages = zip(self._stages()[: len(codes)], codes, strict=True)
         parts = [stage.expand(stage.entries(stream)) for stage, stream in stages]
         return sum(parts[1:], start=parts[0])
 
