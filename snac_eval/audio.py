@@ -7,6 +7,7 @@ through the same resampler (soxr HQ): mixing two drops *identical* audio from 4.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -191,11 +192,53 @@ def inspect(clip: Clip) -> Clip:
     return _inspect_excerpt(known, total_s)
 
 
+def clip_list_digest(clips: Sequence[Clip]) -> str:
+    """SHA-256 of the clips' ids, sorted, one a line: names a list whatever its order."""
+    return hashlib.sha256("\n".join(sorted(clip.id for clip in clips)).encode()).hexdigest()
+
+
+def excerpt_digest(content: str, start_s: float, length_s: float | None) -> str:
+    """Digest of an excerpt: of its file's digest and of where it starts and how long it is."""
+    return hashlib.sha256(f"{content}:{start_s!r}:{length_s!r}".encode()).hexdigest()
+
+
+def power_envelope(
+    path: Path, hop_s: float, start_s: float = 0.0, length_s: float | None = None
+) -> NDArray[np.float64]:
+    """Mean square of each ``hop_s`` seconds of a file, over all channels: ``[hops]``.
+
+    Bounded memory for what soundfile reads. Raises AudioError as :func:`read` does.
+    """
+    if path.suffix.lower() in _PYAV_SUFFIXES:
+        waveform = read(path, start_s, length_s)
+        hop = max(1, round(hop_s * waveform.sample_rate))
+        blocks = np.split(waveform.samples, range(hop, waveform.num_samples, hop), axis=1)
+        powers = [float(np.square(block, dtype=np.float64).mean()) for block in blocks]
+    else:
+        powers = list(_powers(path, hop_s, start_s, length_s))
+    if not powers or not np.isfinite(powers).all():
+        raise AudioError(f"{path}: holds no samples, or NaN or infinity; repair or remove it")
+    return np.asarray(powers)
+
+
+def _powers(path: Path, hop_s: float, start_s: float, length_s: float | None) -> Iterator[float]:
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            rate = int(file.samplerate)
+            file.seek(min(round(start_s * rate), file.frames))
+            frames = -1 if length_s is None else round(length_s * rate)
+            for block in file.blocks(max(1, round(hop_s * rate)), frames=frames, always_2d=True):
+                yield float(np.square(block).mean())
+    except (soundfile.LibsndfileError, OSError, TypeError) as error:
+        raise AudioError(_unreadable(path, error)) from error
+
+
 def _inspect_excerpt(clip: Clip, total_s: float) -> Clip:
     left_s = total_s - clip.start_s
     length_s = left_s if clip.length_s is None else clip.length_s
-    content = f"{clip.sha256}:{clip.start_s!r}:{clip.length_s!r}"
-    digest = hashlib.sha256(content.encode()).hexdigest()
+    digest = excerpt_digest(clip.sha256, clip.start_s, clip.length_s)
     if left_s <= 0 or length_s > left_s + 1e-3:
         problem = (
             f"{clip.path}: lasts {total_s:.3f} s, too short for start {clip.start_s:g} and"

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from snac_eval.audio import RESAMPLER
+from snac_eval.audio import RESAMPLER, clip_list_digest
 from snac_eval.files import write_text
 from snac_eval.plan import Plan
 
@@ -59,8 +59,17 @@ def write_manifest(
             "device": plan.device,
             "cpu_threads": config.num_threads,
         },
-        "dataset": {"name": plan.dataset.name, "card": jsonable(asdict(plan.dataset.card))},
+        "dataset": {
+            "name": plan.dataset.name,
+            "card": jsonable(asdict(plan.dataset.card)),
+            "clip_list_sha256": clip_list_digest(plan.clips),
+        },
         "clips": {clip.id: clip.sha256 for clip in plan.clips},
+        "excerpts": {
+            clip.id: {"start_s": clip.start_s, "length_s": clip.length_s}
+            for clip in plan.clips
+            if clip.start_s or clip.length_s is not None
+        },
         "metrics": {name: plan.fingerprint(name) for name in plan.metrics},
         "scoring": {
             "resampler": RESAMPLER,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from snac_eval.errors import DatasetError, UsageError
 from snac_eval.metrics.base import DEFAULT_METRICS
 from snac_eval.models import open_model
 from snac_eval.progress import track
+from snac_eval.sampling import BALANCES, Balance, choose_clips, excerpt
 from snac_eval.types import (
     AnyMetric,
     Clip,
@@ -39,6 +41,8 @@ class RunConfig:
     without a rate of their own compare: the clip's (codecs of different rates stay comparable) or
     the codec's (as papers do that resample the data first). ``max_duration_s`` bounds a clip,
     ``max_error_rate`` the share of clips that may fail before the run counts as failed.
+    ``excerpt_s`` 0: whole clips, else that many seconds of each; ``balance`` takes equally many
+    clips of each speaker or domain; ``sample_seed`` seeds both choices, ``seed`` the codec's noise.
     """
 
     model: str
@@ -58,6 +62,9 @@ class RunConfig:
     max_duration_s: float = 600.0
     max_error_rate: float = 0.1
     show_progress: bool = False
+    excerpt_s: float = 0.0
+    balance: Balance = ""
+    sample_seed: int = 0
 
     def __post_init__(self) -> None:
         for name, low in (("limit", 0), ("workers", -1), ("batch_size", 0), ("max_duration_s", 0)):
@@ -66,6 +73,12 @@ class RunConfig:
                 raise UsageError(f"{flag} {getattr(self, name)}: must be at least {low}")
         if not 0 <= self.max_error_rate <= 1:
             raise UsageError(f"--max-error-rate {self.max_error_rate}: must lie in 0..1")
+        if not (self.excerpt_s == 0 or 0.1 <= self.excerpt_s < math.inf):
+            raise UsageError(f"--excerpt {self.excerpt_s}: give at least 0.1 s, e.g. 10s")
+        if self.balance not in BALANCES:
+            raise UsageError(f"--balance {self.balance}: use {' or '.join(BALANCES[1:])}")
+        if self.balance and not self.limit:
+            raise UsageError(f"--balance {self.balance} needs --limit: all clips are all clips")
 
     @property
     def num_workers(self) -> int:
@@ -113,14 +126,13 @@ class Plan:
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must know and could not guess."""
         card = self.codec.card
-        own: tuple[str, ...] = getattr(self.codec, "notes", ())
+        notes = self.dataset.notes
         if card.sha256 and card.sha256 not in self.codec.fingerprint:
-            return (
+            notes += (
                 f"the weights are not those that the card '{card.name}' names"
                 f" (sha256 {card.sha256[:12]}...): the figures are of these weights",
-                *own,
             )
-        return own
+        return notes + tuple(getattr(self.codec, "notes", ()))
 
     def key(self, clip: Clip) -> str:
         """Identity of the reconstruction of this clip: equal keys mean equal audio."""
@@ -190,7 +202,12 @@ def make_plan(config: RunConfig) -> Plan:
         num_threads=config.num_threads,
     )
     dataset = open_dataset(
-        config.dataset, config.data_root, config.card_dirs, config.limit, config.show_progress
+        config.dataset,
+        config.data_root,
+        config.card_dirs,
+        config.limit,
+        config.show_progress,
+        Sampling(config.excerpt_s, config.balance, config.sample_seed),
     )
     used: dict[Domain, tuple[str, ...]] = {
         domain: domain_metrics[domain] for domain in {clip.domain for clip in dataset.clips}
@@ -206,14 +223,24 @@ def make_plan(config: RunConfig) -> Plan:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Which clips, and how much of each; see :class:`RunConfig`."""
+
+    excerpt_s: float = 0.0
+    balance: Balance = ""
+    seed: int = 0
+
+
 def open_dataset(
     name: str,
     data_root: Path | None = None,
     card_dirs: Sequence[Path] = (),
     limit: int = 0,
     show_progress: bool = False,
+    sampling: Sampling = Sampling(),
 ) -> Dataset:
-    """The dataset as the user named it, its clips chosen and inspected.
+    """The dataset as the user named it, its clips chosen, inspected and cut to excerpts.
 
     Raises DatasetError where it holds no clip.
     """
@@ -222,26 +249,26 @@ def open_dataset(
         argument=name.partition(":")[2],
         data_root=data_root,
         show_progress=show_progress,
+        first=0 if sampling.balance else limit,
     )
     dataset = plugins.open_dataset(request)
     if not dataset.clips:
         raise DatasetError(f"dataset '{name}' holds no clips; check the path and the file types")
-    chosen = choose_clips(dataset.clips, limit)
+    chosen = choose_clips(dataset.clips, limit, sampling.balance, sampling.seed)
     looked_at = track(chosen, "reading headers", "clip", show_progress and len(chosen) > 500)
-    return replace(dataset, clips=tuple(audio.inspect(clip) for clip in looked_at))
+    clips = tuple(audio.inspect(clip) for clip in looked_at)
+    dataset = replace(dataset, clips=clips)
+    return _cut(dataset, sampling, show_progress) if sampling.excerpt_s else dataset
 
 
-def choose_clips(clips: Sequence[Clip], limit: int) -> tuple[Clip, ...]:
-    """``limit`` clips in dataset order, or all for 0.
-
-    Chosen by a hash of their ids: spread over speakers, the same on every machine, and a smaller
-    limit's choice is part of a larger one's.
-    """
-    if not limit or limit >= len(clips):
-        return tuple(clips)
-    ranked = sorted(clips, key=lambda clip: hashlib.sha256(clip.id.encode()).digest())
-    chosen = {clip.id for clip in ranked[:limit]}
-    return tuple(clip for clip in clips if clip.id in chosen)
+def _cut(dataset: Dataset, sampling: Sampling, show_progress: bool) -> Dataset:
+    length_s = sampling.excerpt_s
+    shown = show_progress and len(dataset.clips) > 50
+    looked_at = track(dataset.clips, "choosing excerpts", "clip", shown)
+    clips = tuple(excerpt(clip, length_s, sampling.seed) for clip in looked_at)
+    short = sum(not clip.problem and clip.duration_s < length_s for clip in clips)
+    note = f"{short} of {len(clips)} clips are shorter than the excerpt of {length_s:g} s: whole"
+    return replace(dataset, clips=clips, notes=dataset.notes + ((note,) if short else ()))
 
 
 def clip_seed(clip: Clip, seed: int) -> int:

@@ -93,21 +93,30 @@ class DatasetCard:
 
 @dataclass(frozen=True, slots=True)
 class DatasetRequest:
-    """What the user asked of a loader: ``librispeech:test-clean`` has argument ``test-clean``."""
+    """What the user asked of a loader: ``librispeech:test-clean`` has argument ``test-clean``.
+
+    ``first`` bounds how many clips a loader must fetch that cannot list without fetching (a stream
+    from a hub); 0: all.
+    """
 
     card: DatasetCard
     argument: str = ""
     data_root: Path | None = None
     show_progress: bool = False
+    first: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Clips in a stable order. ``name`` is what reports call it: ``librispeech:test-clean``."""
+    """Clips in a stable order. ``name`` is what reports call it: ``librispeech:test-clean``.
+
+    ``notes`` are what a reader of the numbers must know: clips missing, nothing to verify by.
+    """
 
     name: str
     card: DatasetCard
     clips: tuple[Clip, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

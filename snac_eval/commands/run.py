@@ -33,6 +33,22 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         help="comma-separated; see snac-eval list metrics ('default' adds the default set)",
     )
     what.add_argument("--limit", type=int, default=0, help="this many clips, spread over the data")
+    what.add_argument(
+        "--excerpt",
+        type=seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="only so much of each clip, e.g. 10s: drawn by --sample-seed where it is not silent",
+    )
+    what.add_argument(
+        "--balance",
+        choices=("speaker", "domain"),
+        default="",
+        help="with --limit: as many clips of each speaker or domain",
+    )
+    what.add_argument(
+        "--sample-seed", type=int, default=0, help="seed of --excerpt and --limit (default 0)"
+    )
     what.add_argument("--seed", type=int, default=0, help="seed of the codec's noise (default 0)")
     what.add_argument(
         "--reference-rate",
@@ -62,6 +78,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         help="share of clips that may fail before the exit code is 1 (default 0.1)",
     )
     how.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def seconds(text: str) -> float:
+    """``10`` or ``10s``; the name is what argparse says of any other text."""
+    return float(text.removesuffix("s"))
 
 
 def _run(options: argparse.Namespace, argv: Sequence[str]) -> None:
@@ -110,4 +131,7 @@ def _config(options: argparse.Namespace) -> RunConfig:
         max_duration_s=options.max_duration,
         max_error_rate=options.max_error_rate,
         show_progress=not options.quiet,
+        excerpt_s=options.excerpt,
+        balance=options.balance,
+        sample_seed=options.sample_seed,
     )

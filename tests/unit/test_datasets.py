@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import tarfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import soundfile
 
-from snac_eval import audio, plugins
+from snac_eval import audio
 from snac_eval.audio import read_clip
-from snac_eval.errors import DatasetError, DownloadError, UsageError
-from snac_eval.plan import choose_clips, open_dataset
-from snac_eval.types import DatasetCard, DatasetRequest
+from snac_eval.errors import DatasetError, UsageError
+from snac_eval.plan import open_dataset
+from snac_eval.sampling import choose_clips
 from tests.conftest import tone
 
 
@@ -139,202 +132,6 @@ def test_limit_spreads_and_nests(audio_dir: Path) -> None:
     three, five = choose_clips(clips, 3), choose_clips(clips, 5)
     assert set(three) < set(five)
     assert choose_clips(clips, 0) == choose_clips(clips, 99) == clips
-
-
-# LibriSpeech
-
-
-def librispeech_archive(path: Path, split: str = "dev-clean", hostile: bool = False) -> Path:
-    """A small tar.gz in the corpus's layout: two chapters, three utterances."""
-    flac = io.BytesIO()
-    soundfile.write(flac, tone(0.5), 16000, format="FLAC")
-    members = {
-        f"LibriSpeech/{split}/1272/128104/1272-128104-0000.flac": flac.getvalue(),
-        f"LibriSpeech/{split}/1272/128104/1272-128104-0001.flac": flac.getvalue(),
-        f"LibriSpeech/{split}/1272/128104/1272-128104.trans.txt": (
-            b"1272-128104-0000 MISTER QUILTER\n1272-128104-0001 NOR IS\n"
-        ),
-        f"LibriSpeech/{split}/84/121123/84-121123-0000.flac": flac.getvalue(),
-        f"LibriSpeech/{split}/84/121123/84-121123.trans.txt": b"84-121123-0000 GO\n",
-    }
-    if hostile:
-        members["../../escaped.txt"] = b"outside"
-    with tarfile.open(path, "w:gz") as tar:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return path
-
-
-@contextmanager
-def serve(file: Path, cut_first_at: int | None = None) -> Iterator[tuple[str, list[str]]]:
-    """Serve one file with ranges; the first answer may break off. Yields address and ranges."""
-    ranges: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = file.read_bytes()
-            asked = self.headers.get("Range", "")
-            ranges.append(asked)
-            start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
-            if self.path != f"/{file.name}":
-                self.send_error(404)
-                return
-            if start >= len(body):
-                self.send_error(416)
-                return
-            self.send_response(206 if asked else 200)
-            self.send_header("Content-Length", str(len(body) - start))
-            self.end_headers()
-            end = cut_first_at if len(ranges) == 1 and cut_first_at else len(body)
-            self.wfile.write(body[start:end])
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", ranges
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def _request(md5: str, split: str = "dev-clean", data_root: Path | None = None) -> DatasetRequest:
-    options = {"default_split": split, "base_url": "http://127.0.0.1:9", "md5": {split: md5}}
-    card = DatasetCard("librispeech", "librispeech", "", "", "", domain="speech", options=options)
-    return DatasetRequest(card, split, data_root)
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of the test's own."""
-    monkeypatch.setenv("SNAC_EVAL_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-def _md5(file: Path) -> str:
-    return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
-
-
-def test_split_is_downloaded_checked_and_unpacked(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    archive = librispeech_archive(tmp_path / "dev-clean.tar.gz")
-    with serve(archive) as (url, ranges):
-        monkeypatch.setenv("SNAC_EVAL_LIBRISPEECH_URL", url)
-        dataset = plugins.open_dataset(_request(_md5(archive)))
-        again = plugins.open_dataset(_request(_md5(archive)))
-    assert ranges == [""]
-    assert dataset.clips == again.clips
-    assert [clip.id for clip in dataset.clips] == [
-        "1272-128104-0000",
-        "1272-128104-0001",
-        "84-121123-0000",
-    ]
-    assert [clip.speaker for clip in dataset.clips] == ["1272", "1272", "84"]
-    assert dataset.clips[2].transcript == "GO"
-    assert [path.name for path in (cache / "LibriSpeech").iterdir()] == ["dev-clean"]
-    assert not list((cache / "downloads").iterdir())
-
-
-def test_broken_off_download_goes_on(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    archive = librispeech_archive(tmp_path / "dev-clean.tar.gz")
-    with serve(archive, cut_first_at=100) as (url, ranges):
-        monkeypatch.setenv("SNAC_EVAL_LIBRISPEECH_URL", url)
-        with pytest.raises(DownloadError, match="try again to go on"):
-            plugins.open_dataset(_request(_md5(archive)))
-        assert not (cache / "LibriSpeech").exists()
-        assert len(plugins.open_dataset(_request(_md5(archive))).clips) == 3
-    assert ranges == ["", "bytes=100-"]
-
-
-def test_wrong_checksum_keeps_nothing(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    archive = librispeech_archive(tmp_path / "dev-clean.tar.gz")
-    with serve(archive) as (url, _):
-        monkeypatch.setenv("SNAC_EVAL_LIBRISPEECH_URL", url)
-        with pytest.raises(DownloadError, match="checksum differs") as caught:
-            plugins.open_dataset(_request("0" * 32))
-    assert "--data-root" in str(caught.value)
-    assert not [path for path in cache.rglob("*") if path.is_file()]
-
-
-def test_hostile_and_damaged_archives_leave_nothing(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hostile = librispeech_archive(tmp_path / "dev-clean.tar.gz", hostile=True)
-    for break_it in (False, True):
-        if break_it:
-            hostile.write_bytes(hostile.read_bytes()[:200])
-        with serve(hostile) as (url, _):
-            monkeypatch.setenv("SNAC_EVAL_LIBRISPEECH_URL", url)
-            with pytest.raises(DownloadError, match="cannot be unpacked") as caught:
-                plugins.open_dataset(_request(_md5(hostile)))
-        assert not (cache / "LibriSpeech" / "dev-clean").exists()
-        assert "\n" not in str(caught.value)
-        assert not list(cache.rglob("escaped.txt"))
-        assert not list((cache / "LibriSpeech").iterdir())
-        (cache / "downloads" / "dev-clean.tar.gz").unlink()
-
-
-def test_no_network_names_the_ways_out(cache: Path) -> None:
-    with pytest.raises(DownloadError, match="cannot be downloaded") as caught:
-        plugins.open_dataset(_request("0" * 32))
-    assert "http://127.0.0.1:9/dev-clean.tar.gz" in str(caught.value)
-    assert "--data-root" in str(caught.value)
-
-
-@pytest.mark.parametrize("base", ["no-scheme", "ftp://127.0.0.1:9", "http://[bad"])
-def test_an_address_that_is_none_is_no_checksum_failure(
-    cache: Path, monkeypatch: pytest.MonkeyPatch, base: str
-) -> None:
-    monkeypatch.setenv("SNAC_EVAL_LIBRISPEECH_URL", base)
-    with pytest.raises(DownloadError, match="cannot be downloaded"):
-        plugins.open_dataset(_request("0" * 32))
-
-
-def test_a_data_root_that_is_missing_is_said_before_any_download(
-    tmp_path: Path, cache: Path
-) -> None:
-    with pytest.raises(DatasetError, match="no such folder; correct --data-root"):
-        plugins.open_dataset(_request("0" * 32, data_root=tmp_path / "typo"))
-    assert not cache.exists()
-
-
-@pytest.mark.parametrize("inner", ["LibriSpeech", "."])
-def test_local_split_of_any_name_is_found(tmp_path: Path, cache: Path, inner: str) -> None:
-    split = tmp_path / "data" / inner / "my-split"
-    (split / "7" / "8").mkdir(parents=True)
-    soundfile.write(split / "7" / "8" / "7-8-0000.flac", tone(0.3), 16000)
-    dataset = open_dataset("librispeech:my-split", tmp_path / "data")
-    assert [(clip.id, clip.speaker, clip.domain) for clip in dataset.clips] == [
-        ("7-8-0000", "7", "speech")
-    ]
-
-
-def test_unknown_and_empty_splits(tmp_path: Path, cache: Path) -> None:
-    with pytest.raises(UsageError, match="official splits: dev-clean"):
-        open_dataset("librispeech:test-cleen", tmp_path)
-    with pytest.raises(UsageError, match="no folder's name"):
-        open_dataset("librispeech:../x", tmp_path)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match="is this a LibriSpeech split"):
-        open_dataset("librispeech:empty", tmp_path)
-
-
-def test_shared_test_mini_has_its_48_clips(shared_data: Path) -> None:
-    clips = open_dataset("librispeech:test-mini", shared_data).clips
-    assert len(clips) == 48
-    assert len({clip.speaker for clip in clips}) == 4
-    assert all(clip.transcript for clip in clips)
 
 
 def test_only_the_chosen_clips_are_looked_at(

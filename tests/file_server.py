@@ -1,0 +1,50 @@
+"""A web server on 127.0.0.1 that serves a folder's files, with ranges, and may break off."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+@contextmanager
+def serve(folder: Path, cut_first_at: int | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Yields the address and the ranges asked for, one per request, empty for none.
+
+    The first answer ends after ``cut_first_at`` bytes.
+    """
+    ranges: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            file = folder / self.path.lstrip("/")
+            asked = self.headers.get("Range", "")
+            ranges.append(asked)
+            start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+            if not file.is_file():
+                self.send_error(404)
+                return
+            body = file.read_bytes()
+            if start >= len(body):
+                self.send_error(416)
+                return
+            self.send_response(206 if asked else 200)
+            self.send_header("Content-Length", str(len(body) - start))
+            self.end_headers()
+            end = cut_first_at if len(ranges) == 1 and cut_first_at else len(body)
+            self.wfile.write(body[start:end])
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=lambda: server.serve_forever(0.01), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", ranges
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
