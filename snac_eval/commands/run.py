@@ -19,7 +19,12 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     run = commands.add_parser("run", help="run a codec over a dataset, score it, write the report")
     run.set_defaults(command=_run)
-    what = run.add_argument_group("what")
+    _add_what(run.add_argument_group("what"))
+    _add_where(run.add_argument_group("where from, where to"))
+    _add_how(run.add_argument_group("how"))
+
+
+def _add_what(what: argparse._ArgumentGroup) -> None:
     what.add_argument(
         "--model",
         required=True,
@@ -56,13 +61,17 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         default="clip",
         help="compare at the clip's sample rate (default) or at the codec's",
     )
-    where = run.add_argument_group("where from, where to")
+
+
+def _add_where(where: argparse._ArgumentGroup) -> None:
     where.add_argument("--data-root", type=Path, help="folder of local corpora")
     where.add_argument("--weights", default="", help="folder of the codec's weights")
     where.add_argument("--output", type=Path, help="run folder (default runs/MODEL_DATASET)")
     where.add_argument("--overwrite", action="store_true", help="forget what the folder holds")
     add_cards(where)
-    how = run.add_argument_group("how")
+
+
+def _add_how(how: argparse._ArgumentGroup) -> None:
     how.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
     how.add_argument("--workers", type=int, default=-1, help="scoring processes (default: cores)")
     how.add_argument(
