@@ -26,6 +26,7 @@ _WAVE_COMPRESSION = 0.5
 _LOUDNESS_WINDOW = 512  # 32 ms at 16 kHz
 _LISTENING_POWER = 1e7  # mean power of speech at a comfortable level, 79 dB
 _QUIETEST_SPEECH = 10**-4.5
+_WORST_POWER = 4
 _ZWICKER_EXPONENT = 0.23
 
 
@@ -147,10 +148,10 @@ class WaveLoss(nn.Module):
 class LoudnessLoss(nn.Module):
     """How much louder or quieter, in sone, a listener hears each critical band: 0 if not at all.
 
-    Zwicker's loudness of Bark bands in 32 ms windows, at a common listening level. Differences
-    below a quarter of the loudness are masked; what the codec added disturbs more than what it
-    left out. This is the model of hearing inside PESQ (ITU-T P.862; as a loss: Martin-Donas et al.
-    2018). ``[batch, 1, time]`` each.
+    Zwicker's loudness of Bark bands in 32 ms windows, both sides at one listening level.
+    Differences below a quarter of the loudness are masked; what the codec added disturbs more than
+    what it left out, and the worst moments count most. This is the model of hearing inside PESQ
+    (ITU-T P.862; as a loss: Martin-Donas et al. 2018). ``[batch, 1, time]`` each.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -163,20 +164,29 @@ class LoudnessLoss(nn.Module):
         inside = inside[inside.any(axis=1)]
         centres = inside @ bins / inside.sum(axis=1)
         bands, quiet = torch.from_numpy(inside).float(), torch.from_numpy(_threshold(centres))
+        speech = torch.from_numpy((centres > 350) & (centres < 3250)).float()
         self.register_buffer("bands", bands, persistent=False)
+        self.register_buffer("speech", speech[:, None], persistent=False)
         self.register_buffer("quiet", quiet.float()[:, None], persistent=False)
         self.register_buffer("window", torch.hann_window(_LOUDNESS_WINDOW), persistent=False)
 
     def forward(self, reference: Tensor, estimate: Tensor) -> Tensor:
         level = reference.square().mean(-1).clamp_min(_QUIETEST_SPEECH**2)[..., None]
         wanted, given = (self._power(audio, level) for audio in (reference, estimate))
+        given = given * self._level(wanted, given)
         loud, heard = self._loudness(wanted), self._loudness(given)
         masked = 0.25 * torch.minimum(loud, heard)
         apart = ((heard - loud).abs() - masked).clamp_min(0)
         added = ((given + 50) / (wanted + 50)) ** 1.2
         added = torch.where(added < 3, 0.0, added.clamp_max(12))
-        both = (apart.square().mean(1) + 1e-3).sqrt() + 0.3 * (apart * added).mean(1)
-        return both.mean()
+        disturbances = (apart.square().mean(1) + 1e-3).sqrt(), (apart * added).mean(1)
+        symmetric, asymmetric = (_worst(one) for one in disturbances)
+        return (symmetric + 0.3 * asymmetric).mean()
+
+    def _level(self, wanted: Tensor, given: Tensor) -> Tensor:
+        """Gain in power ``[batch, 1, 1]`` that makes speech as loud as it was, at most 6 dB."""
+        powers = [(self.get_buffer("speech") * one).sum((1, 2)) for one in (wanted, given)]
+        return ((powers[0] + 1) / (powers[1] + 1)).clamp(0.25, 4)[:, None, None]
 
     def _power(self, audio: Tensor, level: Tensor) -> Tensor:
         spectrum = torch.stft(
@@ -194,6 +204,11 @@ class LoudnessLoss(nn.Module):
         quiet = self.get_buffer("quiet")
         gain = (quiet / 0.5) ** _ZWICKER_EXPONENT
         return 0.187 * gain * ((0.5 + 0.5 * power / quiet) ** _ZWICKER_EXPONENT - 1).clamp_min(0)
+
+
+def _worst(disturbance: Tensor) -> Tensor:
+    """``[batch, frames]`` to ``[batch]``: a mean in which the largest count most."""
+    return (disturbance**_WORST_POWER + 1e-6).mean(-1) ** (1 / _WORST_POWER)
 
 
 def _threshold(hz: np.ndarray) -> np.ndarray:
