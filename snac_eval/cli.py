@@ -10,11 +10,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from snac_eval.commands import bench, report, run, table
+from snac_eval.commands import bench, report, run, table, validate
 from snac_eval.commands import list as list_command
 from snac_eval.errors import SnacEvalError
 
-COMMANDS = (run, bench, list_command, report, table)
+COMMANDS = (run, bench, list_command, report, table, validate)
 
 _EXAMPLES = """examples:
   snac-eval run --model snac_16khz_mini --dataset demo

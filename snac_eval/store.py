@@ -26,7 +26,7 @@ from snac_eval.errors import OutputError, StoreError
 from snac_eval.types import Codes, Score, Timing
 
 FILE_NAME = "store.sqlite"
-_SCHEMA_VERSION = "1"
+_SCHEMA_VERSION = "2"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS reconstructions (
@@ -185,6 +185,7 @@ def _pack(codes: Codes) -> bytes:
         codebook_sizes=np.array(codes.codebook_sizes, dtype=np.int64),
         packet_lengths=np.array([len(packet) for packet in codes.packets], dtype=np.int64),
         packets=np.frombuffer(b"".join(codes.packets), dtype=np.uint8),
+        packet_bits=np.int64(codes.packet_bits),
         side_info=np.frombuffer(codes.side_info, dtype=np.uint8),
         header=np.frombuffer(codes.header, dtype=np.uint8),
         **arrays,
@@ -204,6 +205,7 @@ def _unpack(blob: bytes, path: Path) -> Codes:
                 streams=tuple(data[f"stream_{i}"] for i in range(len(sizes))),
                 codebook_sizes=sizes,
                 packets=tuple(payload[a:b] for a, b in zip(starts, ends, strict=False)),
+                packet_bits=int(data["packet_bits"]),
                 side_info=data["side_info"].tobytes(),
                 header=data["header"].tobytes(),
             )

@@ -125,7 +125,8 @@ class Codes:
 
     Token codecs fill ``streams``: integer arrays ``[T_k]``, coarse to fine, of different lengths
     where the codec is multi-scale, with the ``codebook_sizes`` they index. Bit-stream codecs fill
-    ``packets`` with the exact payload bytes instead. ``side_info`` is sent per clip and counted;
+    ``packets`` with the exact payload bytes instead; ``packet_bits`` is how many bits of each are
+    sent where its last byte is not full, 0 where it is. ``side_info`` is sent per clip and counted;
     ``header`` is fixed set-up data (an OpusHead), needed to decode and not counted.
     ``num_samples`` is the length of the input at the codec's sample rate.
     """
@@ -134,6 +135,7 @@ class Codes:
     streams: tuple[IntArray, ...] = ()
     codebook_sizes: tuple[int, ...] = ()
     packets: tuple[bytes, ...] = ()
+    packet_bits: int = 0
     side_info: bytes = b""
     header: bytes = b""
 
@@ -148,7 +150,8 @@ class Codes:
             stream.size * math.log2(size)
             for stream, size in zip(self.streams, self.codebook_sizes, strict=True)
         )
-        return tokens + 8 * (sum(len(packet) for packet in self.packets) + len(self.side_info))
+        packets = sum(self.packet_bits or 8 * len(packet) for packet in self.packets)
+        return tokens + packets + 8 * len(self.side_info)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""Opus, MP3 and AAC through the FFmpeg libraries that PyAV's wheels carry.
+"""Opus, MP3, AAC and AMR-NB through the FFmpeg libraries that PyAV's wheels carry.
 
 Codes hold the encoder's raw packets, without a container: their bytes are the payload, exactly.
 The header is not counted. It holds the delay in samples that decoding leaves in front (unsigned
 32-bit, little-endian), then the codec's own set-up data (OpusHead of RFC 7845, AAC's
-AudioSpecificConfig). Decoding uses nothing but packets, header and card.
+AudioSpecificConfig; for AMR the byte in front of each frame of RFC 4867, which names the mode that
+never changes here). Decoding uses nothing but packets, header and card.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from av.audio.codeccontext import AudioCodecContext
     from av.audio.frame import AudioFrame
     from av.packet import Packet
+    from numpy.typing import NDArray
 
 _DELAY = struct.Struct("<I")
 _LAYOUTS = {1: "mono", 2: "stereo"}
@@ -33,19 +35,26 @@ _LAYOUTS = {1: "mono", 2: "stereo"}
 @dataclass(frozen=True, slots=True)
 class _Format:
     """How FFmpeg handles one codec. ``trims_delay``: its decoder drops the delay by itself, as
-    OpusHead tells it to; ``output_rate`` in Hz, 0 for the encoder's own."""
+    OpusHead tells it to; ``output_rate`` in Hz, 0 for the encoder's own; ``delay`` in samples where
+    the encoder tells a wrong one; ``frame_s``: seconds of a packet whose last byte is not full;
+    ``prefix``: bytes in front of each packet that are all alike and go into the header."""
 
     decoder: str
     sample_format: str
     trims_delay: bool = False
     output_rate: int = 0
     decoder_options: Mapping[str, str] = field(default_factory=dict)
+    delay: int | None = None
+    frame_s: float = 0.0
+    prefix: int = 0
 
 
 _FORMATS = {
     "libopus": _Format("libopus", "flt", True, 48000, {"request_sample_fmt": "flt"}),
     "libmp3lame": _Format("mp3float", "fltp"),
     "aac": _Format("aac", "fltp"),
+    # FFmpeg says 50 samples; cross-correlation says 40, at every rate.
+    "libopencore_amrnb": _Format("amrnb", "s16", delay=40, frame_s=0.02, prefix=1),
 }
 
 
@@ -57,8 +66,8 @@ def load(request: CodecRequest) -> Codec:
 class PyavCodec:
     """An FFmpeg codec at one bitrate; each clip gets an encoder and a decoder of its own.
 
-    Card options: ``encoder`` (libopus, libmp3lame or aac), ``bit_rate`` in bits a second, and
-    ``encoder_options``, a table of strings that FFmpeg's encoder understands.
+    Card options: ``encoder`` (libopus, libmp3lame, aac, libopencore_amrnb), ``bit_rate`` in bits a
+    second, and ``encoder_options``, a table of strings that FFmpeg's encoder understands.
     """
 
     def __init__(self, card: CodecCard) -> None:
@@ -104,12 +113,19 @@ class PyavCodec:
             ]
         except FFmpegError as error:
             raise self._failure("cannot encode this clip", error) from error
+        prefix = self._format.prefix
         delay = 0 if self._format.trims_delay else self._delay(packets)
-        header = _DELAY.pack(delay) + (context.extradata or b"")
-        payload = tuple(bytes(packet) for packet in packets)
-        return Codes(waveform.num_samples, packets=payload, header=header)
+        header = _DELAY.pack(delay) + (context.extradata or b"") + bytes(packets[0])[:prefix]
+        return Codes(
+            waveform.num_samples,
+            packets=tuple(bytes(packet)[prefix:] for packet in packets),
+            packet_bits=round(self._format.frame_s * self._bit_rate),
+            header=header,
+        )
 
     def _delay(self, packets: Sequence[Packet[Any]]) -> int:
+        if self._format.delay is not None:
+            return self._format.delay
         if not packets or packets[0].pts is None:
             raise CodecError(f"{self.card.name}: the encoder gave no time stamp; update PyAV")
         return -packets[0].pts
@@ -120,8 +136,9 @@ class PyavCodec:
         planar = self._format.sample_format.endswith("p")
         for start in range(0, waveform.num_samples, frame_size):
             block = waveform.samples[:, start : start + frame_size]
+            block = block if planar else block.T.reshape(1, -1)
             frame = AudioFrame.from_ndarray(
-                np.ascontiguousarray(block if planar else block.T.reshape(1, -1), dtype=np.float32),
+                _as_int16(block) if self._format.sample_format == "s16" else _as_float(block),
                 format=self._format.sample_format,
                 layout=_LAYOUTS[self.card.channels],
             )
@@ -143,9 +160,11 @@ class PyavCodec:
         from av.error import FFmpegError
         from av.packet import Packet
 
+        start = len(extradata) - self._format.prefix
+        extradata, prefix = extradata[:start], extradata[start:]
         context = self._open_decoder(extradata)
         try:
-            frames = [frame for data in packets for frame in context.decode(Packet(data))]
+            frames = [f for data in packets for f in context.decode(Packet(prefix + data))]
             frames += context.decode(None)
         except FFmpegError as error:
             raise self._failure("cannot decode these packets", error) from error
@@ -217,6 +236,14 @@ class PyavCodec:
             f":rate={self.card.sample_rate}:channels={self.card.channels}:resampler={audio.RESAMPLER}"
             f":av={av.__version__}:ffmpeg={av.ffmpeg_version_info}:libavcodec={avcodec}"
         )
+
+
+def _as_float(block: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(block, dtype=np.float32)
+
+
+def _as_int16(block: NDArray[np.float32]) -> NDArray[np.int16]:
+    return np.rint(np.clip(block, -1, 1) * 32767).astype(np.int16)
 
 
 def _check_card(card: CodecCard) -> None:

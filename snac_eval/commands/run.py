@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snac_eval.commands.shared import Commands, add_cards, names
+from snac_eval.commands.shared import Commands, add_cards, names, seconds
 from snac_eval.errors import UsageError
 
 if TYPE_CHECKING:
@@ -87,11 +87,6 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
         help="share of clips that may fail before the exit code is 1 (default 0.1)",
     )
     how.add_argument("--quiet", action="store_true", help="no progress bar")
-
-
-def seconds(text: str) -> float:
-    """``10`` or ``10s``; the name is what argparse says of any other text."""
-    return float(text.removesuffix("s"))
 
 
 def _run(options: argparse.Namespace, argv: Sequence[str]) -> None:

@@ -18,3 +18,8 @@ def add_cards(parser: argparse._ActionsContainer) -> None:
 def names(text: str) -> tuple[str, ...]:
     """The names in a comma-separated list."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def seconds(text: str) -> float:
+    """``10`` or ``10s``; the name is what argparse says of any other text."""
+    return float(text.removesuffix("s"))

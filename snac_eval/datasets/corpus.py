@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import Any
 
 from snac_eval.audio import clip_list_digest, make_clip
-from snac_eval.datasets.download import archive_name, cache_dir, fetch, only_one, unpack
+from snac_eval.download import archive_name, cache_dir, fetch, only_one, unpack
 from snac_eval.errors import DatasetError, UsageError
 from snac_eval.types import Clip, Dataset, DatasetRequest
 
