@@ -122,8 +122,9 @@ def to_mono(waveform: Waveform) -> Waveform:
 
 
 def fill_channels(waveform: Waveform, num_channels: int) -> Waveform:
-    """A mono signal on each of ``num_channels`` channels; itself when it is not mono."""
-    if waveform.num_channels != 1 or num_channels == 1:
+    """A mono signal on each of ``num_channels`` channels (0: any number will do, so on its one);
+    itself when it is not mono."""
+    if waveform.num_channels != 1 or num_channels <= 1:
         return waveform
     return replace(waveform, samples=np.repeat(waveform.samples, num_channels, axis=0))
 

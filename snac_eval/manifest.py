@@ -17,6 +17,7 @@ from snac_eval.audio import RESAMPLER, clip_list_digest
 from snac_eval.files import write_text
 from snac_eval.plan import Plan
 
+_CHANNELS = {0: "each coded on its own", 1: "mixed down to mono"}
 _STEREO = "as in the clip; a mono clip fills both channels and is scored on their mean"
 _PACKAGES = [
     "av",
@@ -74,7 +75,7 @@ def write_manifest(
         "scoring": {
             "resampler": RESAMPLER,
             "reference_rate": config.reference_rate,
-            "channels": "mixed down to mono" if plan.codec.card.channels == 1 else _STEREO,
+            "channels": _CHANNELS.get(plan.codec.card.channels, _STEREO),
             "workers": config.num_workers,
         },
         **environment(plan.device),

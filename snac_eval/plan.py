@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from snac_eval import audio, plugins
+from snac_eval.codecs.channels import PerChannel
 from snac_eval.devices import resolve_device
 from snac_eval.errors import DatasetError, UsageError
 from snac_eval.metrics.base import DEFAULT_METRICS
@@ -19,6 +20,7 @@ from snac_eval.progress import track
 from snac_eval.sampling import BALANCES, Balance, choose_clips, excerpt
 from snac_eval.types import (
     AnyMetric,
+    Channels,
     Clip,
     Codec,
     Dataset,
@@ -43,6 +45,7 @@ class RunConfig:
     ``max_error_rate`` the share of clips that may fail before the run counts as failed.
     ``excerpt_s`` 0: whole clips, else that many seconds of each; ``balance`` takes equally many
     clips of each speaker or domain; ``sample_seed`` seeds both choices, ``seed`` the codec's noise.
+    ``channels`` says what a mono codec gets of a stereo clip: its mean, or each channel in turn.
     """
 
     model: str
@@ -65,6 +68,7 @@ class RunConfig:
     excerpt_s: float = 0.0
     balance: Balance = ""
     sample_seed: int = 0
+    channels: Channels = "downmix"
 
     def __post_init__(self) -> None:
         for name, low in (("limit", 0), ("workers", -1), ("batch_size", 0), ("max_duration_s", 0)):
@@ -75,6 +79,8 @@ class RunConfig:
             raise UsageError(f"--max-error-rate {self.max_error_rate}: must lie in 0..1")
         if not (self.excerpt_s == 0 or 0.1 <= self.excerpt_s < math.inf):
             raise UsageError(f"--excerpt {self.excerpt_s}: give at least 0.1 s, e.g. 10s")
+        if self.channels not in ("downmix", "each"):
+            raise UsageError(f"--channels {self.channels}: use downmix or each")
         if self.balance not in BALANCES:
             raise UsageError(f"--balance {self.balance}: use {' or '.join(BALANCES[1:])}")
         if self.balance and not self.limit:
@@ -121,6 +127,12 @@ class Plan:
         """Twelve hex digits that name what is measured: codec, clips, seed, device, rates."""
         parts = [self.dataset.name, self.config.reference_rate, *map(self.key, self.clips)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+    @property
+    def label(self) -> str:
+        """What reports call the codec."""
+        label = codec_label(self.config.model)
+        return label if self.config.channels == "downmix" else f"{label}@channels=each"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -173,7 +185,7 @@ class Plan:
         """What the reports need to know, JSON-able; see :mod:`snac_eval.reports.frames`."""
         return {
             "run_id": self.run_id,
-            "codec": codec_label(self.config.model),
+            "codec": self.label,
             "dataset": self.dataset.name,
             "clips": [
                 {
@@ -201,6 +213,8 @@ def make_plan(config: RunConfig) -> Plan:
         device=resolve_device(config.device),
         num_threads=config.num_threads,
     )
+    if config.channels == "each":
+        codec = _per_channel(codec)
     dataset = open_dataset(
         config.dataset,
         config.data_root,
@@ -271,6 +285,12 @@ def _cut(dataset: Dataset, sampling: Sampling, show_progress: bool) -> Dataset:
     return replace(dataset, clips=clips, notes=dataset.notes + ((note,) if short else ()))
 
 
+def _per_channel(codec: Codec | ReconstructionSource) -> Codec:
+    if isinstance(codec, ReconstructionSource) or codec.card.channels != 1:
+        raise UsageError(f"--channels each is for mono codecs; {codec.card.name} is none")
+    return PerChannel(codec)
+
+
 def clip_seed(clip: Clip, seed: int) -> int:
     """Seed of whatever the codec draws for this clip, 63 bits: batch order does not matter."""
     digest = hashlib.sha256(f"{clip.sha256}:{seed}".encode()).digest()
@@ -278,7 +298,7 @@ def clip_seed(clip: Clip, seed: int) -> int:
 
 
 def codec_label(model: str) -> str:
-    """What reports call the codec: its name, with the last folder of an argument."""
+    """What reports call a codec: its name, with the last folder of an argument."""
     name, _, argument = model.partition(":")
     return f"{name}:{Path(argument).name}" if argument else name
 

@@ -26,6 +26,7 @@ Domain = Literal["speech", "music", "general"]
 DOMAINS: tuple[Domain, ...] = ("speech", "music", "general")
 Status = Literal["ok", "undefined", "error"]
 ReferenceRate = Literal["clip", "codec"]
+Channels = Literal["downmix", "each"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,8 @@ class Codes:
 class CodecCard:
     """What a codec configuration is: ``codecs/*.toml``. One card per codec *and* bitrate.
 
-    ``sample_rate`` 0 means any; ``nominal_bitrate_bps`` is NaN where it depends on the clip.
+    ``sample_rate`` 0 means any, ``channels`` 0 any number; ``nominal_bitrate_bps`` is NaN where it
+    depends on the clip.
     ``weights`` is a hub repository or a folder below ``codecs/``, ``revision`` the pinned commit,
     ``sha256`` the weights file's digest; each is empty where there is none.
     """

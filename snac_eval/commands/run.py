@@ -61,6 +61,12 @@ def _add_what(what: argparse._ArgumentGroup) -> None:
         default="clip",
         help="compare at the clip's sample rate (default) or at the codec's",
     )
+    what.add_argument(
+        "--channels",
+        choices=("downmix", "each"),
+        default="downmix",
+        help="stereo for a mono codec: the mean (default), or each channel coded on its own",
+    )
 
 
 def _add_where(where: argparse._ArgumentGroup) -> None:
@@ -138,4 +144,5 @@ def _config(options: argparse.Namespace) -> RunConfig:
         excerpt_s=options.excerpt,
         balance=options.balance,
         sample_seed=options.sample_seed,
+        channels=options.channels,
     )
