@@ -11,7 +11,7 @@ COLUMNS := bitrate,mel_dac_paper,stft_distance,si_sdr,pesq_wb,stoi,visqol_speech
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,all]"
 	touch $@
 
 demo: $(READY)  ## the bundled SNAC beside Opus, on the bundled clips
