@@ -20,9 +20,9 @@ from typing import Any
 import pytest
 import soundfile
 
-from snac_eval import plugins
+from snac_eval import download, plugins
 from snac_eval.audio import clip_list_digest
-from snac_eval.datasets import corpus, download
+from snac_eval.datasets import corpus
 from snac_eval.errors import DatasetError, DownloadError, UsageError
 from snac_eval.plan import open_dataset
 from snac_eval.types import Dataset, DatasetRequest
