@@ -1,6 +1,6 @@
 """What each stream of a model is worth: scores with the stream's codes replaced by its commonest.
 
-    python -m training.ablate --model codecs/snac_16khz_mini --data DIR [--clips 12]
+python -m training.ablate --model codecs/snac_16khz_mini --data DIR [--clips 12]
 """
 
 from __future__ import annotations

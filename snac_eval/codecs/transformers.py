@@ -93,8 +93,9 @@ class TransformersCodec(ABC):
         self._check_config(self._model.config)
 
     def padded_length(self, num_samples: int) -> int | None:
-        """Clips batch where they are equally long: what is padded would be encoded otherwise."""
-        return num_samples
+        """None, one clip at a time: matrix products round otherwise in another batch, and a token
+        in hundreds of thousands flips."""
+        return None
 
     def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
         """Codes of waveforms at the card's rate and channels; a batch pads to one length."""

@@ -78,7 +78,7 @@ def _restless(self: Toy, codes: Codes, seed: int) -> Waveform:
 
 def _loud(self: Toy, codes: Codes, seed: int) -> Waveform:
     whole = Toy._decode(self, codes, seed)
-    return replace(whole, samples=whole.samples + np.float32(0.5))
+    return whole if whole.samples.any() else replace(whole, samples=whole.samples + 1)
 
 
 def _by_batch(self: Toy, waveforms: Sequence[Waveform]) -> list[Codes]:
