@@ -1,6 +1,8 @@
 # On a fresh machine `make demo` and `make test` do all set-up themselves.
 PYTHON ?= python3
 VENV   ?= .venv
+# EXTRAS=dev with a VENV of its own: the tests of the core, without any optional package.
+EXTRAS ?= dev,all
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
@@ -11,7 +13,7 @@ COLUMNS := bitrate,mel_dac_paper,stft_distance,si_sdr,pesq_wb,stoi,visqol_speech
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,all]"
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
 	touch $@
 
 demo: $(READY)  ## the bundled SNAC beside Opus, on the bundled clips
