@@ -1,0 +1,329 @@
+"""Which codec is better, on which metric, and is that shown or noise: ``snac-eval compare``.
+
+Every two runs are paired clip by clip. The sign-flip test's p-values are corrected together, over
+all metrics and all pairs of runs (Holm). A speed is called different only where it also differs by
+more than its tolerance: what shifts between two runs on one machine shifts all clips alike, and no
+test over clips can see that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+
+from snac_eval.errors import UsageError
+from snac_eval.reports.scored import (
+    Pairs,
+    ScoredRun,
+    check_names,
+    is_speed,
+    metric_info,
+    metric_names,
+    pair,
+)
+from snac_eval.reports.tolerances import Tolerance, Tolerances, direction
+from snac_eval.stats import Unit, holm, paired_difference
+
+Verdict = Literal["better", "worse", "different", "no difference shown", "not comparable"]
+BITRATE = "bitrate"
+_SPEEDS = (
+    ("encode_real_time_factor", "decode_real_time_factor"),
+    ("bench_encode_real_time_factor", "bench_decode_real_time_factor"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One metric of two runs: ``difference`` is first minus second, over ``n`` clips.
+
+    Where ``relative`` it and its interval are shares (0.1: the first is 10 % higher). ``low`` and
+    ``high`` bound it at 95 % by bootstrap over ``num_units`` of ``unit``, ``t_low`` and ``t_high``
+    by Student's t. ``p_value`` is of the sign-flip test, ``p_holm`` corrected, ``p_wilcoxon`` the
+    uncorrected check. ``reason`` says why there is no verdict.
+    """
+
+    first: str
+    second: str
+    metric: str
+    verdict: Verdict
+    n: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    mean_first: float = math.nan
+    mean_second: float = math.nan
+    difference: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    t_low: float = math.nan
+    t_high: float = math.nan
+    relative: bool = False
+    p_value: float = math.nan
+    p_holm: float = math.nan
+    p_wilcoxon: float = math.nan
+    unit: Unit = "clip"
+    num_units: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TellingClip:
+    """A clip and how far apart two runs are on it: per metric, first minus second.
+
+    ``strength`` is the mean over metrics of the difference in favour of the first, each in units
+    of its root mean square over clips: -2 is a clip on which the first is far worse than usual.
+    """
+
+    clip: str
+    strength: float
+    differences: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class FrontierPoint:
+    """A run as a point: what it costs, what it gives, and whether no other run beats it."""
+
+    run: str
+    cost: float
+    quality: float
+    on_frontier: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """Quality by ``metric`` over ``cost`` ("bitrate" or "speed"), on ``n`` clips scored in all."""
+
+    metric: str
+    cost: str
+    n: int
+    points: tuple[FrontierPoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All pairs of runs. ``clips`` holds the telling ones of each pair, most telling first;
+    ``notes`` say which frontiers could not be drawn, and why."""
+
+    runs: tuple[ScoredRun, ...]
+    alpha: float
+    differences: tuple[Difference, ...]
+    clips: Mapping[tuple[str, str], tuple[TellingClip, ...]]
+    frontiers: tuple[Frontier, ...]
+    notes: tuple[str, ...]
+
+
+def compare(
+    runs: Sequence[ScoredRun],
+    tolerances: Tolerances,
+    metrics: Sequence[str] = (),
+    seed: int = 0,
+) -> Comparison:
+    """Compare every two runs on every metric, or on ``metrics``.
+
+    Raises UsageError for fewer than two runs and for a metric that none has.
+    """
+    if len(runs) < 2:
+        raise UsageError("one run cannot be compared; give at least two run folders")
+    runs = _named_apart(runs)
+    check_names(tuple(metrics), *runs)
+    names = list(metrics) or metric_names(*runs)
+    raw = [
+        _difference(first, second, name, tolerances, seed)
+        for first, second in combinations(runs, 2)
+        for name in names
+    ]
+    corrected = holm([one.p_value for one in raw])
+    differences = [
+        _with_verdict(replace(one, p_holm=p), tolerances)
+        for one, p in zip(raw, corrected, strict=True)
+    ]
+    frontiers, notes = _frontiers(runs, names)
+    return Comparison(
+        runs=tuple(runs),
+        alpha=tolerances.alpha,
+        differences=tuple(differences),
+        clips={
+            (first.name, second.name): _telling(first, second, names, tolerances)
+            for first, second in combinations(runs, 2)
+        },
+        frontiers=tuple(frontiers),
+        notes=tuple(notes),
+    )
+
+
+def _named_apart(runs: Sequence[ScoredRun]) -> list[ScoredRun]:
+    """Runs by their codec where that tells them apart, else by folder, else numbered."""
+    for names in ([run.codec for run in runs], [run.name for run in runs]):
+        if len(set(names)) == len(names):
+            return [replace(run, name=name) for run, name in zip(runs, names, strict=True)]
+    return [replace(run, name=f"{run.name} ({i})") for i, run in enumerate(runs, start=1)]
+
+
+def _difference(
+    first: ScoredRun, second: ScoredRun, name: str, tolerances: Tolerances, seed: int
+) -> Difference:
+    pairs = pair(first, second, name)
+    tolerance = tolerances.metrics.get(name, Tolerance(math.inf))
+    blank = Difference(first.name, second.name, name, "not comparable")
+    blank = replace(blank, left_out=pairs.left_out or {}, relative=tolerance.relative)
+    problem = pairs.problem or _problem(name, tolerance, pairs)
+    if problem:
+        return replace(blank, reason=problem)
+    tested = paired_difference(
+        tolerance.scale(pairs.first).tolist(),
+        tolerance.scale(pairs.second).tolist(),
+        pairs.speakers,
+        seed,
+    )
+    interval = tested.interval
+    shown = np.expm1 if tolerance.relative else np.float64
+    return replace(
+        blank,
+        verdict="no difference shown",
+        n=tested.n,
+        mean_first=float(np.mean(pairs.first)),
+        mean_second=float(np.mean(pairs.second)),
+        difference=float(shown(tested.mean)),
+        low=float(shown(interval.low)),
+        high=float(shown(interval.high)),
+        t_low=float(shown(interval.t_low)),
+        t_high=float(shown(interval.t_high)),
+        p_value=tested.p_value,
+        p_wilcoxon=tested.p_wilcoxon,
+        unit=interval.unit,
+        num_units=interval.num_units,
+        reason="one clip: nothing to test" if tested.n < 2 else "",
+    )
+
+
+def _problem(name: str, tolerance: Tolerance, pairs: Pairs) -> str:
+    if metric_info(name) is None:
+        return "this metric is not installed here"
+    if tolerance.relative and min(*pairs.first, *pairs.second) <= 0:
+        return "values that are not above zero have no ratio"
+    return ""
+
+
+def _with_verdict(one: Difference, tolerances: Tolerances) -> Difference:
+    if one.reason or not one.p_holm <= tolerances.alpha:
+        return one
+    tolerance = tolerances.metrics.get(one.metric)
+    # A rate is what a codec costs, not how good it is: the gate may want it low, a comparison
+    # only says that it differs.
+    higher_is_better = direction(one.metric, None)
+    if is_speed(one.metric) and _within(one, tolerance):
+        return replace(one, reason=f"within the {tolerance} by which runs of one codec differ")
+    if higher_is_better is None:
+        return replace(one, verdict="different")
+    return replace(one, verdict="better" if (one.difference > 0) == higher_is_better else "worse")
+
+
+def _within(one: Difference, tolerance: Tolerance | None) -> bool:
+    if tolerance is None:
+        return False
+    size = math.log1p(one.difference) if one.relative else one.difference
+    return abs(size) <= tolerance.size
+
+
+def is_quality(name: str) -> bool:
+    """Whether the metric says how good the audio is: it has a direction and is no speed."""
+    return direction(name, None) is not None and not is_speed(name)
+
+
+def _telling(
+    first: ScoredRun, second: ScoredRun, names: Sequence[str], tolerances: Tolerances
+) -> tuple[TellingClip, ...]:
+    by_metric = dict(_quality_differences(first, second, names, tolerances))
+    clips = dict.fromkeys(clip for _, by_clip in by_metric.values() for clip in by_clip)
+    telling = []
+    for clip in clips:
+        have = {name: by_clip[clip] for name, (_, by_clip) in by_metric.items() if clip in by_clip}
+        strength = float(np.mean([value * by_metric[name][0] for name, value in have.items()]))
+        telling.append(TellingClip(clip, strength, have))
+    return tuple(sorted(telling, key=lambda one: -abs(one.strength)))
+
+
+def _quality_differences(
+    first: ScoredRun, second: ScoredRun, names: Sequence[str], tolerances: Tolerances
+) -> Iterator[tuple[str, tuple[float, dict[str, float]]]]:
+    """Metric, and the factor that makes its differences comparable, and they by clip."""
+    for name in filter(is_quality, names):
+        pairs = pair(first, second, name)
+        differences = np.subtract(pairs.first, pairs.second)
+        if pairs.problem or not differences.any():
+            continue
+        sign = 1.0 if direction(name, tolerances.metrics.get(name)) else -1.0
+        factor = sign / float(np.sqrt(np.mean(differences**2)))
+        yield name, (factor, dict(zip(pairs.clips, differences.tolist(), strict=True)))
+
+
+def _frontiers(runs: Sequence[ScoredRun], names: Sequence[str]) -> tuple[list[Frontier], list[str]]:
+    quality = [name for name in names if is_quality(name)]
+    found, notes = [], []
+    for cost, columns in (("bitrate", (BITRATE,)), ("speed", _speed_columns(runs))):
+        problem = _cost_problem(runs, cost, columns)
+        if problem:
+            notes.append(f"No frontier over {cost}: {problem}.")
+            continue
+        frontiers = (_frontier(runs, name, cost, columns) for name in quality)
+        found += [frontier for frontier in frontiers if frontier is not None]
+    return found, notes
+
+
+def _speed_columns(runs: Sequence[ScoredRun]) -> tuple[str, ...]:
+    return next(
+        (names for names in _SPEEDS if all(name in run.metrics for run in runs for name in names)),
+        _SPEEDS[0],
+    )
+
+
+def _cost_problem(runs: Sequence[ScoredRun], cost: str, columns: Sequence[str]) -> str:
+    for first, second in combinations(runs, 2):
+        for name in columns:
+            if problem := pair(first, second, name).problem:
+                return f"{name} of {first.name} and {second.name}: {problem}"
+    return ""
+
+
+def _frontier(
+    runs: Sequence[ScoredRun], metric: str, cost: str, columns: Sequence[str]
+) -> Frontier | None:
+    """The frontier on the clips that every run has scored; None where there is none."""
+    if any(pair(first, second, metric).problem for first, second in combinations(runs, 2)):
+        return None
+    scored = [run.metrics[name].values for run in runs for name in (metric, *columns)]
+    clips = [clip for clip in scored[0] if all(clip in values for values in scored)]
+    if not clips:
+        return None
+    points = [
+        (
+            run.name,
+            sum(_mean(run, name, clips) for name in columns),
+            _mean(run, metric, clips),
+        )
+        for run in runs
+    ]
+    sign = 1.0 if direction(metric, None) else -1.0
+    return Frontier(
+        metric,
+        cost,
+        len(clips),
+        tuple(
+            FrontierPoint(
+                name, x, y, not _beaten((x, sign * y), [(a, sign * b) for _, a, b in points])
+            )
+            for name, x, y in points
+        ),
+    )
+
+
+def _mean(run: ScoredRun, metric: str, clips: Sequence[str]) -> float:
+    return float(np.mean([run.metrics[metric].values[clip] for clip in clips]))
+
+
+def _beaten(point: tuple[float, float], others: Sequence[tuple[float, float]]) -> bool:
+    """Whether another costs no more and gives no less, and is better in one of them."""
+    return any(other != point and other[0] <= point[0] and other[1] >= point[1] for other in others)
