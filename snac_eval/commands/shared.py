@@ -18,3 +18,17 @@ def add_cards(parser: argparse._ActionsContainer) -> None:
 def names(text: str) -> tuple[str, ...]:
     """The names in a comma-separated list."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def add_tolerances(parser: argparse.ArgumentParser) -> None:
+    """Give a command the flags that change what difference matters."""
+    parser.add_argument(
+        "--tolerances", type=Path, metavar="FILE", help="TOML file over the built-in tolerances"
+    )
+    parser.add_argument(
+        "--tolerance",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="one tolerance: pesq_wb=0.05 or encode_real_time_factor=20%%; may be repeated",
+    )

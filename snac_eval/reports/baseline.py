@@ -28,9 +28,7 @@ def write_baseline(run: ScoredRun, path: Path, metrics: Sequence[str] = ()) -> N
         raise UsageError(f"{run.name}: this run was interrupted; finish it before it is a baseline")
     check_names(tuple(metrics), run)
     if whole := [name for name in metrics if name not in run.metrics]:
-        raise UsageError(
-            f"{whole[0]} has no score per clip, and a gate cannot test it; leave it out"
-        )
+        raise UsageError(f"{whole[0]} has no score per clip: a gate cannot test it; leave it out")
     chosen = {name: run.metrics[name] for name in metrics or run.metrics}
     content = {
         "baseline": SCHEMA,

@@ -307,17 +307,12 @@ def _frontier(
         for run in runs
     ]
     sign = 1.0 if direction(metric, None) else -1.0
-    return Frontier(
-        metric,
-        cost,
-        len(clips),
-        tuple(
-            FrontierPoint(
-                name, x, y, not _beaten((x, sign * y), [(a, sign * b) for _, a, b in points])
-            )
-            for name, x, y in points
-        ),
-    )
+    others = [(price, sign * gain) for _, price, gain in points]
+    marked = [
+        FrontierPoint(name, x, y, on_frontier=not _beaten((x, sign * y), others))
+        for name, x, y in points
+    ]
+    return Frontier(metric, cost, len(clips), tuple(marked))
 
 
 def _mean(run: ScoredRun, metric: str, clips: Sequence[str]) -> float:

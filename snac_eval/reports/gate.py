@@ -41,8 +41,8 @@ class ExitCode(IntEnum):
 class MetricCheck:
     """One metric of the check. ``drop`` is how much worse the run's mean is, in the metric's unit
     or as a share where ``relative``; negative: it is better. ``drop_low`` and ``drop_high`` bound
-    it at 95 %. ``num_units`` clips or speakers stand behind the test. ``reason`` explains the
-    outcome.
+    it at 95 %. ``num_units`` clips or speakers stand behind the test, ``num_lost`` clips have a
+    score in the baseline and undefined or an error in the run. ``reason`` explains the outcome.
     """
 
     metric: str
@@ -51,6 +51,7 @@ class MetricCheck:
     tolerance: Tolerance | None = None
     n: int = 0
     num_units: int = 0
+    num_lost: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
     baseline_mean: float = math.nan
     run_mean: float = math.nan
@@ -138,10 +139,16 @@ def _test(
         return replace(blank, outcome="not tested", reason=reason)
     assert tolerance is not None
     pairs = pair(run, baseline, name)
-    blank = replace(blank, left_out=pairs.left_out or {})
+    blank = replace(blank, left_out=pairs.left_out or {}, num_lost=_lost(run, baseline, name))
     if problem := pairs.problem or _no_ratio(tolerance, pairs):
         return replace(blank, reason=problem)
     return _measured(blank, tolerance, pairs, bool(better), seed)
+
+
+def _lost(run: ScoredRun, baseline: ScoredRun, name: str) -> int:
+    if name not in run.metrics:
+        return 0
+    return sum(clip in run.metrics[name].missing for clip in baseline.metrics[name].values)
 
 
 def _untested(name: str, tolerance: Tolerance | None, better: bool | None) -> str:
@@ -183,7 +190,7 @@ def _measured(
         drop=tested.mean,
         drop_low=tested.interval.t_low,
         drop_high=tested.interval.t_high,
-        p_value=math.nan if same else tested.p_value,
+        p_value=1.0 if same else tested.p_value,
     )
 
 
@@ -206,9 +213,8 @@ def _judge(one: MetricCheck, alpha: float, family: int) -> MetricCheck:
 def _outcome(one: MetricCheck, size: float, alpha: float, family: int) -> tuple[Outcome, str]:
     if one.drop > size and one.p_holm <= alpha:
         return "regression", f"worse by more than {one.tolerance}, beyond chance"
-    failed = sum(n for why, n in one.left_out.items() if why in _LOST)
-    if failed:
-        return "inconclusive", f"{failed} clips of the baseline have no score in this run"
+    if one.num_lost:
+        return "inconclusive", f"clips that the baseline has scores of failed here: {one.num_lost}"
     if one.reason:
         return "passed", one.reason
     if family * 0.5**one.num_units > alpha:
@@ -218,6 +224,3 @@ def _outcome(one: MetricCheck, size: float, alpha: float, family: int) -> tuple[
     if not one.drop_high < 2 * size:
         return "inconclusive", "too few clips: a drop of twice the tolerance would not show"
     return "passed", ""
-
-
-_LOST = ("error in the first", "undefined in the first")

@@ -151,7 +151,7 @@ def pair(first: ScoredRun, second: ScoredRun, name: str) -> Pairs:
         speakers=tuple(first.speakers.get(clip, "") for clip in clips),
         first=tuple(mine.values[clip] for clip in clips),
         second=tuple(theirs.values[clip] for clip in clips),
-        left_out=_left_out(mine, theirs),
+        left_out=_left_out(first, second, name),
     )
     if not clips:
         return Pairs(left_out=pairs.left_out, problem="no clip was scored in both")
@@ -160,7 +160,7 @@ def pair(first: ScoredRun, second: ScoredRun, name: str) -> Pairs:
 
 def _metric_problem(first: ScoredRun, second: ScoredRun, name: str) -> str:
     if name in first.corpus_metrics or name in second.corpus_metrics:
-        return "one value for the whole dataset, none per clip"
+        return "no value per clip, only one for the whole dataset: not tested"
     for run in (first, second):
         if name not in run.metrics:
             return f"not measured in {run.name}"
@@ -175,12 +175,9 @@ def _metric_problem(first: ScoredRun, second: ScoredRun, name: str) -> str:
 def fingerprint_difference(first: str, second: str) -> str:
     """The parts in which two fingerprints differ."""
     mine, theirs = first.split(";"), second.split(";")
-    only = ["; ".join(part for part in a if part not in b) for a, b in _both_ways(mine, theirs)]
-    return f"{only[0] or 'nothing'} against {only[1] or 'nothing'}"
-
-
-def _both_ways(a: list[str], b: list[str]) -> list[tuple[list[str], list[str]]]:
-    return [(a, b), (b, a)]
+    only_mine = "; ".join(part for part in mine if part not in theirs)
+    only_theirs = "; ".join(part for part in theirs if part not in mine)
+    return f"{only_mine or 'nothing'} against {only_theirs or 'nothing'}"
 
 
 def _place_difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
@@ -188,23 +185,28 @@ def _place_difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> st
     return ", ".join(f"{key} {first.get(key)} against {second.get(key)}" for key in keys)
 
 
-def _left_out(first: MetricScores, second: MetricScores) -> dict[str, int]:
-    clips = dict.fromkeys(
-        [*first.values, *first.missing, *second.values, *second.missing],
-    )
-    reasons = (
-        _why_left_out(clip, first, second)
-        for clip in clips
-        if clip not in first.values or clip not in second.values
-    )
-    return dict(Counter(reasons))
+def _left_out(first: ScoredRun, second: ScoredRun, name: str) -> dict[str, int]:
+    mine, theirs = first.metrics[name], second.metrics[name]
+    clips = dict.fromkeys([*mine.values, *mine.missing, *theirs.values, *theirs.missing])
+    left = [clip for clip in clips if clip not in mine.values or clip not in theirs.values]
+    return dict(Counter(_why_left_out(clip, first, second, name) for clip in left))
 
 
-def _why_left_out(clip: str, first: MetricScores, second: MetricScores) -> str:
-    for scores, which in ((first, "first"), (second, "second")):
-        if clip in scores.missing:
-            return f"{scores.missing[clip].partition(':')[0]} in the {which}"
-    return f"not in the {'first' if clip not in first.values else 'second'}"
+def _why_left_out(clip: str, first: ScoredRun, second: ScoredRun, name: str) -> str:
+    states = [_state(run.metrics[name], clip) for run in (first, second)]
+    if states[0] == states[1]:
+        return f"{states[0]} in both"
+    return ", ".join(
+        f"{state} in {run.name}"
+        for state, run in zip(states, (first, second), strict=True)
+        if state != "ok"
+    )
+
+
+def _state(scores: MetricScores, clip: str) -> str:
+    if clip in scores.values:
+        return "ok"
+    return scores.missing[clip].partition(":")[0] if clip in scores.missing else "absent"
 
 
 def _read_scores(path: Path) -> pd.DataFrame:
