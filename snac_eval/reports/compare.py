@@ -29,7 +29,9 @@ from snac_eval.reports.scored import (
 from snac_eval.reports.tolerances import Tolerance, Tolerances, direction
 from snac_eval.stats import Unit, holm, paired_difference
 
-Verdict = Literal["better", "worse", "different", "no difference shown", "not comparable"]
+Verdict = Literal[
+    "better", "worse", "different", "no difference shown", "not comparable", "not tested"
+]
 BITRATE = "bitrate"
 _SPEEDS = (
     ("encode_real_time_factor", "decode_real_time_factor"),
@@ -169,8 +171,9 @@ def _difference(
     tolerance = tolerances.metrics.get(name, Tolerance(math.inf))
     blank = Difference(first.name, second.name, name, "not comparable")
     blank = replace(blank, left_out=pairs.left_out or {}, relative=tolerance.relative)
-    problem = pairs.problem or _problem(name, tolerance, pairs)
-    if problem:
+    if name in (*first.corpus_metrics, *second.corpus_metrics):
+        return replace(blank, verdict="not tested", reason="no value per clip")
+    if problem := pairs.problem or _problem(name, tolerance, pairs):
         return replace(blank, reason=problem)
     tested = paired_difference(
         tolerance.scale(pairs.first).tolist(),

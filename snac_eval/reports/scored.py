@@ -160,7 +160,7 @@ def pair(first: ScoredRun, second: ScoredRun, name: str) -> Pairs:
 
 def _metric_problem(first: ScoredRun, second: ScoredRun, name: str) -> str:
     if name in first.corpus_metrics or name in second.corpus_metrics:
-        return "no value per clip, only one for the whole dataset: not tested"
+        return "no value per clip"
     for run in (first, second):
         if name not in run.metrics:
             return f"not measured in {run.name}"

@@ -102,17 +102,25 @@ def _pair_parts(rows: Sequence[Difference], clips: Sequence[TellingClip]) -> lis
     parts = [f"## {first} against {second}"]
     if tested:
         parts.append(_table([_difference_row(one, first, second) for one in tested]))
-    parts += [
-        f"{one.verdict.capitalize()}: {_text(one.metric)}: {_text(one.reason)}."
-        for one in rows
-        if one.reason
-    ]
+    parts += _reasons(rows)
     if clips:
         parts += [
             f"Clips on which they differ most, {first} minus {second}:",
             _table([_clip_row(one) for one in clips]),
         ]
     return parts
+
+
+def _reasons(rows: Sequence[Difference]) -> list[str]:
+    """A line per verdict and reason, with the metrics that share it."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for one in rows:
+        if one.reason:
+            groups.setdefault((one.verdict, one.reason), []).append(one.metric)
+    return [
+        f"{verdict.capitalize()} ({_text(reason)}): {_text(', '.join(metrics))}."
+        for (verdict, reason), metrics in groups.items()
+    ]
 
 
 def _difference_row(one: Difference, first: str, second: str) -> dict[str, str]:
@@ -142,7 +150,7 @@ def _frontier_parts(frontiers: Sequence[Frontier]) -> list[str]:
         if chosen:
             parts += [
                 f"## Pareto frontier over {cost}",
-                f"Runs that no other beats on {cost} ({unit}) and quality at once are bold.",
+                f"Runs that no other beats on mean {cost} ({unit}) and mean quality are bold.",
                 _table(_frontier_rows(chosen, f"{cost} [{unit}]")),
             ]
     return parts
