@@ -31,9 +31,11 @@ def write_run(
     clips = clips or [f"clip{index:03d}" for index in range(length)]
     known = {name: f"{name};v=1" for name in [*scores, *corpus]} | dict(fingerprints or {})
     rows = [
-        ["id", codec, "data", clip, speakers[index] if speakers else "", "speech", name]
-        + _score(column[index])
-        + [known[name]]
+        [
+            *("id", codec, "data", clip, speakers[index] if speakers else "", "speech", name),
+            *_score(column[index]),
+            known[name],
+        ]
         for name, column in scores.items()
         for index, clip in enumerate(clips[: len(column)])
     ]
