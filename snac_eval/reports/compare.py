@@ -27,7 +27,7 @@ from snac_eval.reports.scored import (
     pair,
 )
 from snac_eval.reports.tolerances import Tolerance, Tolerances, direction
-from snac_eval.stats import Unit, holm, paired_difference
+from snac_eval.stats import PERMUTATIONS, Unit, holm, paired_difference, rank_intervals
 
 Verdict = Literal[
     "better", "worse", "different", "no difference shown", "not comparable", "not tested"
@@ -105,14 +105,24 @@ class Frontier:
 
 
 @dataclass(frozen=True, slots=True)
+class Ranking:
+    """95 % interval of each run's rank by one metric, 1 best, on ``n`` clips scored in all."""
+
+    metric: str
+    n: int
+    intervals: Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
-    """All pairs of runs. ``clips`` holds the telling ones of each pair, most telling first;
+    """All pairs of runs. ``ranks`` is empty for two runs. ``clips`` holds the telling ones of each pair, most telling first;
     ``notes`` say which frontiers could not be drawn, and why."""
 
     runs: tuple[ScoredRun, ...]
     alpha: float
     differences: tuple[Difference, ...]
     clips: Mapping[tuple[str, str], tuple[TellingClip, ...]]
+    ranks: tuple[Ranking, ...]
     frontiers: tuple[Frontier, ...]
     notes: tuple[str, ...]
 
@@ -132,10 +142,13 @@ def compare(
     runs = _named_apart(runs)
     check_names(tuple(metrics), *runs)
     names = list(metrics) or metric_names(*runs)
+    questions = [(first, second, name) for first, second in combinations(runs, 2) for name in names]
+    # Holm multiplies the smallest p-value by their number: with too few permutations none of many
+    # questions could ever be answered.
+    permutations = max(PERMUTATIONS, 100 * len(questions))
     raw = [
-        _difference(first, second, name, tolerances, seed)
-        for first, second in combinations(runs, 2)
-        for name in names
+        _difference(first, second, name, tolerances, seed, permutations)
+        for first, second, name in questions
     ]
     corrected = holm([one.p_value for one in raw])
     differences = [
@@ -151,6 +164,7 @@ def compare(
             (first.name, second.name): _telling(first, second, names, tolerances)
             for first, second in combinations(runs, 2)
         },
+        ranks=tuple(_ranks(runs, names, seed)),
         frontiers=tuple(frontiers),
         notes=tuple(notes),
     )
@@ -165,7 +179,12 @@ def _named_apart(runs: Sequence[ScoredRun]) -> list[ScoredRun]:
 
 
 def _difference(
-    first: ScoredRun, second: ScoredRun, name: str, tolerances: Tolerances, seed: int
+    first: ScoredRun,
+    second: ScoredRun,
+    name: str,
+    tolerances: Tolerances,
+    seed: int,
+    permutations: int,
 ) -> Difference:
     pairs = pair(first, second, name)
     tolerance = tolerances.metrics.get(name, Tolerance(math.inf))
@@ -180,6 +199,7 @@ def _difference(
         tolerance.scale(pairs.second).tolist(),
         pairs.speakers,
         seed,
+        permutations=permutations,
     )
     interval = tested.interval
     shown = np.expm1 if tolerance.relative else np.float64
@@ -263,6 +283,29 @@ def _quality_differences(
         yield name, (factor, dict(zip(pairs.clips, differences.tolist(), strict=True)))
 
 
+def _ranks(runs: Sequence[ScoredRun], names: Sequence[str], seed: int) -> Iterator[Ranking]:
+    if len(runs) < 3:
+        return
+    for name in filter(is_quality, names):
+        clips = _shared_clips(runs, (name,))
+        if len(clips) < 2:
+            continue
+        scores = [[run.metrics[name].values[clip] for clip in clips] for run in runs]
+        speakers = [runs[0].speakers.get(clip, "") for clip in clips]
+        intervals = rank_intervals(scores, bool(direction(name, None)), speakers, seed)
+        names_of_runs = [run.name for run in runs]
+        yield Ranking(name, len(clips), dict(zip(names_of_runs, intervals, strict=True)))
+
+
+def _shared_clips(runs: Sequence[ScoredRun], names: Sequence[str]) -> list[str]:
+    """Clips that every run has scored by all of these metrics; none where they differ in kind."""
+    pairs = [pair(first, second, name) for first, second in combinations(runs, 2) for name in names]
+    if any(one.problem for one in pairs):
+        return []
+    scored = [set(one.clips) for one in pairs]
+    return [clip for clip in pairs[0].clips if all(clip in clips for clips in scored)]
+
+
 def _frontiers(runs: Sequence[ScoredRun], names: Sequence[str]) -> tuple[list[Frontier], list[str]]:
     quality = [name for name in names if is_quality(name)]
     found, notes = [], []
@@ -295,10 +338,7 @@ def _frontier(
     runs: Sequence[ScoredRun], metric: str, cost: str, columns: Sequence[str]
 ) -> Frontier | None:
     """The frontier on the clips that every run has scored; None where there is none."""
-    if any(pair(first, second, metric).problem for first, second in combinations(runs, 2)):
-        return None
-    scored = [run.metrics[name].values for run in runs for name in (metric, *columns)]
-    clips = [clip for clip in scored[0] if all(clip in values for values in scored)]
+    clips = _shared_clips(runs, (metric, *columns))
     if not clips:
         return None
     points = [

@@ -135,7 +135,7 @@ def _test(
 ) -> MetricCheck:
     better = direction(name, tolerance)
     blank = MetricCheck(name, "not comparable", tolerance=tolerance)
-    if reason := _untested(name, tolerance, better):
+    if reason := _untested(name, tolerance, better, baseline):
         return replace(blank, outcome="not tested", reason=reason)
     assert tolerance is not None
     pairs = pair(run, baseline, name)
@@ -151,7 +151,11 @@ def _lost(run: ScoredRun, baseline: ScoredRun, name: str) -> int:
     return sum(clip in run.metrics[name].missing for clip in baseline.metrics[name].values)
 
 
-def _untested(name: str, tolerance: Tolerance | None, better: bool | None) -> str:
+def _untested(
+    name: str, tolerance: Tolerance | None, better: bool | None, baseline: ScoredRun
+) -> str:
+    if name not in baseline.metrics or not baseline.metrics[name].values:
+        return "no clip has a score in the baseline"
     if better is None and metric_info(name) is not None:
         return "neither direction is better"
     if tolerance is None:
@@ -223,4 +227,5 @@ def _outcome(one: MetricCheck, size: float, alpha: float, family: int) -> tuple[
         return "inconclusive", f"worse by more than {one.tolerance}, but within chance"
     if not one.drop_high < 2 * size:
         return "inconclusive", "too few clips: a drop of twice the tolerance would not show"
-    return "passed", ""
+    shown = one.drop > 0 and one.p_holm <= alpha
+    return "passed", "worse, but within the tolerance" if shown else ""

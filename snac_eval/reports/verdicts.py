@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pandas as pd
 from tabulate import tabulate
 
-from snac_eval.reports.compare import Comparison, Difference, Frontier, TellingClip
+from snac_eval.reports.compare import Comparison, Difference, Frontier, Ranking, TellingClip
 from snac_eval.reports.gate import GateResult, MetricCheck
 from snac_eval.reports.scored import metric_info
 from snac_eval.reports.tables import format_value
@@ -29,6 +29,8 @@ def comparison_markdown(result: Comparison, num_clips: int = 5) -> str:
     for first, second in result.clips:
         rows = [one for one in result.differences if (one.first, one.second) == (first, second)]
         parts += _pair_parts(rows, result.clips[first, second][:num_clips])
+    if result.ranks:
+        parts += ["## Ranks, 95 % intervals", _table(_rank_rows(result.ranks))]
     parts += _frontier_parts(result.frontiers)
     parts += [_text(note) for note in result.notes]
     return "\n\n".join([*parts, _method(result)]) + "\n"
@@ -141,6 +143,15 @@ def _difference_row(one: Difference, first: str, second: str) -> dict[str, str]:
 def _clip_row(one: TellingClip) -> dict[str, str]:
     cells = {"clip": _text(one.clip)}
     return cells | {_text(name): _signed(value) for name, value in one.differences.items()}
+
+
+def _rank_rows(ranks: Sequence[Ranking]) -> list[dict[str, str]]:
+    rows: dict[str, dict[str, str]] = {}
+    for one in ranks:
+        for run, (low, high) in one.intervals.items():
+            row = rows.setdefault(run, {"codec": _text(run)})
+            row[heading(one.metric)] = str(low) if low == high else f"{low} to {high}"
+    return list(rows.values())
 
 
 def _frontier_parts(frontiers: Sequence[Frontier]) -> list[str]:

@@ -164,3 +164,27 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
     assert "<script>" not in text
     assert "&lt;script&gt;alert(1)" in text
     assert "a\\|b c" in text
+
+
+def test_many_questions_can_still_be_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("snac_eval.reports.compare.PERMUTATIONS", 19)
+    names = ["pesq_wb", "stoi", "si_sdr", "mel_dac_paper", "estoi"]
+    runs = [dict.fromkeys(names, shifted(PESQ, 0.3 * index, 0.05)) for index in range(3)]
+    result = _compare(tmp_path, *runs)
+    assert len(result.differences) == 15
+    assert {one.verdict for one in result.differences} == {"better", "worse"}
+
+
+def test_three_runs_get_rank_intervals(tmp_path: Path) -> None:
+    best, tied = shifted(PESQ, 1.0, 0.05), shifted(PESQ, 0.0, 0.3)
+    ranking = _compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": best}, {"pesq_wb": tied}).ranks[0]
+    assert (ranking.metric, ranking.n) == ("pesq_wb", 20)
+    assert ranking.intervals == {"codec0": (2, 3), "codec1": (1, 1), "codec2": (2, 3)}
+    assert _compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": best}).ranks == ()
+    text = comparison_markdown(
+        _compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": best}, {"pesq_wb": tied})
+    )
+    assert "| codec1  | 1 " in text or "| codec1 | 1 " in text
+    assert "2 to 3" in text

@@ -60,7 +60,10 @@ def test_lower_is_better_where_the_metric_says_so(tmp_path: Path) -> None:
 def test_a_significant_drop_within_the_tolerance_passes(tmp_path: Path) -> None:
     result = _check(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": shifted(PESQ, -0.05, 0.02)})
     assert _only(result).p_holm < 0.01
-    assert _only(result).outcome == "passed"
+    assert (_only(result).outcome, _only(result).reason) == (
+        "passed",
+        "worse, but within the tolerance",
+    )
 
 
 def test_a_large_drop_within_chance_is_inconclusive(tmp_path: Path) -> None:
@@ -117,6 +120,9 @@ def test_what_has_no_direction_or_no_tolerance_is_not_tested(tmp_path: Path) -> 
     outcomes = {one.metric: one.outcome for one in result.checks}
     assert outcomes == {"delay": "not tested", "pesq_wb": "passed", "bitrate_nominal": "not tested"}
     assert result.exit_code == ExitCode.PASSED
+    never: dict[str, Column] = {"stoi": ["undefined: x"] * 40, "pesq_wb": PESQ}
+    first = _check(tmp_path, never, never).checks[0]
+    assert (first.outcome, first.reason) == ("not tested", "no clip has a score in the baseline")
     nothing = _check(tmp_path, {"delay": PESQ}, {"delay": PESQ})
     assert (nothing.exit_code, nothing.problem) == (3, "no metric was tested")
 
