@@ -115,8 +115,8 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All pairs of runs. ``ranks`` is empty for two runs. ``clips`` holds the telling ones of each pair, most telling first;
-    ``notes`` say which frontiers could not be drawn, and why."""
+    """All pairs of runs. ``clips`` holds the telling ones of each pair, most telling first;
+    ``ranks`` is empty for two runs; ``notes`` say which frontiers could not be drawn, and why."""
 
     runs: tuple[ScoredRun, ...]
     alpha: float
