@@ -74,11 +74,19 @@ def test_a_large_drop_within_chance_is_inconclusive(tmp_path: Path) -> None:
 
 
 def test_clips_that_could_not_show_a_drop_are_inconclusive(tmp_path: Path) -> None:
-    few = _check(tmp_path, {"pesq_wb": PESQ[:4]}, {"pesq_wb": shifted(PESQ[:4], 0.01, 0.02)})
-    assert "too few clips: 4" in _only(few).reason
+    few = _check(tmp_path, {"pesq_wb": PESQ[:4]}, {"pesq_wb": shifted(PESQ[:4], -0.5, 0.02)})
+    assert "4 clips or speakers are too few to show it" in _only(few).reason
     uneven = _check(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": shifted(PESQ, 0.0, 1.0)})
     assert "twice the tolerance would not show" in _only(uneven).reason
     assert few.exit_code == uneven.exit_code == ExitCode.NOT_KNOWN
+
+
+def test_a_few_clips_pass_where_they_exclude_a_drop(tmp_path: Path) -> None:
+    result = _check(tmp_path, {"pesq_wb": PESQ[:4]}, {"pesq_wb": shifted(PESQ[:4], 0.0, 0.02)})
+    assert _only(result).drop_high < 0.2
+    assert result.exit_code == ExitCode.PASSED
+    one = _check(tmp_path, {"pesq_wb": [2.0]}, {"pesq_wb": [1.95]})
+    assert one.exit_code == ExitCode.NOT_KNOWN
 
 
 def test_equal_scores_pass_however_few(tmp_path: Path) -> None:
