@@ -6,8 +6,9 @@ Each repeat makes two runs of synthetic scores and passes them through the real 
 Holm correction and all. A clip's scores move together over metrics (correlation 0.5). ``spread`` is
 the standard deviation of the per-clip difference over the metric's tolerance; --spread prints it
 for two real runs. False alarm: no mean differs, the gate says regression; ``significant`` is how
-often its test alone, without the tolerance, would have said so. Power: one metric of the six has
-truly dropped by twice its tolerance, the gate says regression.
+often its test alone, without the tolerance, would have said so. Fires: one metric of the six has
+truly dropped by twice its tolerance, and the gate says regression; passes: it says passed; in the
+rest it says that it cannot tell.
 """
 
 from __future__ import annotations
@@ -61,19 +62,22 @@ def skewed(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return rng.exponential(1.0, shape) - 1.0
 
 
+# Two bitrates of Opus 8 % apart on 40 clips of four LibriSpeech speakers, about a tolerance apart,
+# had a spread of 2 at a speaker's share of 3 % (PESQ), and of 0.3 at 50 % (mel distance); two seeds
+# of SNAC at most 1.4 and 12 %. The three worst scenarios go beyond that.
 SCENARIOS = (
     Scenario("normal", normal, 0.5),
     Scenario("normal", normal, 1.0),
     Scenario("normal", normal, 2.0),
-    Scenario("normal", normal, 3.0),
     Scenario("heavy tails", heavy, 2.0),
     Scenario("skewed", skewed, 2.0),
-    Scenario("10 speakers, 30 % theirs", normal, 1.0, speakers=10, speaker_share=0.3),
-    Scenario("10 speakers, 30 % theirs", normal, 2.0, speakers=10, speaker_share=0.3),
-    Scenario("4 speakers, 30 % theirs", normal, 1.0, speakers=4, speaker_share=0.3),
-    Scenario("4 speakers, 30 % theirs", normal, 2.0, speakers=4, speaker_share=0.3),
+    Scenario("4 speakers, 5 % theirs", normal, 2.0, speakers=4, speaker_share=0.05),
+    Scenario("4 speakers, 50 % theirs", normal, 0.3, speakers=4, speaker_share=0.5),
+    Scenario("10 speakers, 5 % theirs", normal, 2.0, speakers=10, speaker_share=0.05),
     Scenario("normal, 20 clips", normal, 1.0, clips=20),
-    Scenario("normal, 100 clips", normal, 2.0, clips=100),
+    Scenario("worse: normal", normal, 3.0),
+    Scenario("worse: 10 spk, 30 % theirs", normal, 2.0, speakers=10, speaker_share=0.3),
+    Scenario("worse: 4 spk, 30 % theirs", normal, 2.0, speakers=4, speaker_share=0.3),
 )
 
 
@@ -179,15 +183,17 @@ def main() -> None:
         return
     print(f"{options.repeats} repeats, {len(METRICS)} metrics, alpha {tolerances.alpha:g}")
     print(f"{'':40}| nothing changed                      | one of six dropped")
-    print(f"{'differences':26} spread clips | significant  false alarm  not known | power")
+    print(
+        f"{'differences':26} spread clips | significant  false alarm  not known |   fires    passes"
+    )
     for scenario in SCENARIOS:
         same = simulate(scenario, tolerances, options.repeats)
         drop = simulate(scenario, tolerances, options.repeats, dropped="pesq_wb")
-        counts = (same.significant, same.codes[1], same.codes[3], drop.codes[1])
+        counts = (same.significant, same.codes[1], same.codes[3], drop.codes[1], drop.codes[0])
         rates = [100 * count / options.repeats for count in counts]
         print(
             f"{scenario.name:26} {scenario.spread:6.1f} {scenario.clips:5d} |"
-            f" {rates[0]:9.2f} % {rates[1]:10.2f} % {rates[2]:8.1f} % | {rates[3]:5.1f} %",
+            " {:9.2f} % {:10.2f} % {:8.1f} % | {:5.1f} %  {:6.2f} %".format(*rates),
             flush=True,
         )
 

@@ -1,9 +1,9 @@
 """Which codec is better, on which metric, and is that shown or noise: ``snac-eval compare``.
 
 Every two runs are paired clip by clip. The sign-flip test's p-values are corrected together, over
-all metrics and all pairs of runs (Holm). A speed is called different only where it also differs by
-more than its tolerance: what shifts between two runs on one machine shifts all clips alike, and no
-test over clips can see that.
+all metrics and all pairs of runs (Holm). What else a machine does shifts the speeds of all clips of
+a run alike, and no test over clips can see that: speeds that a run measured in passing are shown
+and not tested, and those of a bench are called different only beyond their tolerance.
 """
 
 from __future__ import annotations
@@ -203,9 +203,12 @@ def _difference(
     )
     interval = tested.interval
     shown = np.expm1 if tolerance.relative else np.float64
+    reason = "one clip: nothing to test" if tested.n < 2 else ""
+    if in_passing := name in _SPEEDS[0]:
+        reason = "measured in passing; snac-eval bench tests speeds"
     return replace(
         blank,
-        verdict="no difference shown",
+        verdict="not tested" if in_passing else "no difference shown",
         n=tested.n,
         mean_first=float(np.mean(pairs.first)),
         mean_second=float(np.mean(pairs.second)),
@@ -214,11 +217,11 @@ def _difference(
         high=float(shown(interval.high)),
         t_low=float(shown(interval.t_low)),
         t_high=float(shown(interval.t_high)),
-        p_value=tested.p_value,
-        p_wilcoxon=tested.p_wilcoxon,
+        p_value=math.nan if in_passing else tested.p_value,
+        p_wilcoxon=math.nan if in_passing else tested.p_wilcoxon,
         unit=interval.unit,
         num_units=interval.num_units,
-        reason="one clip: nothing to test" if tested.n < 2 else "",
+        reason=reason,
     )
 
 

@@ -66,15 +66,15 @@ def test_p_values_are_corrected_over_metrics_and_pairs(tmp_path: Path) -> None:
     assert [one.p_holm for one in result.differences] == holm(raw)
 
 
-def test_a_speed_differs_only_beyond_its_tolerance(tmp_path: Path) -> None:
-    def verdict(factor: float) -> str:
-        slower = [factor * one for one in SPEED]
-        name = "encode_real_time_factor"
-        return _by_metric(_compare(tmp_path, {name: slower}, {name: SPEED}))[name].verdict
-
-    assert verdict(1.2) == "no difference shown"
-    assert verdict(1.5) == "worse"
-    assert verdict(0.5) == "better"
+def test_speeds_that_a_run_measured_in_passing_are_shown_and_not_tested(tmp_path: Path) -> None:
+    name = "encode_real_time_factor"
+    slower = [3 * one for one in SPEED]
+    result = _compare(tmp_path, {name: slower, "stoi": PESQ}, {name: SPEED, "stoi": PESQ})
+    found = _by_metric(result)[name]
+    assert (found.verdict, math.isnan(found.p_holm)) == ("not tested", True)
+    assert found.difference == pytest.approx(2.0)
+    assert found.low == pytest.approx(2.0)
+    assert "snac-eval bench tests speeds" in found.reason
 
 
 def test_what_cannot_be_compared_has_its_reason(tmp_path: Path) -> None:
