@@ -8,7 +8,8 @@ A metric has **passed** only where a drop of twice the tolerance would have show
 interval (Student's t) ends below that. Too few or too uneven clips are inconclusive, not passed;
 and as the sign-flip test needs clips enough (``0.5 ** n`` times the number of metrics must reach
 ``alpha``: eight for ten metrics), fewer can pass or be inconclusive, but never fail.
-``benchmarks/gate_simulation.py`` measures both.
+What is said of fewer than ten speakers is said of these speakers (see :mod:`snac_eval.stats`).
+``benchmarks/gate_simulation.py`` measures all this.
 """
 
 from __future__ import annotations
