@@ -65,7 +65,7 @@ class Pair:
 def run_harness(model: str, dataset: Sequence[str], limit: int, output: Path) -> Finished:
     """One ``snac-eval run`` with the default metrics, into a new folder."""
     shutil.rmtree(output, ignore_errors=True)
-    command = [sys.executable, "-m", "snac_eval", "run", "--model", model, "--quiet"]
+    command = [sys.executable, "-m", "snac_eval", "run", "--model", model, "--quiet", "--no-html"]
     command += ["--dataset", *dataset, "--output", str(output), "--limit", str(limit)]
     return _timed(command)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +21,22 @@ class Corpus:
     sample_rate: int
 
     @classmethod
-    def load(cls, folder: Path, sample_rate: int) -> Corpus:
-        """Every FLAC below ``folder``, in path order. Raises SystemExit where there is none."""
+    def load(
+        cls,
+        folder: Path,
+        sample_rate: int,
+        only: Collection[str] = (),
+        without: Collection[str] = (),
+    ) -> Corpus:
+        """Every FLAC below ``folder``, in path order; ``only`` and ``without`` choose by the name
+        of the first folder below it, a speaker's. Raises SystemExit where there is none."""
         files = sorted(folder.rglob("*.flac"))
+        speakers = {file: file.relative_to(folder).parts[0] for file in files}
+        files = [one for one in files if not only or speakers[one] in only]
+        files = [one for one in files if speakers[one] not in without]
         if not files:
-            raise SystemExit(f"{folder}: no .flac files; give a LibriSpeech split's folder")
+            which = f" of {', '.join(only)}" if only else ""
+            raise SystemExit(f"{folder}: no .flac files{which}; give a LibriSpeech split's folder")
         utterances = []
         for file in files:
             samples, rate = soundfile.read(file, dtype="int16")

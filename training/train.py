@@ -2,7 +2,7 @@
 
 With ``--start`` it begins with an exported model's weights::
 
-    python -m training.train --data DIR [--validation DIR] [--run runs/train_mini] [--resume]
+    python -m training.train --data DIR [--run runs/train_mini] [--resume]
     python -m training.train --data DIR --start codecs/snac_16khz_mini --run runs/longer
 """
 
@@ -321,8 +321,9 @@ def train(
         raise SystemExit(f"{checkpoint} exists; continue it with --resume or choose another --run")
     elif start is not None:
         trainer.start_from(start)
-    corpus = Corpus.load(data, config["model"]["sampling_rate"])
-    judge = Validation.load(validation, config) if validation else None
+    held_out = config["held_out"]
+    corpus = Corpus.load(data, config["model"]["sampling_rate"], without=held_out)
+    judge = _judge(config, data, validation)
     print(f"{corpus.duration_s / 60:.0f} minutes of speech, from step {trainer.step}", flush=True)
     started, first = time.monotonic(), trainer.step
     sums: dict[str, float] = {}
@@ -344,6 +345,13 @@ def train(
             trainer.save(checkpoint)
 
 
+def _judge(config: dict[str, Any], data: Path, validation: Path | None) -> Validation | None:
+    if validation is not None:
+        return Validation.load(validation, config)
+    there = [speaker for speaker in config["held_out"] if (data / speaker).is_dir()]
+    return Validation.load(data, config, there) if there else None
+
+
 def _log(path: Path, record: dict[str, Any], minutes_left: float) -> None:
     shown = {k: round(v, 4) if isinstance(v, float) else v for k, v in record.items()}
     with path.open("a", encoding="utf-8") as file:
@@ -355,7 +363,11 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, required=True, help="folder of FLAC files to train on")
-    parser.add_argument("--validation", type=Path, help="folder of FLAC files to score, only")
+    parser.add_argument(
+        "--validation",
+        type=Path,
+        help="folder of FLAC files to score, never to train on (default: speakers held out)",
+    )
     parser.add_argument("--run", type=Path, default=Path("runs/train_mini"))
     parser.add_argument("--config", type=Path, default=_CONFIG)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

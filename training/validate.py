@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,12 @@ class Validation:
     sample_rate: int
 
     @classmethod
-    def load(cls, folder: Path, config: dict[str, Any]) -> Validation:
-        """``[clips, 1, time]``, as many and as long as the configuration says."""
+    def load(cls, folder: Path, config: dict[str, Any], only: Collection[str] = ()) -> Validation:
+        """``[clips, 1, time]``, as many and as long as the configuration says; of the speakers
+        ``only``, if any are named."""
         rate, log = config["model"]["sampling_rate"], config["log"]
         length = round(log["validation_seconds"] * rate)
-        whole = [one for one in Corpus.load(folder, rate).utterances if len(one) >= length]
+        whole = [one for one in Corpus.load(folder, rate, only).utterances if len(one) >= length]
         picked = np.linspace(0, len(whole) - 1, log["validation_clips"]).astype(int)
         clips = np.stack([whole[index][:length] for index in picked])[:, None]
         return cls(torch.from_numpy(clips.astype(np.float32) / 32768), rate)

@@ -21,7 +21,7 @@ from training.data import Corpus
 from training.export import export
 from training.initialise import cosines, num_coefficients, spherical_kmeans
 from training.losses import EnvelopeLoss, LoudnessLoss, SpectralLoss, WaveLoss
-from training.train import Trainer, build_model, train
+from training.train import Trainer, _judge, build_model, train
 
 CONFIG = Path(__file__).parents[2] / "training" / "config.toml"
 
@@ -253,6 +253,24 @@ def test_snake_gradient_is_exact() -> None:
 def test_loss_is_zero_for_equal_audio() -> None:
     audio = torch.from_numpy(tone(0.5))[None, None]
     assert [float(one) for one in SpectralLoss(16000)(audio, audio)] == [0.0, 0.0]
+
+
+def test_held_out_speakers_are_scored_and_not_trained_on(tmp_path: Path) -> None:
+    for index, speaker in enumerate(("11", "22", "33")):
+        (tmp_path / speaker).mkdir()
+        soundfile.write(tmp_path / speaker / "a.flac", tone(1.2, seed=index), 16000)
+    config = tiny(held_out=["22"])  # type: ignore[arg-type]
+    config["log"]["validation_clips"] = 1
+    rest = Corpus.load(tmp_path, 16000, without=["22"]).utterances
+    assert len(rest) == 2
+    judge = _judge(config, tmp_path, None)
+    assert judge is not None
+    only = Corpus.load(tmp_path, 16000, only=["22"]).utterances[0]
+    np.testing.assert_array_equal(judge.clips[0, 0].numpy(), only[:16000] / np.float32(32768))
+    assert not any(np.array_equal(one, only) for one in rest)
+    assert _judge(tiny(), tmp_path, None) is None
+    with pytest.raises(SystemExit, match=r"no \.flac files of 44"):
+        Corpus.load(tmp_path, 16000, only=["44"])
 
 
 def test_data_that_cannot_serve_is_refused(tmp_path: Path) -> None:
