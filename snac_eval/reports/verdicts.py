@@ -16,8 +16,12 @@ from snac_eval.reports.compare import Comparison, Difference, Frontier, Ranking,
 from snac_eval.reports.gate import GateResult, MetricCheck
 from snac_eval.reports.scored import metric_info
 from snac_eval.reports.tables import format_value
+from snac_eval.stats import MIN_CLUSTERS
 
 _WORST_FIRST = ("regression", "not comparable", "inconclusive", "passed", "not tested")
+_FEW_SPEAKERS = (
+    f"The clips are of fewer than {MIN_CLUSTERS} known speakers: what is shown holds for these."
+)
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Not the underscore, which is no markup inside a word; of a link, only what makes it one.
 _SPECIAL = re.compile(r"([\\`*|]|(?<=\])\()")
@@ -58,6 +62,8 @@ def check_markdown(result: GateResult) -> str:
         "A regression is a drop of the mean that is larger than the tolerance and beyond chance:"
         f" one-sided sign-flip test over paired clips, Holm-corrected, below {result.alpha:g}."
     )
+    if any(one.n and one.num_units == one.n for one in result.checks):
+        method += f" {_FEW_SPEAKERS}"
     parts = [title, what, _table([_check_row(one) for one in order]), method]
     return "\n\n".join([*parts, *_other_versions(result)]) + "\n"
 
@@ -183,9 +189,11 @@ def _frontier_rows(frontiers: Sequence[Frontier], cost: str) -> list[dict[str, s
 
 def _method(result: Comparison) -> str:
     tests = sum(not math.isnan(one.p_holm) for one in result.differences)
+    by_clip = any(one.unit == "clip" and one.n for one in result.differences)
     return (
         "Paired by clip, on clips scored in both; bootstrap interval of the mean difference;"
         f" sign-flip test, Holm-corrected over {tests} tests, significant below {result.alpha:g}."
+        + (f" {_FEW_SPEAKERS}" if by_clip else "")
     )
 
 

@@ -147,6 +147,21 @@ def test_names_and_numbers_of_runs_are_checked(tmp_path: Path) -> None:
     assert [one.name for one in compare([run, run], load_tolerances()).runs] == ["a (1)", "a (2)"]
 
 
+def test_few_speakers_are_said(tmp_path: Path) -> None:
+    def text(speakers: int) -> str:
+        names = [f"s{index % speakers}" for index in range(20)]
+        columns = {"a": PESQ, "b": shifted(PESQ, 0.1, 0.1)}
+        runs = [
+            load_run(write_run(tmp_path / key, {"pesq_wb": column}, codec=key, speakers=names))
+            for key, column in columns.items()
+        ]
+        return comparison_markdown(compare(runs, load_tolerances()))
+
+    assert "fewer than 10 known speakers" in text(4)
+    assert "fewer than 10 known speakers" not in text(10)
+    assert "20 (10 speakers)" in text(10)
+
+
 def test_csv_has_a_row_per_pair_and_metric(tmp_path: Path) -> None:
     result = _compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": [*PESQ[:19], "error: x"]})  # type: ignore[list-item]
     lines = comparison_csv(result).splitlines()
