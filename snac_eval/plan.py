@@ -308,7 +308,7 @@ def _metrics_by_domain(chosen: Sequence[str]) -> dict[Domain, tuple[str, ...]]:
     # the default set leaves it out there.
     for name in chosen:
         if name != DEFAULT:
-            plugins.metric(name)
+            plugins.require_metric(name)
     return {
         domain: _merge([defaults if name == DEFAULT else (name,) for name in chosen or (DEFAULT,)])
         for domain, defaults in DEFAULT_METRICS.items()
