@@ -80,7 +80,10 @@ def open_codec(request: CodecRequest) -> Codec | ReconstructionSource:
 
 
 def open_dataset(request: DatasetRequest) -> Dataset:
-    """Clips of the dataset, by the card's loader."""
+    """Clips of the dataset, by the card's loader. Raises UsageError where its extra is missing."""
+    entry = _group("snac_eval.datasets").get(request.card.loader)
+    if entry is not None:
+        require_extra(f"dataset '{request.card.name}'", entry)
     load = _load("snac_eval.datasets", request.card.loader, "dataset loader")
     return cast(Dataset, load(request))
 
