@@ -63,6 +63,7 @@ def evaluate(
         if name in options:
             value = options[name]
             options[name] = Path(value) if name == "data_root" else tuple(map(Path, value))
+    options.setdefault("html", output is not None)
     with _folder(output) as run_dir:
         config = RunConfig(
             model=model,

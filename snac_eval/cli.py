@@ -1,6 +1,7 @@
 """The command line: errors become one line and an exit code.
 
-Exit codes: 0 done, 1 too many clips failed, 2 wrong usage or broken input, 130 interrupted.
+Exit codes: 0 done, 1 too many clips failed or a check found a regression, 2 wrong usage or broken
+input, 3 a check could not tell, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -10,17 +11,19 @@ import os
 import sys
 from collections.abc import Sequence
 
-from snac_eval.commands import bench, report, run, table, validate
+from snac_eval.commands import baseline, bench, check, compare, report, run, table, validate
 from snac_eval.commands import list as list_command
 from snac_eval.errors import SnacEvalError
 
-COMMANDS = (run, bench, list_command, report, table, validate)
+COMMANDS = (run, bench, list_command, validate, report, table, compare, baseline, check)
 
 _EXAMPLES = """examples:
   snac-eval run --model snac_16khz_mini --dataset demo
   snac-eval run --model snac_24khz --dataset librispeech --limit 100
   snac-eval run --model opus_12kbps --dataset folder:my/recordings --metrics pesq_wb,stoi
   snac-eval table runs/* --format latex
+  snac-eval compare runs/mine runs/theirs
+  snac-eval check runs/new --baseline baseline.json
   snac-eval list codecs
 """
 

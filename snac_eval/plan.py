@@ -29,9 +29,11 @@ from snac_eval.types import (
     ReconstructionSource,
     ReferenceRate,
     Score,
+    Waveform,
 )
 
 DEFAULT = "default"
+_LOWEST = {"limit": 0, "workers": -1, "batch_size": 0, "max_duration_s": 0, "report_clips": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class RunConfig:
     ``excerpt_s`` 0: whole clips, else that many seconds of each; ``balance`` takes equally many
     clips of each speaker or domain; ``sample_seed`` seeds both choices, ``seed`` the codec's noise.
     ``channels`` says what a mono codec gets of a stereo clip: its mean, or each channel in turn.
+    ``html`` asks for ``report.html``, in which ``report_clips`` clips can be heard.
     """
 
     model: str
@@ -69,9 +72,11 @@ class RunConfig:
     balance: Balance = ""
     sample_seed: int = 0
     channels: Channels = "downmix"
+    report_clips: int = 20
+    html: bool = True
 
     def __post_init__(self) -> None:
-        for name, low in (("limit", 0), ("workers", -1), ("batch_size", 0), ("max_duration_s", 0)):
+        for name, low in _LOWEST.items():
             if getattr(self, name) < low:
                 flag = "--" + name.removesuffix("_s").replace("_", "-")
                 raise UsageError(f"{flag} {getattr(self, name)}: must be at least {low}")
@@ -151,6 +156,16 @@ class Plan:
         if isinstance(self.codec, ReconstructionSource):
             return f"{self.codec.fingerprint_for(clip)}|{clip.sha256}"
         return f"{self.codec.fingerprint}|{clip.sha256}|seed={self.config.seed}|{self.device}"
+
+    def read(self, clip: Clip) -> tuple[Waveform, Waveform]:
+        """The clip as it is scored against, and as the codec takes it. Raises AudioError."""
+        card = self.codec.card
+        whole = audio.read_clip(clip, self.config.max_duration_s)
+        reference = audio.to_mono(whole) if card.channels == 1 else whole
+        source = audio.resample(reference, card.sample_rate or reference.sample_rate)
+        if self.config.reference_rate == "codec":
+            reference = source
+        return reference, audio.fill_channels(source, card.channels)
 
     def fingerprint(self, name: str) -> str:
         """Identity of a metric's numbers in this run."""

@@ -20,6 +20,7 @@ from snac_eval.engine import Engine, ScoredClip, ScoringTask
 from snac_eval.errors import AudioError, CodecError, SnacEvalError, TooManyFailures, UsageError
 from snac_eval.manifest import write_manifest
 from snac_eval.plan import Job, Plan, RunConfig, clip_seed, make_plan
+from snac_eval.playback import write_html_report
 from snac_eval.progress import Progress
 from snac_eval.store import Store, StoredCodes
 from snac_eval.types import (
@@ -76,6 +77,8 @@ def run(config: RunConfig, argv: Sequence[str] = ()) -> RunResult:
             finally:
                 write_manifest(plan, argv, state=state, started=started, num_computed=len(jobs))
                 frames = _write_reports(store, config)
+    if config.html:
+        write_html_report([config.output], config.report_clips, plan=plan)
     _refuse_failures(frames, config)
     return RunResult(config.output, frames, len(jobs), plan.notes)
 
@@ -192,16 +195,10 @@ def _read_ahead(
 
 
 def _load(plan: Plan, job: Job) -> _Loaded | tuple[Job, Score]:
-    card = plan.codec.card
     try:
-        clip = audio.read_clip(job.clip, plan.config.max_duration_s)
+        return _Loaded(job, *plan.read(job.clip))
     except AudioError as error:
         return job, Score.error(str(error))
-    reference = audio.to_mono(clip) if card.channels == 1 else clip
-    source = audio.resample(reference, card.sample_rate or reference.sample_rate)
-    if plan.config.reference_rate == "codec":
-        reference = source
-    return _Loaded(job, reference, audio.fill_channels(source, card.channels))
 
 
 def _reconstruct(

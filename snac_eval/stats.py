@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 CONFIDENCE = 0.95
 MIN_CLUSTERS = 10
 _RESAMPLES = 2000
-_PERMUTATIONS = 9999
+PERMUTATIONS = 9999
 _EXACT_UNITS = 13
 _CHUNK = 1000
 
@@ -78,11 +78,12 @@ def paired_difference(
     clusters: Sequence[str] = (),
     seed: int = 0,
     alternative: Alternative = "two-sided",
+    permutations: int = PERMUTATIONS,
 ) -> PairedDifference:
     """Difference of two scores of the same clips, ``[n]`` each, in the same order.
 
-    ``alternative`` "less" asks whether the first is smaller. Raises ValueError where the lengths
-    differ.
+    ``alternative`` "less" asks whether the first is smaller; ``permutations`` bounds how small
+    ``p_value`` can be. Raises ValueError where the lengths differ.
     """
     if len(first) != len(second):
         raise ValueError(f"{len(first)} scores against {len(second)}")
@@ -93,24 +94,27 @@ def paired_difference(
         n=len(differences),
         mean=mean,
         interval=mean_interval(differences.tolist(), clusters, seed),
-        p_value=sign_flip_test(sums, seed, alternative),
+        p_value=sign_flip_test(sums, seed, alternative, permutations),
         p_wilcoxon=_wilcoxon(sums / sizes, alternative),
     )
 
 
 def sign_flip_test(
-    sums: Sequence[float] | Vector, seed: int = 0, alternative: Alternative = "two-sided"
+    sums: Sequence[float] | Vector,
+    seed: int = 0,
+    alternative: Alternative = "two-sided",
+    permutations: int = PERMUTATIONS,
 ) -> float:
     """p-value that the units' sums ``[n]`` are as likely above as below zero (Fisher 1935).
 
-    Exact up to 13 units, else from 9999 random flips and never 0 (Phipson and Smyth 2010). 1.0
-    where all are zero, NaN for fewer than two.
+    Exact up to 13 units, else from that many random flips and never 0 (Phipson and Smyth 2010).
+    1.0 where all are zero, NaN for fewer than two.
     """
     sums = np.asarray(sums, dtype=np.float64)
     if sums.size < 2:
         return math.nan
     exact = sums.size <= _EXACT_UNITS
-    flipped = _all_flips(sums) if exact else _random_flips(sums, seed)
+    flipped = _all_flips(sums) if exact else _random_flips(sums, seed, permutations)
     observed = sums.sum()
     # Sums in another order differ in their last bits.
     slack = 1e-12 * np.abs(sums).sum()
@@ -196,10 +200,11 @@ def _all_flips(sums: Vector) -> Vector:
     return totals
 
 
-def _random_flips(sums: Vector, seed: int) -> Vector:
-    rng = np.random.default_rng(seed)
-    signs = (rng.integers(2, size=(count, sums.size)) * 2.0 - 1 for count in _chunks(_PERMUTATIONS))
-    return np.concatenate([chunk @ sums for chunk in signs])
+def _random_flips(sums: Vector, seed: int, permutations: int) -> Vector:
+    rng, width = np.random.default_rng(seed), -(-sums.size // 8)
+    drawn = (rng.integers(256, size=(k, width), dtype=np.uint8) for k in _chunks(permutations))
+    bits = (np.unpackbits(one, axis=1, count=sums.size) for one in drawn)
+    return np.concatenate([sums.sum() - 2.0 * (chunk @ sums) for chunk in bits])
 
 
 def _wilcoxon(means: Vector, alternative: Alternative) -> float:

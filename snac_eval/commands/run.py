@@ -92,6 +92,10 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
         default=0.1,
         help="share of clips that may fail before the exit code is 1 (default 0.1)",
     )
+    how.add_argument(
+        "--report-clips", type=int, default=20, help="clips to hear in report.html (default 20)"
+    )
+    how.add_argument("--no-html", action="store_true", help="write no report.html")
     how.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -145,4 +149,6 @@ def _config(options: argparse.Namespace) -> RunConfig:
         balance=options.balance,
         sample_seed=options.sample_seed,
         channels=options.channels,
+        report_clips=options.report_clips,
+        html=not options.no_html,
     )

@@ -23,3 +23,17 @@ def names(text: str) -> tuple[str, ...]:
 def seconds(text: str) -> float:
     """``10`` or ``10s``; the name is what argparse says of any other text."""
     return float(text.removesuffix("s"))
+
+
+def add_tolerances(parser: argparse.ArgumentParser) -> None:
+    """Give a command the flags that change what difference matters."""
+    parser.add_argument(
+        "--tolerances", type=Path, metavar="FILE", help="TOML file over the built-in tolerances"
+    )
+    parser.add_argument(
+        "--tolerance",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="one tolerance: pesq_wb=0.05 or encode_real_time_factor=20%%; may be repeated",
+    )

@@ -1,0 +1,250 @@
+"""Plots as SVG that lives inside of a page: its colours are the page's, its text is text.
+
+matplotlib draws with stand-in colours that become CSS variables, so that one drawing serves a light
+and a dark page. Marks carry a ``<title>``, which browsers show as a tooltip.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NUM_COLOURS = 8
+MAX_DOTS = 100
+_MARKERS = "osD^vPX*"
+_SVG = "http://www.w3.org/2000/svg"
+_TEXT, _GRID = "#010101", "#020202"
+_SERIES = [f"#0301{index:02x}" for index in range(NUM_COLOURS)]
+_VARIABLES = {_TEXT: "var(--text)", _GRID: "var(--line)"} | {
+    colour: f"var(--s{index})" for index, colour in enumerate(_SERIES)
+}
+_WIDTH_IN = 3.5
+_STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.size": 9,
+    "text.color": _TEXT,
+    "axes.edgecolor": _GRID,
+    "axes.labelcolor": _TEXT,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": _GRID,
+    "ytick.color": _GRID,
+    "xtick.labelcolor": _TEXT,
+    "ytick.labelcolor": _TEXT,
+    "grid.color": _GRID,
+    "grid.linewidth": 0.5,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One clip's value, and what its tooltip says."""
+
+    value: float
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One run's values of one metric. ``letter`` marks the run, ``colour`` counts from 0."""
+
+    letter: str
+    colour: int
+    dots: Sequence[Dot]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One run in the plane: quality with its interval (NaN: none) over bitrate or speed."""
+
+    letter: str
+    colour: int
+    title: str
+    x: float
+    y: float
+    low: float = math.nan
+    high: float = math.nan
+
+
+def distribution(series: Sequence[Series], label: str) -> str:
+    """SVG of the values of one metric, one line per run: box of the quartiles, median, dots.
+
+    Whiskers reach from the 5th to the 95th percentile. Of more than :data:`MAX_DOTS` clips, that
+    many are drawn, at evenly spaced ranks.
+    """
+    title = f"Distribution of {label}"
+    with _figure(title, 0.6 + 0.3 * len(series), left_in=0.25) as (figure, axes):
+        titles: dict[str, list[str]] = {}
+        for line, one in enumerate(reversed(series)):
+            if one.dots:
+                titles[f"dots{line}"] = _draw_values(axes, one, line, f"dots{line}")
+        axes.set_ylim(-0.6, len(series) - 0.4)
+        axes.set_yticks(range(len(series)), [one.letter for one in reversed(series)])
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel(_plain(label))
+        axes.grid(axis="x")
+        axes.spines["left"].set_visible(False)
+        return _svg(figure, title, titles)
+
+
+def _draw_values(axes: Axes, series: Series, line: int, gid: str) -> list[str]:
+    values = np.array([dot.value for dot in series.dots])
+    p5, p25, median, p75, p95 = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
+    colour = _SERIES[series.colour % NUM_COLOURS]
+    box: dict[str, Any] = {"med": median, "q1": p25, "q3": p75, "whislo": p5, "whishi": p95}
+    line_style = {"color": colour, "linewidth": 1.2}
+    axes.bxp(
+        [box],
+        positions=[line],
+        widths=0.5,
+        orientation="horizontal",
+        showfliers=False,
+        boxprops=line_style,
+        whiskerprops=line_style,
+        capprops=line_style,
+        medianprops={"color": _TEXT, "linewidth": 1.6},
+        manage_ticks=False,
+    )
+    shown = sorted(series.dots, key=lambda dot: dot.value)
+    if len(shown) > MAX_DOTS:
+        picks = np.linspace(0, len(shown) - 1, MAX_DOTS).round().astype(int)
+        shown = [shown[pick] for pick in picks]
+    jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(shown))
+    heights = [line + offset for offset in jitter]
+    marks = axes.scatter(
+        [dot.value for dot in shown], heights, s=12, color=colour, alpha=0.65, linewidths=0
+    )
+    marks.set_gid(gid)
+    return [dot.title for dot in shown]
+
+
+def plane(
+    points: Sequence[Point], frontier: Sequence[Point], x_label: str, y_label: str, title: str
+) -> str:
+    """SVG of runs over a logarithmic x, with intervals; ``frontier`` is joined by steps."""
+    with _figure(title, 2.5, left_in=0.62) as (figure, axes):
+        axes.set_xscale("log")
+        axes.set_xlim(*_span([point.x for point in points]))
+        titles: dict[str, list[str]] = {}
+        for index, point in enumerate(points):
+            titles[f"point{index}"] = [point.title]
+            _draw_point(axes, point, f"point{index}")
+        if len(frontier) > 1:
+            along = sorted(frontier, key=lambda point: point.x)
+            xs, ys = [point.x for point in along], [point.y for point in along]
+            axes.step(xs, ys, where="post", color=_TEXT, linewidth=1, linestyle="--", zorder=1)
+        _decades(axes, [point.x for point in points])
+        axes.margins(y=0.14)
+        axes.set_xlabel(_plain(x_label))
+        axes.set_ylabel(_plain(y_label))
+        axes.grid()
+        return _svg(figure, title, titles)
+
+
+def _draw_point(axes: Axes, point: Point, gid: str) -> None:
+    colour = _SERIES[point.colour % NUM_COLOURS]
+    if not math.isnan(point.low):
+        reach = [[max(0.0, point.y - point.low)], [max(0.0, point.high - point.y)]]
+        axes.errorbar([point.x], [point.y], yerr=reach, color=colour, capsize=3, linewidth=1.2)
+    marker = _MARKERS[point.colour % len(_MARKERS)]
+    axes.scatter([point.x], [point.y], s=42, color=colour, marker=marker, zorder=3).set_gid(gid)
+    axes.annotate(
+        point.letter,
+        (point.x, point.y),
+        xytext=(6, 5),
+        textcoords="offset points",
+        fontweight="bold",
+    )
+
+
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    """Ends of a logarithmic axis with room beside the marks."""
+    low, high = min(values), max(values)
+    room = max(1.3, (high / low) ** 0.12)
+    return low / room, high * room
+
+
+def _decades(axes: Axes, values: Sequence[float]) -> None:
+    """Plain numbers at 1, 2 and 5 times the powers of ten that the values span."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    low, high = math.floor(math.log10(min(values))) - 1, math.ceil(math.log10(max(values))) + 1
+    ticks = [step * 10.0**power for power in range(low, high + 1) for step in (1, 2, 5)]
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+@contextmanager
+def _figure(title: str, height_in: float, left_in: float) -> Iterator[tuple[Figure, Axes]]:
+    """A figure of the report's width and its axes; margins are fixed, for a fitted layout takes
+    half of the time of the report. ``title`` keeps ids of different drawings apart."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    style: Any = {**_STYLE, "svg.hashsalt": title}
+    with rc_context(style):
+        figure = Figure(figsize=(_WIDTH_IN, height_in))
+        figure.patch.set_visible(False)
+        left, bottom = left_in / _WIDTH_IN, 0.45 / height_in
+        width, height = (_WIDTH_IN - left_in - 0.15) / _WIDTH_IN, (height_in - 0.53) / height_in
+        axes = figure.add_axes((left, bottom, width, height))
+        axes.patch.set_visible(False)
+        yield figure, axes
+
+
+def _svg(figure: Figure, label: str, titles: dict[str, list[str]]) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    root = ElementTree.fromstring(buffer.getvalue())
+    for metadata in root.findall(f"{{{_SVG}}}metadata"):
+        root.remove(metadata)
+    by_id = {element.get("id"): element for element in root.iter()}
+    for gid, texts in titles.items():
+        _add_titles(by_id[gid], texts)
+    root.set("role", "img")
+    root.set("aria-label", _printable(label))
+    ElementTree.register_namespace("", _SVG)
+    ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+    return _themed(_own_ids(ElementTree.tostring(root, encoding="unicode")))
+
+
+def _add_titles(group: ElementTree.Element, texts: Sequence[str]) -> None:
+    marks = list(group.iter(f"{{{_SVG}}}use"))
+    for mark, text in zip(marks, texts, strict=True):
+        ElementTree.SubElement(mark, f"{{{_SVG}}}title").text = _printable(text)
+
+
+def _own_ids(svg: str) -> str:
+    """Keep ids that the drawing refers to; others would be repeated by the next drawing."""
+    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', svg))
+    return re.sub(r' id="([^"]*)"', lambda hit: hit[0] if hit[1] in used else "", svg)
+
+
+def _themed(svg: str) -> str:
+    for colour, variable in _VARIABLES.items():
+        svg = svg.replace(colour, variable)
+    return svg
+
+
+def _plain(text: str) -> str:
+    """Text whose letters the bundled font has: matplotlib measures with it."""
+    return "".join(one if one < "\u0100" or one in "↑↓" else "?" for one in _printable(text))
+
+
+def _printable(text: str) -> str:
+    return "".join(letter for letter in text if letter.isprintable())

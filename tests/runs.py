@@ -1,0 +1,80 @@
+"""Run folders with chosen scores: ``scores.parquet`` and ``manifest.json``, nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from snac_eval.reports.frames import SCORE_COLUMNS
+
+Column = Sequence[float | str]
+HARDWARE = {"machine": "x86_64", "system": "Linux 6.1", "cpu": "Test CPU", "cores": 2}
+
+
+def write_run(
+    folder: Path,
+    scores: Mapping[str, Column],
+    codec: str = "codec",
+    speakers: Sequence[str] = (),
+    clips: Sequence[str] = (),
+    fingerprints: Mapping[str, str] | None = None,
+    corpus: Sequence[str] = (),
+    **manifest: Any,  # noqa: ANN401 - whatever the test wants the manifest to say
+) -> Path:
+    """A run of one score per clip and metric; text such as ``error: why`` is a missing score."""
+    length = max(map(len, scores.values()))
+    clips = clips or [f"clip{index:03d}" for index in range(length)]
+    known = {name: f"{name};v=1" for name in [*scores, *corpus]} | dict(fingerprints or {})
+    rows = [
+        [
+            *("id", codec, "data", clip, speakers[index] if speakers else "", "speech", name),
+            *_score(column[index]),
+            known[name],
+        ]
+        for name, column in scores.items()
+        for index, clip in enumerate(clips[: len(column)])
+    ]
+    content = {
+        "snac_eval": "0.1.0",
+        "state": "finished",
+        "run_id": "id",
+        "codec": {
+            "card": {"name": codec},
+            "fingerprint": codec,
+            "device": "cpu",
+            "cpu_threads": 1,
+        },
+        "dataset": {"name": "data"},
+        "clips": {clip: f"sha-{clip}" for clip in clips},
+        "metrics": known,
+        "versions": {"python": "3.11"},
+        "hardware": HARDWARE,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    frame = pd.DataFrame(rows, columns=SCORE_COLUMNS).astype({"value": "float64"})
+    frame.to_parquet(folder / "scores.parquet", index=False)
+    (folder / "manifest.json").write_text(json.dumps(content | manifest), encoding="utf-8")
+    return folder
+
+
+def noisy(mean: float, spread: float, count: int = 40, seed: int = 0) -> list[float]:
+    """Seeded scores around a mean."""
+    return list(map(float, np.random.default_rng(seed).normal(mean, spread, count)))
+
+
+def shifted(values: Sequence[float], by: float, spread: float, seed: int = 1) -> list[float]:
+    """The same clips, each moved by about ``by``, on average by exactly that."""
+    noise = np.random.default_rng(seed).normal(0, spread, len(values))
+    return list(map(float, np.asarray(values) + by + noise - noise.mean()))
+
+
+def _score(value: float | str) -> list[object]:
+    if isinstance(value, str):
+        status, _, reason = value.partition(": ")
+        return [float("nan"), status, reason]
+    return [value, "ok", ""]
