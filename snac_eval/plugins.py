@@ -102,11 +102,21 @@ def metric(name: str) -> AnyMetric:
 
 
 def require_metric(name: str) -> AnyMetric:
-    """The metric, and what it needs is installed: raises UsageError, with the extra, otherwise."""
+    """The metric, with all that it needs: a metric may have a method ``prepare`` that gets weights.
+
+    Raises UsageError, with the extra to install, or WeightsUnavailable.
+    """
     found = metric(name)
     base, _ = split_options(name)
     require_extra(f"metric '{base}'", _group("snac_eval.metrics")[base])
+    if (prepare := getattr(found, "prepare", None)) is not None:
+        prepare()
     return found
+
+
+def scores_dataset(metric: AnyMetric) -> bool:
+    """Whether the metric scores all clips together and has no value per clip."""
+    return hasattr(metric, "score_corpus") or hasattr(metric, "finish")
 
 
 READY = "ready"
