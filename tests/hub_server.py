@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,10 @@ def serve_hub(repository: str, folder: Path, commit: str = COMMIT) -> Iterator[s
             self._answer(with_body=True)
 
         def _answer(self, with_body: bool) -> None:
+            if self.path.startswith(f"/api/models/{repository}/"):
+                files = [{"rfilename": path.name} for path in folder.iterdir()]
+                self._send(json.dumps({"id": repository, "sha": commit, "siblings": files}))
+                return
             revision, _, name = self.path.removeprefix(prefix).partition("/")
             file = folder / name
             if not self.path.startswith(prefix) or not file.is_file():
@@ -42,6 +47,13 @@ def serve_hub(repository: str, folder: Path, commit: str = COMMIT) -> Iterator[s
             self.end_headers()
             if with_body:
                 self.wfile.write(body)
+
+        def _send(self, text: str) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             return

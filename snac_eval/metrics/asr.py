@@ -5,8 +5,8 @@ Wav2Vec 2.0 (Baevski et al., NeurIPS 2020; English, trained on LibriSpeech), as 
 letter by letter without a language model. ``jiwer`` counts word edits against the clip's own
 transcript. Both texts are put in capitals, and all but letters, apostrophes and spaces left out.
 A clip's rate is edits over its words, so that insertions may lift it above 100; a run's mean is
-over clips, not over words. What the recogniser gets wrong in the clips themselves is included: compare
-with model ``pcm_16bit``.
+over clips, not over words. It includes what the recogniser gets wrong in the clips themselves:
+compare with model ``pcm_16bit``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 
 from snac_eval.audio import RESAMPLER
 from snac_eval.metrics.base import SPEECH_ONLY, PreparedPair, Undefined, fingerprint, is_silent
-from snac_eval.metrics.hub import HubModel
+from snac_eval.metrics.hub import HubModel, quiet_transformers
 from snac_eval.types import MetricInfo, Reconstruction, Score
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def transcribe(signal: Signal) -> str:
     features = processor(np.array(signal), sampling_rate=RATE, return_tensors="pt")
     with torch.inference_mode():
         letters = model(features.input_values).logits.argmax(dim=-1)
-    return str(processor.batch_decode(letters)[0])
+    return str(processor.batch_decode(letters, skip_special_tokens=True)[0])
 
 
 def _scored(reconstruction: Reconstruction) -> Signal:
@@ -117,7 +117,6 @@ def _fingerprint() -> str:
 
 @cache
 def _recogniser() -> tuple[Any, Any]:
-    import transformers
-
+    transformers = quiet_transformers()
     processor = transformers.Wav2Vec2Processor.from_pretrained(MODEL.folder)
     return processor, transformers.Wav2Vec2ForCTC.from_pretrained(MODEL.folder).eval()

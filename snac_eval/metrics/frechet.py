@@ -24,7 +24,7 @@ import numpy as np
 
 from snac_eval.audio import RESAMPLER
 from snac_eval.metrics.base import ALL_DOMAINS, PreparedPair, Undefined, fingerprint
-from snac_eval.metrics.hub import HubModel
+from snac_eval.metrics.hub import HubModel, quiet_transformers
 from snac_eval.types import MetricInfo, Reconstruction, Score
 
 if TYPE_CHECKING:
@@ -137,7 +137,6 @@ def _fingerprint() -> str:
 
 @cache
 def _model() -> tuple[Any, Any]:
-    import transformers
-
+    transformers = quiet_transformers()
     extractor = transformers.ClapFeatureExtractor.from_pretrained(MODEL.folder)
     return extractor, transformers.ClapAudioModelWithProjection.from_pretrained(MODEL.folder).eval()

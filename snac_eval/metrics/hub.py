@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from snac_eval.audio import file_sha256
 from snac_eval.errors import WeightsUnavailable
@@ -71,6 +72,14 @@ class HubModel:
         except LocalEntryNotFoundError:
             return None
         return Path(found) if _weights(Path(found)) is not None else None
+
+
+def quiet_transformers() -> Any:  # noqa: ANN401 - transformers' models are typed as Any
+    """The library, which draws no bars of its own: a run has one."""
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    return transformers
 
 
 def _weights(folder: Path) -> Path | None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from snac_eval.audio import RESAMPLER
 from snac_eval.metrics.base import SPEECH_ONLY, PairMetric, Undefined, fingerprint
-from snac_eval.metrics.hub import HubModel
+from snac_eval.metrics.hub import HubModel, quiet_transformers
 from snac_eval.types import MetricInfo
 
 if TYPE_CHECKING:
@@ -87,7 +87,6 @@ def _fingerprint() -> str:
 
 @cache
 def _model() -> tuple[Any, Any]:
-    import transformers
-
+    transformers = quiet_transformers()
     extractor = transformers.AutoFeatureExtractor.from_pretrained(MODEL.folder)
     return extractor, transformers.WavLMForXVector.from_pretrained(MODEL.folder).eval()
