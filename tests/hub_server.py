@@ -27,8 +27,12 @@ def serve_hub(repository: str, folder: Path, commit: str = COMMIT) -> Iterator[s
 
         def _answer(self, with_body: bool) -> None:
             if self.path.startswith(f"/api/models/{repository}/"):
-                files = [{"rfilename": path.name} for path in folder.iterdir()]
-                self._send(json.dumps({"id": repository, "sha": commit, "siblings": files}))
+                tree = [
+                    {"type": "file", "path": path.name, "oid": "0", "size": path.stat().st_size}
+                    for path in folder.iterdir()
+                ]
+                info = {"id": repository, "sha": commit, "siblings": []}
+                self._send(json.dumps(tree if "/tree/" in self.path else info))
                 return
             revision, _, name = self.path.removeprefix(prefix).partition("/")
             file = folder / name

@@ -19,6 +19,7 @@ from snac_eval.plugins import dataset_card
 from snac_eval.types import Dataset, DatasetRequest
 from tests.cli.helpers import run_process, scores
 from tests.conftest import tone
+from tests.dataset_hub import COMMIT, serve_dataset
 
 datasets = pytest.importorskip("datasets", reason="needs the extra hf")
 if not hasattr(datasets, "load_dataset"):
@@ -154,6 +155,27 @@ def test_no_such_split_is_one_line(tmp_path: Path, split: str) -> None:
         open_hf(f"{save(tmp_path / 'repo')}:{split}")
     assert "\n" not in str(caught.value)
     assert split in str(caught.value)
+
+
+def test_from_the_hub_then_from_the_cache(tmp_path: Path) -> None:
+    repo = save(tmp_path / "repo")
+    run = ["run", "--model", "pcm_8bit", "--dataset", "hf:owner/name:test", "--limit", "2"]
+    run += ["--metrics", "si_sdr", "--workers", "0", "--quiet"]
+
+    def go(name: str, **environment: str) -> list[float]:
+        environment["HF_HOME"] = str(tmp_path / "home")
+        done = run_process(*run, "--output", tmp_path / name, **environment)
+        assert done.returncode == 0, done.stderr
+        return list(scores(tmp_path / name)["value"])
+
+    with serve_dataset("owner/name", repo) as endpoint:
+        online = go("online", HF_ENDPOINT=endpoint)
+    assert len(online) == 2
+    assert go("offline", HF_HUB_OFFLINE="1") == online
+    manifest = json.loads((tmp_path / "offline" / "manifest.json").read_text())
+    assert manifest["dataset"]["name"] == f"hf:owner/name:test@{COMMIT[:12]}"
+    assert f"revision {COMMIT}" in manifest["notes"]
+    assert any("the hub did not answer" in note for note in manifest["notes"])
 
 
 def test_offline_without_a_cache_is_one_line(tmp_path: Path) -> None:
