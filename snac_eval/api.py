@@ -96,8 +96,11 @@ def load_dataset(
 
 
 def load_metric(name: str) -> AnyMetric:
-    """A metric; one of two waveforms has ``score_pair(reference, estimate, sample_rate)``."""
-    return plugins.metric(name)
+    """A metric; one of two waveforms has ``score_pair(reference, estimate, sample_rate)``.
+
+    Raises UsageError where it needs an extra that is not installed.
+    """
+    return plugins.require_metric(name)
 
 
 def _folder(output: str | Path | None) -> AbstractContextManager[str | Path]:

@@ -11,39 +11,52 @@ from snac_eval.types import CodecCard, MetricInfo
 
 
 def list_codecs(card_dirs: Sequence[Path] = ()) -> str:
-    """One line per codec card: name, bitrate, sample rate, what it is."""
+    """One line per codec card: name, bitrate, sample rate, state here, what it is."""
     cards = [plugins.codec_card(name, card_dirs) for name in plugins.codec_names(card_dirs)]
     return _columns(
-        ["codec", "bitrate", "sample rate", "description"],
-        [[card.name, _bitrate(card), _rate(card.sample_rate), card.description] for card in cards],
+        ["codec", "bitrate", "sample rate", "state", "description"],
+        [
+            [
+                card.name,
+                _bitrate(card),
+                _rate(card.sample_rate),
+                plugins.codec_state(card),
+                card.description,
+            ]
+            for card in cards
+        ],
     )
 
 
 def list_datasets(card_dirs: Sequence[Path] = ()) -> str:
-    """One line per dataset card: name, domain, licence, what it is."""
+    """One line per dataset card: name, domain, licence, state here, what it is."""
     cards = [plugins.dataset_card(name, card_dirs) for name in plugins.dataset_names(card_dirs)]
     return _columns(
-        ["dataset", "domain", "licence", "description"],
-        [[card.name, card.domain, card.licence, card.description] for card in cards],
+        ["dataset", "domain", "licence", "state", "description"],
+        [
+            [card.name, card.domain, card.licence, plugins.dataset_state(card), card.description]
+            for card in cards
+        ],
     )
 
 
 def list_metrics() -> str:
-    """One line per metric: name, unit, which way is better, range, domains, what it is."""
-    infos = [plugins.metric(name).info for name in plugins.metric_names()]
+    """One line per metric: name, unit, which way is better, range, domains, rate, state here, what
+    it is."""
+    names = plugins.metric_names()
     return _columns(
-        ["metric", "unit", "better", "range", "domains", "rate", "description"],
-        [_metric_row(info) for info in infos],
+        ["metric", "unit", "better", "range", "domains", "rate", "state", "description"],
+        [_metric_row(plugins.metric(name).info, plugins.metric_state(name)) for name in names],
     )
 
 
-def _metric_row(info: MetricInfo) -> list[str]:
+def _metric_row(info: MetricInfo, state: str) -> list[str]:
     better = {True: "higher", False: "lower", None: "-"}[info.higher_is_better]
     low, high = info.value_range
     domains = "all" if len(info.domains) == 3 else ", ".join(sorted(info.domains))
     rate = _rate(info.sample_rate) if info.sample_rate else "clip's"
     span = f"{low:g}..{high:g}"
-    return [info.name, info.unit or "-", better, span, domains, rate, info.description]
+    return [info.name, info.unit or "-", better, span, domains, rate, state, info.description]
 
 
 def _bitrate(card: CodecCard) -> str:

@@ -175,11 +175,16 @@ class Plan:
     def clip_metrics(self, clip: Clip) -> tuple[str, ...]:
         """Names of the metrics that score this clip one by one (corpus metrics score them all)."""
         names = self.domain_metrics[clip.domain]
-        return tuple(name for name in names if not hasattr(self.metrics[name], "score_corpus"))
+        return tuple(name for name in names if not plugins.scores_dataset(self.metrics[name]))
+
+    def partial_metrics(self, clip: Clip) -> tuple[str, ...]:
+        """Names of the metrics of all clips together that look at this clip's audio."""
+        names = self.domain_metrics[clip.domain]
+        return tuple(name for name in names if hasattr(self.metrics[name], "finish"))
 
     def corpus_metrics(self) -> tuple[str, ...]:
         """Names of the metrics that score all clips together."""
-        return tuple(name for name, one in self.metrics.items() if hasattr(one, "score_corpus"))
+        return tuple(name for name, one in self.metrics.items() if plugins.scores_dataset(one))
 
     def pending(self, stored: Mapping[str, Mapping[str, Score]]) -> list[Job]:
         """What is left to do. Errors are tried again: a killed worker may have been bad luck."""
@@ -189,7 +194,7 @@ class Plan:
             have = stored.get(key, {})
             missing = tuple(
                 name
-                for name in self.clip_metrics(clip)
+                for name in (*self.clip_metrics(clip), *self.partial_metrics(clip))
                 if _is_missing(have, self.fingerprint(name))
             )
             if missing:
@@ -210,6 +215,9 @@ class Plan:
                     "domain": clip.domain,
                     "duration_s": clip.duration_s,
                     "metrics": {name: self.fingerprint(name) for name in self.clip_metrics(clip)},
+                    "partials": {
+                        name: self.fingerprint(name) for name in self.partial_metrics(clip)
+                    },
                 }
                 for clip in self.clips
             ],
@@ -323,7 +331,7 @@ def _metrics_by_domain(chosen: Sequence[str]) -> dict[Domain, tuple[str, ...]]:
     # the default set leaves it out there.
     for name in chosen:
         if name != DEFAULT:
-            plugins.metric(name)
+            plugins.require_metric(name)
     return {
         domain: _merge([defaults if name == DEFAULT else (name,) for name in chosen or (DEFAULT,)])
         for domain, defaults in DEFAULT_METRICS.items()

@@ -11,12 +11,16 @@ snac_eval.metrics    metric name                           class without argumen
 snac_eval.cards      any                                   package whose folder holds cards
 ==================== ===================================== =====================================
 
-Nothing is imported before it is asked for.
+Nothing is imported before it is asked for. An entry point that needs an optional extra says so:
+``module:object [extra]``. What may lack something besides (weights, a corpus, a folder) has a
+function ``state``, in the codec's or the loader's module, called with the card, or as the metric's
+method: what ``snac-eval list`` shows in a few words, empty where it is ready.
 """
 
 from __future__ import annotations
 
 import difflib
+import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -27,6 +31,7 @@ from typing import Any, TypeVar, cast
 
 from snac_eval import cards
 from snac_eval.errors import UnknownNameError, UsageError
+from snac_eval.extras import missing_extra, require_extra
 from snac_eval.types import (
     AnyMetric,
     Codec,
@@ -75,7 +80,10 @@ def open_codec(request: CodecRequest) -> Codec | ReconstructionSource:
 
 
 def open_dataset(request: DatasetRequest) -> Dataset:
-    """Clips of the dataset, by the card's loader."""
+    """Clips of the dataset, by the card's loader. Raises UsageError where its extra is missing."""
+    entry = _group("snac_eval.datasets").get(request.card.loader)
+    if entry is not None:
+        require_extra(f"dataset '{request.card.name}'", entry)
     load = _load("snac_eval.datasets", request.card.loader, "dataset loader")
     return cast(Dataset, load(request))
 
@@ -91,6 +99,56 @@ def metric(name: str) -> AnyMetric:
     if options:
         _check_options(make, base, options)
     return cast(AnyMetric, make(**options))
+
+
+def require_metric(name: str) -> AnyMetric:
+    """The metric, with all that it needs: a metric may have a method ``prepare`` that gets weights.
+
+    Raises UsageError, with the extra to install, or WeightsUnavailable.
+    """
+    found = metric(name)
+    base, _ = split_options(name)
+    require_extra(f"metric '{base}'", _group("snac_eval.metrics")[base])
+    if (prepare := getattr(found, "prepare", None)) is not None:
+        prepare()
+    return found
+
+
+def scores_dataset(metric: AnyMetric) -> bool:
+    """Whether the metric scores all clips together and has no value per clip."""
+    return hasattr(metric, "score_corpus") or hasattr(metric, "finish")
+
+
+READY = "ready"
+
+
+def codec_state(card: CodecCard) -> str:
+    """``ready``, or what the codec lacks here: an extra, weights, a folder."""
+    return _state("snac_eval.codecs", card.family, "codec family", card)
+
+
+def dataset_state(card: DatasetCard) -> str:
+    """``ready``, or what the dataset lacks here: an extra, a download, a local folder."""
+    return _state("snac_eval.datasets", card.loader, "dataset loader", card)
+
+
+def metric_state(name: str) -> str:
+    """``ready``, or what the metric lacks here: an extra, weights."""
+    if (missing := missing_extra(_group("snac_eval.metrics")[name])) is not None:
+        return missing.state
+    state = getattr(metric(name), "state", None)
+    return (state() if state is not None else "") or READY
+
+
+def _state(group: str, name: str, what: str, card: CodecCard | DatasetCard) -> str:
+    entry = _pick(name, _group(group), what, "")
+    if (missing := missing_extra(entry)) is not None:
+        return missing.state
+    try:
+        state = getattr(importlib.import_module(entry.module), "state", None)
+    except ImportError as error:
+        return f"cannot be loaded: {error}"
+    return (state(card) if state is not None else "") or READY
 
 
 def split_options(name: str) -> tuple[str, dict[str, int]]:

@@ -26,7 +26,7 @@ from snac_eval.errors import OutputError, StoreError
 from snac_eval.types import Codes, Score, Timing
 
 FILE_NAME = "store.sqlite"
-_SCHEMA_VERSION = "2"
+_SCHEMA_VERSION = "3"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS reconstructions (
@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS reconstructions (
 );
 CREATE TABLE IF NOT EXISTS scores (
     key TEXT NOT NULL, fingerprint TEXT NOT NULL,
-    value REAL, status TEXT NOT NULL, reason TEXT NOT NULL,
+    value REAL, status TEXT NOT NULL, reason TEXT NOT NULL, detail BLOB NOT NULL,
     PRIMARY KEY (key, fingerprint)
 );
 """
@@ -125,17 +125,17 @@ class Store:
     def put_scores(self, key: str, scores: Mapping[str, Score]) -> None:
         """Keep all scores of one reconstruction, by metric fingerprint, in one transaction."""
         rows = [
-            (key, fingerprint, score.value, score.status, score.reason)
+            (key, fingerprint, score.value, score.status, score.reason, score.detail)
             for fingerprint, score in scores.items()
         ]
         with self._errors():
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)", rows)
+            self._db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?)", rows)
             self._db.execute("COMMIT")
 
     def scores(self, keys: Iterable[str]) -> dict[str, dict[str, Score]]:
         """Reconstruction key to metric fingerprint to score, for those that exist."""
-        query = "SELECT fingerprint, value, status, reason FROM scores WHERE key = ?"
+        query = "SELECT fingerprint, value, status, reason, detail FROM scores WHERE key = ?"
         with self._errors():
             return {
                 key: {row[0]: Score(*row[1:]) for row in self._db.execute(query, (key,))}

@@ -270,11 +270,15 @@ class Reconstruction:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A value, or the reason why there is none. Never a sentinel."""
+    """A value, or the reason why there is none. Never a sentinel.
+
+    ``detail`` is what a metric of the whole dataset keeps of one clip, which has no value then.
+    """
 
     value: float | None
     status: Status = "ok"
     reason: str = ""
+    detail: bytes = b""
 
     @classmethod
     def ok(cls, value: float) -> Score:
@@ -282,6 +286,11 @@ class Score:
         if not math.isfinite(value):
             return cls(None, "error", f"the metric returned {value}")
         return cls(float(value))
+
+    @classmethod
+    def partial(cls, detail: bytes) -> Score:
+        """One clip's part of a score that all clips have together."""
+        return cls(None, detail=detail)
 
     @classmethod
     def undefined(cls, reason: str) -> Score:
@@ -342,6 +351,18 @@ class CorpusMetric(Protocol):
         """One score for the whole dataset."""
 
 
+class AudioCorpusMetric(Protocol):
+    """A score of many clips together, from their waveforms. ``score`` runs in a worker process."""
+
+    info: MetricInfo
+
+    def score(self, reconstruction: Reconstruction) -> Score:
+        """What is to be kept of one clip, as ``Score.partial``; or why there is nothing."""
+
+    def finish(self, details: Sequence[bytes]) -> Score:
+        """One score for the whole dataset, from what was kept."""
+
+
 class CodecMetric(Protocol):
     """A score of one clip that needs the codec again. Runs where the codec runs."""
 
@@ -351,4 +372,4 @@ class CodecMetric(Protocol):
         """``codes`` are the clip's, ``seed`` is what they are decoded with."""
 
 
-AnyMetric = Metric | CodesMetric | CorpusMetric | CodecMetric
+AnyMetric = Metric | CodesMetric | CorpusMetric | AudioCorpusMetric | CodecMetric

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,14 @@ def serve_hub(repository: str, folder: Path, commit: str = COMMIT) -> Iterator[s
             self._answer(with_body=True)
 
         def _answer(self, with_body: bool) -> None:
+            if self.path.startswith(f"/api/models/{repository}/"):
+                tree = [
+                    {"type": "file", "path": path.name, "oid": "0", "size": path.stat().st_size}
+                    for path in folder.iterdir()
+                ]
+                info = {"id": repository, "sha": commit, "siblings": []}
+                self._send(json.dumps(tree if "/tree/" in self.path else info))
+                return
             revision, _, name = self.path.removeprefix(prefix).partition("/")
             file = folder / name
             if not self.path.startswith(prefix) or not file.is_file():
@@ -42,6 +51,13 @@ def serve_hub(repository: str, folder: Path, commit: str = COMMIT) -> Iterator[s
             self.end_headers()
             if with_body:
                 self.wfile.write(body)
+
+        def _send(self, text: str) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             return

@@ -26,6 +26,11 @@ def load(request: CodecRequest) -> ReconstructionSource:
     return source
 
 
+def state(card: CodecCard) -> str:
+    """What ``snac-eval list`` shows of it."""
+    return f"needs local folder ({card.name}:DIR)"
+
+
 class FilesSource:
     """Reads reconstructions below ``root``. Each folder is listed once, when first needed."""
 

@@ -38,6 +38,12 @@ def load(request: CodecRequest) -> LyraCodec:
     return LyraCodec(request)
 
 
+def state(card: CodecCard) -> str:
+    """What ``snac-eval list`` shows of it."""
+    there = all((_folder() / name).is_file() for name in _FILES)
+    return "" if there else "needs weights (download)"
+
+
 class LyraCodec:
     """Lyra v2 at one number of codebooks.
 
@@ -145,7 +151,7 @@ class LyraCodec:
         return tuple((folder / name).read_bytes() for name in _FILES)
 
     def _download(self) -> Path:
-        folder = cache_dir() / "lyra_v2"
+        folder = _folder()
         digests = self.card.options["sha256"]
         ways_out = "give a folder that holds the file with --weights"
         with only_one("lyra_v2"):
@@ -153,6 +159,10 @@ class LyraCodec:
                 url = f"{self.card.options['url']}/{name}"
                 fetch(url, f"sha256:{digests[name]}", folder, False, ways_out)
         return folder
+
+
+def _folder() -> Path:
+    return cache_dir() / "lyra_v2"
 
 
 def _frames(waveform: Waveform) -> Iterator[NDArray[np.float32]]:

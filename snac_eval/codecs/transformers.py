@@ -25,8 +25,9 @@ import numpy as np
 
 from snac_eval import audio
 from snac_eval.codecs.checks import check_input, require_extra
+from snac_eval.codecs.snac.weights import weights_state
 from snac_eval.errors import CheckpointError, CodecError
-from snac_eval.types import CodecRequest, Codes, Waveform
+from snac_eval.types import CodecCard, CodecRequest, Codes, Waveform
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,6 +58,11 @@ def dac(request: CodecRequest) -> DacCodec:
 def mimi(request: CodecRequest) -> MimiCodec:
     """Entry point of the codec family ``mimi``."""
     return MimiCodec(request)
+
+
+def state(card: CodecCard) -> str:
+    """What ``snac-eval list`` shows of these families."""
+    return weights_state(card)
 
 
 class TransformersCodec(ABC):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from snac_eval.audio import make_clip
 from snac_eval.errors import DatasetError, UsageError
-from snac_eval.types import Clip, Dataset, DatasetRequest
+from snac_eval.types import Clip, Dataset, DatasetCard, DatasetRequest
 
 
 def load(request: DatasetRequest) -> Dataset:
@@ -32,6 +32,11 @@ def load(request: DatasetRequest) -> Dataset:
     version = file.parents[1].name
     suffix = f"@{version}" if version.startswith("cv-corpus-") else ""
     return Dataset(f"{request.card.name}:{language}/{split}{suffix}", request.card, clips)
+
+
+def state(card: DatasetCard) -> str:
+    """What ``snac-eval list`` shows of it."""
+    return "needs local folder (--data-root)"
 
 
 def _find(language: str, split: str, request: DatasetRequest) -> Path:

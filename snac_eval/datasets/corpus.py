@@ -40,7 +40,7 @@ from typing import Any
 from snac_eval.audio import clip_list_digest, make_clip
 from snac_eval.download import archive_name, cache_dir, fetch, only_one, unpack
 from snac_eval.errors import DatasetError, UsageError
-from snac_eval.types import Clip, Dataset, DatasetRequest
+from snac_eval.types import Clip, Dataset, DatasetCard, DatasetRequest
 
 UNVERIFIED = "unverified"
 
@@ -63,6 +63,15 @@ def load(request: DatasetRequest) -> Dataset:
     clips = tuple(_clip(corpus, root, path, groups, transcripts) for path, groups in matches)
     clips, notes = _only_listed(corpus, base, clips)
     return Dataset(corpus.name, request.card, clips, (*notes, *_notes(corpus, base, clips)))
+
+
+def state(card: DatasetCard) -> str:
+    """What ``snac-eval list`` shows of it: whether the default split is in the cache."""
+    corpus = _Corpus(DatasetRequest(card))
+    if _find(corpus) is not None:
+        return ""
+    by_hand = any("url" not in archive for archive in corpus.archives)
+    return "needs local folder (--data-root)" if by_hand else "needs download"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from snac_eval.audio import AUDIO_SUFFIXES, make_clip
 from snac_eval.errors import DatasetError, UsageError
-from snac_eval.types import DOMAINS, Clip, Dataset, DatasetRequest, Domain
+from snac_eval.types import DOMAINS, Clip, Dataset, DatasetCard, DatasetRequest, Domain
 
 
 def load(request: DatasetRequest) -> Dataset:
@@ -28,6 +28,11 @@ def load(request: DatasetRequest) -> Dataset:
     if not clips:
         raise DatasetError(f"{root}: holds no audio files ({', '.join(sorted(AUDIO_SUFFIXES))})")
     return Dataset(f"folder:{root.resolve().name}", request.card, _unique_ids(clips))
+
+
+def state(card: DatasetCard) -> str:
+    """What ``snac-eval list`` shows of it."""
+    return f"needs local folder ({card.name}:PATH)"
 
 
 def audio_files(root: Path) -> list[Path]:

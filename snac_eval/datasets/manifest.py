@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from snac_eval.audio import make_clip
 from snac_eval.errors import DatasetError, UsageError
-from snac_eval.types import DOMAINS, Clip, Dataset, DatasetRequest, Domain
+from snac_eval.types import DOMAINS, Clip, Dataset, DatasetCard, DatasetRequest, Domain
 
 COLUMNS = ("path", "id", "speaker", "domain", "transcript", "start", "duration")
 
@@ -28,6 +28,11 @@ def load(request: DatasetRequest) -> Dataset:
     file = Path(request.argument).expanduser()
     clips = read_manifest(file, request.card.domain)
     return Dataset(f"manifest:{file.stem}", request.card, clips)
+
+
+def state(card: DatasetCard) -> str:
+    """What ``snac-eval list`` shows of it."""
+    return f"needs local file ({card.name}:FILE)"
 
 
 def read_manifest(file: Path, default_domain: Domain = "general") -> tuple[Clip, ...]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
@@ -233,6 +234,17 @@ def parts(
         if is_silent(other):
             raise Undefined(f"the estimate is silent in part {index + 1} of {count}")
         yield one, other
+
+
+@contextmanager
+def numpy_seeded(seed: int) -> Iterator[None]:
+    """Seed NumPy's global generator, which some packages draw from, and restore it after."""
+    state = np.random.get_state()
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(state)
 
 
 def fingerprint(name: str, *packages: str, **settings: object) -> str:

@@ -9,14 +9,16 @@ not silent. ESTOI adds a little noise: NumPy's global generator is seeded for it
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from snac_eval.audio import RESAMPLER
-from snac_eval.metrics.base import SPEECH_ONLY, PairMetric, Undefined, fingerprint
+from snac_eval.metrics.base import (
+    SPEECH_ONLY,
+    PairMetric,
+    Undefined,
+    fingerprint,
+    numpy_seeded,
+)
 from snac_eval.types import MetricInfo
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ class _Stoi(PairMetric):
 
         if len(reference) < SHORTEST_S * sample_rate:
             raise Undefined(f"too short for STOI, which needs {SHORTEST_S} s of speech")
-        with warnings.catch_warnings(), _seeded():
+        with warnings.catch_warnings(), numpy_seeded(SEED):
             # pystoi answers 1e-5 with this warning where it has no score.
             warnings.filterwarnings("error", "Not enough STFT frames", RuntimeWarning)
             try:
@@ -73,13 +75,3 @@ class Estoi(_Stoi):
 
     def __init__(self) -> None:
         super().__init__("estoi", "extended short-time objective intelligibility", extended=True)
-
-
-@contextmanager
-def _seeded() -> Iterator[None]:
-    state = np.random.get_state()
-    np.random.seed(SEED)
-    try:
-        yield
-    finally:
-        np.random.set_state(state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,20 +81,32 @@ def load_frames(store: Store) -> RunFrames:
     snapshot = store.snapshot()
     if snapshot is None:
         raise StoreError(f"{store.path}: holds no run yet; start one with snac-eval run")
-    scores = _scores(store, snapshot)
+    stored = store.scores(clip["key"] for clip in snapshot["clips"])
+    scores = _scores(stored, snapshot)
     codes, durations_s = _codes(store, snapshot)
     return RunFrames(
         codec=snapshot["codec"],
         dataset=snapshot["dataset"],
         num_clips=len(snapshot["clips"]),
         scores=scores,
-        summary=_summary(scores, snapshot, codes, durations_s),
+        summary=_summary(scores, snapshot, _Corpus(stored, codes, durations_s)),
         streams=_streams(snapshot, codes, durations_s),
     )
 
 
-def _scores(store: Store, snapshot: dict[str, Any]) -> pd.DataFrame:
-    stored = store.scores(clip["key"] for clip in snapshot["clips"])
+_Stored = Mapping[str, Mapping[str, Score]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Corpus:
+    """What metrics of the whole dataset are computed from."""
+
+    stored: _Stored
+    codes: Sequence[Codes]
+    durations_s: Sequence[float]
+
+
+def _scores(stored: _Stored, snapshot: dict[str, Any]) -> pd.DataFrame:
     rows = []
     for clip in snapshot["clips"]:
         have = stored[clip["key"]]
@@ -126,13 +138,12 @@ def _codes(store: Store, snapshot: dict[str, Any]) -> tuple[list[Codes], list[fl
 def _summary(
     scores: pd.DataFrame,
     snapshot: dict[str, Any],
-    codes: Sequence[Codes],
-    durations_s: Sequence[float],
+    corpus: _Corpus,
 ) -> pd.DataFrame:
     rows = []
     for name in snapshot["metrics"]:
         if name in snapshot["corpus_metrics"]:
-            statistics = _corpus_statistics(name, codes, durations_s)
+            statistics = _corpus_statistics(name, snapshot, corpus)
         else:
             statistics = _clip_statistics(scores[scores["metric"] == name])
         info = plugins.metric(name).info
@@ -152,14 +163,31 @@ def _clip_statistics(rows: pd.DataFrame) -> list[float]:
     return [*counts, float(values.mean()), interval.low, interval.high, *map(float, quantiles)]
 
 
-def _corpus_statistics(
-    name: str, codes: Sequence[Codes], durations_s: Sequence[float]
-) -> list[float]:
-    if not codes:
-        return [0, 0, 0, *[math.nan] * 6]
-    score: Score = plugins.metric(name).score_corpus(codes, durations_s)  # type: ignore[union-attr]
-    counts = [len(codes) if score.status == one else 0 for one in ("ok", "undefined", "error")]
+def _corpus_statistics(name: str, snapshot: dict[str, Any], corpus: _Corpus) -> list[float]:
+    metric: Any = plugins.metric(name)
+    if hasattr(metric, "finish"):
+        parts = list(_partials(name, snapshot, corpus.stored))
+        details = [one.detail for one in parts if one.status == "ok"]
+        score = metric.finish(details) if details else Score.undefined("no clip has a part in it")
+        num_clips = len(details)
+    else:
+        parts, num_clips = [], len(corpus.codes)
+        if not num_clips:
+            return [0, 0, 0, *[math.nan] * 6]
+        score = metric.score_corpus(corpus.codes, corpus.durations_s)
+    counts = [
+        (num_clips if score.status == status else 0)
+        + sum(one.status == status for one in parts if status != "ok")
+        for status in ("ok", "undefined", "error")
+    ]
     return [*counts, math.nan if score.value is None else score.value, *[math.nan] * 5]
+
+
+def _partials(name: str, snapshot: dict[str, Any], stored: _Stored) -> Iterator[Score]:
+    for clip in snapshot["clips"]:
+        fingerprint = clip["partials"].get(name)
+        if fingerprint is not None and fingerprint in stored[clip["key"]]:
+            yield stored[clip["key"]][fingerprint]
 
 
 def _streams(

@@ -312,7 +312,7 @@ def _some(clips: Sequence[str], limit: int = 5) -> str:
 def clip_table(runs: Sequence[ReportRun], order: Sequence[str]) -> Table:
     """Every clip's scores, worst first; one row per clip and run."""
     names = [name for name, row in metric_rows(runs).items() if row["n_ok"] or row["n_error"]]
-    names = [name for name in names if not hasattr(plugins.metric(name), "score_corpus")]
+    names = [name for name in names if not plugins.scores_dataset(plugins.metric(name))]
     found = metric_rows(runs)
     tables = {run.label: _pivot(run.frames.scores, names) for run in runs}
     rows = [

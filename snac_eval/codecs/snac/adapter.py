@@ -10,8 +10,9 @@ import numpy as np
 
 from snac_eval.audio import file_sha256
 from snac_eval.codecs.checks import check_input
+from snac_eval.codecs.snac.weights import weights_state
 from snac_eval.errors import CodecError
-from snac_eval.types import CodecRequest, Codes, Waveform
+from snac_eval.types import CodecCard, CodecRequest, Codes, Waveform
 
 if TYPE_CHECKING:
     from snac_eval.codecs.snac.model import SNAC, SNACConfig
@@ -24,6 +25,11 @@ _IMPLEMENTATION = "1"
 def load(request: CodecRequest) -> SnacCodec:
     """Entry point of the codec family ``snac``."""
     return SnacCodec(request)
+
+
+def state(card: CodecCard) -> str:
+    """What ``snac-eval list`` shows of it."""
+    return weights_state(card)
 
 
 class SnacCodec:

@@ -52,6 +52,16 @@ def find_weights(name_or_dir: str | Path, revision: str | None = None) -> Weight
     return _from_hub(name, revision)
 
 
+def weights_state(card: CodecCard) -> str:
+    """``needs weights ...`` unless the card's weights are bundled or in the hub's cache."""
+    if (data_dir("codecs") / card.weights / CONFIG_FILE).is_file():
+        return ""
+    revision = card.revision or None
+    if any(_cached(card.weights, name, revision) for name in WEIGHT_FILES):
+        return ""
+    return "needs weights (hub)"
+
+
 def _published(name: str) -> CodecCard | None:
     card = data_dir("codecs") / f"{name}.toml"
     if "/" in name or not card.is_file():

@@ -1,0 +1,251 @@
+"""``hf:REPO[@REVISION][:CONFIG]:SPLIT[:COLUMN]``: audio datasets of the Hugging Face hub.
+
+The package ``datasets`` (extra ``hf``) streams the rows; each clip's own bytes go into the cache
+with a list of what is there, so that a run repeats, offline too. Only as many are fetched as
+``--limit`` asks for. REPO may also be a local folder that ``datasets`` can load. Of three parts the
+middle one is a configuration where the dataset has one of that name, else the split. COLUMN is the
+first audio column unless told; clips with a speaker's or a transcript's column count as speech.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from snac_eval.audio import AUDIO_SUFFIXES, file_sha256, make_clip
+from snac_eval.download import cache_dir, only_one
+from snac_eval.errors import DatasetError, UsageError
+from snac_eval.files import write_file, write_text
+from snac_eval.progress import track
+from snac_eval.types import Clip, Dataset, DatasetRequest, Domain
+
+SPEAKER_COLUMNS = ("speaker_id", "speaker", "client_id")
+TEXT_COLUMNS = ("text", "transcript", "transcription", "sentence", "normalized_text")
+_INDEX = "clips.json"
+_USAGE = "--dataset hf:REPO[:CONFIG]:SPLIT[:COLUMN], e.g. hf:openslr/librispeech_asr:clean:test"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What was asked for. ``middle`` is a configuration or a split, where only REPO is certain."""
+
+    repository: str
+    revision: str
+    config: str
+    split: str
+    column: str
+    middle: str = ""
+
+    @classmethod
+    def parse(cls, argument: str) -> Source:
+        """Raises UsageError unless there are two to four parts."""
+        head, *rest = argument.split(":")
+        repository, _, revision = head.partition("@")
+        if not repository or not 1 <= len(rest) <= 3 or not rest[-1]:
+            raise UsageError(f"dataset 'hf:{argument}' names no split: {_USAGE}")
+        if len(rest) == 1:
+            return cls(repository, revision, "", rest[0], "")
+        if len(rest) == 2:
+            return cls(repository, revision, "", rest[1], "", middle=rest[0])
+        return cls(repository, revision, *rest)
+
+    def with_configs(self, configs: Sequence[str]) -> Source:
+        """The middle part put where it belongs."""
+        if not self.middle:
+            return self
+        if self.middle in configs:
+            return replace(self, config=self.middle, middle="")
+        return replace(self, split=self.middle, column=self.split, middle="")
+
+    @property
+    def is_local(self) -> bool:
+        return Path(self.repository).expanduser().is_dir()
+
+
+def load(request: DatasetRequest) -> Dataset:
+    """Clips in the dataset's order; the first ``request.first`` of them where that is not 0.
+
+    Raises UsageError for a name without a split, DatasetError where it cannot be had.
+    """
+    source = Source.parse(request.argument)
+    folder = cache_dir() / "hf" / _safe(source.repository)
+    with only_one(f"hf-{_safe(source.repository)}"):
+        revision, notes = _revision(source, folder)
+        place = folder / revision[:12] / _safe(request.argument.partition(":")[2])
+        listed = _Listed.read(place / _INDEX)
+        if listed is None or not (listed.complete or 0 < request.first <= len(listed.rows)):
+            listed = _fetch(source, revision, place, request)
+    rows = listed.rows[: request.first or None]
+    clips = tuple(_clip(row, place) for row in rows)
+    name = f"hf:{request.argument.replace('@' + source.revision, '', 1)}@{revision[:12]}"
+    return Dataset(name, request.card, clips, (f"revision {revision}", *notes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What the cache holds of one split: rows as written, and whether that is all of it."""
+
+    rows: list[dict[str, str]]
+    complete: bool
+
+    @classmethod
+    def read(cls, file: Path) -> _Listed | None:
+        if not file.is_file():
+            return None
+        try:
+            known = json.loads(file.read_text(encoding="utf-8"))
+            return cls(known["clips"], known["complete"])
+        except (ValueError, KeyError) as error:
+            raise DatasetError(f"{file}: is damaged; remove its folder to fetch it anew") from error
+
+
+# Which revision, asked of the hub; of the cache where the hub does not answer.
+
+
+def _revision(source: Source, folder: Path) -> tuple[str, tuple[str, ...]]:
+    if source.is_local:
+        return _local_revision(Path(source.repository).expanduser()), ()
+    if re.fullmatch("[0-9a-f]{40}", source.revision):
+        return source.revision, ()
+    ref = folder / f"ref_{_safe(source.revision or 'main')}"
+    try:
+        revision = _ask_hub(source)
+    except Exception as error:
+        if not ref.is_file():
+            raise _unavailable(source, error) from error
+        return ref.read_text().strip(), ("the hub did not answer: the revision is the cache's",)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(ref, revision + "\n")
+    return revision, ()
+
+
+def _ask_hub(source: Source) -> str:
+    from huggingface_hub import HfApi, constants
+
+    if constants.HF_HUB_OFFLINE:
+        raise ConnectionError("HF_HUB_OFFLINE is set")
+    found = HfApi().dataset_info(source.repository, revision=source.revision or None, timeout=20)
+    return str(found.sha)
+
+
+def _local_revision(folder: Path) -> str:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    lines = [f"{path.relative_to(folder).as_posix()} {file_sha256(path)}" for path in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:40]
+
+
+# The rows.
+
+
+def _fetch(source: Source, revision: str, place: Path, request: DatasetRequest) -> _Listed:
+    try:
+        stream, column = _open(source, revision)
+        wanted = islice(stream, request.first or None)
+        shown = track(wanted, f"fetching {source.repository}", "clip", request.show_progress)
+        place.mkdir(parents=True, exist_ok=True)
+        rows = [_keep(index, row, column, place) for index, row in enumerate(shown)]
+    except DatasetError:
+        raise
+    except Exception as error:
+        raise _unavailable(source, error) from error
+    complete = not request.first or len(rows) < request.first
+    listing = {"revision": revision, "complete": complete, "clips": rows}
+    write_text(place / _INDEX, json.dumps(listing, indent=1, ensure_ascii=False) + "\n")
+    return _Listed(rows, complete)
+
+
+def _open(source: Source, revision: str) -> tuple[Iterator[Mapping[str, Any]], str]:
+    """Rows with the audio's bytes or path, and the audio's column."""
+    datasets = _library()
+    pinned = None if source.is_local else revision
+    name = str(Path(source.repository).expanduser()) if source.is_local else source.repository
+    if source.middle:
+        source = source.with_configs(datasets.get_dataset_config_names(name, revision=pinned))
+    stream = datasets.load_dataset(
+        name, source.config or None, split=source.split, streaming=True, revision=pinned
+    )
+    features: Mapping[str, Any] = stream.features or next(iter(stream.take(1)), {})
+    column = _column(source, features)
+    if isinstance(features[column], datasets.Audio):
+        # Its own type, even undecoded, wants a decoder that needs CUDA or a system FFmpeg.
+        path = datasets.Value("string")
+        in_files = stream.info.builder_name == "audiofolder"
+        plain = path if in_files else {"bytes": datasets.Value("binary"), "path": path}
+        stream = stream.cast_column(column, plain)
+    return iter(stream), column
+
+
+def _library() -> Any:  # noqa: ANN401
+    # By its name alone a type checker takes our own folder of cards for it.
+    return importlib.import_module("datasets")
+
+
+def _column(source: Source, features: Mapping[str, Any]) -> str:
+    datasets = _library()
+    names = list(features)
+    audio = [name for name in names if isinstance(features[name], datasets.Audio)]
+    found = source.column or next((name for name in [*audio, "audio"] if name in names), "")
+    if found not in names:
+        what = f"no column '{found}'" if found else "no audio column"
+        raise DatasetError(
+            f"hf:{source.repository}: has {what}; name one of {', '.join(names)} at the end:"
+            f" hf:{source.repository}:{source.config}:{source.split}:COLUMN"
+        )
+    return found
+
+
+def _keep(index: int, row: Mapping[str, Any], column: str, place: Path) -> dict[str, str]:
+    cell = row[column]
+    audio = {"path": cell} if _is_audio_file(cell) else cell
+    if not isinstance(audio, Mapping) or not {"bytes", "path"} & set(audio):
+        raise DatasetError(f"row {index}: column '{column}' holds no audio; name another column")
+    original = str(audio.get("path") or "")
+    suffix = Path(original).suffix.lower()
+    name = f"{index:06d}{suffix if suffix in AUDIO_SUFFIXES else '.audio'}"
+    content: bytes = _download(original) if audio.get("bytes") is None else audio["bytes"]
+    write_file(place / name, lambda file: file.write_bytes(content))
+    return {
+        "file": name,
+        "id": "-".join(filter(None, (f"{index:06d}", _safe(Path(original).stem)))),
+        "speaker": _first(row, SPEAKER_COLUMNS),
+        "transcript": _first(row, TEXT_COLUMNS),
+    }
+
+
+def _is_audio_file(cell: object) -> bool:
+    return isinstance(cell, str) and Path(cell).suffix.lower() in AUDIO_SUFFIXES
+
+
+def _download(address: str) -> bytes:
+    with importlib.import_module("fsspec").open(address, "rb") as file:
+        content: bytes = file.read()
+    return content
+
+
+def _first(row: Mapping[str, Any], columns: Sequence[str]) -> str:
+    return next((str(row[one]) for one in columns if row.get(one) not in (None, "")), "")
+
+
+def _clip(row: Mapping[str, str], place: Path) -> Clip:
+    domain: Domain = "speech" if row["speaker"] or row["transcript"] else "general"
+    known = {key: row[key] for key in ("id", "speaker", "transcript")}
+    return make_clip(place / row["file"], place, domain=domain, **known)
+
+
+def _safe(text: str) -> str:
+    return re.sub(r"[^\w.-]+", "--", text).strip("-.")
+
+
+def _unavailable(source: Source, error: Exception) -> DatasetError:
+    detail = " ".join(str(error).split())[:200] or type(error).__name__
+    return DatasetError(
+        f"hf:{source.repository}: cannot be read from the hub or the cache ({detail}); check the"
+        " name and the connection, or give a local folder of the same layout as REPO"
+    )

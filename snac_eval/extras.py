@@ -1,0 +1,70 @@
+"""Optional extras: which of them an entry point needs, and what of those is not installed.
+
+An entry point names its extras as the packaging standard has it, ``module:object [extra]``; what an
+extra brings stands in the metadata of the distribution that declares it, a third party's alike.
+Nothing is imported to find out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, PackageNotFoundError, requires, version
+
+from packaging.requirements import Requirement
+
+from snac_eval.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class MissingExtra:
+    """An extra of a distribution, and the packages of it that are not there or are too old."""
+
+    distribution: str
+    extra: str
+    packages: tuple[str, ...]
+
+    @property
+    def state(self) -> str:
+        """As the lists show it."""
+        return f"needs extra {self.extra}"
+
+    @property
+    def remedy(self) -> str:
+        """What to do, for an error message."""
+        return f"{', '.join(self.packages)}: pip install '{self.distribution}[{self.extra}]'"
+
+
+def missing_extra(entry: EntryPoint) -> MissingExtra | None:
+    """The first extra of the entry point that is not wholly installed; None: all there."""
+    distribution = entry.dist.name if entry.dist is not None else "snac-eval"
+    for extra in entry.extras:
+        if packages := _missing(distribution, extra):
+            return MissingExtra(distribution, extra, packages)
+    return None
+
+
+def require_extra(what: str, entry: EntryPoint) -> None:
+    """Raise UsageError, which says which extra brings it, unless ``what`` can work here."""
+    if (missing := missing_extra(entry)) is not None:
+        raise UsageError(f"{what} needs {missing.remedy}")
+
+
+@cache
+def _missing(distribution: str, extra: str) -> tuple[str, ...]:
+    wanted = [Requirement(line) for line in requires(distribution) or ()]
+    return tuple(
+        str(one.name)
+        for one in wanted
+        if one.marker is not None
+        and one.marker.evaluate({"extra": extra})
+        and not one.marker.evaluate({"extra": ""})
+        and not _is_there(one)
+    )
+
+
+def _is_there(wanted: Requirement) -> bool:
+    try:
+        return wanted.specifier.contains(version(wanted.name), prereleases=True)
+    except PackageNotFoundError:
+        return False

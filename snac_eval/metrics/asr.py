@@ -1,0 +1,122 @@
+"""Word error rate: how much of what is said a recogniser still understands, in percent.
+
+Wav2Vec 2.0 (Baevski et al., NeurIPS 2020; English, trained on LibriSpeech), as transformers runs
+``facebook/wav2vec2-base-960h`` (extra ``wer``), transcribes the estimate at 16 kHz, mixed to mono,
+letter by letter without a language model. ``jiwer`` counts word edits against the clip's own
+transcript. Both texts are put in capitals, and all but letters, apostrophes and spaces left out.
+A clip's rate is edits over its words, so that insertions may lift it above 100; a run's mean is
+over clips, not over words. It includes what the recogniser gets wrong in the clips themselves:
+compare with model ``pcm_16bit``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from snac_eval.audio import RESAMPLER
+from snac_eval.metrics.base import SPEECH_ONLY, PreparedPair, Undefined, fingerprint, is_silent
+from snac_eval.metrics.hub import HubModel, quiet_transformers
+from snac_eval.types import MetricInfo, Reconstruction, Score
+
+if TYPE_CHECKING:
+    from snac_eval.metrics.base import Signal
+
+RATE = 16000
+SHORTEST_S = 0.1
+MODEL = HubModel("facebook/wav2vec2-base-960h", "SNAC_EVAL_WER_WEIGHTS")
+
+
+class WordErrorRate:
+    """Word error rate in percent, 0 and up, lower is better."""
+
+    imports = ("torch", "transformers", "jiwer")
+
+    def __init__(self) -> None:
+        self.info = MetricInfo(
+            name="word_error_rate",
+            description="words that a recogniser gets wrong (wav2vec 2.0, English)",
+            unit="%",
+            higher_is_better=False,
+            value_range=(0.0, math.inf),
+            domains=SPEECH_ONLY,
+            sample_rate=RATE,
+            fingerprint=_fingerprint(),
+        )
+
+    def state(self) -> str:
+        """What ``snac-eval list`` shows of it."""
+        return MODEL.state
+
+    def prepare(self) -> None:
+        """Get the weights. Raises WeightsUnavailable."""
+        _ = MODEL.folder
+        self.info = replace(self.info, fingerprint=_fingerprint())
+
+    def score(self, reconstruction: Reconstruction) -> Score:
+        """Undefined without a transcript, outside of speech, and for silence."""
+        clip = reconstruction.clip
+        if clip.domain not in self.info.domains:
+            return Score.undefined(f"word_error_rate is defined for speech; this is {clip.domain}")
+        wanted = normalised(clip.transcript)
+        if not wanted:
+            return Score.undefined("the clip has no transcript")
+        try:
+            estimate = _scored(reconstruction)
+        except Undefined as reason:
+            return Score.undefined(str(reason))
+        import jiwer
+
+        return Score.ok(100 * float(jiwer.wer(wanted, normalised(transcribe(estimate)))))
+
+
+def normalised(text: str) -> str:
+    """Capitals, apostrophes and single spaces: ``it's—Fine!`` is ``IT'S FINE``."""
+    return " ".join(re.sub(r"[^A-Z' ]+", " ", text.upper().replace("’", "'")).split())
+
+
+def transcribe(signal: Signal) -> str:
+    """What the recogniser hears in float32 ``[time]`` at 16 kHz."""
+    import torch
+
+    processor, model = _recogniser()
+    features = processor(np.array(signal), sampling_rate=RATE, return_tensors="pt")
+    with torch.inference_mode():
+        letters = model(features.input_values).logits.argmax(dim=-1)
+    return str(processor.batch_decode(letters, skip_special_tokens=True)[0])
+
+
+def _scored(reconstruction: Reconstruction) -> Signal:
+    pair = PreparedPair(reconstruction.reference, reconstruction.estimate)
+    pair.check()
+    estimate: Signal = pair.at(RATE, mono=True)[1].samples[0]
+    if is_silent(estimate):
+        raise Undefined("the estimate is silent")
+    if len(estimate) < SHORTEST_S * RATE:
+        raise Undefined(f"too short to recognise words, which needs {SHORTEST_S} s")
+    return estimate
+
+
+def _fingerprint() -> str:
+    return fingerprint(
+        "word_error_rate",
+        "transformers",
+        "jiwer",
+        model=MODEL.repository,
+        weights=MODEL.digest,
+        rate=RATE,
+        resampler=RESAMPLER,
+        v=1,
+    )
+
+
+@cache
+def _recogniser() -> tuple[Any, Any]:
+    transformers = quiet_transformers()
+    processor = transformers.Wav2Vec2Processor.from_pretrained(MODEL.folder)
+    return processor, transformers.Wav2Vec2ForCTC.from_pretrained(MODEL.folder).eval()

@@ -1,0 +1,142 @@
+"""Fréchet audio distance: how far a codec's outputs as a whole are from the clips as a whole.
+
+Kilgour et al., Interspeech 2019: both sides are embedded, a Gaussian is fitted to each cloud, and
+the squared Fréchet distance between the two is ``|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))``.
+The embedding is LAION-CLAP (Wu et al., ICASSP 2023), found by Gui et al. (ICASSP 2024) to follow
+perception better than the first one did, as transformers runs ``laion/clap-htsat-unfused`` (extra
+``fad``): one vector for every 10 s at 48 kHz, mixed to mono; what is left over counts as one if it
+is the whole clip or lasts at least a second. Covariances divide by N - 1.
+
+One number for a dataset, and biased upwards where there are few vectors: compare codecs on the same
+clips only, and take hundreds of clips or more.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from snac_eval.audio import RESAMPLER
+from snac_eval.metrics.base import ALL_DOMAINS, PreparedPair, Undefined, fingerprint
+from snac_eval.metrics.hub import HubModel, quiet_transformers
+from snac_eval.types import MetricInfo, Reconstruction, Score
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from snac_eval.metrics.base import Signal
+
+RATE = 48000
+WINDOW_S = 10.0
+SHORTEST_REST_S = 1.0
+MODEL = HubModel("laion/clap-htsat-unfused", "SNAC_EVAL_FAD_WEIGHTS")
+
+
+class FadClap:
+    """Fréchet audio distance over CLAP embeddings of all clips, 0 and up, lower is better."""
+
+    imports = ("torch", "transformers")
+
+    def __init__(self) -> None:
+        self.info = MetricInfo(
+            name="fad_clap",
+            description="Fréchet audio distance of all clips together (CLAP embeddings)",
+            unit="",
+            higher_is_better=False,
+            value_range=(0.0, math.inf),
+            domains=ALL_DOMAINS,
+            sample_rate=RATE,
+            fingerprint=_fingerprint(),
+        )
+
+    def state(self) -> str:
+        """What ``snac-eval list`` shows of it."""
+        return MODEL.state
+
+    def prepare(self) -> None:
+        """Get the weights. Raises WeightsUnavailable."""
+        _ = MODEL.folder
+        self.info = replace(self.info, fingerprint=_fingerprint())
+
+    def score(self, reconstruction: Reconstruction) -> Score:
+        """No value: the clip's embeddings ``[side, window, dimension]``, for :meth:`finish`."""
+        pair = PreparedPair(reconstruction.reference, reconstruction.estimate)
+        try:
+            pair.check()
+        except Undefined as reason:
+            return Score.undefined(str(reason))
+        sides = [one.samples[0] for one in pair.at(RATE, mono=True)]
+        buffer = io.BytesIO()
+        np.save(buffer, np.stack([embed(side) for side in sides]).astype(np.float32))
+        return Score.partial(buffer.getvalue())
+
+    def finish(self, details: Sequence[bytes]) -> Score:
+        """The distance over all clips; undefined for fewer than two embeddings."""
+        arrays = [np.load(io.BytesIO(detail), allow_pickle=False) for detail in details]
+        if sum(array.shape[1] for array in arrays) < 2:
+            return Score.undefined("a Fréchet distance needs at least two clips")
+        reference, estimate = np.concatenate(arrays, axis=1).astype(np.float64)
+        return Score.ok(frechet_distance(reference, estimate))
+
+
+def frechet_distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Squared Fréchet distance of Gaussians fitted to two clouds ``[points, dimensions]``."""
+    shift = one.mean(axis=0) - other.mean(axis=0)
+    first, second = (np.atleast_2d(np.cov(cloud, rowvar=False)) for cloud in (one, other))
+    # S1 S2 and S1^(1/2) S2 S1^(1/2) have the same eigenvalues; those of the latter stay real.
+    root = _root(first)
+    shared = np.sqrt(np.clip(np.linalg.eigvalsh(root @ second @ root), 0, None)).sum()
+    distance = shift @ shift + np.trace(first) + np.trace(second) - 2 * shared
+    return max(0.0, float(distance))
+
+
+def _root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    values, vectors = np.linalg.eigh(matrix)
+    return np.asarray((vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T)
+
+
+def embed(signal: Signal) -> NDArray[np.float64]:
+    """CLAP embeddings ``[window, dimension]`` of float32 ``[time]`` at 48 kHz."""
+    import torch
+
+    extractor, model = _model()
+    vectors = []
+    for window in _windows(signal):
+        features = extractor(np.array(window), sampling_rate=RATE, return_tensors="pt")
+        with torch.inference_mode():
+            vectors.append(model(**features).audio_embeds[0].double().numpy())
+    return np.stack(vectors)
+
+
+def _windows(signal: Signal) -> Iterator[Signal]:
+    length = int(WINDOW_S * RATE)
+    for start in range(0, len(signal), length):
+        window = signal[start : start + length]
+        if start == 0 or len(window) >= SHORTEST_REST_S * RATE:
+            yield window
+
+
+def _fingerprint() -> str:
+    return fingerprint(
+        "fad_clap",
+        "transformers",
+        model=MODEL.repository,
+        weights=MODEL.digest,
+        window_s=WINDOW_S,
+        rate=RATE,
+        resampler=RESAMPLER,
+        v=1,
+    )
+
+
+@cache
+def _model() -> tuple[Any, Any]:
+    transformers = quiet_transformers()
+    extractor = transformers.ClapFeatureExtractor.from_pretrained(MODEL.folder)
+    return extractor, transformers.ClapAudioModelWithProjection.from_pretrained(MODEL.folder).eval()
