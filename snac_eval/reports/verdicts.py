@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from xml.etree import ElementTree
@@ -14,6 +12,8 @@ from tabulate import tabulate
 
 from snac_eval.reports.compare import Comparison, Difference, Frontier, Ranking, TellingClip
 from snac_eval.reports.gate import GateResult, MetricCheck
+from snac_eval.reports.markup import NOT_IN_XML
+from snac_eval.reports.markup import markdown_text as _text
 from snac_eval.reports.scored import metric_info
 from snac_eval.reports.tables import format_value
 from snac_eval.stats import MIN_CLUSTERS
@@ -22,9 +22,6 @@ _WORST_FIRST = ("regression", "not comparable", "inconclusive", "passed", "not t
 _FEW_SPEAKERS = (
     f"The clips are of fewer than {MIN_CLUSTERS} known speakers: what is shown holds for these."
 )
-_NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# Not the underscore, which is no markup inside a word; of a link, only what makes it one.
-_SPECIAL = re.compile(r"([\\`*|]|(?<=\])\()")
 
 
 def comparison_markdown(result: Comparison, num_clips: int = 5) -> str:
@@ -278,11 +275,5 @@ def _table(rows: Sequence[Mapping[str, str]]) -> str:
     return str(tabulate(cells, headers=columns, tablefmt="pipe", disable_numparse=True))
 
 
-def _text(text: str) -> str:
-    """Text that Markdown and HTML show as it is, on one line."""
-    one_line = " ".join(_NOT_IN_XML.sub("?", text).split())
-    return _SPECIAL.sub(r"\\\1", html.escape(one_line, quote=False))
-
-
 def _xml(text: str) -> str:
-    return _NOT_IN_XML.sub("?", text)
+    return NOT_IN_XML.sub("?", text)

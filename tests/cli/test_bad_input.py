@@ -75,7 +75,7 @@ def test_corrupt_store(audio_dir: Path, tmp_path: Path, capsys: pytest.CaptureFi
     store.write_bytes(b"garbage" * 1000)
     capsys.readouterr()
     assert "--overwrite" in _refused(capsys, *run)
-    assert main(["table", str(tmp_path / "run")]) == 2
+    assert main(["report", str(tmp_path / "run")]) == 2
     assert "damaged store" in capsys.readouterr().err
     assert _run(*run, "--overwrite") == 0
 
@@ -100,7 +100,9 @@ def test_weights_of_another_model(
 
 def test_table_of_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["table", str(tmp_path)]) == 2
-    assert "no run here" in capsys.readouterr().err
+    assert "manifest.json: cannot be read" in capsys.readouterr().err
+    assert main(["table"]) == 2
+    assert "name at least one run folder" in capsys.readouterr().err
 
 
 def _hours_by_header(path: Path, hours: float, sample_rate: int = 16000) -> None:
