@@ -204,7 +204,8 @@ class Codec(Protocol):
 
     ``fingerprint`` names implementation, configuration and weights: equal fingerprints give equal
     codes. ``device`` is where it computes: ``cpu``, ``cuda`` or ``mps``. An adapter whose attribute
-    ``can_drop_streams`` is true emits and decodes no more than the streams of its request's card.
+    ``can_drop_streams`` is true emits and decodes no more than the streams of its request's card;
+    one with weights may have ``num_parameters``, how many it runs with.
     """
 
     card: CodecCard

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from tabulate import tabulate
@@ -16,6 +17,7 @@ from snac_eval.reports.markup import latex_text, markdown_text, one_line
 
 GridFormat = Literal["md", "latex", "txt"]
 NOTHING = "–"
+_COLUMNS_ABREAST = 7
 _MINUS = re.compile(r"^-(?=\d)")
 
 
@@ -92,34 +94,52 @@ def _tabulated(
 
 
 def _latex(grid: Grid) -> str:
-    columns = len(grid.header)
-    lines = [r"\toprule", _latex_row(grid.header)]
-    lines += [_latex_row(grid.units)] if any(grid.units) else []
-    for block in grid.blocks:
-        lines.append(r"\midrule")
-        if block.title:
-            title = rf"\textit{{{latex_text(block.title)}}}"
-            lines.append(rf"\multicolumn{{{columns}}}{{@{{}}l@{{}}}}{{{title}}} \\")
-        lines += [" & ".join(map(_latex_cell, row)) + r" \\" for row in block.rows]
-    lines.append(r"\bottomrule")
     notes = [latex_text(note) + r"\par" for note in grid.notes]
+    panels = [
+        line for start, stop in _panels(len(grid.header)) for line in _panel(grid, start, stop)
+    ]
     return "\n".join(
         [
             r"% Needs \usepackage{booktabs,graphicx}.",
             r"\begin{table}",
             r"\centering",
             rf"\caption{{{latex_text(grid.caption)}}}",
-            rf"\sbox0{{\begin{{tabular}}{{@{{}}l{'r' * (columns - 1)}@{{}}}}",
-            *lines,
-            r"\end{tabular}}",
-            # A table of many metrics is set smaller rather than into the margin.
-            r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi",
-            *([r"\par\medskip\raggedright\footnotesize"] if notes else []),
+            *panels,
+            *([r"\medskip\raggedright\footnotesize"] if notes else []),
             *notes,
             r"\end{table}",
             "",
         ]
     )
+
+
+def _panels(num_columns: int) -> list[tuple[int, int]]:
+    """Where the columns of each panel start and stop: as few panels as fit a page, equally wide."""
+    rest = num_columns - 1
+    count = max(1, -(-rest // _COLUMNS_ABREAST))
+    bounds = [1 + round(rest * index / count) for index in range(count + 1)]
+    return list(pairwise(bounds))
+
+
+def _panel(grid: Grid, start: int, stop: int) -> list[str]:
+    """A tabular of the first column and these; many are set smaller, not into the margin."""
+    titles, units = ((texts[0], *texts[start:stop]) for texts in (grid.header, grid.units))
+    lines = [_latex_row(titles), *([_latex_row(units)] if any(units) else [])]
+    for block in grid.blocks:
+        lines.append(r"\midrule")
+        if block.title:
+            title = rf"\textit{{{latex_text(block.title)}}}"
+            lines.append(rf"\multicolumn{{{len(titles)}}}{{@{{}}l@{{}}}}{{{title}}} \\")
+        for row in block.rows:
+            lines.append(" & ".join(map(_latex_cell, (row[0], *row[start:stop]))) + r" \\")
+    return [
+        rf"\sbox0{{\begin{{tabular}}{{@{{}}l{'r' * (stop - start)}@{{}}}}",
+        r"\toprule",
+        *lines,
+        r"\bottomrule",
+        r"\end{tabular}}",
+        r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi\par\medskip",
+    ]
 
 
 def _latex_row(texts: Sequence[str]) -> str:

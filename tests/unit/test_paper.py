@@ -228,3 +228,12 @@ def test_latex_compiles_whatever_the_names_are(tmp_path: Path) -> None:
     log = (tmp_path / "paper.log").read_text(encoding="latin-1")
     assert "Overfull \\hbox" not in log
     assert "Missing character" not in log
+
+
+def test_wide_latex_tables_stand_in_panels(tmp_path: Path) -> None:
+    names = [f"metric{index}" for index in range(9)]
+    table = _table(tmp_path, dict.fromkeys(names, MEL), metrics=names)
+    text = paper_text(table, "latex")
+    assert text.count(r"\begin{tabular}{@{}lrrrrr@{}}") == 2
+    assert text.count("codec0 &") == 2
+    assert all(text.count(f"{name} ") == 1 for name in names)

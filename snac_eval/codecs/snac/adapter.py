@@ -52,6 +52,11 @@ class SnacCodec:
         """Load the weights onto the device. Raises WeightsUnavailable or CheckpointError."""
         self._check_config(self._model.config)
 
+    @property
+    def num_parameters(self) -> int:
+        """Parameters of the whole model as it runs, weight normalisation folded in."""
+        return sum(one.numel() for one in self._model.parameters())
+
     def padded_length(self, num_samples: int) -> int:
         """``num_samples`` rounded up to whole frames of the coarsest stream."""
         multiple = self._model.config.pad_multiple

@@ -1,0 +1,118 @@
+"""``table --models`` measures what models are, and types nothing where it cannot."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from snac_eval.cli import main
+from tests.cli.helpers import run_process
+from tests.hub_server import serve_hub
+from tests.unit.test_snac_weights import TINY, save_model
+
+CARD = """name = "tiny"
+family = "snac"
+description = "random"
+sample_rate = 24000
+codebook_sizes = [16, 16]
+# Wrong on purpose: what is printed is measured, not read here.
+frame_rates_hz = [1.0, 2.0]
+nominal_bitrate_bps = 12
+weights = "owner/tiny"
+"""
+
+
+@pytest.fixture
+def cards(tmp_path: Path) -> Path:
+    folder = tmp_path / "cards"
+    (folder / "codecs").mkdir(parents=True)
+    (folder / "codecs" / "tiny.toml").write_text(CARD)
+    return folder
+
+
+def _rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_everything_is_measured(
+    cards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = save_model(tmp_path / "weights")
+    # Weight norm keeps a gain beside each direction; folded, the gains are gone.
+    folded = sum(
+        parameter.numel()
+        for name, parameter in model.named_parameters()
+        if not name.endswith("weight.original0")
+    )
+    table = ["table", "--models", "tiny", "--cards", str(cards)]
+    table += ["--weights", str(tmp_path / "weights")]
+    assert main([*table, "--format", "csv"]) == 0
+    (row,) = _rows(capsys.readouterr().out)
+    hop = TINY.encoder_rates[0] * TINY.encoder_rates[1]
+    rates = [24000 / hop / stride for stride in TINY.vq_strides]
+    assert list(map(float, row["token_rates_hz"].split())) == pytest.approx(rates)
+    assert float(row["bitrate_bps"]) == pytest.approx(4 * sum(rates))
+    assert int(row["num_parameters"]) == folded
+    assert (row["sample_rate"], row["codebook_sizes"]) == ("24000", "16 16")
+    assert main([*table, "--format", "latex"]) == 0
+    assert f"tiny & 24 & {4 * sum(rates) / 1000:.4g} & " in capsys.readouterr().out
+
+
+def test_packets_and_models_without_parameters(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["table", "--models", "opus_6kbps", "pcm_8bit", "--format", "csv"]) == 0
+    opus, pcm = _rows(capsys.readouterr().out)
+    assert float(opus["bitrate_bps"]) == pytest.approx(6000, rel=0.01)
+    assert float(pcm["bitrate_bps"]) == 8 * 48000
+    assert opus["num_parameters"] == opus["token_rates_hz"] == ""
+
+
+def test_of_a_model_of_ours_nothing_is_published(capsys: pytest.CaptureFixture[str]) -> None:
+    models = ["snac_16khz_mini", "snac_16khz_mini@k=2"]
+    assert main(["table", "--models", *models, "--published"]) == 0
+    printed = capsys.readouterr().out
+    assert "12.5 25 50 50 50" in printed
+    assert "Published" not in printed
+
+
+def test_without_weights_nothing_is_typed(tmp_path: Path) -> None:
+    offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    done = run_process("table", "--models", "--published", **offline)
+    assert done.returncode == 0, done.stderr
+    line = next(line for line in done.stdout.splitlines() if line.startswith("| snac_32khz"))
+    assert line.count("needs weights") == 4
+    assert "- snac_32khz needs weights" in done.stdout
+    assert "cannot get config.json of 'hubertsiuzdak/snac_32khz'" in done.stdout
+    published = next(line for line in done.stdout.splitlines() if "SNAC 32 kHz" in line)
+    assert "| 1.9 = |" in " ".join(published.split())
+    assert "10 21 42 83 =" in published
+
+
+def test_weights_from_a_hub_are_measured(cards: Path, tmp_path: Path) -> None:
+    save_model(tmp_path / "hub")
+    with serve_hub("owner/tiny", tmp_path / "hub") as endpoint:
+        where = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "home")}
+        done = run_process("table", "--models", "tiny", "--cards", cards, **where)
+    assert done.returncode == 0, done.stderr
+    assert "needs weights" not in done.stdout
+    assert "1500 3000" in done.stdout
+
+
+def test_flags_that_make_no_sense_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = {
+        "--weights are of one model": ["--models", "--weights", str(tmp_path)],
+        "--metrics are of runs": ["--models", "--metrics", "stoi"],
+        "--weights needs --models": [str(tmp_path), "--weights", str(tmp_path)],
+        "name a codec": ["--models", f"files:{tmp_path}"],
+        "did you mean": ["--models", "snac_24kh"],
+    }
+    for message, arguments in cases.items():
+        capsys.readouterr()
+        assert main(["table", *arguments]) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
