@@ -9,7 +9,7 @@ READY  := $(VENV)/.ready
 DEMO    := snac_16khz_mini opus_6kbps opus_12kbps
 COLUMNS := bitrate,mel_dac_paper,stft_distance,si_sdr,pesq_wb,stoi,visqol_speech,visqol_audio,encode_real_time_factor,decode_real_time_factor
 
-.PHONY: demo test lint bench baseline clean
+.PHONY: demo test lint bench gate clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,10 @@ lint: $(READY)  ## style, types, import order, function length
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_functions.py snac_eval training tools
+
+gate: $(READY)  ## has the bundled model's quality dropped?
+	$(BIN)/snac-eval run --model snac_16khz_mini --dataset demo --output runs/gate --no-html
+	$(BIN)/snac-eval check runs/gate --baseline reports/baselines/demo.json --no-speed
 
 bench: $(READY)  ## speed, as ratios against peers
 	$(BIN)/python -m pytest benchmarks --benchmark-only -o filterwarnings=default

@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 _KERNEL = 7
 _DILATIONS = (1, 3, 9)
+# Numbers of one tile: a few of them together stay in a core's second-level cache.
+_TILE_NUMBERS = 65536
+_SHORTEST_TILE = 256
 
 
 class NoiseSource(Protocol):
@@ -106,6 +109,30 @@ class ResidualUnit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x + self.block(x)  # type: ignore[no-any-return]
 
+    def forward_in_cache(self, x: Tensor) -> Tensor:
+        """The same without gradients, for an ``x`` that fits the cache."""
+        first, dilated, second, pointwise = self.block
+        return pointwise(second(_depthwise(dilated, first(x)))).add_(x)  # type: ignore[no-any-return]
+
+    @property
+    def reach(self) -> int:
+        """How many steps to either side the output depends on."""
+        return int(self.block[1].padding[0])  # type: ignore[index]
+
+
+def _depthwise(conv: nn.Module, x: Tensor) -> Tensor:
+    """A depthwise convolution as shifted sums: a third of the library's time, in the cache."""
+    assert isinstance(conv, nn.Conv1d)
+    if conv.groups != conv.in_channels or conv.bias is None:
+        return conv(x)  # type: ignore[no-any-return]
+    padding, dilation, length = int(conv.padding[0]), int(conv.dilation[0]), x.shape[-1]
+    padded = nn.functional.pad(x, (padding, padding))
+    taps = conv.weight.unbind(-1)
+    total = torch.addcmul(conv.bias[:, None], padded[..., :length], taps[0])
+    for index, tap in enumerate(taps[1:], start=1):
+        total.addcmul_(padded[..., index * dilation : index * dilation + length], tap)
+    return total
+
 
 class NoiseBlock(nn.Module):
     """Adds noise, scaled by a learned linear map of the signal itself."""
@@ -114,8 +141,53 @@ class NoiseBlock(nn.Module):
         super().__init__()
         self.linear = nn.Conv1d(channels, channels, 1, bias=False)
 
-    def forward(self, x: Tensor, noise: NoiseSource) -> Tensor:
-        return torch.addcmul(x, noise(x), self.linear(x))
+    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
+        return torch.addcmul(x, noise, self.linear(x))
+
+
+def _run_units(
+    units: Sequence[ResidualUnit],
+    x: Tensor,
+    noise_block: NoiseBlock | None = None,
+    noise: Tensor | None = None,
+) -> Tensor:
+    """Residual units one after the other, after the noise block if there is one.
+
+    Without gradients on a CPU they work on one tile of time after the other, with as much of the
+    neighbours as they look at, so that nothing between them leaves the cache. Batch items go one
+    by one, for a batch must give what its items give alone.
+    """
+    if torch.is_grad_enabled() or x.device.type != "cpu":
+        if noise_block is not None and noise is not None:
+            x = noise_block(x, noise)
+        for unit in units:
+            x = unit(x)
+        return x
+    out = torch.empty_like(x)
+    for item in range(len(x)):
+        one = slice(item, item + 1)
+        _run_in_tiles(units, x[one], out[one], noise_block, None if noise is None else noise[one])
+    return out
+
+
+def _run_in_tiles(
+    units: Sequence[ResidualUnit],
+    x: Tensor,
+    out: Tensor,
+    noise_block: NoiseBlock | None,
+    noise: Tensor | None,
+) -> None:
+    reach, length = sum(unit.reach for unit in units), x.shape[-1]
+    tile = max(_SHORTEST_TILE, _TILE_NUMBERS // x.shape[1])
+    for start in range(0, length, tile):
+        end = min(length, start + tile)
+        seen = slice(max(0, start - reach), min(length, end + reach))
+        part = x[..., seen]
+        if noise_block is not None and noise is not None:
+            part = noise_block(part, noise[..., seen])
+        for unit in units:
+            part = unit.forward_in_cache(part)
+        out[..., start:end] = part[..., start - seen.start : end - seen.start]
 
 
 class EncoderBlock(nn.Module):
@@ -137,7 +209,8 @@ class EncoderBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.block(x)  # type: ignore[no-any-return]
+        *units, snake, downsample = self.block
+        return downsample(snake(_run_units(units, x)))  # type: ignore[no-any-return, arg-type]
 
 
 class DecoderBlock(nn.Module):
@@ -164,6 +237,8 @@ class DecoderBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, noise: NoiseSource) -> Tensor:
-        for layer in self.block:
-            x = layer(x, noise) if isinstance(layer, NoiseBlock) else layer(x)
-        return x
+        snake, upsample, *rest = self.block
+        x = upsample(snake(x))
+        if not isinstance(rest[0], NoiseBlock):
+            return _run_units(rest, x)  # type: ignore[arg-type]
+        return _run_units(rest[1:], x, rest[0], noise(x))  # type: ignore[arg-type]
