@@ -20,8 +20,8 @@ from snac_eval.engine import Engine, ScoredClip, ScoringTask
 from snac_eval.errors import AudioError, CodecError, SnacEvalError, TooManyFailures, UsageError
 from snac_eval.manifest import write_manifest
 from snac_eval.plan import Job, Plan, RunConfig, clip_seed, make_plan
-from snac_eval.playback import write_html_report
 from snac_eval.progress import Progress
+from snac_eval.report import write_report
 from snac_eval.store import Store, StoredCodes
 from snac_eval.types import (
     Codec,
@@ -78,7 +78,7 @@ def run(config: RunConfig, argv: Sequence[str] = ()) -> RunResult:
                 write_manifest(plan, argv, state=state, started=started, num_computed=len(jobs))
                 frames = _write_reports(store, config)
     if config.html:
-        write_html_report([config.output], config.report_clips, plan=plan)
+        write_report([config.output], num_clips=config.report_clips)
     _refuse_failures(frames, config)
     return RunResult(config.output, frames, len(jobs), plan.notes)
 

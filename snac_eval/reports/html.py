@@ -96,7 +96,8 @@ def page(
     """The page's HTML, at most :data:`MAX_BYTES` long unless its tables alone are longer."""
     context = _context(runs, notes)
     bare = len(_render(context | {"clips": [], "clip_notes": []}).encode())
-    playable = fit(clips, MAX_BYTES - bare - 8_000 * (len(clips) + 1))
+    markup = (4_000 + 5_000 * len(runs)) * (len(clips) + 1)
+    playable = fit(clips, MAX_BYTES - bare - markup)
     context["clips"] = [_shown(runs, clip) for clip in playable]
     context["clip_notes"] = list(_clip_notes(clips, playable))
     return _render(context)
@@ -105,26 +106,31 @@ def page(
 def _context(runs: Sequence[ReportRun], notes: Sequence[str]) -> dict[str, Any]:
     several = len(runs) > 1
     shared = [tables.common(runs, name) for name in _per_clip(runs)] if several else []
-    breakdowns = [tables.breakdown_table(runs, by) for by in ("domain", "speaker")]
+    breakdowns = [_told(runs, tables.breakdown_table(runs, by)) for by in ("domain", "speaker")]
     return {
         "title": " · ".join(dict.fromkeys(run.label for run in runs)),
         "datasets": list(dict.fromkeys(run.frames.dataset for run in runs)),
         "runs": runs,
         "notes": [*notes, *dict.fromkeys(_run_notes(runs))],
-        "summary": tables.summary_table(runs),
+        "summary": _told(runs, tables.summary_table(runs)),
         "comparison": tables.comparison_table(runs, shared) if several else None,
-        "problems": list(dict.fromkeys(one.problem for one in shared if one.problem)),
+        "problems": list(_left_out(shared)),
         "planes": list(_planes(runs, shared)) if several else [],
         "distributions": list(_distributions(runs)),
         "breakdowns": [table for table in breakdowns if table is not None],
-        "streams": tables.stream_table(runs),
-        "failures": tables.failure_table(runs),
-        "every_clip": tables.clip_table(runs, tables.clip_order(runs)),
+        "streams": _told(runs, tables.stream_table(runs)),
+        "failures": _told(runs, tables.failure_table(runs)),
+        "every_clip": _told(runs, tables.clip_table(runs, tables.clip_order(runs))),
         "ranked_by": tables.quality_metrics(runs),
         "facts": [(run, list(_facts(run)), _json(run.manifest)) for run in runs],
         "level_db": SPECTROGRAM_RANGE_DB,
         "difference_db": DIFFERENCE_RANGE_DB,
     }
+
+
+def _told(runs: Sequence[ReportRun], table: Table | None) -> Table | None:
+    """Of one run, no row need say which."""
+    return table.without("codec") if table is not None and len(runs) == 1 else table
 
 
 def _per_clip(runs: Sequence[ReportRun]) -> list[str]:
@@ -142,6 +148,13 @@ def _run_notes(runs: Sequence[ReportRun]) -> Iterable[str]:
             yield f"{run.label}: its manifest.json is missing or damaged"
     if len({json.dumps(run.manifest.get("hardware"), sort_keys=True) for run in runs}) > 1:
         yield "The runs were made on different machines: their speeds do not compare."
+
+
+def _left_out(shared: Sequence[Common]) -> Iterable[str]:
+    for problem in dict.fromkeys(one.problem for one in shared if one.problem):
+        names = [one.metric for one in shared if one.problem == problem]
+        which = "Nothing can be compared" if len(names) == len(shared) else ", ".join(names)
+        yield f"{which}: {problem}"
 
 
 def _distributions(runs: Sequence[ReportRun]) -> Iterable[Markup]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -12,9 +12,10 @@ import pandas as pd
 from snac_eval import plugins
 from snac_eval.reports.frames import RunFrames
 from snac_eval.reports.tables import format_value
-from snac_eval.stats import mean_interval
+from snac_eval.stats import MIN_CLUSTERS, mean_interval
 
 MAX_ROWS = 300
+NO_COMMON_CLIP = "no clip has this score in every run"
 _ARROWS = {True: "↑", False: "↓", None: ""}
 
 
@@ -57,6 +58,13 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     note: str = ""
 
+    def without(self, column: str) -> Table:
+        """The table less the column of this heading."""
+        kept = [i for i, one in enumerate(self.columns) if one != column]
+        columns = [self.columns[i] for i in kept]
+        rows = [[row[i] for i in kept] for row in self.rows]
+        return replace(self, columns=columns, rows=rows)
+
     @property
     def numeric(self) -> list[bool]:
         return [any(row[i].is_number for row in self.rows) for i in range(len(self.columns))]
@@ -65,14 +73,14 @@ class Table:
 @dataclass(frozen=True, slots=True)
 class Common:
     """One metric over the clips that every run scored: ``values`` has a row per clip and a column
-    per run's label, ``speakers`` has each clip's. ``problem`` says why the runs cannot be compared;
-    then there are no rows."""
+    per run's label, ``speakers`` one name per row. ``problem`` says why the runs cannot be
+    compared; then there are no rows."""
 
     metric: str
     unit: str
     higher_is_better: bool | None
     values: pd.DataFrame
-    speakers: Sequence[str] = ()
+    speakers: Sequence[str]
     problem: str = ""
 
     @property
@@ -81,8 +89,7 @@ class Common:
 
     def interval(self, label: str) -> tuple[float, float, float]:
         """Mean and the ends of its 95 % interval over these clips."""
-        values = self.values[label].tolist()
-        interval = mean_interval(values, self.speakers)
+        interval = mean_interval(self.values[label].tolist(), self.speakers)
         return float(self.values[label].mean()), interval.low, interval.high
 
 
@@ -125,7 +132,8 @@ def quality_metrics(runs: Sequence[ReportRun]) -> list[str]:
 def common(runs: Sequence[ReportRun], metric: str) -> Common:
     """The metric over the clips that all runs scored, or why there are none."""
     row = metric_rows(runs)[metric]
-    chosen = {run.label: run.frames.scores[run.frames.scores["metric"] == metric] for run in runs}
+    tidy = {run.label: run.frames.scores for run in runs}
+    chosen = {label: scores[scores["metric"] == metric] for label, scores in tidy.items()}
     values = pd.DataFrame(
         {
             label: scores[scores["status"] == "ok"].set_index("clip_id")["value"]
@@ -136,12 +144,12 @@ def common(runs: Sequence[ReportRun], metric: str) -> Common:
     if len({run.frames.dataset for run in runs}) > 1:
         problem = "the runs are on different datasets"
     elif len({one for scores in chosen.values() for one in scores["fingerprint"]}) > 1:
-        problem = f"{metric} was computed in different ways (fingerprints differ)"
+        problem = "computed in different ways (fingerprints differ)"
     elif values.empty:
-        problem = f"no clip has a score of {metric} in every run"
+        problem = NO_COMMON_CLIP
     kept = values.iloc[:0] if problem else values
-    speaker = runs[0].frames.scores.drop_duplicates("clip_id").set_index("clip_id")["speaker"]
-    speakers = [str(speaker.get(clip, "")) for clip in kept.index]
+    clips = runs[0].frames.scores.drop_duplicates("clip_id").set_index("clip_id")
+    speakers = clips["speaker"].loc[kept.index].tolist()
     return Common(metric, str(row["unit"]), direction(row), kept, speakers, problem)
 
 
@@ -178,7 +186,8 @@ def summary_table(runs: Sequence[ReportRun]) -> Table:
         "Every metric, over the clips of each run",
         [*columns, "ok", "undefined", "failed"],
         rows,
-        "An interval is a 95 % bootstrap interval of the mean. A value for the data as a whole,"
+        "An interval is a 95 % bootstrap interval of the mean; it resamples speakers where the"
+        f" scored clips have {MIN_CLUSTERS} or more, else clips. A value for the data as a whole,"
         " as codebook use, has none.",
     )
 
@@ -258,17 +267,16 @@ def stream_table(runs: Sequence[ReportRun]) -> Table | None:
                 ]
             )
     columns = ["codec", "stream", "entries", "tokens", "tokens/s", "used", "perplexity"]
-    return (
-        rows
-        and Table(
-            "streams",
-            "Codebook use per stream, coarse to fine",
-            [*columns, "entropy [bits]"],
-            rows,
-            "Few tokens cannot use a large codebook: with fewer tokens than entries the share has a"
-            " ceiling.",
-        )
-    ) or None
+    if not rows:
+        return None
+    return Table(
+        "streams",
+        "Codebook use per stream, coarse to fine",
+        [*columns, "entropy [bits]"],
+        rows,
+        "Few tokens cannot use a large codebook: with fewer tokens than entries the share has a"
+        " ceiling.",
+    )
 
 
 def failure_table(runs: Sequence[ReportRun]) -> Table | None:
@@ -282,26 +290,25 @@ def failure_table(runs: Sequence[ReportRun]) -> Table | None:
             row = [name_of(run), status, reason, ", ".join(metrics), who]
             rows.append([*map(Cell, row), Cell(str(len(clips)), len(clips))])
     rows.sort(key=lambda row: row[1].text != "failed")
-    return (
-        rows
-        and Table(
-            "failures",
-            "Scores that do not exist, and why",
-            ["codec", "status", "reason", "metrics", "clips", "n"],
-            rows[:MAX_ROWS],
-            _cut_note(len(rows), "scores.parquet has every row"),
-        )
-    ) or None
+    if not rows:
+        return None
+    return Table(
+        "failures",
+        "Scores that do not exist, and why",
+        ["codec", "status", "reason", "metrics", "clips", "n"],
+        rows[:MAX_ROWS],
+        _cut_note(len(rows), "scores.parquet has every row"),
+    )
 
 
 def _grouped(missing: pd.DataFrame) -> Iterable[tuple[str, str, list[str], tuple[str, ...]]]:
     words = {"error": "failed", "undefined": "undefined"}
     merged: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
-    for names, part in missing.groupby(["status", "reason", "metric"]):
-        status, reason, metric = map(str, names)
-        clips = tuple(part["clip_id"])
+    for found, part in missing.groupby(["status", "reason", "metric"]):
+        status, reason, metric = map(str, found)
+        clips = tuple(map(str, part["clip_id"]))
         merged.setdefault((words[status], reason, clips), []).append(metric)
-    return [(status, reason, found, clips) for (status, reason, clips), found in merged.items()]
+    return [(status, reason, names, clips) for (status, reason, clips), names in merged.items()]
 
 
 def _some(clips: Sequence[str], limit: int = 5) -> str:
@@ -312,14 +319,14 @@ def _some(clips: Sequence[str], limit: int = 5) -> str:
 def clip_table(runs: Sequence[ReportRun], order: Sequence[str]) -> Table:
     """Every clip's scores, worst first; one row per clip and run."""
     names = [name for name, row in metric_rows(runs).items() if row["n_ok"] or row["n_error"]]
-    names = [name for name in names if not plugins.scores_dataset(plugins.metric(name))]
+    names = [name for name in names if not hasattr(plugins.metric(name), "score_corpus")]
     found = metric_rows(runs)
     tables = {run.label: _pivot(run.frames.scores, names) for run in runs}
     rows = [
         [
             Cell(clip),
             Cell(name_of(run)),
-            *(number(float(value)) for value in tables[run.label].loc[clip].to_numpy()),
+            *map(number, tables[run.label].loc[[clip]].to_numpy()[0].tolist()),
         ]
         for clip in order[: MAX_ROWS // len(runs)]
         for run in runs

@@ -31,7 +31,8 @@ _VARIABLES = {_TEXT: "var(--text)", _GRID: "var(--line)"} | {
     colour: f"var(--s{index})" for index, colour in enumerate(_SERIES)
 }
 _WIDTH_IN = 3.5
-_STYLE: dict[str, Any] = {
+# Any: matplotlib's own type for it spells out every key.
+_STYLE: Any = {
     "svg.fonttype": "none",
     "text.parse_math": False,
     "font.size": 9,
@@ -90,8 +91,9 @@ def distribution(series: Sequence[Series], label: str) -> str:
     with _figure(title, 0.6 + 0.3 * len(series), left_in=0.25) as (figure, axes):
         titles: dict[str, list[str]] = {}
         for line, one in enumerate(reversed(series)):
+            gid = f"dots{line}"
             if one.dots:
-                titles[f"dots{line}"] = _draw_values(axes, one, line, f"dots{line}")
+                titles[gid] = _draw_values(axes, one, line, gid)
         axes.set_ylim(-0.6, len(series) - 0.4)
         axes.set_yticks(range(len(series)), [one.letter for one in reversed(series)])
         axes.tick_params(axis="y", length=0)
@@ -138,7 +140,6 @@ def plane(
     """SVG of runs over a logarithmic x, with intervals; ``frontier`` is joined by steps."""
     with _figure(title, 2.5, left_in=0.62) as (figure, axes):
         axes.set_xscale("log")
-        axes.set_xlim(*_span([point.x for point in points]))
         titles: dict[str, list[str]] = {}
         for index, point in enumerate(points):
             titles[f"point{index}"] = [point.title]
@@ -148,7 +149,7 @@ def plane(
             xs, ys = [point.x for point in along], [point.y for point in along]
             axes.step(xs, ys, where="post", color=_TEXT, linewidth=1, linestyle="--", zorder=1)
         _decades(axes, [point.x for point in points])
-        axes.margins(y=0.14)
+        axes.margins(0.12, 0.14)
         axes.set_xlabel(_plain(x_label))
         axes.set_ylabel(_plain(y_label))
         axes.grid()
@@ -171,13 +172,6 @@ def _draw_point(axes: Axes, point: Point, gid: str) -> None:
     )
 
 
-def _span(values: Sequence[float]) -> tuple[float, float]:
-    """Ends of a logarithmic axis with room beside the marks."""
-    low, high = min(values), max(values)
-    room = max(1.3, (high / low) ** 0.12)
-    return low / room, high * room
-
-
 def _decades(axes: Axes, values: Sequence[float]) -> None:
     """Plain numbers at 1, 2 and 5 times the powers of ten that the values span."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -196,8 +190,7 @@ def _figure(title: str, height_in: float, left_in: float) -> Iterator[tuple[Figu
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    style: Any = {**_STYLE, "svg.hashsalt": title}
-    with rc_context(style):
+    with rc_context(_STYLE | {"svg.hashsalt": title}):
         figure = Figure(figsize=(_WIDTH_IN, height_in))
         figure.patch.set_visible(False)
         left, bottom = left_in / _WIDTH_IN, 0.45 / height_in
@@ -243,7 +236,10 @@ def _themed(svg: str) -> str:
 
 def _plain(text: str) -> str:
     """Text whose letters the bundled font has: matplotlib measures with it."""
-    return "".join(one if one < "\u0100" or one in "↑↓" else "?" for one in _printable(text))
+    from matplotlib.font_manager import findfont, get_font
+
+    known = get_font(findfont("DejaVu Sans")).get_charmap()
+    return "".join(letter if ord(letter) in known else "?" for letter in _printable(text))
 
 
 def _printable(text: str) -> str:

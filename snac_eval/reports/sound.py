@@ -20,28 +20,29 @@ from snac_eval.metrics.spectral import magnitudes, mel_filters
 from snac_eval.types import Waveform
 
 EXCERPTS_S = (15.0, 8.0, 4.0)
-# A little more than is played: resampling needs what follows.
-LONGEST_S = EXCERPTS_S[0] + 0.2
 SPECTROGRAM_RANGE_DB = 80.0
 DIFFERENCE_RANGE_DB = 30.0
 _WINDOW = 1024
 _IMAGE_SIZE = (360, 96)
 _FULL_SCALE = 0.999
+# Silence has no peak to show levels against.
+_QUIETEST_PEAK_DB = -60.0
 
 
 @dataclass(frozen=True, slots=True)
 class ReportClip:
     """One clip as the report plays it.
 
-    ``estimates`` are what each run made of it, by the run's label, in any rate; ``problems`` says
-    for the other runs why there is nothing to play. Waveforms may hold just the beginning, of
-    :data:`LONGEST_S` at least; ``total_s`` is how long the clip is.
+    ``estimates`` are what each run made of it, by the run's label, in any rate; all may be cut
+    behind the longest of :data:`EXCERPTS_S`, ``total_s`` is the whole length in seconds.
+    ``reference`` None: there is nothing to play. ``problems`` says for other runs why there is
+    nothing of them.
     """
 
     clip_id: str
-    total_s: float
-    reference: Waveform
+    reference: Waveform | None
     estimates: Mapping[str, Waveform]
+    total_s: float
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -58,7 +59,8 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class PlayableClip:
-    """The versions of one clip, the reference first; lengths in seconds, frequency in Hz."""
+    """The versions of one clip, the reference first (none: nothing to play); lengths in seconds,
+    frequency in Hz."""
 
     clip_id: str
     versions: tuple[Version, ...]
@@ -97,13 +99,16 @@ def _until(max_bytes: int, clips: Iterable[PlayableClip]) -> Iterable[PlayableCl
 
 def playable(clip: ReportClip, length_s: float) -> PlayableClip:
     """The first ``length_s`` seconds of every version, at the reference's sample rate."""
+    if clip.reference is None:
+        return PlayableClip(clip.clip_id, (), clip.problems, 0.0, clip.total_s, 0.0)
     rate = clip.reference.sample_rate
     length = min(round(length_s * rate), clip.reference.num_samples)
     sides = {"": clip.reference, **clip.estimates}
     cut = {label: _excerpt(one, rate, length) for label, one in sides.items()}
-    gain = min(1.0, _FULL_SCALE / max(float(np.abs(one).max()) for one in cut.values()))
+    loudest = max(float(np.abs(one).max()) for one in cut.values())
+    gain = _FULL_SCALE / max(_FULL_SCALE, loudest)
     spectra = {label: spectrogram_db(one.mean(axis=0), rate) for label, one in cut.items()}
-    peak = float(spectra[""].max())
+    peak = max(float(spectra[""].max()), _QUIETEST_PEAK_DB)
     versions = [
         Version(
             label=label,

@@ -1,152 +1,322 @@
-"""report.html of real runs: what it holds, what it says where audio is gone, and its size."""
+"""The HTML report: written by the command line, looked at in a real browser where there is one."""
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+import soundfile
 
 from snac_eval.cli import main
-from snac_eval.reports import html, plots
-from snac_eval.reports.sound import ReportClip, fit
-from snac_eval.types import Waveform
-from tests.cli.hostile import CARD_TEXT, CLIP_ID, run_hostile
+from snac_eval.store import FILE_NAME
 from tests.conftest import tone
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+HOSTILE = "<script>alert(1)</script>"
+HOSTILE_TEXT = "</pre></script><script>alert(2)</script><img src=x onerror=alert(3)> {{ 7 * 7 }}"
+CARD = f"""
+name = "evil_pcm"
+family = "pcm"
+sample_rate = 0
+description = "{HOSTILE_TEXT}"
+channels = 1
+licence = "{HOSTILE_TEXT}"
+citation = "{HOSTILE_TEXT}"
+[options]
+bits = 8
+"""
+METRICS = "bitrate,mel_dac_paper,si_sdr,stoi,encode_real_time_factor,decode_real_time_factor"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two runs with hostile texts in clip ids and in the card."""
-    return run_hostile(tmp_path_factory.mktemp("hostile"))
+    """Two runs over the same clips, one of them with a hostile name, by a hostile card and Opus."""
+    root = tmp_path_factory.mktemp("html")
+    (root / "cards" / "codecs").mkdir(parents=True)
+    (root / "cards" / "codecs" / "evil_pcm.toml").write_text(CARD)
+    ids = [HOSTILE, "bravo", "charlie"]
+    with (root / "list.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["path", "id", "speaker", "domain"])
+        for index, name in enumerate(ids):
+            soundfile.write(root / f"{index}.wav", tone(2.0 + 0.1 * index, seed=index), 16000)
+            rows.writerow([f"{index}.wav", name, f"speaker {HOSTILE}", "speech"])
+    for model in ("evil_pcm", "opus_6kbps"):
+        run = ["run", "--model", model, "--dataset", f"manifest:{root / 'list.csv'}", "--quiet"]
+        how = ["--cards", str(root / "cards"), "--workers", "0", "--metrics", METRICS]
+        assert main([*run, *how, "--output", str(root / model)]) == 0
+    return [root / "evil_pcm", root / "opus_6kbps"]
 
 
-def _page(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def comparison(runs: list[Path]) -> Path:
+    """The page of both runs."""
+    page = runs[0].parent / "both.html"
+    assert main(["report", *map(str, runs), "--html", "--output", str(page)]) == 0
+    return page
 
 
-def test_a_run_ends_with_a_page_that_can_be_heard(runs: list[Path]) -> None:
-    page = _page(runs[0] / "report.html")
-    assert page.count('src="data:audio/flac;base64,') == 6
-    assert page.count('src="data:image/webp;base64,') == 9
-    for section in ("scores", "spread", "groups", "missing", "clips", "manifest"):
-        assert f'<section id="{section}"' in page
-    assert "Nothing to play" not in page
+def test_run_writes_a_page_that_carries_everything(runs: list[Path]) -> None:
+    html = (runs[1] / "report.html").read_text()
+    assert len(html) < 15e6
+    assert html.count('src="data:audio/flac;base64,') == 3 * 2
+    assert html.count('src="data:image/webp;base64,') == 3 * 3
+    for section in ("Scores", "Distributions", "Breakdown", "Failures", "Clips", "Manifest"):
+        assert f">{section}" in html
+    assert not re.search(r'(src|href)="(?!data:|#)', html)
 
 
-def test_nothing_that_a_card_or_a_clip_says_becomes_markup(runs: list[Path]) -> None:
-    page = _page(runs[0] / "report.html")
-    assert CLIP_ID not in page
-    assert CARD_TEXT not in page
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-    assert page.count("<script>") == 1
-    scripts = re.search(r"script-src '([^']+)'", page)
-    assert scripts is not None
-    assert scripts[1].startswith("sha256-")
-    assert "default-src 'none'" in page
-    outside = re.findall(r'(?:src|href)="(?!data:|#)([^"]*)"', page)
-    assert outside == []
+def test_hostile_text_is_only_text(comparison: Path) -> None:
+    html = comparison.read_text()
+    assert html.count("<script>") == 1
+    assert "<img src=x" not in html
+    assert "&lt;script&gt;alert(1)" in html
+    assert "{{ 7 * 7 }}" in html
 
 
-def test_several_runs_stand_side_by_side(
-    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_no_html_and_no_clips(runs: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    page = runs[0] / "quiet.html"
+    given = ["report", str(runs[0]), "--html", "--output", str(page)]
+    assert main([*given, "--report-clips", "0"]) == 0
+    assert str(page) in capsys.readouterr().out
+    assert "<audio" not in page.read_text()
+    assert main([*given, "--report-clips", "-1"]) == 2
+    assert main(["report", str(runs[0]), "--output", str(page)]) == 2
+    assert "give --html" in capsys.readouterr().err
+
+
+def test_run_can_leave_the_page_out(audio_dir: Path, tmp_path: Path) -> None:
+    base = ["run", "--model", "pcm_8bit", "--dataset", f"folder:{audio_dir}", "--quiet"]
+    more = ["--metrics", "bitrate", "--workers", "0", "--output", str(tmp_path / "r")]
+    assert main([*base, *more, "--report-clips", "-3"]) == 2
+    assert not (tmp_path / "r").exists()
+    assert main([*base, *more, "--no-html"]) == 0
+    assert not (tmp_path / "r" / "report.html").exists()
+
+
+def test_a_codec_that_cannot_be_opened_leaves_its_players_out(
+    runs: list[Path], tmp_path: Path
 ) -> None:
-    output = tmp_path / "both.html"
-    arguments = ["report", *map(str, runs), "--html", "--report-clips", "1", "-o", str(output)]
-    assert main(arguments) == 0
-    assert str(output) in capsys.readouterr().out
-    page = _page(output)
-    assert page.count('src="data:audio/flac;base64,') == 3
-    assert '<section id="compare"' in page
-    assert "Pareto frontier" in page
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    shutil.copy(runs[1] / FILE_NAME, moved)
+    manifest = json.loads((runs[1] / "manifest.json").read_text())
+    manifest["config"]["model"] = "no_such_codec"
+    (moved / "manifest.json").write_text(json.dumps(manifest))
+    assert main(["report", str(moved), str(runs[0]), "--html", "--output", str(moved / "x")]) == 0
+    html = (moved / "x").read_text()
+    assert "Nothing to play of opus_6kbps: its codec or data cannot be opened here" in html
+    assert html.count("<audio") == 3 * 2
+    (moved / "manifest.json").unlink()
+    assert main(["report", str(moved), "--html"]) == 0
+    html = (moved / "report.html").read_text()
+    assert "manifest.json is missing" in html
+    assert "<audio" not in html
 
 
-def test_where_audio_is_gone_the_page_says_so(
-    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_changed_weights_or_clips_are_not_passed_off_as_the_runs(
+    runs: list[Path], tmp_path: Path
 ) -> None:
-    folder = tmp_path / "run"
-    shutil.copytree(runs[0], folder)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["config"]["dataset"] = f"folder:{tmp_path}/gone"
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    assert main(["report", str(folder), "--html"]) == 0
-    page = _page(folder / "report.html")
-    assert "nothing to hear" in page
-    assert "data:audio" not in page
-    (folder / "manifest.json").unlink()
-    assert main(["report", str(folder), "--html"]) == 0
-    assert "manifest.json is missing" in _page(folder / "report.html")
-    assert main(["report", str(tmp_path / "nowhere"), "--html"]) == 2
-    assert main(["report", *map(str, runs)]) == 2
-    assert main(["report", str(folder), "--html", "--report-clips", "-1"]) == 2
-    assert "Traceback" not in capsys.readouterr().err
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(runs[1] / FILE_NAME, other)
+    manifest = json.loads((runs[1] / "manifest.json").read_text())
+    manifest["config"]["model"] = "opus_12kbps"
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    assert main(["report", str(other), "--html"]) == 0
+    html = (other / "report.html").read_text()
+    assert "the codec is no longer the one that made these codes" in html
+    assert "<audio" not in html
 
 
-def _clip(name: str, duration_s: float) -> ReportClip:
-    sound = Waveform(tone(duration_s, 48000)[None], 48000)
-    return ReportClip(name, duration_s, sound, {"codec": sound})
+def test_files_are_played_as_long_as_they_are_what_was_scored(
+    audio_dir: Path, tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    shutil.copytree(audio_dir, made)
+    run = ["run", "--model", f"files:{made}", "--dataset", f"folder:{audio_dir}", "--quiet"]
+    more = ["--metrics", "mel_dac_paper", "--workers", "0", "--output", str(tmp_path / "r")]
+    assert main([*run, *more]) == 0
+    page = tmp_path / "r" / "report.html"
+    assert page.read_text().count("<audio") == 3 * 2
+    soundfile.write(made / "speech" / "a.wav", tone(0.5, seed=9), 16000)
+    assert main(["report", str(tmp_path / "r"), "--html"]) == 0
+    assert page.read_text().count("<audio") == 2 * 2
+    assert "no longer the file that was scored" in page.read_text()
 
 
-def test_excerpts_shrink_before_clips_are_left_out() -> None:
-    clips = [_clip(str(index), 9.0) for index in range(3)]
-    whole = fit(clips, 20_000_000)
-    assert [round(clip.length_s) for clip in whole] == [9, 9, 9]
-    total = sum(clip.num_bytes for clip in whole)
-    shorter = fit(clips, int(0.95 * total))
-    assert [round(clip.length_s) for clip in shorter] == [8, 8, 8]
-    few = fit(clips, int(0.3 * total))
-    assert [round(clip.length_s) for clip in few] == [4] * len(few)
-    assert 0 < len(few) < 3
-    assert sum(clip.num_bytes for clip in few) <= 0.3 * total
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium of the system; nothing is downloaded."""
+    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if found is None:
+        pytest.skip("needs Chromium: apt-get install --no-install-recommends chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
-def test_frontier_holds_what_nothing_beats() -> None:
-    def point(x: float, y: float) -> plots.Point:
-        return plots.Point("B", 0, "", x, y)
-
-    cheap, good, worse, same = point(1, 2), point(3, 4), point(3, 3), point(1, 2)
-    assert html.pareto([cheap, good, worse], higher_is_better=True) == [cheap, good]
-    assert html.pareto([cheap, good, worse], higher_is_better=False) == [cheap]
-    assert html.pareto([cheap, same], higher_is_better=True) == [cheap, same]
-
-
-def test_letters_go_on_after_z() -> None:
-    assert [html.letter(index) for index in (0, 25, 26, 27, 51, 52)] == [
-        *"AZ",
-        "AA",
-        "AB",
-        "AZ",
-        "BA",
-    ]
+# Notes each start of a sound and each change of its loudness, and plays on.
+SPY = """
+window.starts = []; window.gains = [];
+const start = AudioBufferSourceNode.prototype.start;
+AudioBufferSourceNode.prototype.start = function (...when) {
+  window.starts.push(when); return start.apply(this, when);
+};
+const target = AudioParam.prototype.setTargetAtTime;
+AudioParam.prototype.setTargetAtTime = function (...to) {
+  window.gains.push(to); return target.apply(this, to);
+};
+"""
 
 
-def test_a_run_may_do_without(tmp_path: Path) -> None:
-    data = tmp_path / "audio"
-    data.mkdir()
-    import soundfile
+@pytest.fixture
+def page(browser: Browser, comparison: Path) -> Iterator[Page]:
+    """The comparison, opened from disk; whatever it complains of or asks for fails the test."""
+    complaints: list[str] = []
+    with browser.new_context(viewport={"width": 1200, "height": 900}) as context:
+        page = context.new_page()
+        page.add_init_script(SPY)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
+        page.on("request", lambda request: complaints.append(f"asks for {request.url[:80]}"))
+        page.goto(comparison.as_uri())
+        yield page
+        left = [one for one in complaints if not one.startswith(("asks for data:",))]
+        assert left == [f"asks for {comparison.as_uri()}"[: len("asks for ") + 80]]
 
-    soundfile.write(data / "a.wav", tone(0.5), 16000)
-    arguments = ["--dataset", f"folder:{data}", "--metrics", "si_sdr", "--quiet", "--workers", "0"]
-    output = tmp_path / "run"
-    assert (
-        main(["run", "--model", "pcm_8bit", *arguments, "--output", str(output), "--no-html"]) == 0
-    )
-    assert not (output / "report.html").exists()
-    assert (
-        main(
-            [
-                "run",
-                "--model",
-                "pcm_8bit",
-                *arguments,
-                "--output",
-                str(output),
-                "--report-clips",
-                "0",
-            ]
-        )
-        == 0
-    )
-    assert "No clip is embedded" in _page(output / "report.html")
+
+def test_heading_sorts_its_table_by_number_both_ways(page: Page) -> None:
+    table = page.locator("#every-clip")
+    page.locator("details", has=table).locator("summary").click()
+    heading = table.locator("th", has=page.get_by_role("button", name="mel_dac_paper"))
+    column = heading.evaluate("cell => cell.cellIndex")
+
+    def values() -> list[float]:
+        cells = table.locator(f"tbody tr > :nth-child({column + 1})").all_inner_texts()
+        return [float(text) for text in cells]
+
+    heading.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    assert heading.get_attribute("aria-sort") == "ascending"
+    assert values() == sorted(values())
+    assert len(set(values())) > 3
+    heading.get_by_role("button").click()
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert values() == sorted(values(), reverse=True)
+
+
+def _until(page: Page, condition: str) -> None:
+    """Ask until it holds. Playwright's own waiting uses eval, which the page's policy forbids."""
+    for _ in range(500):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError(f"never: {condition}")
+
+
+def test_player_starts_all_versions_at_once_and_switches_in_place(page: Page) -> None:
+    player = page.locator(".player").first
+    player.get_by_role("button", name="Play").click()
+    _until(page, "document.querySelector('.player').dataset.state === 'playing'")
+    starts = page.evaluate("starts")
+    assert len(starts) == 3
+    assert starts[0] == starts[1] == starts[2]
+    _until(page, "Number(document.querySelector('.player input').value) > 0.05")
+    page.keyboard.press("b")
+    assert player.get_attribute("data-active") == "B"
+    gains = page.evaluate("gains")
+    assert [gain for gain, _, _ in gains] == [0, 1, 0]
+    assert len({at for _, at, _ in gains}) == 1
+    assert page.evaluate("starts.length") == 3
+    assert player.get_attribute("data-state") == "playing"
+    page.keyboard.press("Space")
+    assert player.get_attribute("data-state") == "paused"
+    assert float(player.locator("input").input_value()) > 0.05
+
+
+def test_players_take_turns_and_can_be_moved(page: Page) -> None:
+    first, second = page.locator(".player").nth(0), page.locator(".player").nth(1)
+    first.get_by_role("button", name="Play").click()
+    _until(page, "document.querySelector('.player').dataset.state === 'playing'")
+    second.get_by_role("button", name="Play").click()
+    _until(page, "document.querySelectorAll('.player')[1].dataset.state === 'playing'")
+    assert first.get_attribute("data-state") == "paused"
+    page.keyboard.press("Space")
+    before = float(second.locator("input").input_value())
+    page.keyboard.press("ArrowRight")
+    moved = "document.querySelectorAll('.player')[1].querySelector('input').value"
+    _until(page, f"{moved} - {before} > 0.3")
+
+
+def test_hostile_names_stand_there_as_text(page: Page) -> None:
+    assert page.locator("article h3", has_text=HOSTILE).count() == 1
+    assert page.locator("dd", has_text="onerror=alert(3)").count() > 0
+    assert page.locator("script").count() == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_fits_a_phone_and_reads_in_both_themes(
+    browser: Browser, comparison: Path, scheme: str
+) -> None:
+    width = 360
+    options = {"color_scheme": scheme, "viewport": {"width": width, "height": 640}}
+    with browser.new_context(**options) as context:  # type: ignore[arg-type]
+        page = context.new_page()
+        page.goto(comparison.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(CONTRAST) == []
+
+
+# Texts whose colour is closer than 4.5 to 1 to what is painted behind them (WCAG 2, 1.4.3).
+CONTRAST = """
+() => {
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = (rgb) => {
+    const [r, g, b] = rgb.map((c) => {
+      const s = c / 255;
+      return s <= 0.03928 ? s / 12.92 : ((s + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    for (let one = element; one; one = one.parentElement) {
+      const colour = parse(getComputedStyle(one).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour.slice(0, 3);
+    }
+    return [255, 255, 255];
+  };
+  const poor = [];
+  const texts = "p, th, td, h1, h2, h3, a, button, li, dt, dd, span";
+  for (const one of document.querySelectorAll(texts)) {
+    if (!one.textContent.trim() || one.closest("[hidden]")) continue;
+    const front = light(parse(getComputedStyle(one).color).slice(0, 3));
+    const back = light(behind(one));
+    const ratio = (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
+    if (ratio < 4.5) poor.push(`${one.tagName} ${one.className} ${ratio.toFixed(2)}`);
+  }
+  return poor;
+}
+"""
+
+
+def test_reads_and_plays_without_scripts(browser: Browser, comparison: Path) -> None:
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(comparison.as_uri())
+        assert page.locator("#summary tbody tr").count() == 2 * len(METRICS.split(","))
+        assert page.locator("audio[controls]").first.is_visible()
+        assert page.locator(".script-only").first.is_hidden()
