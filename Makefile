@@ -21,6 +21,8 @@ demo: $(READY)  ## the bundled SNAC beside Opus, on the bundled clips
 	  $(BIN)/snac-eval run --model $$model --dataset demo --output runs/demo/$$model || exit $$?; \
 	done
 	$(BIN)/snac-eval table $(DEMO:%=runs/demo/%) --metrics $(COLUMNS)
+	$(BIN)/snac-eval report $(DEMO:%=runs/demo/%) --html --output runs/demo/report.html > /dev/null
+	@echo "to look at and to hear: runs/demo/report.html"
 
 test: $(READY)  ## every test
 	$(BIN)/python -m pytest
