@@ -140,6 +140,7 @@ def plane(
     """SVG of runs over a logarithmic x, with intervals; ``frontier`` is joined by steps."""
     with _figure(title, 2.5, left_in=0.62) as (figure, axes):
         axes.set_xscale("log")
+        axes.set_xlim(*_span([point.x for point in points]))
         titles: dict[str, list[str]] = {}
         for index, point in enumerate(points):
             titles[f"point{index}"] = [point.title]
@@ -149,7 +150,7 @@ def plane(
             xs, ys = [point.x for point in along], [point.y for point in along]
             axes.step(xs, ys, where="post", color=_TEXT, linewidth=1, linestyle="--", zorder=1)
         _decades(axes, [point.x for point in points])
-        axes.margins(0.12, 0.14)
+        axes.margins(y=0.14)
         axes.set_xlabel(_plain(x_label))
         axes.set_ylabel(_plain(y_label))
         axes.grid()
@@ -170,6 +171,13 @@ def _draw_point(axes: Axes, point: Point, gid: str) -> None:
         textcoords="offset points",
         fontweight="bold",
     )
+
+
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    """Ends of a logarithmic axis with room beside the marks, for one mark as well."""
+    low, high = min(values), max(values)
+    room = max(1.3, (high / low) ** 0.12)
+    return low / room, high * room
 
 
 def _decades(axes: Axes, values: Sequence[float]) -> None:

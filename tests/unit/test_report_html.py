@@ -144,3 +144,10 @@ def test_drawings_are_well_formed_and_escape_what_they_are_told() -> None:
         assert "#0301" not in svg
         titles = [one.text or "" for one in root.iter() if one.tag.endswith("title")]
         assert any(EVIL in title for title in titles)
+
+
+@pytest.mark.parametrize("xs", [[1e-4], [1e-4, 1e-4], [1e-4, 2.0, 30.0]])
+def test_a_plane_has_room_for_one_run_as_for_many(xs: list[float]) -> None:
+    points = [Point("B", 0, "one", x, 2.0, 1.9, 2.1) for x in xs]
+    svg = plane(points, points[:1], "x", "y", "title")
+    assert svg.count("one</title>") == len(xs)
