@@ -35,6 +35,7 @@ def round_trips() -> dict[str, Callable[[], object]]:
     reference = snac.SNAC(**lists).eval()
     ours = SNAC(SNACConfig(**CONFIG)).eval()  # type: ignore[arg-type]
     ours.load_state_dict(fold_weight_norm(reference.state_dict()))
+    ours.freeze()
     audio = 0.1 * torch.randn(1, 1, 5 * 24000)
 
     def theirs() -> object:

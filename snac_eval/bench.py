@@ -110,6 +110,7 @@ def bench(config: BenchConfig, argv: Sequence[str] = ()) -> BenchResult:
         measured = _measure_all(config, to_do)
         _refuse_nothing(model, measured)
         folder = config.output if len(plan) == 1 else config.output / file_name(model)
+        notes += getattr(open_codec(to_do[0]), "notes", ())
         _write(folder, config, argv, measured, started, notes)
         folders.append(folder)
         everything += measured

@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from snac_eval import plugins
 from snac_eval.errors import CodecError, SnacEvalError
-from snac_eval.types import Codec, CodecRequest, ReconstructionSource, Waveform
+from snac_eval.models import open_model
+from snac_eval.types import Codec, ReconstructionSource, Waveform
 
 WARM_UP_ROUNDS = 2
 ANY_RATE_HZ = 24000
@@ -101,15 +101,12 @@ def measure(setting: Setting) -> Measurement:
 
 def open_codec(setting: Setting) -> Codec:
     """The codec of the setting, not yet prepared. Raises CodecError where nothing is coded."""
-    card = plugins.codec_card(setting.model, tuple(map(Path, setting.card_dirs)))
-    codec = plugins.open_codec(
-        CodecRequest(
-            card=card,
-            argument=setting.model.partition(":")[2],
-            weights=setting.weights,
-            device=setting.device,
-            num_threads=setting.threads,
-        )
+    codec = open_model(
+        setting.model,
+        tuple(map(Path, setting.card_dirs)),
+        weights=setting.weights,
+        device=setting.device,
+        num_threads=setting.threads,
     )
     if isinstance(codec, ReconstructionSource):
         raise CodecError(
@@ -217,13 +214,19 @@ def _parameters(codec: Codec) -> float:
 
 
 def _multiply_adds_per_s(codec: Codec, second: Waveform) -> float:
-    """Of matrix products and convolutions, as torch counts them; NaN for other codecs."""
+    """Of matrix products and convolutions, as torch counts them; NaN for other codecs.
+
+    A codec that does some of them by other means has ``whole_pass``, which does not.
+    """
     if not any(True for _ in _torch_modules(codec)):
         return math.nan
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter:
-        codec.decode(codec.encode([second]), [0])
+        if (whole_pass := getattr(codec, "whole_pass", None)) is not None:
+            whole_pass(second)
+        else:
+            codec.decode(codec.encode([second]), [0])
     operations = counter.get_total_flops()
     return operations / 2 / second.duration_s if operations else math.nan
 

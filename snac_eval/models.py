@@ -5,6 +5,7 @@
 ``files:DIR``                     the same, with an argument for its adapter
 ``snac_24khz@k=2``                its first two streams; the others are not sent
 ``snac_24khz@generation=3``       its own output encoded again, to the third generation
+``snac_24khz@compile=1``          compiled by torch.compile: faster once a minute or two is spent
 ``my_package.my_module:MyCodec``  what calling this object of the current environment gives
 ================================  ================================================================
 
@@ -26,6 +27,7 @@ from snac_eval.codecs.generations import Generations
 from snac_eval.errors import SnacEvalError, UnknownNameError, UsageError
 from snac_eval.types import Codec, CodecCard, CodecRequest, ReconstructionSource
 
+_OPTIONS = ("k", "generation", "compile")
 _MEMBERS = ("card", "fingerprint", "device", "prepare", "padded_length", "encode", "decode")
 
 
@@ -37,6 +39,7 @@ class ModelName:
     argument: str = ""
     num_streams: int = 0
     generation: int = 1
+    compiled: bool = False
 
     @classmethod
     def parse(cls, model: str, card_names: Container[str]) -> ModelName:
@@ -48,12 +51,16 @@ class ModelName:
         name, options = plugins.split_options(head)
         if name not in card_names and not options:
             argument, options = plugins.split_options(argument)
-        if unknown := sorted(set(options) - {"k", "generation"}):
-            raise UsageError(f"--model {model}: no option '{unknown[0]}'; there are k, generation")
+        if unknown := sorted(set(options) - set(_OPTIONS)):
+            there = ", ".join(_OPTIONS)
+            raise UsageError(f"--model {model}: no option '{unknown[0]}'; there are {there}")
         for option, value in options.items():
             if value < 1:
                 raise UsageError(f"--model {model}: {option}={value} must be at least 1")
-        return cls(name, argument, options.get("k", 0), options.get("generation", 1))
+        if options.get("compile", 1) != 1:
+            raise UsageError(f"--model {model}: compile={options['compile']}: write @compile=1")
+        k, generation = options.get("k", 0), options.get("generation", 1)
+        return cls(name, argument, k, generation, "compile" in options)
 
 
 def open_model(
@@ -73,10 +80,14 @@ def open_model(
         codec = _from_module(name, weights)
     else:
         card = model_card(model, card_dirs)
-        request = CodecRequest(card, name.argument, weights, device, num_threads, name.num_streams)
+        request = CodecRequest(
+            card, name.argument, weights, device, num_threads, name.num_streams, name.compiled
+        )
         codec = plugins.open_codec(request)
         if name.num_streams and not getattr(codec, "can_drop_streams", False):
             raise UsageError(f"{model}: the codec family '{card.family}' cannot drop streams")
+        if name.compiled and not getattr(codec, "can_compile", False):
+            raise UsageError(f"{model}: the codec family '{card.family}' cannot be compiled")
     if name.generation == 1:
         return codec
     if isinstance(codec, ReconstructionSource):
@@ -97,8 +108,8 @@ def _names_module(name: str) -> bool:
 
 def _from_module(name: ModelName, weights: str) -> Codec | ReconstructionSource:
     where = f"{name.name}:{name.argument}"
-    if name.num_streams or weights:
-        option = "@k" if name.num_streams else "--weights"
+    if name.num_streams or name.compiled or weights:
+        option = "@k" if name.num_streams else "@compile" if name.compiled else "--weights"
         raise UsageError(f"--model {where}: {option} is for codecs that have a card")
     made = _call(where, _find(name))
     if isinstance(made, ReconstructionSource):

@@ -187,7 +187,8 @@ class CodecRequest:
 
     ``weights`` overrides the card's; ``device`` is ``cpu``, ``cuda`` or ``mps``, never ``auto``;
     ``num_threads`` bounds CPU threads (0 leaves the library's default). ``num_streams`` is how
-    many of the codec's streams the card was cut down to (``NAME@k=2``), 0 where it was not.
+    many of the codec's streams the card was cut down to (``NAME@k=2``), 0 where it was not;
+    ``compiled`` asks for the codec's compiled form (``NAME@compile=1``).
     """
 
     card: CodecCard
@@ -196,6 +197,7 @@ class CodecRequest:
     device: str = "cpu"
     num_threads: int = 0
     num_streams: int = 0
+    compiled: bool = False
 
 
 @runtime_checkable
@@ -205,6 +207,7 @@ class Codec(Protocol):
     ``fingerprint`` names implementation, configuration and weights: equal fingerprints give equal
     codes. ``device`` is where it computes: ``cpu``, ``cuda`` or ``mps``. An adapter whose attribute
     ``can_drop_streams`` is true emits and decodes no more than the streams of its request's card;
+    one whose ``can_compile`` is true heeds ``compiled`` (and says in ``notes`` where it cannot);
     one with weights may have ``num_parameters``, how many it runs with.
     """
 

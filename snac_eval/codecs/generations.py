@@ -21,7 +21,10 @@ class Generations:
         self.card = replace(codec.card, name=f"{codec.card.name}@generation={generation}")
         self.device = codec.device
         self.generation = generation
-        self.notes = (f"encode times are those of {generation} generations together",)
+        self.notes = (
+            f"encode times are those of {generation} generations together",
+            *getattr(codec, "notes", ()),
+        )
         self._codec = codec
 
     @cached_property

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from torch.utils.flop_counter import FlopCounterMode
 
+import snac_eval
 from snac_eval import bench as bench_module
 from snac_eval import measure as measure_module
 from snac_eval.bench import BenchConfig, bench, measure_in_process, num_cores, settings
@@ -254,3 +256,12 @@ def test_places_that_cannot_be_used(tmp_path: Path) -> None:
         bench(config(tmp_path, batch_sizes=(2,)))
     with pytest.raises(SnacEvalError, match="nowhere"):
         bench(config(tmp_path, models=("snac_16khz_mini",), weights=str(tmp_path / "nowhere")))
+
+
+def test_multiply_adds_of_snac_count_its_depthwise_convolutions() -> None:
+    codec = snac_eval.load_codec("snac_16khz_mini", device="cpu")
+    second = speech_like(16000, 16000, 1, 0)
+    with FlopCounterMode(display=False) as counter:
+        codec.decode(codec.encode([second]), [0])  # type: ignore[union-attr]
+    seen = counter.get_total_flops() / 2
+    assert measure_module._multiply_adds_per_s(codec, second) > 1.01 * seen  # type: ignore[arg-type]

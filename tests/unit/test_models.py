@@ -84,8 +84,9 @@ def test_names_are_taken_apart() -> None:
         ("snac_24khz@k=4", "has 3 streams, give 1 to 3"),
         ("snac_24khz@k=two", "'@k=two' in 'snac_24khz@k=two'"),
         ("snac_24khz@k", "such as @k=2"),
-        ("snac_24khz@x=2", "no option 'x'; there are k, generation"),
+        ("snac_24khz@x=2", "no option 'x'; there are k, generation, compile"),
         ("snac_24khz@generation=0", "generation=0 must be at least 1"),
+        ("snac_24khz@compile=2", "write @compile=1"),
         ("opus_6kbps@k=1", "opus_6kbps emits no streams of tokens"),
         ("snac_24kz@k=2", "did you mean 'snac_24khz'"),
     ],
@@ -161,6 +162,31 @@ def test_a_family_that_cannot_drop_streams_says_so(cards: Path) -> None:
     (cards / "codecs" / "odd.toml").write_text(f"{card}options = {{ bits = 8 }}\n")
     with pytest.raises(UsageError, match="'pcm' cannot drop streams"):
         open_model("odd@k=1", [cards])
+
+
+def test_a_codec_that_cannot_be_compiled_says_so() -> None:
+    with pytest.raises(UsageError, match="family 'pyav' cannot be compiled"):
+        open_model("opus_6kbps@compile=1")
+
+
+def test_without_a_compiler_the_codec_runs_uncompiled_and_says_so(
+    cards: Path,
+    audio_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("snac_eval.codecs.snac.stream.compile_problem", lambda: "no g++")
+    run = ["run", "--model", "tiny_snac@compile=1", "--cards", str(cards), "--quiet"]
+    run += ["--dataset", f"folder:{audio_dir}", "--metrics", "bitrate", "--workers", "0"]
+    assert main([*run, "--output", str(tmp_path / "run")]) == 0
+    said = capsys.readouterr().out
+    assert "note: tiny_snac runs uncompiled: torch.compile does not work here (no g++)" in said
+    plain = open_model("tiny_snac", [cards])
+    assert open_model("tiny_snac@compile=1", [cards]).fingerprint == plain.fingerprint
+    monkeypatch.setattr("snac_eval.codecs.snac.stream.compile_problem", lambda: "")
+    compiled = open_model("tiny_snac@compile=1", [cards])
+    assert compiled.fingerprint == f"{plain.fingerprint};compiled"
 
 
 def test_a_later_generation_is_the_codec_after_itself(cards: Path) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from snac_eval.codecs.snac.weights import WeightFiles
 
 # Raised whenever our implementation could give other codes or audio for the same weights.
-_IMPLEMENTATION = "1"
+_IMPLEMENTATION = "2"
 
 
 def load(request: CodecRequest) -> SnacCodec:
@@ -36,6 +36,7 @@ class SnacCodec:
     """A SNAC model as a codec. Weights are located at once, torch is imported by ``prepare``."""
 
     can_drop_streams = True
+    can_compile = True
 
     def __init__(self, request: CodecRequest) -> None:
         self.card = request.card
@@ -44,9 +45,21 @@ class SnacCodec:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Implementation, digest of the weights in use, and the streams where some are dropped."""
+        """Implementation, digest of the weights in use, streams where some are dropped, and
+        whether it is compiled."""
         kept = f";streams={self._request.num_streams}" if self._request.num_streams else ""
-        return f"snac/{_IMPLEMENTATION};weights={file_sha256(self._files.weights)}{kept}"
+        compiled = ";compiled" if self._is_compiled else ""
+        return f"snac/{_IMPLEMENTATION};weights={file_sha256(self._files.weights)}{kept}{compiled}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Why it is not compiled, where it was to be."""
+        if not self._compile_problem:
+            return ()
+        return (
+            f"{self.card.name} runs uncompiled: torch.compile does not work here"
+            f" ({self._compile_problem})",
+        )
 
     def prepare(self) -> None:
         """Load the weights onto the device. Raises WeightsUnavailable or CheckpointError."""
@@ -97,6 +110,15 @@ class SnacCodec:
             for row, one in zip(audio, codes, strict=True)
         ]
 
+    def whole_pass(self, waveform: Waveform) -> None:
+        """Encode and decode by torch's own layers: what counts operations sees every one."""
+        import torch
+
+        from snac_eval.codecs.snac.layers import SeededNoise
+
+        codes = self._model.encode_whole(torch.from_numpy(waveform.samples[None]).to(self.device))
+        self._model.decode_whole(codes, SeededNoise([0]))
+
     @cached_property
     def _files(self) -> WeightFiles:
         from snac_eval.codecs.snac.weights import find_weights
@@ -114,7 +136,21 @@ class SnacCodec:
             torch.set_num_threads(self._request.num_threads)
         # Quiet passages otherwise end in denormal numbers, which slow a CPU down many times.
         torch.set_flush_denormal(True)
-        return load_model(self._files).to(self.device)
+        return load_model(self._files, self.device, self._is_compiled)
+
+    @property
+    def _is_compiled(self) -> bool:
+        return self._request.compiled and not self._compile_problem
+
+    @cached_property
+    def _compile_problem(self) -> str:
+        if not self._request.compiled:
+            return ""
+        if self.device != "cpu":
+            return f"on {self.device}; on a CPU it does"
+        from snac_eval.codecs.snac.stream import compile_problem
+
+        return compile_problem()
 
     def _check_config(self, config: SNACConfig) -> None:
         card = self.card

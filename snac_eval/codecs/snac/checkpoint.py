@@ -14,15 +14,15 @@ from snac_eval.errors import CheckpointError
 _GAIN, _DIRECTION = ".parametrizations.weight.original0", ".parametrizations.weight.original1"
 
 
-def load_model(files: WeightFiles) -> SNAC:
-    """A model in evaluation mode, float32, with plain weights. Raises CheckpointError."""
+def load_model(files: WeightFiles, device: str = "cpu", compiled: bool = False) -> SNAC:
+    """A frozen model, float32, with plain weights. Raises CheckpointError."""
     model = SNAC(SNACConfig.from_json(files.config))
     state = {key: value.float() for key, value in fold_weight_norm(read_state(files)).items()}
     expected = model.state_dict()
     if wrong := _differences(state, expected):
         raise CheckpointError(f"{files.weights}: does not fit {files.config}: {wrong}")
     model.load_state_dict(state)
-    return model.eval().requires_grad_(False)
+    return model.to(device).freeze(compiled)
 
 
 def read_state(files: WeightFiles) -> dict[str, Tensor]:

@@ -7,56 +7,87 @@ their weights load without renaming.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 _KERNEL = 7
 _DILATIONS = (1, 3, 9)
-# Numbers of one tile: a few of them together stay in a core's second-level cache.
-_TILE_NUMBERS = 65536
-_SHORTEST_TILE = 256
 
 
 class NoiseSource(Protocol):
-    """Where noise blocks get their noise: called once per block, in order."""
+    """Where noise blocks get their noise. Every block has a stream of its own."""
 
-    def __call__(self, like: Tensor) -> Tensor:
-        """Noise ``[batch, 1, time]`` for ``like`` of ``[batch, channels, time]``."""
+    def __call__(self, block: int, like: Tensor) -> Tensor:
+        """The block's next noise, ``[batch, 1, time]`` for ``like`` of ``[batch, any, time]``."""
+
+    def item(self, index: int) -> NoiseSource:
+        """The noise of one batch item alone, from its beginning."""
 
 
 class SeededNoise:
-    """Standard normal noise, each batch item from a generator of its own.
+    """Standard normal noise, each batch item and each block from a generator of its own.
 
-    The same seed gives the same noise whatever else is in the batch and on whatever device: it is
-    drawn on the CPU.
+    The same seed gives the same noise whatever else is in the batch, on whatever device, and in
+    however many pieces it is asked for: it is drawn on the CPU, always as many numbers at once.
     """
 
-    def __init__(self, seeds: Sequence[int]) -> None:
-        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    _DRAWN_AT_ONCE = 4096
 
-    def __call__(self, like: Tensor) -> Tensor:
-        drawn = [torch.randn(1, like.shape[-1], generator=one) for one in self._generators]
-        return torch.stack(drawn).to(device=like.device, dtype=like.dtype)
+    def __init__(self, seeds: Sequence[int]) -> None:
+        self._seeds = seeds
+        self._streams: dict[int, list[Iterator[Tensor]]] = {}
+        self._rest: dict[int, Tensor] = {}
+
+    def __call__(self, block: int, like: Tensor) -> Tensor:
+        length = like.shape[-1]
+        if block not in self._streams:
+            self._streams[block] = [self._drawn(seed, block) for seed in self._seeds]
+            self._rest[block] = torch.empty(len(self._seeds), 0)
+        parts = [self._rest[block]]
+        for _ in range(-(-(length - parts[0].shape[1]) // self._DRAWN_AT_ONCE)):
+            parts.append(torch.stack([next(stream) for stream in self._streams[block]]))
+        noise = torch.cat(parts, dim=1)
+        # A copy, or a short rest would keep the whole draw of a long clip in memory.
+        self._rest[block] = noise[:, length:].clone()
+        return noise[:, None, :length].to(device=like.device, dtype=like.dtype)
+
+    def item(self, index: int) -> SeededNoise:
+        return SeededNoise([self._seeds[index]])
+
+    def _drawn(self, seed: int, block: int) -> Iterator[Tensor]:
+        root = torch.Generator().manual_seed(seed)
+        own = torch.randint(2**62, (block + 1,), generator=root)[block]
+        generator = torch.Generator().manual_seed(int(own))
+        while True:
+            yield torch.randn(self._DRAWN_AT_ONCE, generator=generator)
 
 
 class FreshNoise:
     """Standard normal noise from torch's global generator: what training wants."""
 
-    def __call__(self, like: Tensor) -> Tensor:
+    def __call__(self, block: int, like: Tensor) -> Tensor:
         return torch.randn(like.shape[0], 1, like.shape[-1], device=like.device, dtype=like.dtype)
+
+    def item(self, index: int) -> FreshNoise:
+        return self
 
 
 class GivenNoise:
-    """Noise that the caller brings, one tensor per noise block."""
+    """Noise that the caller brings, ``[batch, 1, time]`` per noise block."""
 
     def __init__(self, noises: Sequence[Tensor]) -> None:
-        self._noises: Iterator[Tensor] = iter(noises)
+        self._noises = list(noises)
 
-    def __call__(self, like: Tensor) -> Tensor:
-        return next(self._noises)
+    def __call__(self, block: int, like: Tensor) -> Tensor:
+        length = like.shape[-1]
+        noise, self._noises[block] = self._noises[block].tensor_split([length], dim=-1)
+        return noise
+
+    def item(self, index: int) -> GivenNoise:
+        return GivenNoise([noise[index : index + 1] for noise in self._noises])
 
 
 class _SnakeWithGradient(torch.autograd.Function):
@@ -106,32 +137,13 @@ class ResidualUnit(nn.Module):
             nn.Conv1d(channels, channels, 1),
         )
 
+    @property
+    def parts(self) -> tuple[Snake1d, nn.Conv1d, Snake1d, nn.Conv1d]:
+        """The layers in order; the last convolution is pointwise."""
+        return cast("tuple[Snake1d, nn.Conv1d, Snake1d, nn.Conv1d]", tuple(self.block))
+
     def forward(self, x: Tensor) -> Tensor:
         return x + self.block(x)  # type: ignore[no-any-return]
-
-    def forward_in_cache(self, x: Tensor) -> Tensor:
-        """The same without gradients, for an ``x`` that fits the cache."""
-        first, dilated, second, pointwise = self.block
-        return pointwise(second(_depthwise(dilated, first(x)))).add_(x)  # type: ignore[no-any-return]
-
-    @property
-    def reach(self) -> int:
-        """How many steps to either side the output depends on."""
-        return int(self.block[1].padding[0])  # type: ignore[index]
-
-
-def _depthwise(conv: nn.Module, x: Tensor) -> Tensor:
-    """A depthwise convolution as shifted sums: a third of the library's time, in the cache."""
-    assert isinstance(conv, nn.Conv1d)
-    if conv.groups != conv.in_channels or conv.bias is None:
-        return conv(x)  # type: ignore[no-any-return]
-    padding, dilation, length = int(conv.padding[0]), int(conv.dilation[0]), x.shape[-1]
-    padded = nn.functional.pad(x, (padding, padding))
-    taps = conv.weight.unbind(-1)
-    total = torch.addcmul(conv.bias[:, None], padded[..., :length], taps[0])
-    for index, tap in enumerate(taps[1:], start=1):
-        total.addcmul_(padded[..., index * dilation : index * dilation + length], tap)
-    return total
 
 
 class NoiseBlock(nn.Module):
@@ -143,51 +155,6 @@ class NoiseBlock(nn.Module):
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
         return torch.addcmul(x, noise, self.linear(x))
-
-
-def _run_units(
-    units: Sequence[ResidualUnit],
-    x: Tensor,
-    noise_block: NoiseBlock | None = None,
-    noise: Tensor | None = None,
-) -> Tensor:
-    """Residual units one after the other, after the noise block if there is one.
-
-    Without gradients on a CPU they work on one tile of time after the other, with as much of the
-    neighbours as they look at, so that nothing between them leaves the cache. Batch items go one
-    by one, for a batch must give what its items give alone.
-    """
-    if torch.is_grad_enabled() or x.device.type != "cpu":
-        if noise_block is not None and noise is not None:
-            x = noise_block(x, noise)
-        for unit in units:
-            x = unit(x)
-        return x
-    out = torch.empty_like(x)
-    for item in range(len(x)):
-        one = slice(item, item + 1)
-        _run_in_tiles(units, x[one], out[one], noise_block, None if noise is None else noise[one])
-    return out
-
-
-def _run_in_tiles(
-    units: Sequence[ResidualUnit],
-    x: Tensor,
-    out: Tensor,
-    noise_block: NoiseBlock | None,
-    noise: Tensor | None,
-) -> None:
-    reach, length = sum(unit.reach for unit in units), x.shape[-1]
-    tile = max(_SHORTEST_TILE, _TILE_NUMBERS // x.shape[1])
-    for start in range(0, length, tile):
-        end = min(length, start + tile)
-        seen = slice(max(0, start - reach), min(length, end + reach))
-        part = x[..., seen]
-        if noise_block is not None and noise is not None:
-            part = noise_block(part, noise[..., seen])
-        for unit in units:
-            part = unit.forward_in_cache(part)
-        out[..., start:end] = part[..., start - seen.start : end - seen.start]
 
 
 class EncoderBlock(nn.Module):
@@ -208,9 +175,14 @@ class EncoderBlock(nn.Module):
             ),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    @property
+    def parts(self) -> tuple[list[ResidualUnit], Snake1d, nn.Conv1d]:
+        """The residual units, and what comes after them."""
         *units, snake, downsample = self.block
-        return downsample(snake(_run_units(units, x)))  # type: ignore[no-any-return, arg-type]
+        return cast("tuple[list[ResidualUnit], Snake1d, nn.Conv1d]", (units, snake, downsample))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.block(x)  # type: ignore[no-any-return]
 
 
 class DecoderBlock(nn.Module):
@@ -236,9 +208,14 @@ class DecoderBlock(nn.Module):
             *(ResidualUnit(out_channels, dilation, groups) for dilation in _DILATIONS),
         )
 
-    def forward(self, x: Tensor, noise: NoiseSource) -> Tensor:
+    @property
+    def parts(self) -> tuple[Snake1d, nn.ConvTranspose1d, NoiseBlock | None, list[ResidualUnit]]:
+        """What comes before the residual units, and these."""
         snake, upsample, *rest = self.block
-        x = upsample(snake(x))
-        if not isinstance(rest[0], NoiseBlock):
-            return _run_units(rest, x)  # type: ignore[arg-type]
-        return _run_units(rest[1:], x, rest[0], noise(x))  # type: ignore[arg-type]
+        noise = rest.pop(0) if isinstance(rest[0], NoiseBlock) else None
+        return cast("Any", (snake, upsample, noise, rest))  # type: ignore[no-any-return]
+
+    def forward(self, x: Tensor, noise: Callable[[Tensor], Tensor]) -> Tensor:
+        for layer in self.block:
+            x = layer(x, noise(x)) if isinstance(layer, NoiseBlock) else layer(x)
+        return x

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from snac_eval.codecs.snac import stream
 from snac_eval.codecs.snac.attention import LocalAttention
 from snac_eval.codecs.snac.layers import (
     DecoderBlock,
@@ -77,8 +79,10 @@ class SNACConfig:
             raise ValueError("encoder_rates and decoder_rates have different products")
         if not self.vq_strides or any(self.vq_strides[0] % stride for stride in self.vq_strides):
             raise ValueError("every vq_stride must divide the first")
-        if min(*self.encoder_rates, *self.decoder_rates, *self.vq_strides, self.codebook_size) < 1:
-            raise ValueError("rates, strides and codebook_size must be positive")
+        if min(*self.encoder_rates, *self.decoder_rates) < 2:
+            raise ValueError("encoder_rates and decoder_rates must be at least 2")
+        if min(*self.vq_strides, self.codebook_size) < 1:
+            raise ValueError("vq_strides and codebook_size must be positive")
 
     def to_dict(self) -> dict[str, Any]:
         """As ``config.json`` holds it."""
@@ -121,6 +125,7 @@ class SNAC(nn.Module):
             config.channels, config.codebook_size, config.codebook_dim, config.vq_strides
         )
         self.decoder = Decoder(config)
+        self._stages: tuple[list[stream.Stage], list[stream.Stage]] | None = None
 
     @classmethod
     def from_pretrained(
@@ -133,7 +138,24 @@ class SNAC(nn.Module):
         from snac_eval.codecs.snac.checkpoint import load_model
         from snac_eval.codecs.snac.weights import find_weights
 
-        return load_model(find_weights(name_or_dir, revision)).to(device)
+        return load_model(find_weights(name_or_dir, revision), device)
+
+    def freeze(self, compiled: bool = False) -> SNAC:
+        """Make the model ready for coding alone: its weights must not change from here on.
+
+        What :mod:`stream` rearranges weights to is kept, and with ``compiled`` compiled.
+        """
+        self.eval().requires_grad_(False)
+        self._stages = (stream.encoding_stages(self), stream.decoding_stages(self))
+        if compiled:
+            for stages in self._stages:
+                stream.compile_stages(stages)
+        return self
+
+    def _apply(self, *args: Any, **kwargs: Any) -> SNAC:  # noqa: ANN401 - torch's own
+        # On another device or in another precision, what freeze kept is no longer this model.
+        self._stages = None
+        return super()._apply(*args, **kwargs)  # type: ignore[no-any-return, no-untyped-call]
 
     def pad(self, audio: Tensor) -> Tensor:
         """Zeros at the end up to a multiple of ``config.pad_multiple`` samples."""
@@ -141,8 +163,16 @@ class SNAC(nn.Module):
 
     @torch.inference_mode()
     def encode(self, audio: Tensor) -> list[Tensor]:
-        """Codes ``[batch, T_k]``, coarse to fine, of audio ``[batch, 1, time]``."""
-        return self.quantizer.encode(self.encoder(self.pad(audio)))
+        """Codes ``[batch, T_k]``, coarse to fine, of audio ``[batch, 1, time]``.
+
+        On a CPU clip after clip and tile after tile, so that memory hardly grows with the length;
+        on a GPU the whole batch at once (:meth:`encode_stream` bounds memory there as well).
+        """
+        if audio.device.type != "cpu":
+            return self.encode_whole(audio)
+        items = [list(self.encode_stream([one[None]])) for one in audio]
+        streams = ([torch.cat(parts, dim=1) for parts in zip(*one, strict=True)] for one in items)
+        return [torch.cat(rows) for rows in zip(*streams, strict=True)]
 
     @torch.inference_mode()
     def decode(
@@ -157,8 +187,66 @@ class SNAC(nn.Module):
         ``seeds`` has one seed per batch item (default: zeros) and makes the noise blocks repeat;
         ``noise`` replaces their source altogether.
         """
-        source = noise or SeededNoise(seeds or [0] * codes[0].shape[0])
-        return self.decoder(self.quantizer.decode(codes), source)[..., :length]  # type: ignore[no-any-return]
+        source = noise or SeededNoise(seeds or [0] * len(codes[0]))
+        if codes[0].device.type != "cpu":
+            return self.decode_whole(codes, source)[..., :length]
+        frames = codes[0].shape[1] * self.config.vq_strides[0]
+        audio = torch.empty(len(codes[0]), 1, frames * self.config.hop_length)
+        for item, row in enumerate(audio):
+            one = [streams[item : item + 1] for streams in codes]
+            end = 0
+            for part in self.decode_stream([one], noise=source.item(item)):
+                start, end = end, end + part.shape[-1]
+                row[:, start:end] = part[0]
+        return audio[..., :length]
+
+    @torch.inference_mode()
+    def encode_stream(self, blocks: Iterable[Tensor]) -> Iterator[list[Tensor]]:
+        """Codes ``[1, T_k]`` as they get ready, of audio ``[1, 1, any time]`` as it comes in.
+
+        Put together they are those of :meth:`encode`, to the bit, however the audio is cut; memory
+        does not grow with its length. The end is padded as :meth:`pad` does.
+        """
+        rows = (block[0].t() for block in self._padded(blocks))
+        stages = self._stages[0] if self._stages else stream.encoding_stages(self)
+        for tokens in stream.run(stages, rows):
+            yield stream.streams_of(tokens, self.config.vq_strides)
+
+    @torch.inference_mode()
+    def decode_stream(
+        self,
+        blocks: Iterable[Sequence[Tensor]],
+        seed: int = 0,
+        noise: NoiseSource | None = None,
+    ) -> Iterator[Tensor]:
+        """Audio ``[1, 1, time]`` as it gets ready, of codes ``[1, T_k]`` as they come in.
+
+        Every block of codes holds whole frames of the coarse stream. The whole is that of
+        :meth:`decode` with the same seed, to the bit.
+        """
+        source = noise or SeededNoise([seed])
+        rows = (stream.tokens_of(codes, codes[0].shape[1]) for codes in blocks)
+        stages = self._stages[1] if self._stages else stream.decoding_stages(self)
+        for part in stream.run(stages, rows, source):
+            yield part.t()[None]
+
+    @torch.inference_mode()
+    def encode_whole(self, audio: Tensor) -> list[Tensor]:
+        """:meth:`encode` by each layer on the whole batch at once: what keeps a GPU busy."""
+        return self.quantizer.encode(self.encoder(self.pad(audio)))
+
+    @torch.inference_mode()
+    def decode_whole(self, codes: Sequence[Tensor], noise: NoiseSource) -> Tensor:
+        """:meth:`decode` by each layer on the whole batch at once, untrimmed."""
+        return self.decoder(self.quantizer.decode(codes), noise)  # type: ignore[no-any-return]
+
+    def _padded(self, blocks: Iterable[Tensor]) -> Iterator[Tensor]:
+        length, end = 0, torch.empty(1, 1, 0)
+        for block in blocks:
+            length += block.shape[-1]
+            end = block[..., :0]
+            yield block
+        yield functional.pad(end, (0, -length % self.config.pad_multiple))
 
     def forward(
         self, audio: Tensor, seeds: Sequence[int] | None = None
@@ -209,9 +297,13 @@ class Decoder(nn.Module):
         self.model = nn.Sequential(*layers)
 
     def forward(self, latents: Tensor, noise: NoiseSource) -> Tensor:
-        x = latents
+        x, blocks = latents, 0
         for layer in self.model:
-            x = layer(x, noise) if isinstance(layer, DecoderBlock) else layer(x)
+            if isinstance(layer, DecoderBlock):
+                x = layer(x, partial(noise, blocks))
+                blocks += 1
+            else:
+                x = layer(x)
         return x
 
 

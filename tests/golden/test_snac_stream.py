@@ -1,0 +1,173 @@
+"""SNAC on a stream: the same codes and audio however the signal is cut, and whole-layer passes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+from torch._dynamo.utils import counters
+
+from snac_eval.codecs.snac.layers import GivenNoise, SeededNoise
+from snac_eval.codecs.snac.model import SNAC, SNACConfig
+from snac_eval.codecs.snac.stream import compile_problem
+
+# Odd and even strides, several vq strides; tiles of 128 rows at least, so seconds are many tiles.
+SMALL = SNACConfig(
+    sampling_rate=16000,
+    encoder_dim=8,
+    encoder_rates=(2, 3, 4),
+    decoder_dim=64,
+    decoder_rates=(4, 3, 2),
+    vq_strides=(4, 2, 1),
+    codebook_size=64,
+)
+SHAPES = {
+    "depthwise": SMALL,
+    "dense, without noise": SNACConfig(**{**SMALL.to_dict(), "depthwise": False, "noise": False}),
+    "attention": SNACConfig(
+        **{**SMALL.to_dict(), "encoder_dim": 16, "decoder_dim": 128, "attn_window_size": 8}
+    ),
+}
+
+
+@pytest.fixture(params=sorted(SHAPES))
+def model(request: pytest.FixtureRequest) -> SNAC:
+    """A small model with random weights, its Snakes and codebooks no two alike."""
+    return _random(SHAPES[request.param])
+
+
+def _random(config: SNACConfig) -> SNAC:
+    torch.manual_seed(0)
+    made = SNAC(config).eval()
+    with torch.no_grad():
+        for name, value in made.named_parameters():
+            if name.endswith("alpha"):
+                value.uniform_(0.5, 2.0)
+    return made
+
+
+def _audio(num_samples: int) -> Tensor:
+    return 0.3 * torch.randn(1, 1, num_samples, generator=torch.Generator().manual_seed(1))
+
+
+def _cut(signal: Tensor, sizes: tuple[int, ...]) -> Iterator[Tensor]:
+    start = 0
+    while start < signal.shape[-1]:
+        for size in sizes:
+            yield signal[..., start : start + size]
+            start += size
+
+
+def _joined(parts: Iterator[list[Tensor]]) -> list[Tensor]:
+    return [torch.cat(one, dim=1) for one in zip(*parts, strict=True)]
+
+
+@pytest.mark.parametrize("num_samples", [1, 97, 5000, 100_003])
+def test_tiles_give_what_whole_layers_give(model: SNAC, num_samples: int) -> None:
+    audio = _audio(num_samples)
+    expected = model.encode_whole(audio)
+    noise = [torch.randn(1, 1, model.pad(audio).shape[-1]) for _ in SMALL.decoder_rates]
+    whole = model.decode_whole(expected, GivenNoise(noise))
+    codes = model.encode(audio)
+    assert all(torch.equal(one, other) for one, other in zip(codes, expected, strict=True))
+    decoded = model.decode(codes, noise=GivenNoise(noise))
+    torch.testing.assert_close(decoded, whole, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("sizes", [(1000,), (37, 4096, 1), (200_000,)])
+def test_codes_do_not_depend_on_how_the_audio_comes_in(model: SNAC, sizes: tuple[int, ...]) -> None:
+    audio = _audio(100_003)
+    whole = model.encode(audio)
+    parts = _joined(model.encode_stream(_cut(audio, sizes)))
+    assert all(torch.equal(one, other) for one, other in zip(parts, whole, strict=True))
+
+
+@pytest.mark.parametrize("num_frames", [1, 10, 1000])
+def test_audio_does_not_depend_on_how_the_codes_come_in(model: SNAC, num_frames: int) -> None:
+    codes = model.encode(_audio(100_003))
+    whole = model.decode(codes, seeds=[3])
+    per_frame = [model.config.vq_strides[0] // stride for stride in model.config.vq_strides]
+    blocks = zip(
+        *(_cut(one, (num_frames * count,)) for one, count in zip(codes, per_frame, strict=True)),
+        strict=True,
+    )
+    parts = list(model.decode_stream(blocks, seed=3))
+    assert len(parts) > 1
+    assert torch.equal(torch.cat(parts, dim=-1), whole)
+
+
+def test_codes_are_there_before_all_audio_is(model: SNAC) -> None:
+    read = []
+
+    def blocks() -> Iterator[Tensor]:
+        for block in _cut(_audio(400_000), (10_000,)):
+            read.append(block)
+            yield block
+
+    first = next(model.encode_stream(blocks()))
+    assert first[0].shape[1] > 0
+    assert len(read) < 40
+    assert not torch.is_inference_mode_enabled()
+
+
+def test_first_streams_decode_alone(model: SNAC) -> None:
+    codes = model.encode(_audio(3000))
+    whole = model.decode_whole(codes[:2], SeededNoise([5]))
+    torch.testing.assert_close(model.decode(codes[:2], seeds=[5]), whole, atol=1e-6, rtol=0)
+
+
+def test_noise_is_the_same_in_any_pieces() -> None:
+    whole, pieces = SeededNoise([1, 2]), SeededNoise([1, 2])
+    expected = whole(1, torch.empty(2, 3, 10_000))
+    lengths = (1, 4095, 0, 1000, 4904)
+    drawn = [pieces(1, torch.empty(2, 3, length)) for length in lengths]
+    assert torch.equal(torch.cat(drawn, dim=-1), expected)
+    assert torch.equal(
+        SeededNoise([1, 2]).item(1)(1, torch.empty(1, 1, 50))[0], expected[1, :, :50]
+    )
+    assert not torch.equal(SeededNoise([1, 2])(0, torch.empty(2, 1, 10_000)), expected)
+
+
+def test_frozen_model_moves_and_codes_alike() -> None:
+    model = _random(SMALL)
+    audio = _audio(20_000)
+    codes, frozen = model.encode(audio), model.freeze().encode(audio)
+    assert all(torch.equal(one, other) for one, other in zip(frozen, codes, strict=True))
+    doubled = model.double().encode(audio.double())
+    assert [one.shape for one in doubled] == [one.shape for one in codes]
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own, about itself
+def test_compiled_model_gives_the_same_codes() -> None:
+    if problem := compile_problem():
+        pytest.skip(f"torch.compile does not work here: {problem}")
+    one_block = {"encoder_rates": (4,), "decoder_rates": (4,)}
+    shape = SNACConfig(**{**SMALL.to_dict(), **one_block})
+    plain, compiled = _random(shape).freeze(), _random(shape).freeze(compiled=True)
+    audio = _audio(200_000)
+    codes = plain.encode(audio)
+    before = counters["stats"]["unique_graphs"]
+    mine = compiled.encode(audio)
+    assert counters["stats"]["unique_graphs"] > before
+    assert all(torch.equal(one, other) for one, other in zip(mine, codes, strict=True))
+    there, here = (one.decode(codes, seeds=[0]) for one in (plain, compiled))
+    torch.testing.assert_close(there, here, atol=1e-5, rtol=0)
+
+
+def test_no_compiler_is_a_reason_and_no_error() -> None:
+    """In a process without a compiler on its path, and without a cache of compiled code."""
+    program = "from snac_eval.codecs.snac.stream import compile_problem; print(compile_problem())"
+    environment = {"PATH": "", "CXX": "no-such-compiler", "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stdout.strip()
