@@ -40,9 +40,9 @@ def codec(model: SNAC, folder: Path, threads: int) -> SnacCodec:
 
 def long_speech(minutes: float) -> Waveform:
     """A minute of speech-like sound again and again, each time at another level."""
-    minute = speech_like(60 * 24000, 24000, 1, 0).samples
+    minute = speech_like(60 * 24000, 24000, 1, 0).samples[0]
     levels = np.linspace(1, 0.2, max(1, round(minutes)), dtype=np.float32)
-    return Waveform(np.concatenate([level * minute for level in levels], axis=1), 24000)
+    return Waveform(np.outer(levels, minute).reshape(1, -1), 24000)
 
 
 @torch.inference_mode()
