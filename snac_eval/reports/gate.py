@@ -28,7 +28,7 @@ from snac_eval.reports.tolerances import Tolerance, Tolerances, direction
 from snac_eval.stats import holm, paired_difference
 
 Outcome = Literal["passed", "regression", "inconclusive", "not comparable", "not tested"]
-# The smallest part of a tolerance that is still called the same score.
+# Differences up to this part of a tolerance are rounding: other threads, another build of torch.
 _SAME = 0.01
 
 
@@ -189,7 +189,7 @@ def _measured(
     return replace(
         blank,
         outcome="passed",
-        reason="the same scores on every clip" if same else "",
+        reason=f"no clip moved by over {_SAME:.0%} of the tolerance" if same else "",
         n=tested.n,
         num_units=tested.interval.num_units,
         baseline_mean=float(np.mean(theirs)),
