@@ -170,9 +170,14 @@ class SNAC(nn.Module):
         """
         if audio.device.type != "cpu":
             return self.encode_whole(audio)
-        items = [list(self.encode_stream([one[None]])) for one in audio]
-        streams = ([torch.cat(parts, dim=1) for parts in zip(*one, strict=True)] for one in items)
-        return [torch.cat(rows) for rows in zip(*streams, strict=True)]
+        config = self.config
+        padded = audio.shape[-1] + -audio.shape[-1] % config.pad_multiple
+        num_coarse = padded // (config.hop_length * config.vq_strides[0])
+        num_tokens = sum(config.vq_strides[0] // stride for stride in config.vq_strides)
+        tokens = torch.empty(len(audio), num_coarse, num_tokens, dtype=torch.int64)
+        for rows, one in zip(tokens, audio, strict=True):
+            _fill(rows, self._tokens([one[None]]))
+        return stream.streams_of(tokens, config.vq_strides)
 
     @torch.inference_mode()
     def decode(
@@ -190,15 +195,12 @@ class SNAC(nn.Module):
         source = noise or SeededNoise(seeds or [0] * len(codes[0]))
         if codes[0].device.type != "cpu":
             return self.decode_whole(codes, source)[..., :length]
-        frames = codes[0].shape[1] * self.config.vq_strides[0]
-        audio = torch.empty(len(codes[0]), 1, frames * self.config.hop_length)
-        for item, row in enumerate(audio):
-            one = [streams[item : item + 1] for streams in codes]
-            end = 0
-            for part in self.decode_stream([one], noise=source.item(item)):
-                start, end = end, end + part.shape[-1]
-                row[:, start:end] = part[0]
-        return audio[..., :length]
+        num_samples = codes[0].shape[1] * self.config.vq_strides[0] * self.config.hop_length
+        audio = next(self.parameters()).new_empty(len(codes[0]), num_samples, 1)
+        for index, rows in enumerate(audio):
+            one = [streams[index : index + 1] for streams in codes]
+            _fill(rows, self._audio([one], source.item(index)))
+        return audio.transpose(1, 2)[..., :length]
 
     @torch.inference_mode()
     def encode_stream(self, blocks: Iterable[Tensor]) -> Iterator[list[Tensor]]:
@@ -207,10 +209,8 @@ class SNAC(nn.Module):
         Put together they are those of :meth:`encode`, to the bit, however the audio is cut; memory
         does not grow with its length. The end is padded as :meth:`pad` does.
         """
-        rows = (block[0].t() for block in self._padded(blocks))
-        stages = self._stages[0] if self._stages else stream.encoding_stages(self)
-        for tokens in stream.run(stages, rows):
-            yield stream.streams_of(tokens, self.config.vq_strides)
+        for tokens in self._tokens(blocks):
+            yield stream.streams_of(tokens[None], self.config.vq_strides)
 
     @torch.inference_mode()
     def decode_stream(
@@ -224,11 +224,8 @@ class SNAC(nn.Module):
         Every block of codes holds whole frames of the coarse stream. The whole is that of
         :meth:`decode` with the same seed, to the bit.
         """
-        source = noise or SeededNoise([seed])
-        rows = (stream.tokens_of(codes, codes[0].shape[1]) for codes in blocks)
-        stages = self._stages[1] if self._stages else stream.decoding_stages(self)
-        for part in stream.run(stages, rows, source):
-            yield part.t()[None]
+        for rows in self._audio(blocks, noise or SeededNoise([seed])):
+            yield rows.t()[None]
 
     @torch.inference_mode()
     def encode_whole(self, audio: Tensor) -> list[Tensor]:
@@ -239,6 +236,16 @@ class SNAC(nn.Module):
     def decode_whole(self, codes: Sequence[Tensor], noise: NoiseSource) -> Tensor:
         """:meth:`decode` by each layer on the whole batch at once, untrimmed."""
         return self.decoder(self.quantizer.decode(codes), noise)  # type: ignore[no-any-return]
+
+    def _tokens(self, blocks: Iterable[Tensor]) -> Iterator[Tensor]:
+        rows = (block[0].t() for block in self._padded(blocks))
+        stages = self._stages[0] if self._stages else stream.encoding_stages(self)
+        return stream.run(stages, rows)
+
+    def _audio(self, blocks: Iterable[Sequence[Tensor]], noise: NoiseSource) -> Iterator[Tensor]:
+        rows = (stream.tokens_of(codes, codes[0].shape[1]) for codes in blocks)
+        stages = self._stages[1] if self._stages else stream.decoding_stages(self)
+        return stream.run(stages, rows, noise)
 
     def _padded(self, blocks: Iterable[Tensor]) -> Iterator[Tensor]:
         length, end = 0, torch.empty(1, 1, 0)
@@ -254,6 +261,14 @@ class SNAC(nn.Module):
         """Audio ``[batch, 1, time]`` to its reconstruction of the same length, and the codes."""
         codes = self.encode(audio)
         return self.decode(codes, audio.shape[-1], seeds), codes
+
+
+def _fill(rows: Tensor, parts: Iterable[Tensor]) -> None:
+    """Put rows in their place one part at a time: kept, the parts would fragment the memory."""
+    end = 0
+    for part in parts:
+        start, end = end, end + len(part)
+        rows[start:end] = part
 
 
 class Encoder(nn.Module):

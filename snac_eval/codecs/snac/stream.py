@@ -148,7 +148,7 @@ def decoding_stages(model: SNAC) -> list[Stage]:
     quantizer, strides = model.quantizer, model.config.vq_strides
 
     def latents(tokens: Tensor) -> Tensor:
-        return quantizer.decode(streams_of(tokens, strides))[0].t().contiguous()
+        return quantizer.decode(streams_of(tokens[None], strides))[0].t().contiguous()
 
     return [Stage(_FEWEST_ROWS, [_Alone(latents)]), *_decoder(model.decoder)]
 
@@ -159,12 +159,12 @@ def tokens_of(streams: Sequence[Tensor], num_coarse: int) -> Tensor:
 
 
 def streams_of(tokens: Tensor, strides: Sequence[int]) -> list[Tensor]:
-    """Codes ``[1, T_k]``, coarse to fine, of ``[coarse frames, tokens in each]``."""
+    """Codes ``[batch, T_k]``, coarse to fine, of ``[batch, coarse frames, tokens in each]``."""
     streams, start = [], 0
     for stride in strides:
         end = start + strides[0] // stride
-        if end <= tokens.shape[1]:
-            streams.append(tokens[:, start:end].reshape(1, -1))
+        if end <= tokens.shape[2]:
+            streams.append(tokens[:, :, start:end].flatten(1))
         start = end
     return streams
 
