@@ -207,7 +207,8 @@ class SNAC(nn.Module):
         """Codes ``[1, T_k]`` as they get ready, of audio ``[1, 1, any time]`` as it comes in.
 
         Put together they are those of :meth:`encode`, to the bit, however the audio is cut; memory
-        does not grow with its length. The end is padded as :meth:`pad` does.
+        does not grow with its length. They come seconds at a time and as late, for that is what
+        exactness in the same tiles costs. The end is padded as :meth:`pad` does.
         """
         for tokens in self._tokens(blocks):
             yield stream.streams_of(tokens[None], self.config.vq_strides)

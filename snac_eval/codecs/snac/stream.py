@@ -31,10 +31,11 @@ from snac_eval.codecs.snac.layers import (
 if TYPE_CHECKING:
     from snac_eval.codecs.snac.model import SNAC, Decoder, Encoder
 
-# Numbers of one tile: a few of them together stay in a core's second-level cache.
+# Numbers of one tile: the fastest of 65536 to 524288 where a core has 1 MiB of second-level cache.
 _TILE_NUMBERS = 262144
 # With fewer rows, a matrix product takes longer to read its weights than to multiply.
 _FEWEST_ROWS = 128
+_SHAPES_PER_FUNCTION = 64
 
 Function = Callable[[Tensor], Tensor]
 Step = Callable[
@@ -114,9 +115,10 @@ def run(
 
 def compile_stages(stages: Sequence[Stage]) -> None:
     """Compile every stage for which that is worth it, at its first tile: minutes, once."""
-    # All stages share one function, and torch gives up on it after as many shapes as this.
+    # All stages share one function, and torch gives up on it after eight shapes unless told.
     config = torch._dynamo.config
-    config.recompile_limit = max(config.recompile_limit, 64)
+    limit = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"
+    setattr(config, limit, max(getattr(config, limit), _SHAPES_PER_FUNCTION))
     for stage in stages:
         stage.compile()
 
@@ -140,7 +142,8 @@ def encoding_stages(model: SNAC) -> list[Stage]:
     def look_up(latents: Tensor) -> Tensor:
         return tokens_of(quantizer.encode(latents.t()[None]), len(latents) // coarse)
 
-    return [*_encoder(model.encoder), Stage(_FEWEST_ROWS * coarse, [_Alone(look_up)])]
+    rows = -(-_FEWEST_ROWS // coarse) * coarse
+    return [*_encoder(model.encoder), Stage(rows, [_Alone(look_up)])]
 
 
 def decoding_stages(model: SNAC) -> list[Stage]:
@@ -150,7 +153,8 @@ def decoding_stages(model: SNAC) -> list[Stage]:
     def latents(tokens: Tensor) -> Tensor:
         return quantizer.decode(streams_of(tokens[None], strides))[0].t().contiguous()
 
-    return [Stage(_FEWEST_ROWS, [_Alone(latents)]), *_decoder(model.decoder)]
+    rows = -(-_FEWEST_ROWS // strides[0])
+    return [Stage(rows, [_Alone(latents)]), *_decoder(model.decoder)]
 
 
 def tokens_of(streams: Sequence[Tensor], num_coarse: int) -> Tensor:
