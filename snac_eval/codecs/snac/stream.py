@@ -84,7 +84,7 @@ class Stage:
         for index, (tile, last) in enumerate(_with_last(_tiles(pieces, self.rows))):
             noise = None
             if self._noise_gain is not None and source is not None:
-                noise = source(self.noise_index, tile.t()[None])[0].t()
+                noise = source(self.noise_index, tile.t()[None])[0].reshape(-1, 1)
             # First and last tiles have shapes of their own, which are not worth a compilation.
             step = self._step if index == 0 or last else self._compiled or self._step
             x, carried = step(tile, carried, noise, last)
@@ -179,8 +179,9 @@ def _encoder(encoder: Encoder) -> list[Stage]:
         if isinstance(module, EncoderBlock):
             units, snake, conv = module.parts
             layers += [*map(_Unit, units), _Down(snake, conv)]
-            rows = _TILE_NUMBERS // conv.in_channels
-            stages.append(Stage(max(rows, _FEWEST_ROWS * conv.stride[0]), layers))
+            # Whole strides, so that every tile leaves as many rows over.
+            steps = max(_FEWEST_ROWS, _TILE_NUMBERS // conv.in_channels // conv.stride[0])
+            stages.append(Stage(steps * conv.stride[0], layers))
             layers = []
         elif isinstance(module, LocalAttention):
             stages.append(_attention(module))
