@@ -239,7 +239,7 @@ class SNAC(nn.Module):
         return self.decoder(self.quantizer.decode(codes), noise)  # type: ignore[no-any-return]
 
     def _tokens(self, blocks: Iterable[Tensor]) -> Iterator[Tensor]:
-        rows = (block[0].t() for block in self._padded(blocks))
+        rows = (block.reshape(-1, 1) for block in self._padded(blocks))
         stages = self._stages[0] if self._stages else stream.encoding_stages(self)
         return stream.run(stages, rows)
 
