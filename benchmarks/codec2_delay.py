@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from snac_eval import audio
 from snac_eval.codecs.framed import Codec2
-from snac_eval.plugins import codec_card
+from snac_eval.registry.plugins import codec_card
 
 _MODES = ("700c", "1200", "1300", "1400", "1600", "2400", "3200")
 

@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from snac_eval.reports.gate import check
-from snac_eval.reports.scored import MetricScores, ScoredRun, load_run, metric_info, pair
-from snac_eval.reports.tolerances import Tolerances, load_tolerances
+from snac_eval.results.gate import check
+from snac_eval.results.record import MetricScores, ScoredRun, load_run, metric_info, pair
+from snac_eval.results.tolerances import Tolerances, load_tolerances
 
 METRICS = ("pesq_wb", "visqol_speech", "stoi", "si_sdr", "mel_dac_paper", "stft_distance")
 TYPICAL = {"pesq_wb": 2.5, "visqol_speech": 3.0, "stoi": 0.9, "si_sdr": 3.0}

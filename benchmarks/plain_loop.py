@@ -24,7 +24,7 @@ from pystoi import stoi
 import snac_eval
 from snac_eval.metrics import spectral, waveform
 from snac_eval.metrics.base import parts
-from snac_eval.plan import choose_clips, clip_seed
+from snac_eval.run.plan import choose_clips, clip_seed
 from snac_eval.types import Clip, Codec, Codes, Waveform
 
 DATASET = "librispeech:test-mini"

@@ -20,15 +20,15 @@ import torch
 from safetensors.torch import save_file
 
 from benchmarks.snac_speed import models
+from snac_eval.bench.measure import peak_memory_mib, resident_memory_mib, speech_like
 from snac_eval.codecs.snac.adapter import SnacCodec
 from snac_eval.codecs.snac.model import SNAC
-from snac_eval.measure import peak_memory_mib, resident_memory_mib, speech_like
 from snac_eval.types import CodecRequest, Waveform
 
 
 def codec(model: SNAC, folder: Path, threads: int) -> SnacCodec:
     """The model behind the harness's adapter, by way of files."""
-    from snac_eval.plugins import codec_card
+    from snac_eval.registry.plugins import codec_card
 
     save_file(model.state_dict(), folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(model.config.to_dict()))

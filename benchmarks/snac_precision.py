@@ -18,10 +18,10 @@ import numpy as np
 import torch
 
 from benchmarks.snac_speed import models
+from snac_eval.bench.measure import speech_like
 from snac_eval.codecs.snac.layers import SeededNoise
 from snac_eval.codecs.snac.model import SNAC
-from snac_eval.devices import resolve_device
-from snac_eval.measure import speech_like
+from snac_eval.machine import resolve_device
 
 _SECONDS, _ROUNDS = 5.0, 5
 _PRECISIONS = (torch.float32, torch.bfloat16, torch.float16)

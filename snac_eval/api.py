@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from snac_eval import plugins
-from snac_eval.devices import resolve_device
-from snac_eval.models import open_model
-from snac_eval.plan import RunConfig, open_dataset
-from snac_eval.run import run
+from snac_eval.codecs.opening import open_model
+from snac_eval.machine import resolve_device
+from snac_eval.registry import plugins
+from snac_eval.run.loop import run
+from snac_eval.run.plan import RunConfig, open_dataset
 from snac_eval.types import AnyMetric, Codec, Dataset, ReconstructionSource
 
 
@@ -45,13 +45,13 @@ def evaluate(
 
     Args:
         model: a codec's name, as ``snac-eval list codecs`` shows it, or what else
-            :mod:`snac_eval.models` describes.
+            :mod:`snac_eval.codecs.opening` describes.
         dataset: a dataset's name, with its argument if it takes one: ``librispeech:test-clean``.
         metrics: names, as ``snac-eval list metrics`` shows them; None: the set that fits each
             clip's domain.
         limit: how many clips, spread over the dataset; None: all.
         output: folder of the run, continued if it exists; None: nothing is kept.
-        options: any other field of :class:`snac_eval.plan.RunConfig`, e.g. ``seed=1``.
+        options: any other field of :class:`snac_eval.run.plan.RunConfig`, e.g. ``seed=1``.
 
     Raises:
         SnacEvalError: with one line that says what was wrong and what to do.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 if TYPE_CHECKING:
-    from snac_eval.reports.gate import GateResult
+    from snac_eval.results.gate import GateResult
 
 
 class CodecGate:
@@ -48,11 +48,11 @@ class CodecGate:
         Raises:
             SnacEvalError: where the run, the baseline or a tolerance cannot be read.
         """
-        from snac_eval.reports.baseline import load_baseline
-        from snac_eval.reports.gate import ExitCode, check
-        from snac_eval.reports.scored import load_run
-        from snac_eval.reports.tolerances import load_tolerances
         from snac_eval.reports.verdicts import check_markdown
+        from snac_eval.results.baseline import load_baseline
+        from snac_eval.results.gate import ExitCode, check
+        from snac_eval.results.record import load_run
+        from snac_eval.results.tolerances import load_tolerances
 
         path = None if tolerances is None else Path(tolerances)
         limits = load_tolerances(path, tolerance)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from snac_eval.reports.frames import SCORE_COLUMNS
+from snac_eval.results.frames import SCORE_COLUMNS
 
 Column = Sequence[float | str]
 HARDWARE = {"machine": "x86_64", "system": "Linux 6.1", "cpu": "Test CPU", "cores": 2}

@@ -25,14 +25,14 @@ import numpy as np
 
 from snac_eval import audio
 from snac_eval.codecs.checks import check_input, require_extra
-from snac_eval.codecs.snac.weights import weights_state
 from snac_eval.errors import CheckpointError, CodecError
+from snac_eval.hub import weights_state
 from snac_eval.types import CodecCard, CodecRequest, Codes, Waveform
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from snac_eval.codecs.snac.weights import WeightFiles
+    from snac_eval.hub import WeightFiles
 
 # Raised whenever this adapter could give other codes or audio for the same weights.
 _IMPLEMENTATION = "1"
@@ -171,7 +171,7 @@ class TransformersCodec(ABC):
 
     @cached_property
     def _files(self) -> WeightFiles:
-        from snac_eval.codecs.snac.weights import find_weights
+        from snac_eval.hub import find_weights
 
         where = self._request.weights or self.card.weights
         return find_weights(where, None if self._request.weights else self.card.revision or None)

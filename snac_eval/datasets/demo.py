@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from snac_eval.cards import data_dir
-from snac_eval.datasets.manifest import read_manifest
+from snac_eval.datasets.listed import read_manifest
+from snac_eval.registry.cards import data_dir
 from snac_eval.types import Dataset, DatasetRequest
 
 

@@ -22,9 +22,9 @@ from typing import Any
 from snac_eval.audio import AUDIO_SUFFIXES, file_sha256, make_clip
 from snac_eval.download import cache_dir, only_one
 from snac_eval.errors import DatasetError, UsageError
-from snac_eval.files import write_file, write_text
 from snac_eval.progress import track
 from snac_eval.types import Clip, Dataset, DatasetRequest, Domain
+from snac_eval.writing import write_file, write_text
 
 SPEAKER_COLUMNS = ("speaker_id", "speaker", "client_id")
 TEXT_COLUMNS = ("text", "transcript", "transcription", "sentence", "normalized_text")

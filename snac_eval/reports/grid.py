@@ -13,7 +13,7 @@ from typing import Literal
 
 from tabulate import tabulate
 
-from snac_eval.reports.markup import latex_text, markdown_text, one_line
+from snac_eval.reports.text import latex_text, markdown_text, one_line
 
 GridFormat = Literal["md", "latex", "txt"]
 NOTHING = "–"

@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 
 from snac_eval.errors import StoreError, UsageError
-from snac_eval.reports.compare import is_quality
-from snac_eval.reports.scored import (
+from snac_eval.results.compare import is_quality
+from snac_eval.results.record import (
     ScoredRun,
     check_names,
     is_speed,
@@ -30,8 +30,8 @@ from snac_eval.reports.scored import (
     pair,
     read_json,
 )
-from snac_eval.reports.tolerances import direction
-from snac_eval.stats import PERMUTATIONS, holm, mean_interval, paired_difference
+from snac_eval.results.stats import PERMUTATIONS, holm, mean_interval, paired_difference
+from snac_eval.results.tolerances import direction
 
 Mark = Literal["", "best", "second"]
 ALPHA = 0.05

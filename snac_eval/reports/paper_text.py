@@ -10,8 +10,8 @@ import pandas as pd
 from snac_eval.reports.grid import NOTHING, Block, Grid, GridCell, render
 from snac_eval.reports.paper import Cell, PaperTable, Row
 from snac_eval.reports.published import Published, PublishedRow, published_cells
-from snac_eval.reports.scored import metric_info
-from snac_eval.reports.tables import format_value
+from snac_eval.reports.summary import format_value
+from snac_eval.results.record import metric_info
 
 TableFormat = Literal["md", "latex", "csv", "txt"]
 _ARROWS = {True: "↑", False: "↓", None: ""}

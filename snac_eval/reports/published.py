@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from snac_eval import cards, plugins
 from snac_eval.errors import UsageError
+from snac_eval.registry import cards, plugins
 
 COLUMNS = (
     "codec",

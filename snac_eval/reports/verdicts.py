@@ -10,13 +10,13 @@ from xml.etree import ElementTree
 import pandas as pd
 from tabulate import tabulate
 
-from snac_eval.reports.compare import Comparison, Difference, Frontier, Ranking, TellingClip
-from snac_eval.reports.gate import GateResult, MetricCheck
-from snac_eval.reports.markup import NOT_IN_XML
-from snac_eval.reports.markup import markdown_text as _text
-from snac_eval.reports.scored import metric_info
-from snac_eval.reports.tables import format_value
-from snac_eval.stats import MIN_CLUSTERS
+from snac_eval.reports.summary import format_value
+from snac_eval.reports.text import NOT_IN_XML
+from snac_eval.reports.text import markdown_text as _text
+from snac_eval.results.compare import Comparison, Difference, Frontier, Ranking, TellingClip
+from snac_eval.results.gate import GateResult, MetricCheck
+from snac_eval.results.record import metric_info
+from snac_eval.results.stats import MIN_CLUSTERS
 
 _WORST_FIRST = ("regression", "not comparable", "inconclusive", "passed", "not tested")
 _FEW_SPEAKERS = (

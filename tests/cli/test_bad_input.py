@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from snac_eval.cli import main
+from snac_eval.cli.main import main
 from tests.cli.helpers import scores
+from tests.codecs.snac.test_checkpoint import save_model
 from tests.conftest import tone
-from tests.unit.test_snac_weights import save_model
 
 
 def _run(*arguments: str | Path, metrics: str = "mel_dac_paper") -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from snac_eval.cli import main
+from snac_eval.cli.main import main
 from tests.cli.helpers import run_process, scores
 
 QUICK = ["--durations", "0.5", "--batch-sizes", "1", "--threads", "1", "--repeats", "6"]

@@ -10,9 +10,9 @@ import soundfile
 
 from snac_eval.codecs.snac.model import SNACConfig
 from tests.cli.helpers import repeatable, run_process, scores
+from tests.codecs.snac.test_checkpoint import save_model
 from tests.conftest import tone
 from tests.hub_server import serve_hub
-from tests.unit.test_snac_weights import save_model
 
 SNAC_24KHZ = SNACConfig(
     sampling_rate=24000,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from snac_eval.cli import main
+from snac_eval.cli.main import main
 from tests.cli.helpers import run_process
+from tests.codecs.snac.test_checkpoint import TINY, save_model
 from tests.hub_server import serve_hub
-from tests.unit.test_snac_weights import TINY, save_model
 
 CARD = """name = "tiny"
 family = "snac"

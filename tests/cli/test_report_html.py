@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 import soundfile
 
-from snac_eval.cli import main
-from snac_eval.store import FILE_NAME
+from snac_eval.cli.main import main
+from snac_eval.run.store import FILE_NAME
 from tests.conftest import tone
 
 if TYPE_CHECKING:

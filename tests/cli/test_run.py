@@ -16,9 +16,9 @@ import pandas as pd
 import pytest
 import soundfile
 
-from snac_eval.cli import main
+from snac_eval.cli.main import main
 from snac_eval.codecs.pyav import PyavCodec
-from snac_eval.reports.frames import SCORE_COLUMNS, SUMMARY_COLUMNS
+from snac_eval.results.frames import SCORE_COLUMNS, SUMMARY_COLUMNS
 from tests.cli.helpers import command, repeatable, run_process, scores
 from tests.conftest import tone
 

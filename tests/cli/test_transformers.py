@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from snac_eval.cli import main
+from snac_eval.cli.main import main
 from tests.cli.helpers import repeatable, run_process, scores
 from tests.conftest import tone
 from tests.hub_server import serve_hub

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from junitparser import JUnitXml
 
-from snac_eval.cli import main
+from snac_eval.cli.main import main
 from snac_eval.pytest_plugin import CodecGate
 from tests.cli.helpers import run_process
 from tests.runs import HARDWARE, noisy, shifted, write_run

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from snac_eval import cards, plugins
+from snac_eval.codecs.contract import CHECKS, Subject, examine
 from snac_eval.errors import CodecError
+from snac_eval.registry import cards, plugins
 from snac_eval.types import Codec, CodecCard, CodecRequest, Codes, Waveform
-from snac_eval.validate import CHECKS, Subject, examine
 from tests.conftest import tone
 
 CARDS = {

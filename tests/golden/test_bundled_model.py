@@ -9,7 +9,7 @@ import snac_eval
 from snac_eval import audio
 from snac_eval.codecs.snac import SNAC
 from snac_eval.codecs.snac.adapter import SnacCodec
-from snac_eval.codecs.snac.weights import BUNDLED_MODEL
+from snac_eval.hub import BUNDLED_MODEL
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from snac_eval import audio, extras, plugins
-from snac_eval.cli import main
+from snac_eval import audio
+from snac_eval.cli.main import main
 from snac_eval.metrics import squim, warpq
 from snac_eval.metrics.base import PairMetric, PreparedPair
 from snac_eval.metrics.speechmos import DnsmosBak, DnsmosOvrl, DnsmosP808, DnsmosSig, Plcmos
 from snac_eval.metrics.zimtohrli import Zimtohrli
+from snac_eval.registry import extras, plugins
 from snac_eval.types import Waveform
 from tests.conftest import tone
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from snac_eval.audio import file_sha256
 from snac_eval.codecs.checks import check_input
-from snac_eval.codecs.snac.weights import weights_state
 from snac_eval.errors import CodecError
+from snac_eval.hub import weights_state
 from snac_eval.types import CodecCard, CodecRequest, Codes, Waveform
 
 if TYPE_CHECKING:
     from snac_eval.codecs.snac.model import SNAC, SNACConfig
-    from snac_eval.codecs.snac.weights import WeightFiles
+    from snac_eval.hub import WeightFiles
 
 # Raised whenever our implementation could give other codes or audio for the same weights.
 _IMPLEMENTATION = "2"
@@ -129,7 +129,7 @@ class SnacCodec:
 
     @cached_property
     def _files(self) -> WeightFiles:
-        from snac_eval.codecs.snac.weights import find_weights
+        from snac_eval.hub import find_weights
 
         where = self._request.weights or self.card.weights
         return find_weights(where, None if self._request.weights else self.card.revision or None)

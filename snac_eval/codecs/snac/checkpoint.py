@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from snac_eval.codecs.snac.model import SNAC, SNACConfig
-from snac_eval.codecs.snac.weights import WeightFiles
 from snac_eval.errors import CheckpointError
+from snac_eval.hub import WeightFiles
 
 _GAIN, _DIRECTION = ".parametrizations.weight.original0", ".parametrizations.weight.original1"
 

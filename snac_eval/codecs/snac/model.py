@@ -136,7 +136,7 @@ class SNAC(nn.Module):
         Raises WeightsUnavailable where they cannot be had, CheckpointError where they are broken.
         """
         from snac_eval.codecs.snac.checkpoint import load_model
-        from snac_eval.codecs.snac.weights import find_weights
+        from snac_eval.hub import find_weights
 
         return load_model(find_weights(name_or_dir, revision), device)
 

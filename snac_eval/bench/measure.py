@@ -1,0 +1,308 @@
+"""One setting of the speed protocol, measured in a process of its own.
+
+``python -m snac_eval.bench.measure REQUEST RESULT`` reads a :class:`Setting` from one JSON file and
+writes a :class:`Measurement` to another. A fresh process, because memory is only comparable from
+a clean start, and because numerical libraries take their thread count when they are imported.
+
+Conventions. Audio is synthetic, seeded and speech-like. Two rounds warm up. Every step is timed by
+the wall clock between two synchronisations of the device. Peak memory is the process's largest
+resident set, interpreter and libraries included, read before anything but coding has run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snac_eval.codecs.opening import open_model
+from snac_eval.errors import CodecError, SnacEvalError
+from snac_eval.types import Codec, ReconstructionSource, Waveform
+
+WARM_UP_ROUNDS = 2
+ANY_RATE_HZ = 24000
+_SHORTEST_S, _SHORTEST_DOUBLINGS = 0.02, 8
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is measured: a codec on a device, with so many CPU threads, clips and seconds.
+
+    ``threads`` 0 stands for a GPU, whose host threads do not matter. ``with_facts`` asks for what
+    does not depend on duration and batch: size, multiply-adds, latency of the first chunk.
+    """
+
+    model: str
+    device: str
+    threads: int
+    batch_size: int
+    duration_s: float
+    repeats: int
+    seed: int = 0
+    weights: str = ""
+    card_dirs: tuple[str, ...] = ()
+    with_facts: bool = False
+
+    @property
+    def name(self) -> str:
+        """Such as ``10s_batch1_threads1``, or ``10s_batch4_cuda``."""
+        where = f"threads{self.threads}" if self.device == "cpu" else self.device
+        return f"{self.duration_s:g}s_batch{self.batch_size}_{where}"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What came out, one entry per repeat where there are repeats.
+
+    Times in seconds, memory in MiB; NaN (or an empty list) where nothing was measured.
+    ``first_chunk_audio_s`` is how much audio the codec needs before it gives any, and
+    ``first_chunk_s`` how long it computes on that. ``parameters`` and ``multiply_adds_per_s`` (per
+    second of audio, encode plus decode) are NaN where the codec is no torch model. ``undefined``
+    and ``error`` say why there is nothing; ``broken_set_up`` marks an error that is the same for
+    every setting.
+    """
+
+    encode_s: list[float] = field(default_factory=list)
+    decode_s: list[float] = field(default_factory=list)
+    first_chunk_s: list[float] = field(default_factory=list)
+    first_chunk_audio_s: float = math.nan
+    loaded_memory_mib: float = math.nan
+    peak_memory_mib: float = math.nan
+    gpu_peak_memory_mib: float = math.nan
+    parameters: float = math.nan
+    multiply_adds_per_s: float = math.nan
+    undefined: str = ""
+    error: str = ""
+    broken_set_up: bool = False
+
+
+def measure(setting: Setting) -> Measurement:
+    """Measure in this process, which must be fresh for the memory figures to mean something."""
+    try:
+        codec = open_codec(setting)
+        codec.prepare()
+    except SnacEvalError as error:
+        return Measurement(error=str(error), broken_set_up=True)
+    try:
+        return _measure(codec, setting)
+    except (SnacEvalError, MemoryError, RuntimeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return Measurement(error=f"{setting.name}: {reason}")
+
+
+def open_codec(setting: Setting) -> Codec:
+    """The codec of the setting, not yet prepared. Raises CodecError where nothing is coded."""
+    codec = open_model(
+        setting.model,
+        tuple(map(Path, setting.card_dirs)),
+        weights=setting.weights,
+        device=setting.device,
+        num_threads=setting.threads,
+    )
+    if isinstance(codec, ReconstructionSource):
+        raise CodecError(
+            f"{setting.model}: reads what another program made, so there is no speed to measure;"
+            " name a codec (see: snac-eval list codecs)"
+        )
+    return codec
+
+
+def _measure(codec: Codec, setting: Setting) -> Measurement:
+    rate, channels = codec.card.sample_rate or ANY_RATE_HZ, codec.card.channels
+    length = round(setting.duration_s * rate)
+    if setting.batch_size > 1 and codec.padded_length(length) is None:
+        return Measurement(undefined=f"{codec.card.name} codes one clip at a time")
+    batch = [
+        speech_like(length, rate, channels, setting.seed + item)
+        for item in range(setting.batch_size)
+    ]
+    loaded = resident_memory_mib()
+    times = _timed(codec, batch, setting.repeats)
+    facts = _facts(codec, setting) if setting.with_facts else {}
+    return Measurement(
+        encode_s=[encode for encode, _, _ in times],
+        decode_s=[decode for _, decode, _ in times],
+        loaded_memory_mib=loaded,
+        peak_memory_mib=times[-1][2],
+        gpu_peak_memory_mib=_gpu_peak_memory_mib(codec.device),
+        **facts,
+    )
+
+
+def _timed(
+    codec: Codec, batch: Sequence[Waveform], repeats: int
+) -> list[tuple[float, float, float]]:
+    """Encode seconds, decode seconds and peak memory so far, per repeat."""
+    rounds = [(*_round(codec, batch), peak_memory_mib()) for _ in range(WARM_UP_ROUNDS + repeats)]
+    return rounds[WARM_UP_ROUNDS:]
+
+
+def _round(codec: Codec, batch: Sequence[Waveform]) -> tuple[float, float]:
+    synchronise = _synchroniser(codec.device)
+    synchronise()
+    start = time.perf_counter()
+    codes = codec.encode(batch)
+    synchronise()
+    encoded = time.perf_counter()
+    codec.decode(codes, range(len(codes)))
+    synchronise()
+    return encoded - start, time.perf_counter() - encoded
+
+
+def _synchroniser(device: str) -> Callable[[], None]:
+    if device == "cpu":
+        return lambda: None
+    import torch
+
+    return torch.cuda.synchronize if device == "cuda" else torch.mps.synchronize
+
+
+def _facts(codec: Codec, setting: Setting) -> dict[str, Any]:
+    rate, channels = codec.card.sample_rate or ANY_RATE_HZ, codec.card.channels
+    chunk = _first_chunk(codec, rate, channels)
+    rounds = [sum(_round(codec, [chunk])) for _ in range(WARM_UP_ROUNDS + setting.repeats)]
+    return {
+        "first_chunk_audio_s": chunk.duration_s,
+        "first_chunk_s": rounds[WARM_UP_ROUNDS:],
+        "parameters": _parameters(codec),
+        "multiply_adds_per_s": _multiply_adds_per_s(codec, speech_like(rate, rate, channels, 0)),
+    }
+
+
+def _first_chunk(codec: Codec, rate: int, channels: int) -> Waveform:
+    """The shortest clip that the codec codes: one padded frame, or the first length it takes."""
+    padded = codec.padded_length(1)
+    lengths = [padded] if padded else [
+        round(_SHORTEST_S * 2**doubling * rate) for doubling in range(_SHORTEST_DOUBLINGS)
+    ]  # fmt: skip
+    for length in lengths:
+        chunk = speech_like(length, rate, channels, 0)
+        if _takes(codec, chunk):
+            return chunk
+    raise CodecError(f"{codec.card.name}: takes no clip of {lengths[-1] / rate:g} s or less")
+
+
+def _takes(codec: Codec, chunk: Waveform) -> bool:
+    try:
+        codec.decode(codec.encode([chunk]), [0])
+    except (CodecError, ValueError):
+        return False
+    return True
+
+
+def _torch_modules(codec: Codec) -> Iterator[Any]:
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        values = getattr(codec, "__dict__", {}).values()
+        yield from (value for value in values if isinstance(value, torch.nn.Module))
+
+
+def _parameters(codec: Codec) -> float:
+    counts = [
+        parameter.numel() for module in _torch_modules(codec) for parameter in module.parameters()
+    ]
+    return float(sum(counts)) if counts else math.nan
+
+
+def _multiply_adds_per_s(codec: Codec, second: Waveform) -> float:
+    """Of matrix products and convolutions, as torch counts them; NaN for other codecs.
+
+    A codec that does some of them by other means has ``whole_pass``, which does not.
+    """
+    if not any(True for _ in _torch_modules(codec)):
+        return math.nan
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        if (whole_pass := getattr(codec, "whole_pass", None)) is not None:
+            whole_pass(second)
+        else:
+            codec.decode(codec.encode([second]), [0])
+    operations = counter.get_total_flops()
+    return operations / 2 / second.duration_s if operations else math.nan
+
+
+def speech_like(num_samples: int, sample_rate: int, channels: int, seed: int) -> Waveform:
+    """Synthetic talk: gliding harmonics under syllables, breath between them, some pauses.
+
+    Codecs whose cost depends on the signal (Opus) see neither silence nor a steady tone.
+    """
+    rng = np.random.default_rng(seed)
+    seconds = np.arange(num_samples) / sample_rate
+    drift = rng.uniform(0, 2 * np.pi, 3)
+    pitch = rng.uniform(90, 220) * (1 + 0.15 * np.sin(2 * np.pi * 0.4 * seconds + drift[0]))
+    phase = 2 * np.pi * np.cumsum(pitch) / sample_rate
+    harmonics = range(1, max(2, int(min(4000, 0.4 * sample_rate) / 220)))
+    voice = sum((np.sin(k * phase) / k for k in harmonics), start=np.zeros(num_samples))
+    syllables = np.clip(np.sin(2 * np.pi * 1.7 * seconds + drift[1]), 0, 1) ** 0.5
+    talking = np.sin(2 * np.pi * 0.23 * seconds + drift[2]) > -0.8
+    breath = 0.02 * rng.standard_normal(num_samples) * (1 - syllables)
+    mono = (0.15 * voice * syllables + breath) * talking + 1e-4 * rng.standard_normal(num_samples)
+    return Waveform(np.tile(mono.astype(np.float32), (channels, 1)), sample_rate)
+
+
+def peak_memory_mib() -> float:
+    """Largest resident set of this process so far, in MiB.
+
+    Linux's own figure where there is one: ``getrusage`` there also counts what the parent had
+    resident when it started this process.
+    """
+    if (kib := _proc_status("VmHWM")) is not None:
+        return kib / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / _MIB if sys.platform == "darwin" else peak / 1024
+
+
+def resident_memory_mib() -> float:
+    """Resident set of this process now, in MiB; its peak where the system does not tell."""
+    kib = _proc_status("VmRSS")
+    return peak_memory_mib() if kib is None else kib / 1024
+
+
+def _proc_status(key: str) -> int | None:
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return None
+    lines = (line.split() for line in status.read_text().splitlines())
+    return next((int(words[1]) for words in lines if words[0] == f"{key}:"), None)
+
+
+def _gpu_peak_memory_mib(device: str) -> float:
+    if device != "cuda":
+        return math.nan
+    import torch
+
+    return float(torch.cuda.max_memory_allocated() / _MIB)
+
+
+def read_setting(path: Path) -> Setting:
+    """The setting that :func:`write_json` wrote."""
+    fields = json.loads(path.read_text())
+    return Setting(**{**fields, "card_dirs": tuple(fields["card_dirs"])})
+
+
+def read_measurement(path: Path) -> Measurement:
+    """The measurement that :func:`write_json` wrote."""
+    return Measurement(**json.loads(path.read_text()))
+
+
+def write_json(path: Path, value: Setting | Measurement) -> None:
+    """As JSON, with Python's NaN."""
+    path.write_text(json.dumps(asdict(value)))
+
+
+def _main(request: str, result: str) -> None:
+    write_json(Path(result), measure(read_setting(Path(request))))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -1,0 +1,173 @@
+"""What models are: bitrate, sample rate, parameters and token rates, all of them measured.
+
+Each codec is built, its parameters are counted in the weights that it loaded, and its rates are
+those of what it emits for a probe of seeded noise, cut to whole frames where the codec says how
+long they are. A model whose weights are not at hand says so and shows nothing typed instead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from snac_eval.codecs.opening import model_card, open_model
+from snac_eval.errors import DownloadError, UsageError, WeightsUnavailable
+from snac_eval.registry import plugins
+from snac_eval.reports.grid import NOTHING, Block, Grid, GridCell, GridFormat, render
+from snac_eval.reports.published import (
+    MODEL_FACTS,
+    Published,
+    PublishedRow,
+    published_cells,
+)
+from snac_eval.types import Codec, Waveform
+
+PROBE_S = 10.0
+_ANY_RATE = 48000
+_NEEDS_WEIGHTS = "needs weights"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What was measured of one model.
+
+    ``sample_rate`` in Hz; ``bitrate_bps`` in bit/s, NaN where not measured; ``num_parameters`` None
+    where the codec has no weights to count; ``token_rates_hz`` and ``codebook_sizes`` per stream.
+    ``missing`` says why nothing was measured.
+    """
+
+    name: str
+    sample_rate: int
+    bitrate_bps: float = math.nan
+    num_parameters: int | None = None
+    token_rates_hz: tuple[float, ...] = ()
+    codebook_sizes: tuple[int, ...] = ()
+    missing: str = ""
+
+
+def snac_models(card_dirs: Sequence[Path] = ()) -> list[str]:
+    """The names that ``table --models`` takes when it is given none."""
+    names = plugins.codec_names(card_dirs)
+    return [name for name in names if plugins.codec_card(name, card_dirs).family == "snac"]
+
+
+def measure_model(
+    name: str, card_dirs: Sequence[Path] = (), weights: str = "", device: str = "cpu"
+) -> ModelFacts:
+    """Build the model and encode the probe. Raises SnacEvalError for all but absent weights."""
+    try:
+        codec = open_model(name, card_dirs, weights=weights, device=device)
+        if not isinstance(codec, Codec):
+            raise UsageError(f"{name}: reads reconstructions and encodes nothing; name a codec")
+        codec.prepare()
+    except (WeightsUnavailable, DownloadError) as error:
+        return ModelFacts(name, model_card(name, card_dirs).sample_rate, missing=str(error))
+    probe = _probe(codec)
+    codes = codec.encode([probe])[0]
+    return ModelFacts(
+        name=name,
+        sample_rate=codec.card.sample_rate,
+        bitrate_bps=codes.num_bits / probe.duration_s,
+        num_parameters=getattr(codec, "num_parameters", None),
+        token_rates_hz=tuple(stream.size / probe.duration_s for stream in codes.streams),
+        codebook_sizes=codes.codebook_sizes,
+    )
+
+
+def models_text(
+    models: Sequence[ModelFacts],
+    table_format: GridFormat | Literal["csv"],
+    published: Published | None = None,
+) -> str:
+    """The table in this format; ``published`` figures of these models follow where given."""
+    shown = _published_of(models, published)
+    if table_format == "csv":
+        return _csv(models, shown)
+    blocks = [Block("Measured" if shown.rows else "", tuple(_cells(one) for one in models))]
+    if shown.rows:
+        blocks.append(Block("Published", tuple(_published_row(shown, one) for one in shown.rows)))
+    grid = Grid(
+        header=("model", "sample rate", "bitrate", "parameters", "tokens", "of each stream"),
+        units=("", "[kHz]", "[kbps]", "[M]", "[1/s]", "[1/s]"),
+        blocks=tuple(blocks),
+        caption=_caption(),
+        notes=(*_missing(models), *(shown.notes() if shown.rows else ())),
+    )
+    return render(grid, table_format)
+
+
+def _probe(codec: Codec) -> Waveform:
+    rate = codec.card.sample_rate or _ANY_RATE
+    num_samples = round(PROBE_S * rate)
+    num_samples = codec.padded_length(num_samples) or num_samples
+    shape = (codec.card.channels or 1, num_samples)
+    noise = 0.1 * np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    return Waveform(noise, rate)
+
+
+def _published_of(models: Sequence[ModelFacts], published: Published | None) -> Published:
+    names = {one.name for one in models}
+    rows = published.of(MODEL_FACTS).rows if published else ()
+    return Published(tuple(row for row in rows if row.card in names))
+
+
+def _cells(one: ModelFacts) -> tuple[GridCell, ...]:
+    unknown = _NEEDS_WEIGHTS if one.missing else NOTHING
+    texts = (
+        one.name,
+        f"{one.sample_rate / 1000:g}" if one.sample_rate else "any",
+        unknown if math.isnan(one.bitrate_bps) else f"{one.bitrate_bps / 1000:.4g}",
+        unknown if one.num_parameters is None else f"{one.num_parameters / 1e6:.1f}",
+        f"{math.fsum(one.token_rates_hz):.4g}" if one.token_rates_hz else unknown,
+        " ".join(f"{rate:.4g}" for rate in one.token_rates_hz) or unknown,
+    )
+    return tuple(map(GridCell, texts))
+
+
+def _published_row(published: Published, row: PublishedRow) -> tuple[GridCell, ...]:
+    rate = f"{row.sample_rate / 1000:g}" if row.sample_rate else NOTHING
+    bitrate, parameters, tokens = published_cells(row, MODEL_FACTS)
+    texts = (published.label(row), rate, bitrate, parameters, NOTHING, tokens)
+    return tuple(map(GridCell, texts))
+
+
+def _caption() -> str:
+    return (
+        "Parameters are counted in the weights that were loaded, weight normalisation folded in;"
+        f" rates are of what the model emits for {PROBE_S:g} s of noise."
+        f" Versions: snac-eval {version('snac-eval')}, torch {version('torch')}."
+    )
+
+
+def _missing(models: Sequence[ModelFacts]) -> Iterator[str]:
+    for one in models:
+        if one.missing:
+            yield f"{one.name} {_NEEDS_WEIGHTS} (its sample rate is its card's): {one.missing}."
+
+
+def _csv(models: Sequence[ModelFacts], published: Published) -> str:
+    rows: list[dict[str, object]] = [
+        {
+            "model": one.name,
+            "sample_rate": one.sample_rate,
+            "bitrate_bps": one.bitrate_bps,
+            "num_parameters": one.num_parameters,
+            "token_rates_hz": " ".join(f"{rate:.10g}" for rate in one.token_rates_hz),
+            "codebook_sizes": " ".join(map(str, one.codebook_sizes)),
+            "missing": one.missing,
+        }
+        for one in models
+    ]
+    for row in published.rows:
+        figures = {f"published_{name}": figure.value for name, figure in row.figures.items()}
+        source = {"source": " ".join(row.source)}
+        rows.append({"model": row.card, "sample_rate": row.sample_rate, **figures, **source})
+    frame = pd.DataFrame(rows)
+    return frame.astype({"num_parameters": "Int64"}).to_csv(index=False)

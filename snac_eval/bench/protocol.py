@@ -1,0 +1,293 @@
+"""The speed protocol: what a codec costs in time and memory, measured alone on the machine.
+
+A run measures speed in passing, beside its own scoring; here nothing else runs. Each setting
+(device, CPU threads, batch size, duration) has a process of its own, one after the other
+(:mod:`snac_eval.bench.measure`). The first duration and the first batch size are the base; the
+others vary one at a time around it, because the full grid costs hours on a CPU and says little
+more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snac_eval.bench.measure import Measurement, Setting, open_codec
+from snac_eval.bench.measure import read_measurement as _read
+from snac_eval.bench.measure import write_json as _write_setting
+from snac_eval.bench.table import Measured, score_rows, speed_table, write_speed_tables
+from snac_eval.errors import CodecError, OutputError, UsageError
+from snac_eval.machine import resolve_device
+from snac_eval.progress import track
+from snac_eval.run.manifest import environment, iso_time, jsonable, write_json
+from snac_eval.run.plan import codec_label
+from snac_eval.types import Codec
+from snac_eval.writing import write_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ALL_CORES = "all"
+DATASET = "bench"
+_BUSY_LOAD = 0.7
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BenchConfig:
+    """Everything that the user chose.
+
+    ``durations_s`` and ``batch_sizes``: the first is the base, around which the others vary.
+    ``threads``: CPU thread counts, ``all`` for every core. ``device`` ``auto``: the CPU, and the
+    GPU where there is one. ``repeats``: timed rounds per setting; an interval of the median needs
+    six.
+    """
+
+    models: tuple[str, ...]
+    output: Path
+    durations_s: tuple[float, ...] = (5.0, 1.0, 10.0, 30.0)
+    batch_sizes: tuple[int, ...] = (1, 4, 16)
+    threads: tuple[str, ...] = ("1", ALL_CORES)
+    device: str = "auto"
+    repeats: int = 7
+    seed: int = 0
+    weights: str = ""
+    card_dirs: tuple[Path, ...] = ()
+    overwrite: bool = False
+    show_progress: bool = False
+
+    def __post_init__(self) -> None:
+        _require(bool(self.models), "--model", (), "name at least one codec")
+        _require(self.repeats >= 1, "--repeats", (self.repeats,), "must be at least 1")
+        fine = all(0.1 <= one <= 3600 for one in self.durations_s) and bool(self.durations_s)
+        _require(fine, "--durations", self.durations_s, "seconds must lie in 0.1..3600")
+        fine = all(one >= 1 for one in self.batch_sizes) and bool(self.batch_sizes)
+        _require(fine, "--batch-sizes", self.batch_sizes, "must be at least 1")
+        fine = all(one == ALL_CORES or (one.isdecimal() and int(one)) for one in self.threads)
+        _require(fine and bool(self.threads), "--threads", self.threads, "use numbers or 'all'")
+        alone = len(self.models) == 1 or not self.weights
+        _require(alone, "--weights", (self.weights,), "goes with one --model")
+
+
+@dataclass(frozen=True, slots=True)
+class BenchResult:
+    """``table``: one row per codec and setting, as in ``bench.csv``. ``folders``: one per codec.
+    ``notes`` are lines that belong beside the numbers."""
+
+    output: Path
+    table: pd.DataFrame
+    folders: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+
+
+def bench(config: BenchConfig, argv: Sequence[str] = ()) -> BenchResult:
+    """Measure every codec and write its folder: scores.parquet, manifest.json, bench.*.
+
+    Several codecs get a folder each below ``output``, which holds the joint table and plot. Raises
+    SnacEvalError for what the user must mend, CodecError where not one setting could be measured.
+    """
+    plan = [(model, settings(config, model)) for model in config.models]
+    _make_folder(config)
+    notes = _notes()
+    everything: list[Measured] = []
+    folders = []
+    for model, to_do in plan:
+        started = time.time()
+        measured = _measure_all(config, to_do)
+        _refuse_nothing(model, measured)
+        folder = config.output if len(plan) == 1 else config.output / file_name(model)
+        notes += getattr(open_codec(to_do[0]), "notes", ())
+        _write(folder, config, argv, measured, started, notes)
+        folders.append(folder)
+        everything += measured
+    if len(plan) > 1:
+        write_speed_tables(config.output, everything)
+    return BenchResult(config.output, speed_table(everything), tuple(folders), notes)
+
+
+def file_name(model: str) -> str:
+    """The codec's name as a folder's."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", model).strip("_")
+
+
+def settings(config: BenchConfig, model: str) -> list[Setting]:
+    """What is to be measured for this codec, the base of each device and thread count first."""
+    shapes = [(config.durations_s[0], config.batch_sizes[0])]
+    shapes += [(duration, config.batch_sizes[0]) for duration in config.durations_s[1:]]
+    shapes += [(config.durations_s[0], size) for size in config.batch_sizes[1:]]
+    return [
+        Setting(
+            model=model,
+            device=device,
+            threads=threads,
+            batch_size=size,
+            duration_s=duration,
+            repeats=config.repeats,
+            seed=config.seed,
+            weights=config.weights,
+            card_dirs=tuple(str(folder) for folder in config.card_dirs),
+            with_facts=index == 0,
+        )
+        for device, threads in _places(config, model)
+        for index, (duration, size) in enumerate(dict.fromkeys(shapes))
+    ]
+
+
+def _places(config: BenchConfig, model: str) -> list[tuple[str, int]]:
+    """Device and CPU threads; a codec that only works on the CPU gets no row for a GPU."""
+    device = resolve_device(config.device)
+    place = _open(config, model, device).device
+    on_cpu = [("cpu", threads) for threads in dict.fromkeys(map(_count, config.threads))]
+    if place == "cpu":
+        return on_cpu
+    return [*(on_cpu if config.device == "auto" else []), (place, 0)]
+
+
+def _open(config: BenchConfig, model: str, device: str) -> Codec:
+    cards = tuple(str(folder) for folder in config.card_dirs)
+    return open_codec(Setting(model, device, 0, 1, 1.0, 1, weights=config.weights, card_dirs=cards))
+
+
+def _count(threads: str) -> int:
+    return num_cores() if threads == ALL_CORES else int(threads)
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _measure_all(config: BenchConfig, to_do: Sequence[Setting]) -> list[Measured]:
+    label = codec_label(to_do[0].model)
+    measured = []
+    for setting in track(to_do, f"bench {label}", "setting", config.show_progress):
+        outcome = measure_in_process(setting)
+        if outcome.broken_set_up:
+            raise CodecError(outcome.error)
+        measured.append(Measured(label, setting, outcome))
+    return measured
+
+
+def measure_in_process(setting: Setting) -> Measurement:
+    """:func:`~snac_eval.bench.measure.measure` in a fresh process; its death is an error."""
+    with tempfile.TemporaryDirectory(prefix="snac-eval-bench-") as folder:
+        request, result = Path(folder) / "request.json", Path(folder) / "result.json"
+        _write_setting(request, setting)
+        done = subprocess.run(
+            [sys.executable, "-m", "snac_eval.bench.measure", str(request), str(result)],
+            env={**os.environ, **_thread_environment(setting)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if result.is_file():
+            return _read(result)
+    last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    ended = f"exit code {done.returncode}" if done.returncode >= 0 else f"signal {-done.returncode}"
+    return Measurement(error=f"{setting.name}: the measuring process ended with {ended}: {last}")
+
+
+def _thread_environment(setting: Setting) -> dict[str, str]:
+    threads = str(setting.threads or num_cores())
+    return dict.fromkeys(_THREAD_VARIABLES, threads)
+
+
+def _write(
+    folder: Path,
+    config: BenchConfig,
+    argv: Sequence[str],
+    measured: Sequence[Measured],
+    started: float,
+    notes: tuple[str, ...],
+) -> None:
+    """The codec's own folder, which compare and check read as they read a run's."""
+    setting = measured[-1].setting
+    codec = open_codec(setting)
+    place = environment(setting.device)
+    run_id = _digest(codec.fingerprint, *(one.setting.name for one in measured), str(place))[:12]
+    rows = score_rows(measured, run_id, DATASET, _machine(place["hardware"]))
+    manifest = {
+        "snac_eval": version("snac-eval"),
+        "kind": "bench",
+        "state": "finished",
+        "run_id": run_id,
+        "argv": list(argv),
+        "config": jsonable(asdict(config)),
+        "started": iso_time(started),
+        "finished": iso_time(time.time()),
+        "notes": list(notes),
+        "num_clips": int(rows["clip_id"].nunique()),
+        "codec": {
+            "card": jsonable(asdict(replace(codec.card, options={}))),
+            "options": jsonable(dict(codec.card.options)),
+            "fingerprint": codec.fingerprint,
+            "device": setting.device,
+        },
+        "dataset": {"name": DATASET},
+        "clips": {clip: _digest(clip, str(config.seed)) for clip in rows["clip_id"].unique()},
+        "metrics": dict(zip(rows["metric"], rows["fingerprint"], strict=True)),
+        **place,
+    }
+    write_file(folder / "scores.parquet", lambda path: rows.to_parquet(path, index=False))
+    write_json(folder / "manifest.json", manifest)
+    write_speed_tables(folder, measured)
+
+
+def _notes() -> tuple[str, ...]:
+    """A warning where something else computes: the figures would be of two programs."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load < _BUSY_LOAD:
+        return ()
+    return (
+        f"the machine was busy when this began (load average {load:.1f}): speeds, most of all of"
+        " several threads, are worse than on an idle one",
+    )
+
+
+def _machine(hardware: Mapping[str, object]) -> str:
+    """What must be equal before two speeds are compared, as part of a fingerprint."""
+    return ";".join(f"{key}={hardware[key]}" for key in ("cpu", "cores", "gpu") if key in hardware)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _refuse_nothing(model: str, measured: Sequence[Measured]) -> None:
+    if not any(one.outcome.encode_s for one in measured):
+        reasons = [one.outcome.error or one.outcome.undefined for one in measured]
+        raise CodecError(f"{model}: nothing could be measured: {reasons[0]}")
+
+
+def _make_folder(config: BenchConfig) -> None:
+    folder = config.output
+    if (folder / "store.sqlite").exists():
+        raise UsageError(f"{folder}: holds a run; choose another --output")
+    if (folder / "bench.csv").exists() and not config.overwrite:
+        raise UsageError(f"{folder}: holds a bench already; choose another --output or --overwrite")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot write here: {error.strerror}") from error
+
+
+def _require(fine: bool, flag: str, values: Sequence[object], rule: str) -> None:
+    if not fine:
+        raise UsageError(f"{flag} {','.join(map(str, values)) or 'is empty'}: {rule}")

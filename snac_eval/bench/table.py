@@ -1,0 +1,287 @@
+"""What ``snac-eval bench`` measured, as a frame, a table and a plot.
+
+``bench.csv`` has one row per codec and setting; times are medians over the repeats with the
+distribution-free 95 % interval of the median (order statistics, Conover 1999, section 3.2), which
+needs six repeats. ``score_rows`` gives the same as tidy rows, one per repeat, for ``compare`` and
+``check``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from snac_eval.bench.measure import Measurement, Setting
+from snac_eval.registry import plugins
+from snac_eval.reports.summary import format_value
+from snac_eval.results.frames import SCORE_COLUMNS
+from snac_eval.writing import write_file, write_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CONFIDENCE = 0.95
+SPEED_COLUMNS = [
+    "codec",
+    "device",
+    "threads",
+    "batch_size",
+    "duration_s",
+    "repeats",
+    "encode_real_time_factor",
+    "encode_real_time_factor_low",
+    "encode_real_time_factor_high",
+    "decode_real_time_factor",
+    "decode_real_time_factor_low",
+    "decode_real_time_factor_high",
+    "speed_x",
+    "peak_memory_mib",
+    "loaded_memory_mib",
+    "gpu_peak_memory_mib",
+    "first_chunk_audio_ms",
+    "first_chunk_latency_ms",
+    "first_chunk_latency_ms_low",
+    "first_chunk_latency_ms_high",
+    "parameters",
+    "multiply_adds_per_s",
+    "status",
+    "reason",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A codec, as reports call it, in one setting."""
+
+    codec: str
+    setting: Setting
+    outcome: Measurement
+
+    @property
+    def audio_s(self) -> float:
+        """Seconds of audio in one round."""
+        return self.setting.duration_s * self.setting.batch_size
+
+    @property
+    def status(self) -> str:
+        """``ok``, ``undefined`` or ``error``, as of a score."""
+        if self.outcome.error:
+            return "error"
+        return "undefined" if self.outcome.undefined else "ok"
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Median, and the 95 % interval of the median from order statistics; NaN where there is none.
+
+    No distribution is assumed; fewer than six values give no interval.
+    """
+    if not values:
+        return math.nan, math.nan, math.nan
+    from scipy.stats import quantile_test
+
+    middle = float(np.median(values))
+    interval = quantile_test(values, q=middle, p=0.5).confidence_interval(CONFIDENCE)
+    return middle, float(interval.low), float(interval.high)
+
+
+def speed_table(measured: Sequence[Measured]) -> pd.DataFrame:
+    """One row per codec and setting, columns ``SPEED_COLUMNS``."""
+    return pd.DataFrame([_speed_row(one) for one in measured], columns=SPEED_COLUMNS)
+
+
+def _speed_row(one: Measured) -> list[object]:
+    setting, outcome = one.setting, one.outcome
+    encode = median_interval([seconds / one.audio_s for seconds in outcome.encode_s])
+    decode = median_interval([seconds / one.audio_s for seconds in outcome.decode_s])
+    first = median_interval([1000 * seconds for seconds in outcome.first_chunk_s])
+    where = [one.codec, setting.device, setting.threads, setting.batch_size, setting.duration_s]
+    speed = 1 / (encode[0] + decode[0])
+    memory = [outcome.peak_memory_mib, outcome.loaded_memory_mib, outcome.gpu_peak_memory_mib]
+    size = [outcome.parameters, outcome.multiply_adds_per_s]
+    why = [one.status, outcome.error or outcome.undefined]
+    latency = [1000 * outcome.first_chunk_audio_s, *first]
+    return [*where, len(outcome.encode_s), *encode, *decode, speed, *memory, *latency, *size, *why]
+
+
+def score_rows(
+    measured: Sequence[Measured], run_id: str, dataset: str, machine: str
+) -> pd.DataFrame:
+    """Tidy rows with the columns of a run's ``scores.parquet``.
+
+    ``clip_id`` is setting and repeat, ``speaker`` the setting (repeats of one are no independent
+    witnesses), and ``machine`` becomes part of every fingerprint, so that speeds of different
+    machines are not compared.
+    """
+    rows = [
+        [run_id, one.codec, dataset, *_which(one, repeat), metric, value, one.status, reason,
+         f"{plugins.metric(metric).info.fingerprint};{machine}"]
+        for one in measured
+        for repeat, metric, value, reason in _values(one)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=SCORE_COLUMNS).astype({"value": "float64"})
+
+
+def _which(one: Measured, repeat: int) -> list[str]:
+    return [f"{one.setting.name}_r{repeat:02d}", one.setting.name, "general"]
+
+
+def _values(one: Measured) -> list[tuple[int, str, float, str]]:
+    """Repeat, metric, value and reason; one row without a value where nothing was measured."""
+    outcome = one.outcome
+    if one.status != "ok":
+        reason = outcome.error or outcome.undefined
+        return [(1, f"bench_{step}_real_time_factor", math.nan, reason) for step in _STEPS]
+    series = {
+        "bench_encode_real_time_factor": [s / one.audio_s for s in outcome.encode_s],
+        "bench_decode_real_time_factor": [s / one.audio_s for s in outcome.decode_s],
+        "bench_first_chunk_latency": [1000 * s for s in outcome.first_chunk_s],
+        "bench_peak_memory": [_peak(outcome)],
+    }
+    return [
+        (repeat, metric, value, "")
+        for metric, values in series.items()
+        for repeat, value in enumerate(values, start=1)
+    ]
+
+
+_STEPS = ("encode", "decode")
+
+
+def _peak(outcome: Measurement) -> float:
+    on_gpu = outcome.gpu_peak_memory_mib
+    return outcome.peak_memory_mib if math.isnan(on_gpu) else on_gpu
+
+
+def write_speed_tables(folder: Path, measured: Sequence[Measured]) -> None:
+    """Write ``bench.csv``, ``bench.md``, ``bench.svg`` and ``bench.png``. Raises OutputError."""
+    table = speed_table(measured)
+    write_file(folder / "bench.csv", lambda path: table.to_csv(path, index=False))
+    write_text(folder / "bench.md", speed_markdown(table))
+    figure = plot(table)
+    for suffix in ("svg", "png"):
+        write_file(
+            folder / f"bench.{suffix}",
+            lambda path, suffix=suffix: figure.savefig(path, format=suffix, dpi=150),  # type: ignore[misc]
+        )
+
+
+def speed_markdown(table: pd.DataFrame) -> str:
+    """Speeds per setting, then what does not depend on it, then why rows are missing."""
+    ok = table[table["status"] == "ok"]
+    parts = [
+        "Real-time factor: seconds of computing per second of audio, median (95 % interval).",
+        _markdown([_speed_cells(row) for row in ok.to_dict("records")]),
+        "First chunk: the shortest clip that the codec takes, and the computing until its audio"
+        " is decoded. Multiply-adds: encode plus decode.",
+        _markdown([_fact_cells(row) for row in ok.to_dict("records") if _has_facts(row)]),
+        *(f"{_where(row)}: {row['status']}: {row['reason']}" for row in _missing(table)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown(rows: list[dict[str, str]]) -> str:
+    frame = pd.DataFrame(rows).map(lambda cell: str(cell).replace("|", "\\|"))
+    return str(frame.to_markdown(index=False, disable_numparse=True))
+
+
+def _missing(table: pd.DataFrame) -> list[dict[Any, Any]]:
+    return list(table[table["status"] != "ok"].to_dict("records"))
+
+
+def _has_facts(row: dict[Any, Any]) -> bool:
+    return not math.isnan(row["first_chunk_latency_ms"])
+
+
+def _speed_cells(row: dict[Any, Any]) -> dict[str, str]:
+    gpu = row["gpu_peak_memory_mib"]
+    return {
+        "codec": row["codec"],
+        "on": _place(row),
+        "batch": str(row["batch_size"]),
+        "seconds": f"{row['duration_s']:g}",
+        "encode ↓": _spread(row, "encode_real_time_factor"),
+        "decode ↓": _spread(row, "decode_real_time_factor"),
+        "both, x real time ↑": format_value(row["speed_x"]),
+        "peak memory [MiB] ↓": f"{row['peak_memory_mib'] if math.isnan(gpu) else gpu:.0f}",
+    }
+
+
+def _fact_cells(row: dict[Any, Any]) -> dict[str, str]:
+    return {
+        "codec": row["codec"],
+        "on": _place(row),
+        "first chunk [ms of audio]": format_value(row["first_chunk_audio_ms"]),
+        "latency [ms] ↓": _spread(row, "first_chunk_latency_ms"),
+        "parameters": _count(row["parameters"]),
+        "multiply-adds per second": _count(row["multiply_adds_per_s"]),
+    }
+
+
+def _place(row: dict[Any, Any]) -> str:
+    if row["device"] != "cpu":
+        return str(row["device"])
+    return f"{row['threads']} CPU thread{'s' if row['threads'] > 1 else ''}"
+
+
+def _where(row: dict[Any, Any]) -> str:
+    shape = f"batch {row['batch_size']}, {row['duration_s']:g} s"
+    return f"{row['codec']}, {_place(row)}, {shape}"
+
+
+def _spread(row: dict[Any, Any], name: str) -> str:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    interval = "" if math.isnan(low) else f" ({_short(low)} to {_short(high)})"
+    return _short(row[name]) + interval
+
+
+def _short(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3g}"
+
+
+def _count(number: float) -> str:
+    """A large number with its unit; unknown where the codec is no torch model."""
+    if math.isnan(number):
+        return "unknown"
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return f"{number:.0f}"
+
+
+def plot(table: pd.DataFrame) -> Figure:
+    """Speed over the clip's duration and over the batch's size, a line per codec and place."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    by_duration, by_batch = figure.subplots(1, 2, sharey=True)
+    ok = table[table["status"] == "ok"]
+    base = table.iloc[0]
+    _lines(by_duration, ok[ok["batch_size"] == base["batch_size"]], "duration_s", "clip [s]")
+    _lines(by_batch, ok[ok["duration_s"] == base["duration_s"]], "batch_size", "clips per batch")
+    by_duration.set_ylabel("encode + decode, × real time")
+    by_duration.set_title(f"batch of {base['batch_size']}")
+    by_batch.set_title(f"clips of {base['duration_s']:g} s")
+    handles, labels = by_duration.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def _lines(axes: Axes, rows: pd.DataFrame, x: str, label: str) -> None:
+    for (codec, device, threads), group in rows.groupby(["codec", "device", "threads"], sort=False):
+        line = group.sort_values(x)
+        place = _place({"device": device, "threads": threads})
+        axes.plot(line[x], line["speed_x"], marker="o", label=f"{codec}, {place}")
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    ticks = sorted(rows[x].unique())
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.axhline(1, color="grey", linewidth=0.8, linestyle=":")
+    axes.set_xlabel(label)
+    axes.grid(alpha=0.3)

@@ -1,0 +1,27 @@
+"""snac-eval baseline: keep a run's scores for later checks."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from snac_eval.cli.flags import Commands, names
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    baseline = commands.add_parser("baseline", help="keep a run's scores as a baseline for check")
+    baseline.set_defaults(command=_baseline)
+    baseline.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    baseline.add_argument("-o", "--output", type=Path, required=True, help="JSON file to write")
+    baseline.add_argument("--metrics", default="", help="comma-separated; default all")
+
+
+def _baseline(options: argparse.Namespace, _: Sequence[str]) -> None:
+    from snac_eval.results.baseline import write_baseline
+    from snac_eval.results.record import load_run
+
+    run = load_run(options.run)
+    write_baseline(run, options.output, names(options.metrics))
+    print(f"baseline of {run.codec} on {run.dataset}, {len(run.clips)} clips: {options.output}")

@@ -1,0 +1,66 @@
+"""snac-eval check: fail where a run has dropped against its baseline."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from snac_eval.cli.flags import Commands, add_tolerances, names
+from snac_eval.errors import OutputError
+
+_EPILOG = """exit codes: 0 passed; 1 a regression: a drop that is significant and larger than the
+tolerance; 2 wrong usage or broken input; 3 not comparable or inconclusive"""
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    check = commands.add_parser(
+        "check", help="fail where a run dropped against a baseline", epilog=_EPILOG
+    )
+    check.set_defaults(command=_check)
+    check.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    check.add_argument("--baseline", type=Path, required=True, help="file that baseline wrote")
+    check.add_argument("--metrics", default="", help="comma-separated; default the baseline's")
+    check.add_argument("--no-speed", action="store_true", help="leave speeds out")
+    check.add_argument("--junit", type=Path, metavar="FILE", help="also write JUnit XML")
+    check.add_argument("--markdown", type=Path, metavar="FILE", help="also write Markdown")
+    add_tolerances(check)
+
+
+def _check(options: argparse.Namespace, _: Sequence[str]) -> int:
+    from snac_eval.reports.verdicts import check_junit, check_markdown
+    from snac_eval.results.baseline import load_baseline
+    from snac_eval.results.gate import check
+    from snac_eval.results.record import load_run
+    from snac_eval.results.tolerances import load_tolerances
+    from snac_eval.writing import write_text
+
+    result = check(
+        load_run(options.run),
+        load_baseline(options.baseline),
+        load_tolerances(options.tolerances, options.tolerance),
+        names(options.metrics),
+        speed=not options.no_speed,
+    )
+    text = check_markdown(result)
+    if options.junit is not None:
+        write_text(options.junit, check_junit(result))
+    if options.markdown is not None:
+        write_text(options.markdown, text)
+    _append_step_summary(text)
+    print(text, end="")
+    return int(result.exit_code)
+
+
+def _append_step_summary(text: str) -> None:
+    """GitHub shows what a step appends to this file on the workflow's page."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(text + "\n")
+    except OSError as error:
+        raise OutputError(f"GITHUB_STEP_SUMMARY {path}: {error.strerror}") from error

@@ -1,0 +1,44 @@
+"""snac-eval compare: which run is better, and is that shown or noise."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from snac_eval.cli.flags import Commands, add_tolerances, names
+from snac_eval.errors import UsageError
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    compare = commands.add_parser(
+        "compare", help="say which run is better, and whether it is noise"
+    )
+    compare.set_defaults(command=_compare)
+    compare.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="two or more folders")
+    compare.add_argument("--format", choices=("md", "csv"), default="md")
+    compare.add_argument("--metrics", default="", help="comma-separated; default all")
+    compare.add_argument("--clips", type=int, default=5, help="telling clips to name (default 5)")
+    compare.add_argument("-o", "--output", type=Path, help="write to this file, not to the screen")
+    add_tolerances(compare)
+
+
+def _compare(options: argparse.Namespace, _: Sequence[str]) -> None:
+    from snac_eval.reports.verdicts import comparison_csv, comparison_markdown
+    from snac_eval.results.compare import compare
+    from snac_eval.results.record import load_run
+    from snac_eval.results.tolerances import load_tolerances
+    from snac_eval.writing import write_text
+
+    if options.clips < 0:
+        raise UsageError(f"--clips {options.clips}: must be at least 0")
+    tolerances = load_tolerances(options.tolerances, options.tolerance)
+    runs = [load_run(folder) for folder in options.runs]
+    result = compare(runs, tolerances, names(options.metrics))
+    as_csv = options.format == "csv"
+    text = comparison_csv(result) if as_csv else comparison_markdown(result, options.clips)
+    if options.output is None:
+        print(text, end="")
+    else:
+        write_text(options.output, text)

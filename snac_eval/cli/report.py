@@ -1,0 +1,50 @@
+"""snac-eval report: the files of a run written again, and the HTML page of one run or several."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from snac_eval.cli.flags import Commands
+from snac_eval.errors import UsageError
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    report = commands.add_parser(
+        "report", help="write a run's report files again; --html: one page of one run or several"
+    )
+    report.set_defaults(command=_report)
+    report.add_argument("run", type=Path, nargs="+", help="run folder")
+    report.add_argument(
+        "--html",
+        action="store_true",
+        help="write report.html too; of several runs, one page that compares them",
+    )
+    report.add_argument(
+        "--output",
+        type=Path,
+        help="the page's file (default RUN/report.html, of several runs ./report.html)",
+    )
+    report.add_argument(
+        "--report-clips",
+        type=int,
+        default=20,
+        help="clips that can be played, worst first (default 20)",
+    )
+
+
+def _report(options: argparse.Namespace, _: Sequence[str]) -> None:
+    from snac_eval.reports.summary import summary_markdown, write_tables
+    from snac_eval.run.store import Store
+
+    if options.output and not options.html:
+        raise UsageError("--output names the HTML page; give --html with it")
+    for run_dir in options.run:
+        with Store.open_run(run_dir) as store:
+            print(summary_markdown(write_tables(store, run_dir)))
+    if options.html:
+        from snac_eval.reports.html.playback import write_report
+
+        print(f"page: {write_report(options.run, options.output, options.report_clips)}")

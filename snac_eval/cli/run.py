@@ -1,0 +1,154 @@
+"""snac-eval run: flags become a RunConfig."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snac_eval.cli.flags import Commands, add_cards, names, seconds
+from snac_eval.errors import UsageError
+
+if TYPE_CHECKING:
+    from snac_eval.run.plan import RunConfig
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    run = commands.add_parser("run", help="run a codec over a dataset, score it, write the report")
+    run.set_defaults(command=_run)
+    _add_what(run.add_argument_group("what"))
+    _add_where(run.add_argument_group("where from, where to"))
+    _add_how(run.add_argument_group("how"))
+
+
+def _add_what(what: argparse._ArgumentGroup) -> None:
+    what.add_argument(
+        "--model",
+        required=True,
+        help="codec; see snac-eval list codecs. NAME@k=2 keeps its first two streams,"
+        " NAME@generation=3 encodes its output again, package.module:attribute is one's own",
+    )
+    what.add_argument("--dataset", required=True, help="dataset; see snac-eval list datasets")
+    what.add_argument(
+        "--metrics",
+        default="",
+        help="comma-separated; see snac-eval list metrics ('default' adds the default set)",
+    )
+    what.add_argument("--limit", type=int, default=0, help="this many clips, spread over the data")
+    what.add_argument(
+        "--excerpt",
+        type=seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="only so much of each clip, e.g. 10s: drawn by --sample-seed where it is not silent",
+    )
+    what.add_argument(
+        "--balance",
+        choices=("speaker", "domain"),
+        default="",
+        help="with --limit: as many clips of each speaker or domain",
+    )
+    what.add_argument(
+        "--sample-seed", type=int, default=0, help="seed of --excerpt and --limit (default 0)"
+    )
+    what.add_argument("--seed", type=int, default=0, help="seed of the codec's noise (default 0)")
+    what.add_argument(
+        "--reference-rate",
+        choices=("clip", "codec"),
+        default="clip",
+        help="compare at the clip's sample rate (default) or at the codec's",
+    )
+    what.add_argument(
+        "--channels",
+        choices=("downmix", "each"),
+        default="downmix",
+        help="stereo for a mono codec: the mean (default), or each channel coded on its own",
+    )
+
+
+def _add_where(where: argparse._ArgumentGroup) -> None:
+    where.add_argument("--data-root", type=Path, help="folder of local corpora")
+    where.add_argument("--weights", default="", help="folder of the codec's weights")
+    where.add_argument("--output", type=Path, help="run folder (default runs/MODEL_DATASET)")
+    where.add_argument("--overwrite", action="store_true", help="forget what the folder holds")
+    add_cards(where)
+
+
+def _add_how(how: argparse._ArgumentGroup) -> None:
+    how.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
+    how.add_argument("--workers", type=int, default=-1, help="scoring processes (default: cores)")
+    how.add_argument(
+        "--batch-size", type=int, default=0, help="clips per batch (default: 1 on CPU)"
+    )
+    how.add_argument(
+        "--max-duration", type=float, default=600.0, help="longest clip in seconds (default 600)"
+    )
+    how.add_argument(
+        "--max-error-rate",
+        type=float,
+        default=0.1,
+        help="share of clips that may fail before the exit code is 1 (default 0.1)",
+    )
+    how.add_argument(
+        "--report-clips", type=int, default=20, help="clips to hear in report.html (default 20)"
+    )
+    how.add_argument("--no-html", action="store_true", help="write no report.html")
+    how.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _run(options: argparse.Namespace, argv: Sequence[str]) -> None:
+    import sys
+
+    from snac_eval.reports.summary import summary_markdown
+    from snac_eval.run.loop import run
+
+    config = _config(options)
+    try:
+        result = run(config, argv)
+    except KeyboardInterrupt:
+        print(
+            f"\nsnac-eval: interrupted; what was scored is in {config.output},"
+            " and the same command continues",
+            file=sys.stderr,
+        )
+        raise
+    print(summary_markdown(result.frames))
+    for note in result.notes:
+        print(f"note: {note}")
+    print(f"{result.num_computed} clips computed now; files in {result.run_dir}/")
+
+
+def _config(options: argparse.Namespace) -> RunConfig:
+    from snac_eval.run.plan import RunConfig
+
+    if not all(folder.is_dir() for folder in options.cards):
+        raise UsageError(f"--cards {options.cards[-1]}: no such folder")
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", f"{options.model}_{options.dataset}").strip("_")
+    return RunConfig(
+        model=options.model,
+        dataset=options.dataset,
+        output=options.output or Path("runs") / name,
+        metrics=names(options.metrics),
+        limit=options.limit,
+        seed=options.seed,
+        device=options.device,
+        workers=options.workers,
+        batch_size=options.batch_size,
+        overwrite=options.overwrite,
+        data_root=options.data_root,
+        weights=options.weights,
+        card_dirs=tuple(options.cards),
+        reference_rate=options.reference_rate,
+        max_duration_s=options.max_duration,
+        max_error_rate=options.max_error_rate,
+        show_progress=not options.quiet,
+        excerpt_s=options.excerpt,
+        balance=options.balance,
+        sample_seed=options.sample_seed,
+        channels=options.channels,
+        report_clips=options.report_clips,
+        html=not options.no_html,
+    )

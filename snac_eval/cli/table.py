@@ -1,0 +1,69 @@
+"""snac-eval table: runs side by side as papers print them, or what models are."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from snac_eval.cli.flags import Commands, add_cards, names
+from snac_eval.errors import UsageError
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    table = commands.add_parser("table", help="print runs side by side, best and second marked")
+    table.set_defaults(command=_table)
+    table.add_argument("runs", nargs="*", metavar="RUN", help="run folders; with --models names")
+    table.add_argument("--format", choices=("md", "latex", "csv", "txt"), default="md")
+    table.add_argument("--metrics", default="", help="comma-separated columns, in this order")
+    table.add_argument(
+        "--published", action="store_true", help="set published figures beside ours, not ranked"
+    )
+    table.add_argument(
+        "--models",
+        action="store_true",
+        help="instead: bitrate, parameters and token rates of models, measured (default: SNAC's)",
+    )
+    table.add_argument("--weights", default="", help="with --models: folder of one model's weights")
+    table.add_argument("--device", default="cpu", help="with --models (default cpu)")
+    add_cards(table)
+    table.add_argument("-o", "--output", type=Path, help="write to this file, not to the screen")
+
+
+def _table(options: argparse.Namespace, _: Sequence[str]) -> None:
+    text = _models(options) if options.models else _paper(options)
+    if options.output is None:
+        print(text, end="")
+        return
+    from snac_eval.writing import write_text
+
+    write_text(options.output, text)
+
+
+def _paper(options: argparse.Namespace) -> str:
+    if options.weights:
+        raise UsageError("--weights needs --models; runs have theirs already")
+    from snac_eval.reports.paper import load_paper_run, paper_table
+    from snac_eval.reports.paper_text import paper_text
+    from snac_eval.reports.published import load_published
+
+    runs = [load_paper_run(Path(folder)) for folder in options.runs]
+    table = paper_table(runs, names(options.metrics))
+    published = load_published() if options.published else None
+    return paper_text(table, options.format, published)
+
+
+def _models(options: argparse.Namespace) -> str:
+    from snac_eval.bench.models import measure_model, models_text, snac_models
+    from snac_eval.machine import resolve_device
+    from snac_eval.reports.published import load_published
+
+    models = options.runs or snac_models(options.cards)
+    if options.weights and len(models) != 1:
+        raise UsageError("--weights are of one model; name that one")
+    if options.metrics:
+        raise UsageError("--metrics are of runs; leave them out with --models")
+    device = resolve_device(options.device)
+    facts = [measure_model(name, options.cards, options.weights, device) for name in models]
+    return models_text(facts, options.format, load_published() if options.published else None)

@@ -1,0 +1,350 @@
+"""What every codec owes the harness, checked on any codec: ``snac-eval validate NAME``.
+
+The harness's own contract tests call the same checks. Each gives the facts that it measured, says
+where they break the contract, or says why it could not look.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from snac_eval.audio import fill_channels
+from snac_eval.codecs.opening import open_model
+from snac_eval.errors import CodecError, UsageError
+from snac_eval.run.store import Store, StoredCodes
+from snac_eval.types import Codec, Codes, Timing, Waveform
+
+State = Literal["ok", "failed", "skipped"]
+
+_LENGTHS_S = {"one sample": 0.0, "50 ms": 0.05, "3 s": 3.0}
+_MEMORY_LIMIT_MB = 2000.0
+_AUDIO_TOLERANCE = 1e-4
+_DEFAULT_RATE = 16000
+
+
+class Broken(Exception):  # noqa: N818 - a finding, not a failure of ours
+    """The contract does not hold; the message says how."""
+
+
+class Skipped(Exception):  # noqa: N818 - a finding, not a failure of ours
+    """The check cannot be made here; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the outcome: which check, whether it held, and what was measured."""
+
+    check: str
+    state: State
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The codec under test. ``reopen`` gives a fresh one, on another device if one is named."""
+
+    codec: Codec
+    reopen: Callable[[str], Codec]
+    long_s: float = 60.0
+
+    def speech(self, duration_s: float = 1.0, seed: int = 0) -> Waveform:
+        """Harmonics with a syllables' rhythm and a little noise, as this codec takes its audio."""
+        rate = self.codec.card.sample_rate or _DEFAULT_RATE
+        return fill_channels(_speech(duration_s, rate, seed), self.codec.card.channels)
+
+    def round_trip(self, waveform: Waveform, seed: int = 0) -> tuple[Codes, Waveform]:
+        """Codes and audio of one clip."""
+        (codes,) = self.codec.encode([waveform])
+        (estimate,) = self.codec.decode([codes], [seed])
+        return codes, estimate
+
+
+def open_subject(
+    model: str,
+    card_dirs: Sequence[Path] = (),
+    weights: str = "",
+    device: str = "cpu",
+    num_threads: int = 0,
+    long_s: float = 60.0,
+) -> Subject:
+    """The codec of a name, prepared. Raises SnacEvalError where it cannot be, UsageError for
+    reconstructions that are read from files."""
+
+    def reopen(other: str) -> Codec:
+        opened = open_model(model, card_dirs, weights, other or device, num_threads)
+        if not isinstance(opened, Codec):
+            raise UsageError(
+                f"{model}: reads files and codes nothing; there is nothing to validate"
+            )
+        opened.prepare()
+        return opened
+
+    return Subject(reopen(""), reopen, long_s)
+
+
+def validate(subject: Subject) -> Iterator[Finding]:
+    """Make every check, one after the other. A check that raises anything else has failed."""
+    for name, check in CHECKS.items():
+        yield examine(name, check, subject)
+
+
+def examine(name: str, check: Callable[[Subject], str], subject: Subject) -> Finding:
+    """Make one check."""
+    try:
+        return Finding(name, "ok", check(subject))
+    except Skipped as skipped:
+        return Finding(name, "skipped", str(skipped))
+    except Broken as broken:
+        return Finding(name, "failed", str(broken))
+    except Exception as error:  # noqa: BLE001 - whatever a codec raises is what is reported
+        detail = " ".join(str(error).split())
+        return Finding(name, "failed", f"{type(error).__name__}: {detail}")
+
+
+def lengths(subject: Subject) -> str:
+    """Out comes as much audio as went in, of the same rate and type."""
+    for name, duration_s in _LENGTHS_S.items():
+        waveform = subject.speech(duration_s)
+        codes, estimate = subject.round_trip(waveform)
+        if codes.num_samples != waveform.num_samples:
+            raise Broken(f"{name}: the codes say {codes.num_samples} of {waveform.num_samples}")
+        _check_like(name, estimate, waveform)
+    return f"{', '.join(_LENGTHS_S)}: shape and rate kept, float32, finite"
+
+
+def batches(subject: Subject) -> str:
+    """Codes do not depend on what else is in the batch."""
+    clips = [subject.speech(0.3 + 0.2 * index, seed=index) for index in range(3)]
+    clips += [subject.speech(0.3, seed=index) for index in (3, 4)]
+    groups: dict[object, list[Waveform]] = {}
+    for index, clip in enumerate(clips):
+        length = subject.codec.padded_length(clip.num_samples)
+        groups.setdefault(index if length is None else length, []).append(clip)
+    for group in groups.values():
+        together = subject.codec.encode(group)
+        for clip, codes in zip(group, together, strict=True):
+            if not same_codes(codes, subject.codec.encode([clip])[0]):
+                raise Broken(f"{clip.duration_s:.2f} s: other codes in a batch of {len(group)}")
+        decoded = subject.codec.decode(together, list(range(len(group))))
+        for index, one in enumerate(decoded):
+            (alone,) = subject.codec.decode([together[index]], [index])
+            _check_close(f"{len(group)} clips decoded together", one, alone)
+    return f"{len(clips)} clips in batches of {', '.join(str(len(g)) for g in groups.values())}"
+
+
+def repeats(subject: Subject) -> str:
+    """The same clip and seed give the same codes and audio, in a codec opened anew as well."""
+    waveform = subject.speech()
+    codes, estimate = subject.round_trip(waveform, seed=1)
+    again = Subject(subject.reopen(""), subject.reopen)
+    if again.codec.fingerprint != subject.codec.fingerprint:
+        raise Broken("opened anew, it has another fingerprint")
+    other, repeated = again.round_trip(waveform, seed=1)
+    if not same_codes(codes, other):
+        raise Broken("opened anew, it gives other codes")
+    if not np.array_equal(estimate.samples, repeated.samples):
+        raise Broken("opened anew, it decodes to other audio with the same seed")
+    return "same codes and audio to the bit"
+
+
+def bits(subject: Subject) -> str:
+    """The bits counted are those of the streams or packets, and near the card's bitrate."""
+    waveform = subject.speech(10.0)
+    (codes,) = subject.codec.encode([waveform])
+    card = subject.codec.card
+    for index, (stream, size) in enumerate(zip(codes.streams, codes.codebook_sizes, strict=True)):
+        if stream.size == 0 or stream.min() < 0 or stream.max() >= size:
+            raise Broken(f"stream {index} is empty or leaves 0..{size - 1}")
+    if card.codebook_sizes and tuple(codes.codebook_sizes) != tuple(card.codebook_sizes):
+        raise Broken(f"codebooks of {codes.codebook_sizes}, the card says {card.codebook_sizes}")
+    if not codes.num_bits > 0:
+        raise Broken("no bits at all")
+    rate = codes.num_bits / waveform.duration_s
+    nominal = card.nominal_bitrate_bps
+    if nominal > 0 and not 0.5 < rate / nominal < 1.5:
+        raise Broken(f"{rate:.0f} bit/s over 10 s; the card says {nominal:.0f}")
+    where = f"{codes.num_tokens} tokens" if codes.streams else f"{len(codes.packets)} packets"
+    return f"{rate:.0f} bit/s over 10 s in {where}, nominal {nominal:.0f}"
+
+
+def stored_codes(subject: Subject) -> str:
+    """Codes that went through the store decode, in a codec opened anew, to the first audio."""
+    codes, estimate = subject.round_trip(subject.speech(), seed=2)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Store.create(Path(folder) / "run", overwrite=False) as store,
+    ):
+        store.put_codes("key", StoredCodes(codes, Timing()))
+        kept = store.get_codes("key")
+    if kept is None or not same_codes(kept.codes, codes):
+        raise Broken("the store gives other codes back")
+    (later,) = subject.reopen("").decode([kept.codes], [2])
+    if not np.array_equal(later.samples, estimate.samples):
+        raise Broken("stored codes decode to other audio")
+    return "same audio to the bit"
+
+
+def silence(subject: Subject) -> str:
+    """Silence is coded, and comes back no louder than speech does."""
+    waveform = subject.speech()
+    quiet = replace(waveform, samples=0 * waveform.samples)
+    peaks = [_peak(subject.round_trip(one)[1]) for one in (waveform, quiet)]
+    if not peaks[1] <= 1.1 * peaks[0]:
+        raise Broken(f"silence comes back with a peak of {peaks[1]:.3g}, speech of {peaks[0]:.3g}")
+    return f"peak of what comes back: {peaks[1]:.2g} (of speech: {peaks[0]:.2g})"
+
+
+def refusals(subject: Subject) -> str:
+    """What cannot be coded raises CodecError with one line that names the codec."""
+    waveform = subject.speech(0.5)
+    spoilt = waveform.samples.copy()
+    spoilt[0, 5] = np.nan
+    many = np.concatenate([waveform.samples] * 3)
+    bad = {
+        "NaN": Waveform(spoilt, waveform.sample_rate),
+        "no samples": Waveform(spoilt[:, :0], waveform.sample_rate),
+        f"{len(many)} channels": Waveform(many, waveform.sample_rate),
+        "a rate of 0 Hz": replace(waveform, sample_rate=0),
+    }
+    for name, one in bad.items():
+        try:
+            subject.codec.encode([one])
+        except CodecError as error:
+            if "\n" in str(error):
+                raise Broken(f"{name}: refused in more than one line") from error
+        else:
+            raise Broken(f"{name}: taken without a word; raise CodecError")
+    return f"{', '.join(bad)}: refused in one line"
+
+
+def untouched(subject: Subject) -> str:
+    """Encoding leaves the caller's samples as they are."""
+    waveform = subject.speech()
+    before = waveform.samples.copy()
+    subject.round_trip(waveform)
+    if not np.array_equal(before, waveform.samples):
+        raise Broken("encoding changed the samples that it was given")
+    return "samples unchanged"
+
+
+def stereo(subject: Subject) -> str:
+    """Two channels stay two: what is on the left does not come back on the right."""
+    if subject.codec.card.channels == 1:
+        raise Skipped(
+            "mono; stereo clips are mixed down, or coded per channel: run --channels each"
+        )
+    waveform = subject.speech()
+    waveform.samples[1] = 0
+    _, estimate = subject.round_trip(waveform)
+    _check_like("left only", estimate, waveform)
+    left, right = np.abs(estimate.samples).max(axis=1)
+    return f"speech on the left, silence on the right: peaks {left:.2g} and {right:.2g}"
+
+
+def first_streams(subject: Subject) -> str:
+    """``NAME@k=1`` sends fewer bits, and what it sends are the first streams."""
+    if not getattr(subject.codec, "can_drop_streams", False):
+        raise Skipped("this codec cannot drop streams")
+    count = len(subject.codec.card.codebook_sizes)
+    waveform = subject.speech()
+    (codes,) = subject.codec.encode([waveform])
+    if len(codes.streams) != count:
+        raise Broken(f"{len(codes.streams)} streams, the card has {count}")
+    return f"{count} streams; see NAME@k=1 to NAME@k={count}"
+
+
+def long_audio(subject: Subject) -> str:
+    """A long clip keeps its length, in bounded memory."""
+    waveform = subject.speech(subject.long_s)
+    before = _peak_memory_mb()
+    _, estimate = subject.round_trip(waveform)
+    grown = _peak_memory_mb() - before
+    _check_like("long", estimate, waveform)
+    if grown > _MEMORY_LIMIT_MB:
+        raise Broken(f"{subject.long_s:g} s: peak memory grew by {grown:.0f} MB")
+    return f"{subject.long_s:g} s: peak memory grew by {grown:.0f} MB"
+
+
+def device_move(subject: Subject) -> str:
+    """The GPU gives the CPU's codes."""
+    import torch
+
+    if not torch.cuda.is_available():
+        raise Skipped("no GPU here")
+    waveform = subject.speech(3.0)
+    here, there = (subject.reopen(device).encode([waveform])[0] for device in ("cpu", "cuda"))
+    if not here.streams:
+        raise Skipped("its packets are made on the CPU")
+    equal = np.mean(np.concatenate(here.streams) == np.concatenate(there.streams))
+    if equal < 0.99:
+        raise Broken(f"only {equal:.1%} of the tokens are the CPU's")
+    return f"{equal:.2%} of the tokens are the CPU's"
+
+
+CHECKS: dict[str, Callable[[Subject], str]] = {
+    "length kept": lengths,
+    "batch equals single": batches,
+    "seed repeats": repeats,
+    "bits counted": bits,
+    "stored codes decode": stored_codes,
+    "silence": silence,
+    "bad input refused": refusals,
+    "input left alone": untouched,
+    "stereo": stereo,
+    "streams dropped": first_streams,
+    "long audio": long_audio,
+    "device move": device_move,
+}
+
+
+def same_codes(one: Codes, other: Codes) -> bool:
+    """Whether two clips' codes are equal in every bit."""
+    return (
+        replace(one, streams=()) == replace(other, streams=())
+        and len(one.streams) == len(other.streams)
+        and all(np.array_equal(a, b) for a, b in zip(one.streams, other.streams, strict=True))
+    )
+
+
+def _check_like(name: str, estimate: Waveform, waveform: Waveform) -> None:
+    if estimate.samples.shape != waveform.samples.shape:
+        raise Broken(f"{name}: {waveform.samples.shape} became {estimate.samples.shape}")
+    if estimate.sample_rate != waveform.sample_rate or estimate.samples.dtype != np.float32:
+        raise Broken(f"{name}: became {estimate.sample_rate} Hz, {estimate.samples.dtype}")
+    if not np.isfinite(estimate.samples).all():
+        raise Broken(f"{name}: the output holds NaN or infinity")
+
+
+def _check_close(name: str, one: Waveform, other: Waveform) -> None:
+    apart = float(np.abs(one.samples - other.samples).max())
+    if not apart <= _AUDIO_TOLERANCE:
+        raise Broken(f"{name}: differ by {apart:.2g} from the clip alone")
+
+
+def _peak(waveform: Waveform) -> float:
+    return float(np.abs(waveform.samples).max())
+
+
+def _peak_memory_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20) if sys.platform == "darwin" else peak / 1024
+
+
+def _speech(duration_s: float, sample_rate: int, seed: int) -> Waveform:
+    rng = np.random.default_rng(seed)
+    time = np.arange(max(1, round(duration_s * sample_rate))) / sample_rate
+    pitch = 110 * (1 + 0.3 * rng.random())
+    signal = np.zeros_like(time)
+    for harmonic in range(1, 20):
+        signal += np.sin(2 * np.pi * pitch * harmonic * time) / harmonic
+    signal *= 0.2 * np.clip(np.sin(2 * np.pi * 3 * time), 0, 1) ** 0.5
+    signal += 0.003 * rng.standard_normal(time.size)
+    return Waveform(signal[None].astype(np.float32), sample_rate)

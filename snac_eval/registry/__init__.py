@@ -1,0 +1,1 @@
+"""Names to cards to objects: what there is to run, and what it lacks here."""

@@ -1,0 +1,208 @@
+"""Find codecs, datasets and metrics by name.
+
+Everything registers by entry point, ours and a third party's alike:
+
+==================== ===================================== =====================================
+group                name                                  object
+==================== ===================================== =====================================
+snac_eval.codecs     codec family, as cards name it        ``(CodecRequest) -> Codec``
+snac_eval.datasets   loader, as cards name it              ``(DatasetRequest) -> Dataset``
+snac_eval.metrics    metric name                           class without arguments, with ``info``
+snac_eval.cards      any                                   package whose folder holds cards
+==================== ===================================== =====================================
+
+Nothing is imported before it is asked for. An entry point that needs an optional extra says so:
+``module:object [extra]``. What may lack something besides (weights, a corpus, a folder) has a
+function ``state``, in the codec's or the loader's module, called with the card, or as the metric's
+method: what ``snac-eval list`` shows in a few words, empty where it is ready.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from inspect import signature
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from snac_eval.errors import UnknownNameError, UsageError
+from snac_eval.registry import cards
+from snac_eval.registry.extras import missing_extra, require_extra
+from snac_eval.types import (
+    AnyMetric,
+    Codec,
+    CodecCard,
+    CodecRequest,
+    Dataset,
+    DatasetCard,
+    DatasetRequest,
+    ReconstructionSource,
+)
+
+_T = TypeVar("_T")
+
+
+def codec_card(name: str, card_dirs: Sequence[Path] = ()) -> CodecCard:
+    """Card of ``name``, which may carry an argument: ``files:DIR`` gives the card ``files``."""
+    files = cards.card_files("codecs", (*_plugin_dirs(), *card_dirs))
+    return cards.read_codec_card(_pick(name.partition(":")[0], files, "codec", "codecs"))
+
+
+def dataset_card(name: str, card_dirs: Sequence[Path] = ()) -> DatasetCard:
+    """Card of ``name``, which may carry an argument: ``librispeech:dev-clean``."""
+    files = cards.card_files("datasets", (*_plugin_dirs(), *card_dirs))
+    return cards.read_dataset_card(_pick(name.partition(":")[0], files, "dataset", "datasets"))
+
+
+def codec_names(card_dirs: Sequence[Path] = ()) -> list[str]:
+    """Names of every codec card in reach, sorted."""
+    return sorted(cards.card_files("codecs", (*_plugin_dirs(), *card_dirs)))
+
+
+def dataset_names(card_dirs: Sequence[Path] = ()) -> list[str]:
+    """Names of every dataset card in reach, sorted."""
+    return sorted(cards.card_files("datasets", (*_plugin_dirs(), *card_dirs)))
+
+
+def metric_names() -> list[str]:
+    """Names of every metric in reach, sorted."""
+    return sorted(_group("snac_eval.metrics"))
+
+
+def open_codec(request: CodecRequest) -> Codec | ReconstructionSource:
+    """The adapter of the card's family, not yet prepared."""
+    load = _load("snac_eval.codecs", request.card.family, "codec family")
+    return cast("Codec | ReconstructionSource", load(request))
+
+
+def open_dataset(request: DatasetRequest) -> Dataset:
+    """Clips of the dataset, by the card's loader. Raises UsageError where its extra is missing."""
+    entry = _group("snac_eval.datasets").get(request.card.loader)
+    if entry is not None:
+        require_extra(f"dataset '{request.card.name}'", entry)
+    load = _load("snac_eval.datasets", request.card.loader, "dataset loader")
+    return cast(Dataset, load(request))
+
+
+@cache
+def metric(name: str) -> AnyMetric:
+    """The metric of that name, which may carry options: ``token_agreement@n=5``.
+
+    Cached: a metric holds no state between clips.
+    """
+    base, options = split_options(name)
+    make = _load("snac_eval.metrics", base, "metric", hint="snac-eval list metrics")
+    if options:
+        _check_options(make, base, options)
+    return cast(AnyMetric, make(**options))
+
+
+def require_metric(name: str) -> AnyMetric:
+    """The metric, with all that it needs: a metric may have a method ``prepare`` that gets weights.
+
+    Raises UsageError, with the extra to install, or WeightsUnavailable.
+    """
+    found = metric(name)
+    base, _ = split_options(name)
+    require_extra(f"metric '{base}'", _group("snac_eval.metrics")[base])
+    if (prepare := getattr(found, "prepare", None)) is not None:
+        prepare()
+    return found
+
+
+def scores_dataset(metric: AnyMetric) -> bool:
+    """Whether the metric scores all clips together and has no value per clip."""
+    return hasattr(metric, "score_corpus") or hasattr(metric, "finish")
+
+
+READY = "ready"
+
+
+def codec_state(card: CodecCard) -> str:
+    """``ready``, or what the codec lacks here: an extra, weights, a folder."""
+    return _state("snac_eval.codecs", card.family, "codec family", card)
+
+
+def dataset_state(card: DatasetCard) -> str:
+    """``ready``, or what the dataset lacks here: an extra, a download, a local folder."""
+    return _state("snac_eval.datasets", card.loader, "dataset loader", card)
+
+
+def metric_state(name: str) -> str:
+    """``ready``, or what the metric lacks here: an extra, weights."""
+    if (missing := missing_extra(_group("snac_eval.metrics")[name])) is not None:
+        return missing.state
+    state = getattr(metric(name), "state", None)
+    return (state() if state is not None else "") or READY
+
+
+def _state(group: str, name: str, what: str, card: CodecCard | DatasetCard) -> str:
+    entry = _pick(name, _group(group), what, "")
+    if (missing := missing_extra(entry)) is not None:
+        return missing.state
+    try:
+        state = getattr(importlib.import_module(entry.module), "state", None)
+    except ImportError as error:
+        return f"cannot be loaded: {error}"
+    return (state(card) if state is not None else "") or READY
+
+
+def split_options(name: str) -> tuple[str, dict[str, int]]:
+    """``snac_24khz@k=2`` as ``snac_24khz`` and ``{"k": 2}``. Raises UsageError for bad options."""
+    base, *parts = name.split("@")
+    options = {}
+    for part in parts:
+        key, _, value = part.partition("=")
+        if not (key.isidentifier() and value.isdecimal()):
+            raise UsageError(f"'@{part}' in '{name}': give an option and a number, such as @k=2")
+        options[key] = int(value)
+    return base, options
+
+
+def _check_options(make: Callable[..., Any], name: str, options: Mapping[str, int]) -> None:
+    known = signature(make).parameters
+    if unknown := sorted(set(options) - set(known)):
+        there = f"there is {', '.join(known)}" if known else "there are none"
+        raise UsageError(f"metric '{name}' has no option '{unknown[0]}'; {there}")
+
+
+def _load(group: str, name: str, what: str, hint: str = "") -> Callable[..., Any]:
+    entry = _pick(name, _group(group), what, hint.removeprefix("snac-eval list "))
+    try:
+        return cast("Callable[..., Any]", entry.load())
+    except (ImportError, AttributeError) as error:
+        raise UsageError(
+            f"{what} '{name}' cannot be loaded from {entry.value}: {error}; install what it needs"
+        ) from error
+
+
+@cache
+def _group(group: str) -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=group)}
+
+
+@cache
+def _plugin_dirs() -> tuple[Path, ...]:
+    found = []
+    for entry in entry_points(group="snac_eval.cards"):
+        spec = find_spec(entry.value)
+        found += [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
+    return tuple(found)
+
+
+def _pick(name: str, known: dict[str, _T], what: str, listing: str) -> _T:
+    if name in known:
+        return known[name]
+    raise UnknownNameError(unknown_name(name, known, what, listing))
+
+
+def unknown_name(name: str, known: Iterable[str], what: str, listing: str) -> str:
+    """One line that names the unknown and, where one is close, what was probably meant."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    suggestion = f"did you mean '{close[0]}'? " if close else ""
+    see = f"see: snac-eval list {listing}" if listing else f"known: {', '.join(sorted(known))}"
+    return f"unknown {what} '{name}': {suggestion}{see}"

@@ -1,0 +1,1 @@
+"""The page: one run or several, to look at and to hear."""

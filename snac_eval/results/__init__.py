@@ -1,0 +1,1 @@
+"""A finished run, read once, and everything that is decided from it."""

@@ -1,0 +1,121 @@
+"""How large a change of a metric matters: ``reports/tolerances.toml`` and what overrides it."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snac_eval.errors import UsageError
+from snac_eval.registry import cards
+from snac_eval.results.record import metric_info
+
+_KEYS = {"absolute", "relative", "better"}
+_DIRECTIONS: dict[str, bool | None] = {"higher": True, "lower": False, "": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """Largest drop that does not matter: in the metric's unit, or as a share where ``relative``.
+
+    ``higher_is_better`` is the direction for a metric that states none; None: no direction.
+    """
+
+    value: float
+    relative: bool = False
+    higher_is_better: bool | None = None
+
+    @property
+    def size(self) -> float:
+        """The tolerance on the scale of :meth:`scale`."""
+        return math.log1p(self.value) if self.relative else self.value
+
+    def scale(self, values: Sequence[float]) -> NDArray[np.float64]:
+        """Values as they are subtracted: logarithms where relative, so that a ratio is tested."""
+        array = np.asarray(values, dtype=np.float64)
+        return np.log(array) if self.relative else array
+
+    def __str__(self) -> str:
+        return f"{100 * self.value:g} %" if self.relative else f"{self.value:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerances:
+    """``alpha``: the share of checks that may fail where nothing changed; ``metrics`` by name."""
+
+    alpha: float = 0.05
+    metrics: Mapping[str, Tolerance] = field(default_factory=dict)
+
+    def with_override(self, text: str) -> Tolerances:
+        """These with one more: ``pesq_wb=0.05`` or ``mel_dac_paper=5%``. Raises UsageError."""
+        name, _, value = (part.strip() for part in text.partition("="))
+        old = self.metrics.get(name)
+        relative = value.endswith("%")
+        try:
+            number = float(value.removesuffix("%")) / (100 if relative else 1)
+        except ValueError:
+            number = math.nan
+        if not (name and number > 0 and math.isfinite(number)):
+            raise UsageError(f"--tolerance {text}: write NAME=VALUE or NAME=PERCENT%, above 0")
+        new = Tolerance(number, relative, old.higher_is_better if old else None)
+        return replace(self, metrics={**self.metrics, name: new})
+
+
+def load_tolerances(path: Path | None = None, overrides: Sequence[str] = ()) -> Tolerances:
+    """The tolerances that ship with snac-eval, with ``path``'s and ``overrides`` over them.
+
+    Raises UsageError where a file or an override makes no sense.
+    """
+    loaded = _read(cards.data_dir("reports") / "tolerances.toml", Tolerances())
+    if path is not None:
+        loaded = _read(path, loaded)
+    for text in overrides:
+        loaded = loaded.with_override(text)
+    return loaded
+
+
+def direction(name: str, tolerance: Tolerance | None) -> bool | None:
+    """Whether higher is better: as the metric says, else as its tolerance does, else None."""
+    info = metric_info(name)
+    if info is not None and info.higher_is_better is not None:
+        return info.higher_is_better
+    return tolerance.higher_is_better if tolerance else None
+
+
+def _read(path: Path, base: Tolerances) -> Tolerances:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from error
+    if unknown := set(table) - {"alpha", "metrics"}:
+        raise UsageError(f"{path}: unknown key '{min(unknown)}'; known: alpha, metrics")
+    alpha, metrics = table.get("alpha", base.alpha), table.get("metrics", {})
+    if not isinstance(alpha, float) or not 0 < alpha < 0.5:
+        raise UsageError(f"{path}: alpha is {alpha!r}; give a number above 0 and below 0.5")
+    if not isinstance(metrics, dict):
+        raise UsageError(f"{path}: metrics is no table; write [metrics]")
+    new = {name: _tolerance(path, name, entry) for name, entry in metrics.items()}
+    return Tolerances(alpha, {**base.metrics, **new})
+
+
+def _tolerance(path: Path, name: str, entry: Any) -> Tolerance:  # noqa: ANN401 - any TOML value
+    fine = isinstance(entry, dict) and not set(entry) - _KEYS
+    if not fine or ("absolute" in entry) == ("relative" in entry):
+        raise UsageError(f"{path}: {name}: give either absolute or relative (and better, if need)")
+    relative = "relative" in entry
+    value = entry["relative" if relative else "absolute"]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 < value < math.inf:
+        raise UsageError(f"{path}: {name}: the tolerance is {value!r}; give a number above 0")
+    better = entry.get("better", "")
+    if better not in _DIRECTIONS:
+        raise UsageError(f'{path}: {name}: better is {better!r}; write "higher" or "lower"')
+    return Tolerance(float(value), relative, _DIRECTIONS[better])

@@ -1,0 +1,1 @@
+"""What a run does: plan it, loop over its clips, score them, store the outcome."""

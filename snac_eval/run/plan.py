@@ -1,0 +1,349 @@
+"""What a run is to do: a :class:`RunConfig` becomes a :class:`Plan`, less what the store has."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from snac_eval import audio
+from snac_eval.codecs.channels import PerChannel
+from snac_eval.codecs.opening import open_model
+from snac_eval.datasets.sampling import BALANCES, Balance, choose_clips, excerpt
+from snac_eval.errors import DatasetError, UsageError
+from snac_eval.machine import resolve_device
+from snac_eval.metrics.base import DEFAULT_METRICS
+from snac_eval.progress import track
+from snac_eval.registry import plugins
+from snac_eval.types import (
+    AnyMetric,
+    Channels,
+    Clip,
+    Codec,
+    Dataset,
+    DatasetRequest,
+    Domain,
+    ReconstructionSource,
+    ReferenceRate,
+    Score,
+    Waveform,
+)
+
+DEFAULT = "default"
+_LOWEST = {"limit": 0, "workers": -1, "batch_size": 0, "max_duration_s": 0, "report_clips": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """Everything that the user chose.
+
+    ``metrics`` empty: the default set of each clip's domain. ``limit`` 0: every clip. ``workers``
+    and ``batch_size`` 0: chosen for the machine. ``reference_rate`` says at which rate metrics
+    without a rate of their own compare: the clip's (codecs of different rates stay comparable) or
+    the codec's (as papers do that resample the data first). ``max_duration_s`` bounds a clip,
+    ``max_error_rate`` the share of clips that may fail before the run counts as failed.
+    ``excerpt_s`` 0: whole clips, else that many seconds of each; ``balance`` takes equally many
+    clips of each speaker or domain; ``sample_seed`` seeds both choices, ``seed`` the codec's noise.
+    ``channels`` says what a mono codec gets of a stereo clip: its mean, or each channel in turn.
+    ``html`` asks for ``report.html``, in which ``report_clips`` clips can be heard.
+    """
+
+    model: str
+    dataset: str
+    output: Path
+    metrics: tuple[str, ...] = ()
+    limit: int = 0
+    seed: int = 0
+    device: str = "auto"
+    workers: int = -1
+    batch_size: int = 0
+    overwrite: bool = False
+    data_root: Path | None = None
+    weights: str = ""
+    card_dirs: tuple[Path, ...] = ()
+    reference_rate: ReferenceRate = "clip"
+    max_duration_s: float = 600.0
+    max_error_rate: float = 0.1
+    show_progress: bool = False
+    excerpt_s: float = 0.0
+    balance: Balance = ""
+    sample_seed: int = 0
+    channels: Channels = "downmix"
+    report_clips: int = 20
+    html: bool = True
+
+    def __post_init__(self) -> None:
+        for name, low in _LOWEST.items():
+            if getattr(self, name) < low:
+                flag = "--" + name.removesuffix("_s").replace("_", "-")
+                raise UsageError(f"{flag} {getattr(self, name)}: must be at least {low}")
+        if not 0 <= self.max_error_rate <= 1:
+            raise UsageError(f"--max-error-rate {self.max_error_rate}: must lie in 0..1")
+        if not (self.excerpt_s == 0 or 0.1 <= self.excerpt_s < math.inf):
+            raise UsageError(f"--excerpt {self.excerpt_s}: give at least 0.1 s, e.g. 10s")
+        if self.channels not in ("downmix", "each"):
+            raise UsageError(f"--channels {self.channels}: use downmix or each")
+        if self.balance not in BALANCES:
+            raise UsageError(f"--balance {self.balance}: use {' or '.join(BALANCES[1:])}")
+        if self.balance and not self.limit:
+            raise UsageError(f"--balance {self.balance} needs --limit: all clips are all clips")
+
+    @property
+    def num_workers(self) -> int:
+        """Scoring processes: as asked, else one per core."""
+        return self.workers if self.workers >= 0 else (os.cpu_count() or 1)
+
+    @property
+    def num_threads(self) -> int:
+        """CPU threads of the codec: half the cores, for scoring runs beside it."""
+        return max(1, (os.cpu_count() or 1) // 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One clip and the metrics that it still lacks. ``key`` names its reconstruction."""
+
+    clip: Clip
+    key: str
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The opened codec, the chosen clips, and which metrics apply to each domain."""
+
+    config: RunConfig
+    codec: Codec | ReconstructionSource
+    dataset: Dataset
+    metrics: Mapping[str, AnyMetric]
+    device: str
+    domain_metrics: Mapping[Domain, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def clips(self) -> tuple[Clip, ...]:
+        """The clips of this run, in the dataset's order."""
+        return self.dataset.clips
+
+    @property
+    def run_id(self) -> str:
+        """Twelve hex digits that name what is measured: codec, clips, seed, device, rates."""
+        parts = [self.dataset.name, self.config.reference_rate, *map(self.key, self.clips)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+    @property
+    def label(self) -> str:
+        """What reports call the codec."""
+        label = codec_label(self.config.model)
+        return label if self.config.channels == "downmix" else f"{label}@channels=each"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the numbers must know and could not guess."""
+        card = self.codec.card
+        notes = self.dataset.notes
+        if card.sha256 and card.sha256 not in self.codec.fingerprint:
+            notes += (
+                f"the weights are not those that the card '{card.name}' names"
+                f" (sha256 {card.sha256[:12]}...): the figures are of these weights",
+            )
+        return notes + tuple(getattr(self.codec, "notes", ()))
+
+    def key(self, clip: Clip) -> str:
+        """Identity of the reconstruction of this clip: equal keys mean equal audio."""
+        if isinstance(self.codec, ReconstructionSource):
+            return f"{self.codec.fingerprint_for(clip)}|{clip.sha256}"
+        return f"{self.codec.fingerprint}|{clip.sha256}|seed={self.config.seed}|{self.device}"
+
+    def read(self, clip: Clip) -> tuple[Waveform, Waveform]:
+        """The clip as it is scored against, and as the codec takes it. Raises AudioError."""
+        card = self.codec.card
+        whole = audio.read_clip(clip, self.config.max_duration_s)
+        reference = audio.to_mono(whole) if card.channels == 1 else whole
+        source = audio.resample(reference, card.sample_rate or reference.sample_rate)
+        if self.config.reference_rate == "codec":
+            reference = source
+        return reference, audio.fill_channels(source, card.channels)
+
+    def fingerprint(self, name: str) -> str:
+        """Identity of a metric's numbers in this run."""
+        suffix = "" if self.config.reference_rate == "clip" else ";reference=codec"
+        return self.metrics[name].info.fingerprint + suffix
+
+    def clip_metrics(self, clip: Clip) -> tuple[str, ...]:
+        """Names of the metrics that score this clip one by one (corpus metrics score them all)."""
+        names = self.domain_metrics[clip.domain]
+        return tuple(name for name in names if not plugins.scores_dataset(self.metrics[name]))
+
+    def partial_metrics(self, clip: Clip) -> tuple[str, ...]:
+        """Names of the metrics of all clips together that look at this clip's audio."""
+        names = self.domain_metrics[clip.domain]
+        return tuple(name for name in names if hasattr(self.metrics[name], "finish"))
+
+    def corpus_metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that score all clips together."""
+        return tuple(name for name, one in self.metrics.items() if plugins.scores_dataset(one))
+
+    def pending(self, stored: Mapping[str, Mapping[str, Score]]) -> list[Job]:
+        """What is left to do. Errors are tried again: a killed worker may have been bad luck."""
+        jobs = []
+        for clip in self.clips:
+            key = self.key(clip)
+            have = stored.get(key, {})
+            missing = tuple(
+                name
+                for name in (*self.clip_metrics(clip), *self.partial_metrics(clip))
+                if _is_missing(have, self.fingerprint(name))
+            )
+            if missing:
+                jobs.append(Job(clip, key, missing))
+        return jobs
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the reports need to know, JSON-able; see :mod:`snac_eval.results.frames`."""
+        return {
+            "run_id": self.run_id,
+            "codec": self.label,
+            "dataset": self.dataset.name,
+            "clips": [
+                {
+                    "id": clip.id,
+                    "key": self.key(clip),
+                    "speaker": clip.speaker,
+                    "domain": clip.domain,
+                    "duration_s": clip.duration_s,
+                    "metrics": {name: self.fingerprint(name) for name in self.clip_metrics(clip)},
+                    "partials": {
+                        name: self.fingerprint(name) for name in self.partial_metrics(clip)
+                    },
+                }
+                for clip in self.clips
+            ],
+            "metrics": list(self.metrics),
+            "corpus_metrics": list(self.corpus_metrics()),
+        }
+
+
+def make_plan(config: RunConfig) -> Plan:
+    """Open codec and dataset, choose clips and metrics. Nothing heavy is loaded yet."""
+    domain_metrics = _metrics_by_domain(config.metrics)
+    codec = open_model(
+        config.model,
+        config.card_dirs,
+        weights=config.weights,
+        device=resolve_device(config.device),
+        num_threads=config.num_threads,
+    )
+    if config.channels == "each":
+        codec = _per_channel(codec)
+    dataset = open_dataset(
+        config.dataset,
+        config.data_root,
+        config.card_dirs,
+        config.limit,
+        config.show_progress,
+        Sampling(config.excerpt_s, config.balance, config.sample_seed),
+    )
+    used: dict[Domain, tuple[str, ...]] = {
+        domain: domain_metrics[domain] for domain in {clip.domain for clip in dataset.clips}
+    }
+    names = _merge(used.values(), order=domain_metrics["speech"] + domain_metrics["music"])
+    return Plan(
+        config=config,
+        codec=codec,
+        dataset=dataset,
+        metrics={name: plugins.metric(name) for name in names},
+        device=codec.device,
+        domain_metrics=used,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Which clips, and how much of each; see :class:`RunConfig`."""
+
+    excerpt_s: float = 0.0
+    balance: Balance = ""
+    seed: int = 0
+
+
+def open_dataset(
+    name: str,
+    data_root: Path | None = None,
+    card_dirs: Sequence[Path] = (),
+    limit: int = 0,
+    show_progress: bool = False,
+    sampling: Sampling = Sampling(),
+) -> Dataset:
+    """The dataset as the user named it, its clips chosen, inspected and cut to excerpts.
+
+    Raises DatasetError where it holds no clip.
+    """
+    request = DatasetRequest(
+        card=plugins.dataset_card(name, card_dirs),
+        argument=name.partition(":")[2],
+        data_root=data_root,
+        show_progress=show_progress,
+        first=0 if sampling.balance else limit,
+    )
+    dataset = plugins.open_dataset(request)
+    if not dataset.clips:
+        raise DatasetError(f"dataset '{name}' holds no clips; check the path and the file types")
+    chosen = choose_clips(dataset.clips, limit, sampling.balance, sampling.seed)
+    looked_at = track(chosen, "reading headers", "clip", show_progress and len(chosen) > 500)
+    clips = tuple(audio.inspect(clip) for clip in looked_at)
+    dataset = replace(dataset, clips=clips)
+    return _cut(dataset, sampling, show_progress) if sampling.excerpt_s else dataset
+
+
+def _cut(dataset: Dataset, sampling: Sampling, show_progress: bool) -> Dataset:
+    length_s = sampling.excerpt_s
+    shown = show_progress and len(dataset.clips) > 50
+    looked_at = track(dataset.clips, "choosing excerpts", "clip", shown)
+    clips = tuple(excerpt(clip, length_s, sampling.seed) for clip in looked_at)
+    short = sum(not clip.problem and clip.duration_s < length_s for clip in clips)
+    note = f"{short} of {len(clips)} clips are shorter than the excerpt of {length_s:g} s: whole"
+    return replace(dataset, clips=clips, notes=dataset.notes + ((note,) if short else ()))
+
+
+def _per_channel(codec: Codec | ReconstructionSource) -> Codec:
+    if isinstance(codec, ReconstructionSource) or codec.card.channels != 1:
+        raise UsageError(f"--channels each is for mono codecs; {codec.card.name} is none")
+    return PerChannel(codec)
+
+
+def clip_seed(clip: Clip, seed: int) -> int:
+    """Seed of whatever the codec draws for this clip, 63 bits: batch order does not matter."""
+    digest = hashlib.sha256(f"{clip.sha256}:{seed}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def codec_label(model: str) -> str:
+    """What reports call a codec: its name, with the last folder of an argument."""
+    name, _, argument = model.partition(":")
+    return f"{name}:{Path(argument).name}" if argument else name
+
+
+def _metrics_by_domain(chosen: Sequence[str]) -> dict[Domain, tuple[str, ...]]:
+    # A metric that the user names is tried on every clip and says itself where it is undefined;
+    # the default set leaves it out there.
+    for name in chosen:
+        if name != DEFAULT:
+            plugins.require_metric(name)
+    return {
+        domain: _merge([defaults if name == DEFAULT else (name,) for name in chosen or (DEFAULT,)])
+        for domain, defaults in DEFAULT_METRICS.items()
+    }
+
+
+def _merge(groups: Iterable[Sequence[str]], order: Sequence[str] = ()) -> tuple[str, ...]:
+    wanted = dict.fromkeys(name for group in groups for name in group)
+    ranked = [name for name in dict.fromkeys(order) if name in wanted]
+    return tuple(dict.fromkeys([*ranked, *wanted]))
+
+
+def _is_missing(have: Mapping[str, Score], fingerprint: str) -> bool:
+    return fingerprint not in have or have[fingerprint].status == "error"

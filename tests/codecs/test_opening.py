@@ -1,0 +1,264 @@
+"""What --model names: streams dropped, later generations, and codecs from the environment."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from snac_eval.api import load_codec
+from snac_eval.cli.main import main
+from snac_eval.codecs.opening import ModelName, model_card, open_model
+from snac_eval.codecs.snac.model import SNAC
+from snac_eval.errors import UnknownNameError, UsageError
+from snac_eval.types import Codec, Waveform
+from tests.cli.helpers import scores
+from tests.codecs.snac.test_adapter import cards as cards
+from tests.conftest import tone
+
+OWN_CODEC = '''
+import numpy as np
+from snac_eval.types import CodecCard, Codes, Waveform
+
+class Steps:
+    """A sample in sixteen steps, and one step lost each time."""
+    card = CodecCard("steps", "own", "d", 16000, 1, 64000.0, (16,), (16000.0,))
+    fingerprint = "steps/1"
+    device = "cpu"
+    def prepare(self): pass
+    def padded_length(self, num_samples): return None
+    def encode(self, waveforms):
+        levels = [np.clip(np.round(w.samples[0] * 8 + 7), 0, 15) for w in waveforms]
+        return [Codes(one.size, (one.astype(np.int32),), (16,)) for one in levels]
+    def decode(self, codes, seeds):
+        rows = [(one.streams[0][None] - 8) / 8 for one in codes]
+        return [Waveform(row.astype(np.float32), 16000) for row in rows]
+
+def make():
+    return Steps()
+
+def broken():
+    raise RuntimeError("no\\nluck")
+
+class Empty:
+    card = 3
+
+number = 5
+'''
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A module in the current folder, as a user would have it."""
+    package = tmp_path / "own_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "steps.py").write_text(OWN_CODEC)
+    (package / "fails.py").write_text("import does_not_exist_anywhere\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield "own_package.steps"
+    for name in [name for name in sys.modules if name.startswith("own_package")]:
+        del sys.modules[name]
+
+
+def test_names_are_taken_apart() -> None:
+    known = {"snac_24khz", "files", "mimi_1.1kbps"}
+    for text, parts in (
+        ("snac_24khz", ModelName("snac_24khz")),
+        ("files:a@k=2/c:d", ModelName("files", "a@k=2/c:d")),
+        ("mimi_1.1kbps@k=2@generation=3", ModelName("mimi_1.1kbps", "", 2, 3)),
+        ("pack.mod:Codec@generation=2", ModelName("pack.mod", "Codec", 0, 2)),
+    ):
+        assert ModelName.parse(text, known) == parts
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ("snac_24khz@k=0", "k=0 must be at least 1"),
+        ("snac_24khz@k=4", "has 3 streams, give 1 to 3"),
+        ("snac_24khz@k=two", "'@k=two' in 'snac_24khz@k=two'"),
+        ("snac_24khz@k", "such as @k=2"),
+        ("snac_24khz@x=2", "no option 'x'; there are k, generation, compile"),
+        ("snac_24khz@generation=0", "generation=0 must be at least 1"),
+        ("snac_24khz@compile=2", "write @compile=1"),
+        ("opus_6kbps@k=1", "opus_6kbps emits no streams of tokens"),
+        ("snac_24kz@k=2", "did you mean 'snac_24khz'"),
+    ],
+)
+def test_bad_options_are_one_clear_line(
+    model: str, reason: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run = ["run", "--model", model, "--dataset", "demo", "--output", str(tmp_path / "run")]
+    assert main(run) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert reason in error
+
+
+def test_a_card_keeps_its_first_streams() -> None:
+    card = model_card("snac_24khz@k=2")
+    whole = model_card("snac_24khz")
+    assert card.name == "snac_24khz@k=2"
+    assert card.codebook_sizes == whole.codebook_sizes[:2]
+    assert card.frame_rates_hz == (11.71875, 23.4375)
+    assert card.nominal_bitrate_bps == pytest.approx(12 * (11.71875 + 23.4375))
+    assert model_card("encodec_24khz_24kbps@k=4").nominal_bitrate_bps == 3000
+
+
+def test_snac_without_its_last_stream(cards: Path) -> None:
+    whole = load_codec("tiny_snac", card_dirs=[cards])
+    first = load_codec("tiny_snac@k=1", card_dirs=[cards])
+    assert isinstance(whole, Codec)
+    assert isinstance(first, Codec)
+    assert whole.fingerprint != first.fingerprint
+    waveform = Waveform(tone(0.1, 24000)[None], 24000)
+    ((all_codes,), (codes,)) = whole.encode([waveform]), first.encode([waveform])
+    assert codes.codebook_sizes == all_codes.codebook_sizes[:1]
+    np.testing.assert_array_equal(codes.streams[0], all_codes.streams[0])
+    assert codes.num_bits == 4 * all_codes.streams[0].size
+    (estimate,) = first.decode([codes], [3])
+    (fuller,) = whole.decode([all_codes], [3])
+    assert estimate.samples.shape == fuller.samples.shape == waveform.samples.shape
+    assert not np.array_equal(estimate.samples, fuller.samples)
+
+
+def test_a_dropped_stream_of_snac_contributes_nothing(tmp_path: Path) -> None:
+    from tests.codecs.snac.test_checkpoint import TINY, save_model
+
+    save_model(tmp_path)
+    model = SNAC.from_pretrained(tmp_path)
+    codes = model.encode(torch.from_numpy(tone(0.05, 24000)[None, None]))
+    latents = model.quantizer.decode(codes[:1])
+    stage = model.quantizer.quantizers[0]
+    torch.testing.assert_close(latents, stage.expand(stage.entries(codes[0])))
+    assert latents.shape[-1] == codes[0].shape[-1] * TINY.vq_strides[0]
+    with pytest.raises(ValueError, match="zip"):
+        model.quantizer.decode([*codes, codes[0]])
+
+
+def test_encodec_drops_codebooks_that_no_setting_names(tiny_models: dict[str, Path]) -> None:
+    weights = str(tiny_models["encodec_24khz"])
+    three = load_codec("encodec_24khz_6kbps@k=3", weights=weights, device="cpu")
+    four = load_codec("encodec_24khz_3kbps", weights=weights, device="cpu")
+    assert isinstance(three, Codec)
+    assert isinstance(four, Codec)
+    waveform = Waveform(tone(0.5, 24000)[None], 24000)
+    ((codes,), (more,)) = three.encode([waveform]), four.encode([waveform])
+    assert len(codes.streams) == 3
+    assert codes.num_bits == 3 * 38 * 10
+    for mine, theirs in zip(codes.streams, more.streams, strict=False):
+        np.testing.assert_array_equal(mine, theirs)
+    assert three.decode([codes], [0])[0].num_samples == waveform.num_samples
+
+
+def test_a_family_that_cannot_drop_streams_says_so(cards: Path) -> None:
+    card = (cards / "codecs" / "tiny_snac.toml").read_text().replace('"snac"', '"pcm"')
+    (cards / "codecs" / "odd.toml").write_text(f"{card}options = {{ bits = 8 }}\n")
+    with pytest.raises(UsageError, match="'pcm' cannot drop streams"):
+        open_model("odd@k=1", [cards])
+
+
+def test_a_codec_that_cannot_be_compiled_says_so() -> None:
+    with pytest.raises(UsageError, match="family 'pyav' cannot be compiled"):
+        open_model("opus_6kbps@compile=1")
+
+
+def test_without_a_compiler_the_codec_runs_uncompiled_and_says_so(
+    cards: Path,
+    audio_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("snac_eval.codecs.snac.stream.compile_problem", lambda: "no g++")
+    run = ["run", "--model", "tiny_snac@compile=1", "--cards", str(cards), "--quiet"]
+    run += ["--dataset", f"folder:{audio_dir}", "--metrics", "bitrate", "--workers", "0"]
+    assert main([*run, "--output", str(tmp_path / "run")]) == 0
+    said = capsys.readouterr().out
+    assert "note: tiny_snac runs uncompiled: torch.compile does not work here (no g++)" in said
+    plain = open_model("tiny_snac", [cards])
+    assert open_model("tiny_snac@compile=1", [cards]).fingerprint == plain.fingerprint
+    monkeypatch.setattr("snac_eval.codecs.snac.stream.compile_problem", lambda: "")
+    compiled = open_model("tiny_snac@compile=1", [cards])
+    assert compiled.fingerprint == f"{plain.fingerprint};compiled"
+
+
+def test_a_later_generation_is_the_codec_after_itself(cards: Path) -> None:
+    codec = load_codec("tiny_snac", card_dirs=[cards])
+    third = load_codec("tiny_snac@generation=3", card_dirs=[cards])
+    assert isinstance(codec, Codec)
+    assert isinstance(third, Codec)
+    assert third.fingerprint == f"{codec.fingerprint};generation=3"
+    assert third.card.name == "tiny_snac@generation=3"
+    assert "3 generations" in third.notes[0]
+    waveforms = [Waveform(tone(0.1, 24000, seed)[None], 24000) for seed in (1, 2)]
+    together = third.encode(waveforms)
+    for waveform, codes in zip(waveforms, together, strict=True):
+        (alone,) = third.encode([waveform])
+        (once,) = codec.encode([waveform])
+        for mine, theirs, first in zip(codes.streams, alone.streams, once.streams, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+            assert mine.shape == first.shape
+
+
+@pytest.mark.parametrize("attribute", ["Steps", "make"])
+def test_a_codec_of_the_current_folder_runs(
+    own: str, attribute: str, audio_dir: Path, tmp_path: Path
+) -> None:
+    run = ["run", "--model", f"{own}:{attribute}", "--dataset", f"folder:{audio_dir}"]
+    run += ["--metrics", "bitrate,token_agreement@n=1,token_agreement,si_sdr"]
+    assert main([*run, "--output", str(tmp_path / "run"), "--workers", "0", "--quiet"]) == 0
+    frame = scores(tmp_path / "run")
+    assert set(frame["status"]) == {"ok"}
+    assert set(frame["codec"]) == {f"{own}:{attribute}"}
+    assert frame.loc[frame["metric"] == "bitrate", "value"].round(9).eq(64).all()
+    # One step lost each time: only what was at the lowest step stays.
+    assert frame.loc[frame["metric"].str.startswith("token_agreement"), "value"].lt(5).all()
+
+
+def test_generations_of_ones_own_codec(own: str) -> None:
+    codec = open_model(f"{own}:Steps@generation=4")
+    assert isinstance(codec, Codec)
+    (codes,) = codec.encode([Waveform(np.zeros((1, 5), np.float32), 16000)])
+    np.testing.assert_array_equal(codes.streams[0], np.full(5, 7 - 3))
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ("own_package.steps:Nothing", "has no attribute 'Nothing'"),
+        ("own_package.nowhere:Codec", "nor is there such a module here"),
+        ("filez:somewhere", "did you mean 'files'"),
+        ("own_package.fails:Codec", "No module named 'does_not_exist_anywhere'"),
+        ("own_package.steps:number", "no class and no function"),
+        ("own_package.steps:broken", "calling it failed: RuntimeError: no luck"),
+        ("own_package.steps:Empty", "it has no 'fingerprint'"),
+        ("own_package.steps:Steps@k=1", "@k is for codecs that have a card"),
+        ("own_package", "unknown codec 'own_package'"),
+    ],
+)
+def test_what_is_no_codec_is_one_clear_line(
+    own: str, model: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "--model", model, "--dataset", "demo"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert reason in error
+
+
+def test_weights_are_for_cards(own: str) -> None:
+    with pytest.raises(UsageError, match="--weights is for codecs that have a card"):
+        open_model(f"{own}:Steps", weights="somewhere")
+
+
+def test_files_have_no_generations(audio_dir: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be encoded again"):
+        open_model(f"files@generation=2:{audio_dir}")
+    with pytest.raises(UnknownNameError):
+        open_model("nothing_like_it")

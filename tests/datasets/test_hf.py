@@ -1,0 +1,206 @@
+"""hf: datasets from a folder and from a hub on this machine, kept, repeated, and refused."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from snac_eval import audio
+from snac_eval.cli.main import main
+from snac_eval.datasets.hf import Source, load
+from snac_eval.errors import DatasetError, UsageError
+from snac_eval.registry.plugins import dataset_card
+from snac_eval.types import Dataset, DatasetRequest
+from tests.cli.helpers import run_process, scores
+from tests.conftest import tone
+from tests.dataset_hub import COMMIT, serve_dataset
+
+datasets = pytest.importorskip("datasets", reason="needs the extra hf")
+if not hasattr(datasets, "load_dataset"):
+    pytest.skip("needs the extra hf", allow_module_level=True)
+
+
+def flac(seed: int) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, tone(0.5, seed=seed), 16000, format="FLAC")
+    return buffer.getvalue()
+
+
+def rows(count: int) -> dict[str, list[Any]]:
+    return {
+        "audio": [{"bytes": flac(i), "path": f"spk/utt {i}.flac"} for i in range(count)],
+        "speaker_id": [i % 2 for i in range(count)],
+        "text": [f"SENTENCE {i}" for i in range(count)],
+    }
+
+
+def save(folder: Path, count: int = 4, typed: bool = True, **more: list[Any]) -> Path:
+    """A dataset as the hub holds it: ``data/test-*.parquet``."""
+    made = datasets.Dataset.from_dict({**rows(count), **more})
+    if typed:
+        made = made.cast_column("audio", datasets.Audio())
+    (folder / "data").mkdir(parents=True)
+    made.to_parquet(folder / "data" / "test-00000-of-00001.parquet")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Empty caches of ours and of the hub's client."""
+    monkeypatch.setenv("SNAC_EVAL_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "hf"
+
+
+def open_hf(argument: str, first: int = 0) -> Dataset:
+    return load(DatasetRequest(dataset_card("hf"), argument, first=first))
+
+
+def test_the_parts_of_a_name() -> None:
+    assert Source.parse("o/r:test") == Source("o/r", "", "", "test", "")
+    assert Source.parse("o/r@v2:en:test:sound") == Source("o/r", "v2", "en", "test", "sound")
+    three = Source.parse("o/r:a:b")
+    assert three.with_configs(["a"]) == Source("o/r", "", "a", "b", "")
+    assert three.with_configs(["default"]) == Source("o/r", "", "", "a", "b")
+
+
+@pytest.mark.parametrize("argument", ["", "o/r", "o/r:", "o/r:a:b:c:d"])
+def test_a_name_without_a_split_is_refused(argument: str) -> None:
+    with pytest.raises(UsageError, match="names no split"):
+        open_hf(argument)
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_rows_become_clips_with_their_bytes(tmp_path: Path, typed: bool) -> None:
+    dataset = open_hf(f"{save(tmp_path / 'repo', typed=typed)}:test")
+    assert [clip.id for clip in dataset.clips] == [f"{i:06d}-utt--{i}" for i in range(4)]
+    assert [clip.speaker for clip in dataset.clips] == ["0", "1", "0", "1"]
+    assert dataset.clips[3].transcript == "SENTENCE 3"
+    assert {clip.domain for clip in dataset.clips} == {"speech"}
+    assert [clip.path.read_bytes() for clip in dataset.clips] == [flac(i) for i in range(4)]
+    clip = audio.inspect(dataset.clips[0])
+    assert (clip.duration_s, clip.sample_rate) == (0.5, 16000)
+    assert dataset.notes[0].startswith("revision ")
+
+
+def test_a_limit_fetches_no_more_and_later_all(tmp_path: Path, cache: Path) -> None:
+    name = f"{save(tmp_path / 'repo')}:test"
+    assert len(open_hf(name, first=2).clips) == 2
+    assert len(list(cache.rglob("*.flac"))) == 2
+    listed = json.loads(next(cache.rglob("clips.json")).read_text())
+    assert (listed["complete"], len(listed["clips"])) == (False, 2)
+    assert len(open_hf(name, first=3).clips) == 3
+    assert len(open_hf(name).clips) == 4
+    assert len(open_hf(name, first=1).clips) == 1
+
+
+def test_what_is_cached_is_not_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"{save(tmp_path / 'repo')}:test"
+    first = open_hf(name)
+    monkeypatch.setattr(datasets, "load_dataset", None)
+    assert open_hf(name) == first
+
+
+def test_another_content_is_another_revision(tmp_path: Path) -> None:
+    repo = save(tmp_path / "repo")
+    before = open_hf(f"{repo}:test")
+    (repo / "data" / "test-00000-of-00001.parquet").unlink()
+    (repo / "data").rmdir()
+    save(repo, count=5)
+    after = open_hf(f"{repo}:test")
+    assert before.name != after.name
+    assert len(after.clips) == 5
+
+
+def test_a_column_by_name_and_its_absence(tmp_path: Path) -> None:
+    other = [{"bytes": flac(10 + i), "path": None} for i in range(4)]
+    repo = save(tmp_path / "repo", typed=False, sound=other)
+    chosen = open_hf(f"{repo}::test:sound")
+    assert chosen.clips[0].path.read_bytes() == flac(10)
+    assert chosen.clips[0].id == "000000"
+    assert open_hf(f"{repo}:test:sound").clips[0].path.read_bytes() == flac(10)
+    with pytest.raises(DatasetError, match="no column 'noise'; name one of audio, speaker_id"):
+        open_hf(f"{repo}::test:noise")
+    with pytest.raises(DatasetError, match="'text' holds no audio"):
+        open_hf(f"{repo}::test:text")
+
+
+def test_files_in_folders_are_read_where_they_lie(tmp_path: Path) -> None:
+    folder = tmp_path / "repo" / "test"
+    folder.mkdir(parents=True)
+    for index in range(2):
+        (folder / f"{index}.flac").write_bytes(flac(index))
+    dataset = open_hf(f"{tmp_path / 'repo'}:test")
+    assert [clip.path.read_bytes() for clip in dataset.clips] == [flac(0), flac(1)]
+
+
+def test_a_damaged_list_is_one_line(tmp_path: Path, cache: Path) -> None:
+    name = f"{save(tmp_path / 'repo')}:test"
+    open_hf(name)
+    next(cache.rglob("clips.json")).write_text("{")
+    with pytest.raises(DatasetError, match="is damaged"):
+        open_hf(name)
+
+
+@pytest.mark.parametrize("split", ["dev", "nosuch"])
+def test_no_such_split_is_one_line(tmp_path: Path, split: str) -> None:
+    with pytest.raises(DatasetError) as caught:
+        open_hf(f"{save(tmp_path / 'repo')}:{split}")
+    assert "\n" not in str(caught.value)
+    assert split in str(caught.value)
+
+
+def test_from_the_hub_then_from_the_cache(tmp_path: Path) -> None:
+    repo = save(tmp_path / "repo")
+    run = ["run", "--model", "pcm_8bit", "--dataset", "hf:owner/name:test", "--limit", "2"]
+    run += ["--metrics", "si_sdr", "--workers", "0", "--quiet"]
+
+    def go(name: str, **environment: str) -> list[float]:
+        environment["HF_HOME"] = str(tmp_path / "home")
+        done = run_process(*run, "--output", tmp_path / name, **environment)
+        assert done.returncode == 0, done.stderr
+        return list(scores(tmp_path / name)["value"])
+
+    with serve_dataset("owner/name", repo) as endpoint:
+        online = go("online", HF_ENDPOINT=endpoint)
+    assert len(online) == 2
+    assert go("offline", HF_HUB_OFFLINE="1") == online
+    manifest = json.loads((tmp_path / "offline" / "manifest.json").read_text())
+    assert manifest["dataset"]["name"] == f"hf:owner/name:test@{COMMIT[:12]}"
+    assert f"revision {COMMIT}" in manifest["notes"]
+    assert any("the hub did not answer" in note for note in manifest["notes"])
+
+
+def test_offline_without_a_cache_is_one_line(tmp_path: Path) -> None:
+    done = run_process(
+        *("run", "--model", "pcm_8bit", "--dataset", "hf:nobody/nothing:test"),
+        *("--output", tmp_path / "run"),
+        HF_HUB_OFFLINE="1",
+        HF_HOME=str(tmp_path / "home"),
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "hf:nobody/nothing: cannot be read" in done.stderr
+
+
+def test_a_run_from_a_folder_that_has_a_folder_datasets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = save(tmp_path / "repo")
+    (tmp_path / "here" / "datasets").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    run = ["run", "--model", "pcm_8bit", "--dataset", f"hf:{repo}:test", "--limit", "2"]
+    for output in ("one", "two"):
+        flags = ["--metrics", "si_sdr", "--workers", "0", "--output", str(tmp_path / output)]
+        assert main([*run, *flags, "--quiet"]) == 0
+    first, second = (scores(tmp_path / output) for output in ("one", "two"))
+    assert len(first) == 2
+    assert np.array_equal(first["value"], second["value"])
+    assert set(first["speaker"]) == {"0", "1"}

@@ -1,0 +1,227 @@
+"""Metrics that ask models of the hub, with tiny random ones; and the Fréchet distance itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from snac_eval.cli.main import main
+from snac_eval.errors import WeightsUnavailable
+from snac_eval.metrics import asr, frechet, speaker
+from snac_eval.metrics.hub import HubModel
+from snac_eval.registry import plugins
+from snac_eval.types import Clip, Reconstruction, Score, Waveform
+from tests.cli.helpers import run_process
+from tests.conftest import tone
+from tests.hub_server import serve_hub
+
+MODELS = {asr: "WER", speaker: "SPEAKER", frechet: "FAD"}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one tiny model for each metric."""
+    pytest.importorskip("transformers", reason="needs the extras speaker, wer and fad")
+    from tests import tiny_metric_models as tiny
+
+    root = tmp_path_factory.mktemp("models")
+    tiny.save_recogniser(root / "WER")
+    tiny.save_speaker_model(root / "SPEAKER")
+    tiny.save_clap(root / "FAD")
+    return root
+
+
+@pytest.fixture
+def models(saved: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The metrics ask those models."""
+    for module, name in MODELS.items():
+        monkeypatch.setenv(f"SNAC_EVAL_{name}_WEIGHTS", str(saved / name))
+        module.MODEL.__dict__.pop("folder", None)
+        getattr(module, "_recogniser" if module is asr else "_model").cache_clear()
+    return saved
+
+
+def pair(reference: Any, estimate: Any, **fields: Any) -> Reconstruction:  # noqa: ANN401
+    clip = Clip("a", Path("a.wav"), "a.wav", **{"domain": "speech", **fields})
+    sides = [Waveform(np.asarray(side, np.float32)[None], 16000) for side in (reference, estimate)]
+    return Reconstruction(clip, *sides)
+
+
+def test_frechet_distance_of_known_gaussians() -> None:
+    # Exact: points at +-s on each axis have mean 0 and covariance 2 s^2 / (n - 1) on the diagonal.
+    def cross(scales: list[float], shift: float) -> Any:  # noqa: ANN401
+        half = np.diag(scales)
+        return np.concatenate([half, -half]) + shift
+
+    one, other = [1.0, 2.0, 3.0], [2.0, 2.0, 0.5]
+    spread = 2 / 5 * sum((a - b) ** 2 for a, b in zip(one, other, strict=True))
+    found = frechet.frechet_distance(cross(one, 0.0), cross(other, 0.25))
+    assert found == pytest.approx(3 * 0.25**2 + spread)
+
+
+def test_frechet_distance_of_matrices_that_do_not_commute() -> None:
+    from scipy.linalg import sqrtm
+
+    rng = np.random.default_rng(0)
+    clouds = [rng.standard_normal((50, 4)) @ rng.standard_normal((4, 4)) for _ in range(2)]
+    first, second = (np.cov(cloud, rowvar=False) for cloud in clouds)
+    shift = clouds[0].mean(axis=0) - clouds[1].mean(axis=0)
+    expected = shift @ shift + np.trace(first + second - 2 * np.real(sqrtm(first @ second)))
+    assert frechet.frechet_distance(*clouds) == pytest.approx(expected)
+
+
+def test_frechet_distance_of_a_cloud_to_itself_is_zero_with_few_points() -> None:
+    cloud = np.random.default_rng(0).standard_normal((3, 8))
+    assert frechet.frechet_distance(cloud, cloud) == pytest.approx(0, abs=1e-9)
+
+
+def test_fad_merges_what_was_kept_of_clips(models: Path) -> None:
+    metric = frechet.FadClap()
+    clips = [pair(tone(1.0, seed=i), 0.5 * tone(1.0, seed=i + 5)) for i in range(3)]
+    kept = [metric.score(clip) for clip in clips]
+    assert {(one.status, one.value) for one in kept} == {("ok", None)}
+    clouds = [
+        np.concatenate([frechet.embed(pad(getattr(clip, side))) for clip in clips])
+        for side in ("reference", "estimate")
+    ]
+    expected = frechet.frechet_distance(*clouds)
+    assert expected > 0
+    assert metric.finish([one.detail for one in kept]).value == pytest.approx(expected, rel=1e-3)
+    assert metric.finish([kept[0].detail]).status == "undefined"
+    assert metric.score(pair(np.zeros(16000), tone(1.0))).reason == "the reference is silent"
+
+
+def pad(waveform: Waveform) -> Any:  # noqa: ANN401
+    from snac_eval.audio import resample
+
+    return resample(waveform, 48000).samples[0]
+
+
+def test_windows_of_ten_seconds_and_what_is_left() -> None:
+    rate = frechet.RATE
+    for seconds, lengths in ((0.3, [0.3]), (10.5, [10]), (21.0, [10, 10, 1])):
+        signal = np.zeros(int(seconds * rate), np.float32)
+        assert [len(one) / rate for one in frechet._windows(signal)] == lengths
+
+
+def test_word_error_rate_counts_words(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("jiwer", reason="needs the extra wer")
+    metric = asr.WordErrorRate()
+    monkeypatch.setattr(asr, "transcribe", lambda signal: "THE CAT SAT ON MAT")
+    signal = tone(1.0)
+    score = metric.score(pair(signal, signal, transcript="The cat sat — on the mat."))
+    assert score.value == pytest.approx(100 / 6)
+    for fields, reason in (
+        ({"transcript": ""}, "no transcript"),
+        ({"transcript": "a", "domain": "music"}, "defined for speech"),
+    ):
+        assert reason in metric.score(pair(signal, signal, **fields)).reason
+    silent = metric.score(pair(signal, 0 * signal, transcript="a"))
+    assert silent == Score.undefined("the estimate is silent")
+
+
+def test_transcripts_are_those_of_transformers(models: Path) -> None:
+    import torch
+    import transformers
+
+    signal = tone(1.5, seed=3)
+    processor = transformers.Wav2Vec2Processor.from_pretrained(models / "WER")
+    model = transformers.Wav2Vec2ForCTC.from_pretrained(models / "WER").eval()
+    with torch.no_grad():
+        logits = model(**processor(signal, sampling_rate=16000, return_tensors="pt")).logits
+    expected = processor.decode(logits[0].argmax(-1), skip_special_tokens=True)
+    assert asr.transcribe(signal) == expected
+    assert asr.normalised("it’s—Fine, no. 5!") == "IT'S FINE NO"
+
+
+def test_speaker_similarity_is_a_cosine(models: Path) -> None:
+    metric = speaker.SpeakerSimilarity()
+    one, other = tone(2.0), tone(2.0, seed=9)
+    first, second = speaker.embed(one), speaker.embed(other)
+    cosine = first @ second / np.sqrt((first @ first) * (second @ second))
+    assert metric.score_pair(one, one, 16000).value == pytest.approx(1)
+    assert metric.score_pair(one, other, 16000).value == pytest.approx(cosine, abs=1e-6)
+    assert "too short" in metric.score_pair(one[:4000], other[:4000], 16000).reason
+
+
+def test_the_fingerprint_names_the_weights(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for metric in (asr.WordErrorRate(), speaker.SpeakerSimilarity(), frechet.FadClap()):
+        assert metric.state() == ""
+        assert "weights=absent" not in metric.info.fingerprint
+    fingerprints = {asr.WordErrorRate().info.fingerprint}
+    monkeypatch.setenv("SNAC_EVAL_WER_WEIGHTS", str(models / "SPEAKER"))
+    fingerprints.add(asr.WordErrorRate().info.fingerprint)
+    assert len(fingerprints) == 2
+
+
+def test_a_folder_without_weights_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAC_EVAL_WER_WEIGHTS", str(tmp_path))
+    with pytest.raises(WeightsUnavailable, match="holds neither"):
+        _ = HubModel("owner/name", "SNAC_EVAL_WER_WEIGHTS").folder
+
+
+def test_weights_come_from_the_hub_then_its_cache_then_not_at_all(
+    saved: Path, tmp_path: Path
+) -> None:
+    clips = tmp_path / "clips" / "speech"
+    clips.mkdir(parents=True)
+    for index in range(2):
+        soundfile.write(clips / f"{index}.wav", tone(1.0, seed=index), 16000)
+    run = ["run", "--model", "pcm_8bit", "--dataset", f"folder:{clips.parent}", "--workers", "0"]
+    run += ["--metrics", "speaker_similarity", "--quiet"]
+
+    def go(name: str, home: str, **environment: str) -> tuple[int, str]:
+        environment["HF_HOME"] = str(tmp_path / home)
+        done = run_process(*run, "--output", tmp_path / name, **environment)
+        return done.returncode, done.stderr
+
+    code, error = go("nowhere", "empty", HF_HUB_OFFLINE="1")
+    assert code == 2
+    assert error.count("\n") == 1
+    assert "'microsoft/wavlm-base-plus-sv'" in error
+    assert "SNAC_EVAL_SPEAKER_WEIGHTS" in error
+    with serve_hub("microsoft/wavlm-base-plus-sv", saved / "SPEAKER") as endpoint:
+        assert go("online", "home", HF_ENDPOINT=endpoint)[0] == 0
+    assert go("offline", "home", HF_HUB_OFFLINE="1") == (0, "")
+    one, two = (
+        pd.read_parquet(tmp_path / name / "scores.parquet") for name in ("online", "offline")
+    )
+    assert set(one["status"]) == {"ok"}
+    assert one["fingerprint"].equals(two["fingerprint"])
+    assert one["value"].equals(two["value"])
+
+
+@pytest.fixture
+def fresh_metrics() -> Any:  # noqa: ANN401
+    """Metrics are made anew, with today's weights."""
+    plugins.metric.cache_clear()
+    yield
+    plugins.metric.cache_clear()
+
+
+def test_a_run_gives_one_distance_for_the_dataset(
+    models: Path, fresh_metrics: None, tmp_path: Path
+) -> None:
+    for index in range(3):
+        clip = tmp_path / "clips" / f"{index}.wav"
+        clip.parent.mkdir(exist_ok=True)
+        soundfile.write(clip, tone(1.0, seed=index) if index else np.zeros(16000), 16000)
+    run = ["run", "--model", "pcm_8bit", "--dataset", f"folder:{tmp_path / 'clips'}", "--quiet"]
+    # Workers of an earlier test would not see the variables that name the weights here.
+    run += ["--workers", "0", "--output", str(tmp_path / "run"), "--metrics"]
+    assert main([*run, "si_sdr,fad_clap"]) == 0
+    rows = pd.read_csv(tmp_path / "run" / "summary.csv").set_index("metric")
+    assert tuple(rows.loc["fad_clap", ["n_ok", "n_undefined", "n_error"]]) == (2, 1, 0)
+    assert rows.loc["fad_clap", "mean"] >= 0
+    assert np.isnan(rows.loc["fad_clap", "ci_low"])
+    assert set(pd.read_parquet(tmp_path / "run" / "scores.parquet")["metric"]) == {"si_sdr"}
+    assert main([*run, "fad_clap"]) == 0  # from what the store holds
+    again = pd.read_csv(tmp_path / "run" / "summary.csv").set_index("metric")
+    assert again.loc["fad_clap", "mean"] == rows.loc["fad_clap", "mean"]

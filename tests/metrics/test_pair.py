@@ -1,0 +1,338 @@
+"""Every metric of two waveforms through the traps that silently bend averages."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from snac_eval import audio
+from snac_eval.metrics import base
+from snac_eval.metrics.base import DEFAULT_METRICS, PairMetric, PreparedPair, score_all
+from snac_eval.metrics.spectral import MelAudiotools, MelDacPaper, StftDistance
+from snac_eval.metrics.waveform import Delay, SiSdr, SiSdrAligned
+from snac_eval.registry import plugins
+from snac_eval.types import Clip, Domain, Metric, Reconstruction, Score, Waveform
+from tests.conftest import tone
+
+Signal = NDArray[np.float32]
+RATE = 16000
+# Those of the core; test_metrics_optional.py has those of the extras.
+CORE = [name for name, entry in plugins._group("snac_eval.metrics").items() if not entry.extras]
+PAIR_METRICS = [
+    metric for metric in map(plugins.metric, sorted(CORE)) if isinstance(metric, PairMetric)
+]
+QUICK = [one for one in PAIR_METRICS if one.info.name != "visqol_audio"]
+every_metric = pytest.mark.parametrize("metric", PAIR_METRICS, ids=lambda one: one.info.name)
+quick_metric = pytest.mark.parametrize("metric", QUICK, ids=lambda one: one.info.name)
+spectral = pytest.mark.parametrize(
+    "metric", [MelDacPaper(), MelAudiotools(), StftDistance()], ids=lambda one: one.info.name
+)
+
+
+def noisy(signal: Signal, level: float = 0.01, seed: int = 1) -> Signal:
+    noise = np.random.default_rng(seed).standard_normal(signal.shape)
+    return (signal + level * noise).astype(np.float32)
+
+
+def reconstruction(
+    reference: Signal, estimate: Signal, domain: Domain = "speech", rate: int = RATE
+) -> Reconstruction:
+    clip = Clip("a", Path("a.wav"), "a.wav", "0", len(reference) / rate, rate, domain=domain)
+    return Reconstruction(clip, Waveform(reference[None], rate), Waveform(estimate[None], rate))
+
+
+def assert_no_value(score: Score, status: str, reason: str) -> None:
+    assert (score.value, score.status) == (None, status)
+    assert reason in score.reason
+
+
+def test_every_entry_point_of_two_waveforms_is_here() -> None:
+    names = {one.info.name for one in PAIR_METRICS}
+    assert len(names) == 13
+    assert {name for names in DEFAULT_METRICS.values() for name in names} < set(
+        plugins.metric_names()
+    )
+
+
+@quick_metric
+def test_values_lie_in_the_range_that_is_stated(metric: PairMetric) -> None:
+    clean = tone(2.0)
+    for estimate in (noisy(clean, 0.001), noisy(clean, 0.3), noisy(0 * clean, 0.1)):
+        score = metric.score_pair(clean, estimate, RATE)
+        if metric.info.name == "delay" and not np.abs(np.corrcoef(clean, estimate)[0, 1]) > 0.2:
+            assert_no_value(score, "undefined", "hardly correlate")
+            continue
+        assert score.status == "ok", score.reason
+        assert score.value is not None
+        low, high = metric.info.value_range
+        assert low <= score.value <= high
+
+
+@every_metric
+def test_silent_reference_is_undefined(metric: PairMetric) -> None:
+    clean = tone(1.5)
+    for silent in (0 * clean, 1e-6 * clean):
+        assert_no_value(metric.score_pair(silent, clean, RATE), "undefined", "silent")
+
+
+@every_metric
+def test_silent_estimate_has_a_score_only_as_a_spectrum(metric: PairMetric) -> None:
+    clean = tone(1.5)
+    score = metric.score_pair(clean, 0 * clean, RATE)
+    if metric.needs_audible_estimate:
+        assert_no_value(score, "undefined", "the estimate is silent")
+    else:
+        assert score.value is not None
+        assert score.value > 1
+
+
+@every_metric
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_nan_and_infinity_are_errors(metric: PairMetric, bad: float) -> None:
+    clean = tone(1.5)
+    broken = clean.copy()
+    broken[100] = bad
+    assert_no_value(metric.score_pair(clean, broken, RATE), "error", "the estimate holds NaN")
+    assert_no_value(metric.score_pair(broken, clean, RATE), "error", "the reference holds NaN")
+
+
+@every_metric
+def test_unusable_arrays_are_errors_or_undefined(metric: PairMetric) -> None:
+    clean = tone(1.5)
+    stereo = np.stack([clean, clean])
+    assert_no_value(metric.score_pair(clean, stereo, RATE), "error", "channel")
+    assert_no_value(metric.score_pair(stereo.T, stereo.T, RATE), "error", "[channels, time]")
+    assert_no_value(metric.score_pair(clean, clean[:12000], RATE), "error", "same clip")
+    assert_no_value(metric.score_pair(clean[:0], clean[:0], RATE), "undefined", "empty")
+    assert_no_value(metric.score_pair(clean, clean, 0), "error", "sample rate")
+    pcm = (clean * 32767).astype(np.int16)
+    assert_no_value(metric.score_pair(pcm, pcm, RATE), "error", "int16")
+
+
+@every_metric
+def test_fifty_milliseconds(metric: PairMetric) -> None:
+    clean = tone(2.0)[3000:3800]
+    score = metric.score_pair(clean, noisy(clean), RATE)
+    if metric.info.name in ("si_sdr", "si_sdr_aligned", "delay"):
+        assert score.status == "ok", score.reason
+    else:
+        assert_no_value(score, "undefined", "too short")
+
+
+@every_metric
+def test_a_metric_keeps_to_its_domains(metric: PairMetric) -> None:
+    clean = tone(0.05)
+    for domain in {"speech", "music", "general"} - metric.info.domains:
+        score = metric.score(reconstruction(clean, clean, domain))
+        assert_no_value(score, "undefined", f"this clip is {domain}")
+        assert metric.info.name in score.reason
+
+
+@quick_metric
+def test_stereo_of_two_equal_channels_scores_as_mono(metric: PairMetric) -> None:
+    clean = tone(1.5)
+    estimate = noisy(clean)
+    mono = metric.score_pair(clean, estimate, RATE)
+    stereo = metric.score_pair(np.stack([clean] * 2), np.stack([estimate] * 2), RATE)
+    assert mono.status == "ok", mono.reason
+    assert stereo.value == pytest.approx(mono.value, rel=1e-6)
+
+
+def test_stereo_channels_are_averaged() -> None:
+    left, right = tone(1.0, seed=1), tone(1.0, seed=2)
+    pairs = [(left, noisy(left, 0.1)), (right, noisy(right, 0.01))]
+    singles = [SiSdr().score_pair(one, other, RATE).value for one, other in pairs]
+    both = SiSdr().score_pair(np.stack([left, right]), np.stack([pairs[0][1], pairs[1][1]]), RATE)
+    assert both.value == pytest.approx(np.mean([one for one in singles if one is not None]))
+
+
+def test_slightly_different_lengths_are_fitted() -> None:
+    clean = tone(1.5)
+    whole = MelDacPaper().score_pair(clean, clean, RATE)
+    assert whole.value == 0.0
+    longer = np.pad(clean, (0, 40))
+    assert MelDacPaper().score_pair(clean, longer, RATE).value == 0.0
+
+
+def test_both_sides_meet_at_the_references_rate() -> None:
+    clean = audio.resample(Waveform(tone(1.0)[None], RATE), 24000)
+    back = audio.resample(clean, 48000)
+    metric = SiSdr()
+    clip = Clip("a", Path("a.wav"), "a.wav", "0", 1.0, 24000)
+    score = metric.score(Reconstruction(clip, clean, back))
+    assert score.value is not None
+    assert score.value > 50
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.floats(1e-2, 1e2), st.integers(0, 1000))
+def test_si_sdr_ignores_scale(scale: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    clean = rng.standard_normal(4000)
+    estimate = clean + rng.standard_normal(4000)
+    plain = SiSdr().score_pair(clean, estimate, RATE).value
+    scaled = SiSdr().score_pair(clean, scale * estimate, RATE).value
+    assert scaled == pytest.approx(plain, abs=1e-3)
+
+
+def test_si_sdr_without_a_finite_value_is_undefined() -> None:
+    clean = tone(1.0)
+    for metric in (SiSdr(), SiSdrAligned()):
+        assert_no_value(metric.score_pair(clean, clean, RATE), "undefined", "infinite")
+        assert_no_value(metric.score_pair(clean, 0.5 * clean, RATE), "undefined", "infinite")
+    time = np.arange(RATE) / RATE
+    sine, cosine = np.sin(2 * np.pi * 100 * time), np.cos(2 * np.pi * 100 * time)
+    score = SiSdr().score_pair(sine, cosine, RATE)
+    assert score.value is None or score.value < -90
+    assert_no_value(SiSdr().score_pair(0 * sine + 0.1, sine, RATE), "undefined", "constant")
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.integers(-1500, 1500))
+def test_delay_is_found_and_taken_out(delay: int) -> None:
+    noise = np.random.default_rng(3).standard_normal(20000).astype(np.float32)
+    reference, estimate = noise[2000:18000], noise[2000 - delay : 18000 - delay]
+    estimate = noisy(estimate, 0.1)
+    assert Delay().score_pair(reference, estimate, RATE).value == pytest.approx(delay / 16)
+    aligned = SiSdrAligned().score_pair(reference, estimate, RATE).value
+    assert aligned == pytest.approx(20, abs=0.5)
+
+
+def test_delay_of_unrelated_signals_is_undefined() -> None:
+    one, other = (np.random.default_rng(seed).standard_normal(RATE).astype("f4") for seed in (1, 2))
+    assert_no_value(Delay().score_pair(one, other, RATE), "undefined", "hardly correlate")
+    half = 0.5 * one + 0.5 * other
+    assert Delay().score_pair(one, half, RATE).value == 0
+
+
+def test_a_delay_beyond_the_limit_is_undefined() -> None:
+    bump = np.exp(-((np.linspace(-3, 5, 2 * RATE)) ** 2))
+    for metric in (Delay(), SiSdrAligned()):
+        score = metric.score_pair(bump, np.pad(bump, (4000, 0))[: 2 * RATE], RATE)
+        assert_no_value(score, "undefined", "no delay within 100 ms")
+
+
+@spectral
+@settings(deadline=None, max_examples=8)
+@given(seed=st.integers(0, 1000), level=st.floats(1e-4, 1.0))
+def test_distances_are_symmetric_and_zero_for_the_same(
+    metric: PairMetric, seed: int, level: float
+) -> None:
+    clean = tone(0.2, seed=seed)
+    other = noisy(clean, level, seed)
+    forth = metric.score_pair(clean, other, RATE).value
+    back = metric.score_pair(other, clean, RATE).value
+    assert forth is not None
+    assert forth > 0
+    assert forth == pytest.approx(back, rel=1e-12)
+    assert metric.score_pair(clean, clean, RATE).value == 0.0
+
+
+@spectral
+def test_more_noise_is_farther(metric: PairMetric) -> None:
+    clean = tone(1.0)
+    values = [metric.score_pair(clean, noisy(clean, x), RATE).value for x in (0.003, 0.03, 0.3)]
+    assert values == sorted(values, key=lambda one: one or 0)
+    assert len(set(values)) == 3
+
+
+class _Failing(PairMetric):
+    def __init__(self) -> None:
+        self.info = MelDacPaper().info
+
+    def _compute(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:
+        raise ZeroDivisionError("somewhere\ndeep inside")
+
+
+class _NotANumber(_Failing):
+    def _compute(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:
+        return math.nan
+
+
+def test_an_exception_is_an_error_with_its_type_and_message_on_one_line() -> None:
+    score = _Failing().score_pair(tone(0.2), tone(0.2), RATE)
+    assert_no_value(score, "error", "ZeroDivisionError: somewhere deep inside")
+    assert_no_value(_NotANumber().score_pair(tone(0.2), tone(0.2), RATE), "error", "nan")
+
+
+def test_all_metrics_of_a_clip_resample_once_per_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[int, int]] = []
+    real = audio.resample
+
+    def counting(waveform: Waveform, sample_rate: int) -> Waveform:
+        if waveform.sample_rate != sample_rate:
+            calls.append((waveform.sample_rate, sample_rate))
+        return real(waveform, sample_rate)
+
+    monkeypatch.setattr(base.audio, "resample", counting)
+    clean = tone(1.5, 24000)
+    metrics: list[Metric] = [
+        plugins.metric(name) for name in ("pesq_wb", "stoi", "estoi", "pesq_nb", "mel_dac_paper")
+    ]  # type: ignore[misc]
+    scores = score_all(metrics, reconstruction(clean, noisy(clean), rate=24000))
+    assert sorted(calls) == sorted([(24000, 16000)] * 2 + [(24000, 8000)] * 2)
+    assert list(scores) == [metric.info.name for metric in metrics]
+    alone = metrics[0].score(reconstruction(clean, noisy(clean), rate=24000))
+    assert scores["pesq_wb"] == alone
+
+
+def test_a_plugin_that_raises_costs_its_own_score_only() -> None:
+    class Broken:
+        info = StftDistance().info
+
+        def score(self, reconstruction: Reconstruction) -> Score:
+            raise KeyError("no such thing")
+
+    clean = tone(0.2)
+    scores = score_all([Broken(), MelDacPaper()], reconstruction(clean, clean))
+    assert_no_value(scores["stft_distance"], "error", "KeyError")
+    assert scores["mel_dac_paper"].value == 0.0
+
+
+def test_parts_skip_silence_but_not_a_dropout() -> None:
+    signal = tone(4.0)
+    signal[:16000] = 0
+    found = list(base.parts(signal, signal, RATE, 1.0))
+    assert [len(one) for one, _ in found] == [16000] * 3
+    dropout = signal.copy()
+    dropout[32000:48000] = 0
+    with pytest.raises(base.Undefined, match="part 3 of 4"):
+        list(base.parts(signal, dropout, RATE, 1.0))
+
+
+def test_prepared_pair_has_equal_lengths() -> None:
+    pair = PreparedPair(Waveform(tone(1.0)[None], RATE), Waveform(tone(1.01, 24000)[None], 24000))
+    for rate in (None, 8000, 48000):
+        reference, estimate = pair.at(rate, mono=True)
+        assert reference.samples.shape == estimate.samples.shape
+        assert reference.sample_rate == estimate.sample_rate == (rate or RATE)
+
+
+@every_metric
+def test_fingerprints_name_the_metric_and_are_stable(metric: PairMetric) -> None:
+    assert metric.info.fingerprint == type(metric)().info.fingerprint  # type: ignore[call-arg]
+    assert metric.info.fingerprint.startswith(metric.info.name + ";")
+    assert "resampler=soxr-HQ" in metric.info.fingerprint
+
+
+def test_listing_metrics_loads_nothing_heavy() -> None:
+    script = (
+        "import sys\n"
+        "from snac_eval import plugins\n"
+        "infos = [plugins.metric(name).info for name in plugins.metric_names()]\n"
+        "assert len(infos) >= 20\n"
+        "heavy = ('torch', 'scipy', 'pandas', 'pesq', 'pystoi', 'visqol', 'numba', 'soxr')\n"
+        "print(*[name for name in heavy if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == ""

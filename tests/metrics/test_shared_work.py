@@ -1,0 +1,68 @@
+"""Metrics that score one clip share spectra and delays, and score as they do alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snac_eval.metrics import spectral, waveform
+from snac_eval.metrics.base import Memo, PairMetric, score_all
+from snac_eval.registry import plugins
+from snac_eval.types import Clip, Reconstruction, Waveform
+from tests.conftest import tone
+
+TOGETHER = ["mel_dac_paper", "mel_audiotools", "stft_distance", "si_sdr_aligned", "delay"]
+
+
+def _pair(channels: int) -> Reconstruction:
+    reference = np.stack([tone(1.0, seed=seed) for seed in range(channels)])
+    estimate = np.roll(reference, 37, axis=1) * np.float32(0.9)
+    clip = Clip("a", Path("a.wav"), "a.wav", "0", 1.0, 16000, domain="speech")
+    return Reconstruction(clip, Waveform(reference, 16000), Waveform(estimate, 16000))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_scores_together_are_scores_alone(channels: int) -> None:
+    pair = _pair(channels)
+    metrics = [plugins.metric(name) for name in TOGETHER]
+    together = score_all(metrics, pair)  # type: ignore[arg-type]
+    for metric in metrics:
+        assert isinstance(metric, PairMetric)
+        assert together[metric.info.name] == metric.score(pair)
+        assert together[metric.info.name].status == "ok"
+
+
+def test_each_spectrum_and_delay_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    windows: list[int] = []
+    delays: list[int] = []
+    real_magnitudes, real_delay = spectral.magnitudes, waveform.delay_samples
+
+    def magnitudes(signal: object, window: int, *rest: object) -> object:
+        windows.append(window)
+        return real_magnitudes(signal, window, *rest)  # type: ignore[arg-type]
+
+    def delay(*arguments: object) -> int:
+        delays.append(1)
+        return real_delay(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(spectral, "magnitudes", magnitudes)
+    monkeypatch.setattr(waveform, "delay_samples", delay)
+    score_all([plugins.metric(name) for name in TOGETHER], _pair(1))  # type: ignore[misc]
+    assert sorted(windows) == sorted([32, 64, 128, 256, 512, 1024, 2048] * 2)
+    assert len(delays) == 1
+
+
+def test_memo_keeps_no_large_array() -> None:
+    memo = Memo()
+    made: list[str] = []
+
+    def make(name: str, size: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        made.append(name)
+        return np.zeros(size)
+
+    for _ in range(2):
+        memo.get("small", lambda: make("small", 10))
+        memo.get("large", lambda: make("large", 5_000_000))
+    assert made == ["small", "large", "large"]

@@ -1,0 +1,109 @@
+"""What is listed as ready is; what is not says what it lacks, and a run refuses it in one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import pytest
+
+from snac_eval.cli.listing import list_codecs, list_datasets, list_metrics
+from snac_eval.cli.main import main
+from snac_eval.registry import extras, plugins
+
+_STATE = re.compile(r"ready|needs (extra \w+|weights \(\w+\)|download|local (file|folder) \(.+\))")
+
+
+@pytest.fixture
+def no_extras(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As if no optional package were installed."""
+
+    def absent(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(extras, "version", absent)
+    extras._missing.cache_clear()
+    yield
+    extras._missing.cache_clear()
+
+
+@pytest.fixture
+def empty_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Neither corpora nor weights are here; the folder of the hub's cache."""
+    monkeypatch.setenv("SNAC_EVAL_CACHE", str(tmp_path / "corpora"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+def test_every_row_has_a_state(empty_caches: Path) -> None:
+    for listing in (list_codecs(), list_datasets(), list_metrics()):
+        header, *rows = listing.splitlines()
+        start, end = header.index("state"), header.index("description")
+        assert all(_STATE.fullmatch(row[start:end].strip()) for row in rows)
+
+
+def test_codecs_lack_weights_extras_or_a_folder(empty_caches: Path) -> None:
+    states = {name: plugins.codec_state(plugins.codec_card(name)) for name in _CODECS}
+    assert states == _CODECS
+
+
+_CODECS = {
+    "snac_16khz_mini": "ready",
+    "snac_24khz": "needs weights (hub)",
+    "opus_6kbps": "ready",
+    "files": "needs local folder (files:DIR)",
+}
+
+
+def test_cached_weights_are_ready(empty_caches: Path) -> None:
+    card = plugins.codec_card("snac_24khz")
+    repository = empty_caches / f"models--{card.weights.replace('/', '--')}"
+    weights = repository / "snapshots" / card.revision / "pytorch_model.bin"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"weights")
+    assert plugins.codec_state(card) == "ready"
+
+
+def test_datasets_lack_a_download_or_a_folder(empty_caches: Path) -> None:
+    states = {name: plugins.dataset_state(plugins.dataset_card(name)) for name in _DATASETS}
+    assert states == _DATASETS
+
+
+_DATASETS = {
+    "demo": "ready",
+    "folder": "needs local folder (folder:PATH)",
+    "manifest": "needs local file (manifest:FILE)",
+    "librispeech": "needs download",
+    "audioset_eval": "needs local folder (--data-root)",
+}
+
+
+def test_a_corpus_in_the_cache_is_ready(empty_caches: Path) -> None:
+    (empty_caches.parent / "corpora" / "LibriSpeech" / "test-clean").mkdir(parents=True)
+    assert plugins.dataset_state(plugins.dataset_card("librispeech")) == "ready"
+
+
+def test_a_codec_without_its_extra_says_which(no_extras: None) -> None:
+    card = plugins.codec_card("mimi_1.1kbps")
+    assert plugins.codec_state(card) == "needs extra transformers"
+    assert plugins.codec_state(plugins.codec_card("lyra_v2_6kbps")) == "needs extra lyra"
+
+
+def test_too_old_a_package_is_a_missing_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    extras._missing.cache_clear()
+    monkeypatch.setattr(extras, "version", lambda name: "0.0.1")
+    assert extras._missing("snac-eval", "transformers") == ("transformers",)
+    extras._missing.cache_clear()
+
+
+def test_metrics_without_extras_are_ready_and_load(no_extras: None) -> None:
+    for name in ("pesq_wb", "codebook_usage", "token_agreement@n=5"):
+        assert plugins.require_metric(name).info.name.startswith(name.partition("@")[0])
+    assert plugins.metric_state("pesq_wb") == "ready"
+
+
+def test_list_prints_states(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "codecs"]) == 0
+    assert "needs local folder (files:DIR)" in capsys.readouterr().out

@@ -1,0 +1,160 @@
+"""Parts of the HTML report: bounds, order, drawings."""
+
+from __future__ import annotations
+
+import base64
+import io
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from snac_eval.reports.html.page import clips_worth_hearing, letter, make_runs, page, pareto
+from snac_eval.reports.html.plots import Dot, Point, Series, distribution, plane
+from snac_eval.reports.html.sound import (
+    EXCERPTS_S,
+    ReportClip,
+    fit,
+    flac,
+    playable,
+    spectrogram_db,
+)
+from snac_eval.results.frames import SCORE_COLUMNS, STREAM_COLUMNS, SUMMARY_COLUMNS, RunFrames
+from snac_eval.types import Waveform
+from tests.conftest import tone
+
+EVIL = "</svg><script>alert(1)</script>"
+
+
+def frames(codec: str, values: dict[str, float], fingerprint: str = "v=1") -> RunFrames:
+    """A run with one metric, lower is better."""
+    rows = [
+        [
+            "id",
+            codec,
+            "data",
+            clip,
+            f"s-{clip}",
+            "speech",
+            "mel_dac_paper",
+            value,
+            "ok",
+            "",
+            fingerprint,
+        ]
+        for clip, value in values.items()
+    ]
+    mean = float(np.mean(list(values.values())))
+    head = [codec, "data", "mel_dac_paper", "", False, len(values), 0, 0]
+    summary = pd.DataFrame([[*head, mean, mean, mean, mean, mean, mean]], columns=SUMMARY_COLUMNS)
+    scores = pd.DataFrame(rows, columns=SCORE_COLUMNS)
+    return RunFrames(
+        codec, "data", len(values), scores, summary, pd.DataFrame(columns=STREAM_COLUMNS)
+    )
+
+
+def clip(seconds: float, seed: int = 0, scale: float = 1.0) -> ReportClip:
+    """A clip of noise, the worst case for a lossless coder, and twice the same estimate."""
+    rng = np.random.default_rng(seed)
+    noise = rng.uniform(-0.5, 0.5, (1, round(seconds * 16000))).astype(np.float32)
+    made = Waveform(noise * np.float32(scale), 16000)
+    return ReportClip(f"clip {seed}", Waveform(noise, 16000), {"x": made}, seconds)
+
+
+def test_pareto_keeps_what_nothing_beats() -> None:
+    points = [
+        Point(name, 0, "", x, y)
+        for name, x, y in (("a", 1, 1), ("b", 2, 3), ("c", 3, 2), ("d", 1, 1), ("e", 4, 4))
+    ]
+    assert [point.letter for point in pareto(points, higher_is_better=True)] == ["a", "b", "d", "e"]
+    assert [point.letter for point in pareto(points, higher_is_better=False)] == ["a", "d"]
+
+
+def test_letters_and_labels_tell_runs_apart() -> None:
+    assert [letter(index) for index in (0, 25, 26, 53)] == ["A", "Z", "AA", "BB"]
+    one = frames("opus", {"a": 1.0})
+    runs = make_runs([("r", one, {}), ("r", one, {}), ("s", frames("snac", {"a": 1.0}), {})])
+    assert [run.letter for run in runs] == ["B", "C", "D"]
+    assert [run.label for run in runs] == ["opus (r)", "opus (r) 2", "snac"]
+
+
+def test_worst_clips_come_first() -> None:
+    runs = make_runs([("r", frames("x", {"good": 1.0, "bad": 9.0, "fair": 2.0}), {})])
+    assert clips_worth_hearing(runs, 2) == ["bad", "fair"]
+    assert clips_worth_hearing(runs, 0) == []
+
+
+def test_numbers_of_different_definitions_are_not_set_side_by_side() -> None:
+    one, other = frames("x", {"a": 1.0, "b": 2.0}), frames("y", {"a": 1.5, "b": 3.0}, "v=2")
+    html = page(make_runs([("r", one, {}), ("s", other, {})]))
+    assert "computed in different ways" in html
+    assert "Pareto" not in html
+
+
+def test_sound_fits_by_shorter_excerpts_and_then_by_fewer_clips() -> None:
+    clips = [clip(20.0, seed) for seed in range(2)]
+    longest = fit(clips, 10**9)
+    assert [one.length_s for one in longest] == [EXCERPTS_S[0]] * 2
+    size = longest[0].num_bytes
+    assert [one.length_s for one in fit(clips, size)] == [EXCERPTS_S[2]] * 2
+    few = fit(clips, size // 4)
+    assert len(few) == 0
+    assert sum(one.num_bytes for one in fit(clips, size)) <= size
+
+
+def test_every_version_keeps_its_level_against_the_others() -> None:
+    made = playable(clip(1.0, scale=4.0), 15.0)
+    reference, estimate = made.versions
+    assert made.length_s == pytest.approx(1.0)
+    assert (reference.difference, reference.label) == ("", "")
+    assert estimate.difference.startswith("data:image/webp;base64,")
+    sounds = [
+        soundfile.read(io.BytesIO(base64.b64decode(one.sound.partition(",")[2])))[0]
+        for one in made.versions
+    ]
+    assert np.abs(sounds[1]).max() == pytest.approx(0.999, abs=1e-3)
+    assert np.abs(sounds[1] - 4 * sounds[0]).max() < 1e-3
+
+
+@pytest.mark.parametrize("samples", [1, 500, 16000])
+def test_silence_and_very_short_clips_are_drawn(samples: int) -> None:
+    silence = Waveform(np.zeros((1, samples), dtype=np.float32), 16000)
+    stereo = Waveform(np.zeros((2, samples * 3), dtype=np.float32), 48000)
+    made = playable(ReportClip("s", silence, {"x": stereo}, samples / 16000), 15.0)
+    assert len(made.versions) == 2
+
+
+def test_flac_is_exact_to_16_bits_and_spectrogram_shows_the_tone() -> None:
+    samples = tone(0.5)[None]
+    back, rate = soundfile.read(io.BytesIO(flac(Waveform(samples, 16000))))
+    assert rate == 16000
+    assert np.abs(back - samples[0]).max() <= 1 / 32768
+    time = np.arange(16000) / 16000
+    low, high = (np.sin(2 * np.pi * f * time).astype(np.float32) for f in (300, 3000))
+    peaks = [spectrogram_db(one, 16000).mean(axis=1).argmax() for one in (low, high)]
+    assert peaks[0] < peaks[1]
+
+
+def test_drawings_are_well_formed_and_escape_what_they_are_told() -> None:
+    dots = [Dot(float(value), f"{EVIL} {value}") for value in range(150)]
+    series = [Series("B", 0, dots), Series("C", 1, []), Series("D", 2, dots[:1])]
+    points = [Point("B", 0, EVIL, 1.0, 2.0, 1.5, 2.5), Point("C", 1, "c", 8.0, 3.0)]
+    for svg in (
+        distribution(series, f"{EVIL} $x^2$ \u4f60 ↓"),
+        plane(points, points, EVIL, "y ↑", EVIL),
+    ):
+        assert "<script" not in svg
+        root = ElementTree.fromstring(svg)
+        assert "alert(1)" in str(root.get("aria-label"))
+        assert "#0301" not in svg
+        titles = [one.text or "" for one in root.iter() if one.tag.endswith("title")]
+        assert any(EVIL in title for title in titles)
+
+
+@pytest.mark.parametrize("xs", [[1e-4], [1e-4, 1e-4], [1e-4, 2.0, 30.0]])
+def test_a_plane_has_room_for_one_run_as_for_many(xs: list[float]) -> None:
+    points = [Point("B", 0, "one", x, 2.0, 1.9, 2.1) for x in xs]
+    svg = plane(points, points[:1], "x", "y", "title")
+    assert svg.count("one</title>") == len(xs)

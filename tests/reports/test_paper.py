@@ -1,0 +1,239 @@
+"""The paper table: who is marked and why, what it says, and that no name breaks its formats."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from markdown_it import MarkdownIt
+
+from snac_eval.errors import UsageError
+from snac_eval.reports.paper import PaperTable, load_paper_run, paper_table
+from snac_eval.reports.paper_text import paper_text
+from snac_eval.reports.published import load_published
+from snac_eval.reports.text import latex_text, markdown_text
+from tests.runs import Column, noisy, shifted, write_run
+
+PESQ = noisy(2.5, 0.4)
+MEL = noisy(1.0, 0.1, seed=5)
+HOSTILE = [
+    r"\input{/etc/passwd}",
+    r"\end{tabular}}\undefined",
+    "100% & $x_1^2$ #~",
+    "[2ex] --- ''quoted'' `` ?`",
+    "<script>alert(1)</script>",
+    "two\nlines | and\ttab",
+    "Zoë Łódź naïve 日本語 😀 \x1b[31m",
+    "a|b](javascript:x)",
+]
+
+
+def _table(tmp_path: Path, *runs: Mapping[str, Column], metrics: Sequence[str] = ()) -> PaperTable:
+    folders = [
+        write_run(tmp_path / f"r{index}", scores, codec=f"codec{index}")
+        for index, scores in enumerate(runs)
+    ]
+    return paper_table([load_paper_run(folder) for folder in folders], metrics)
+
+
+def _marks(table: PaperTable, metric: str) -> list[str]:
+    return [row.cells[metric].mark for row in table.groups[0].rows]
+
+
+def test_ties_are_decided_by_the_test_and_not_by_the_mean(tmp_path: Path) -> None:
+    columns = [PESQ, shifted(PESQ, 0.001, 0.2), shifted(PESQ, -0.5, 0.1), shifted(PESQ, -1, 0.1)]
+    table = _table(tmp_path, *({"pesq_wb": one} for one in columns))
+    assert _marks(table, "pesq_wb") == ["best", "best", "second", ""]
+    assert "3 tests" in " ".join(table.caption)
+    sure = [PESQ, shifted(PESQ, 0.001, 0.0001)]
+    table = _table(tmp_path / "sure", *({"pesq_wb": one} for one in sure))
+    assert _marks(table, "pesq_wb") == ["second", "best"]
+
+
+def test_the_lower_distance_is_best_and_rates_and_speeds_are_not_ranked(tmp_path: Path) -> None:
+    speed = "encode_real_time_factor"
+    first = {speed: noisy(0.1, 0.01), "mel_dac_paper": MEL, "bitrate": [6.0] * 40}
+    second = {
+        speed: noisy(0.5, 0.01),
+        "mel_dac_paper": shifted(MEL, 0.3, 0.02),
+        "bitrate": [12.0] * 40,
+    }
+    table = _table(tmp_path, first, second)
+    assert table.metrics == ("bitrate", "mel_dac_paper", speed)
+    assert _marks(table, "mel_dac_paper") == ["best", "second"]
+    assert _marks(table, "bitrate") == _marks(table, speed) == ["", ""]
+
+
+def test_holm_counts_every_test_of_the_table(tmp_path: Path) -> None:
+    close = shifted(PESQ, -0.13, 0.35)
+    alone = _table(tmp_path / "one", {"pesq_wb": PESQ}, {"pesq_wb": close})
+    assert _marks(alone, "pesq_wb") == ["best", "second"]
+    noise = {name: noisy(1.0, 0.1, seed=seed) for seed, name in enumerate(("stoi", "estoi"), 20)}
+    other = {name: noisy(1.0, 0.1, seed=seed) for seed, name in enumerate(("stoi", "estoi"), 30)}
+    several = _table(tmp_path / "two", {"pesq_wb": PESQ, **noise}, {"pesq_wb": close, **other})
+    assert _marks(several, "pesq_wb") == ["best", "best"]
+
+
+def test_too_few_clips_are_not_ranked(tmp_path: Path) -> None:
+    worse = shifted(PESQ[:5], -1, 0.01)
+    table = _table(tmp_path / "five", {"pesq_wb": PESQ[:5]}, {"pesq_wb": worse})
+    assert _marks(table, "pesq_wb") == ["", ""]
+    assert "too few to rank: pesq_wb" in table.notes[0]
+    assert "Nothing is ranked." in table.caption
+    worse = shifted(PESQ[:6], -1, 0.01)
+    table = _table(tmp_path / "six", {"pesq_wb": PESQ[:6]}, {"pesq_wb": worse})
+    assert _marks(table, "pesq_wb") == ["best", "second"]
+    columns = [PESQ[:6], worse, worse]
+    table = _table(tmp_path / "three", *({"pesq_wb": one} for one in columns))
+    assert _marks(table, "pesq_wb") == ["", "", ""]
+
+
+def test_means_and_ranks_are_of_the_clips_that_all_scored(tmp_path: Path) -> None:
+    gaps: list[float | str] = list(shifted(PESQ, -0.5, 0.1))
+    gaps[0], gaps[1] = "undefined: silence", "error: broken"
+    table = _table(tmp_path, {"pesq_wb": PESQ, "stoi": PESQ}, {"pesq_wb": gaps, "stoi": PESQ})
+    first, second = (row.cells["pesq_wb"] for row in table.groups[0].rows)
+    assert first.mean == pytest.approx(sum(PESQ[2:]) / 38)
+    assert (first.n, second.n, second.undefined, second.failed) == (38, 38, 1, 1)
+    assert table.notes == (
+        "data: over the 38 clips that all rows scored: pesq_wb.",
+        "codec1 on data: 1 failed, 1 undefined: pesq_wb.",
+    )
+
+
+def test_what_is_not_comparable_is_not_ranked(tmp_path: Path) -> None:
+    first = write_run(tmp_path / "a", {"pesq_wb": PESQ, "stoi": PESQ})
+    worse = {"pesq_wb": shifted(PESQ, -1, 0.1), "stoi": shifted(PESQ, -1, 0.1)}
+    second = write_run(tmp_path / "b", worse, fingerprints={"stoi": "stoi;v=2"})
+    table = paper_table([load_paper_run(first), load_paper_run(second)])
+    assert _marks(table, "stoi") == ["", ""]
+    assert _marks(table, "pesq_wb") == ["best", "second"]
+    assert table.notes == (
+        "data: not comparable across rows (a and b: measured in two ways: v=1 against v=2): stoi.",
+    )
+    other = write_run(tmp_path / "c", worse, clips=[f"other{index}" for index in range(40)])
+    table = paper_table([load_paper_run(first), load_paper_run(other)])
+    assert "no clip in common" in table.notes[0]
+    assert _marks(table, "pesq_wb") == ["", ""]
+
+
+def test_runs_are_grouped_by_dataset_and_told_apart(tmp_path: Path) -> None:
+    names = {"a": "one", "b": "two", "c": "one"}
+    runs = [
+        write_run(tmp_path / run, {"pesq_wb": PESQ}, dataset={"name": data}, speakers=["s"] * 40)
+        for run, data in names.items()
+    ]
+    table = paper_table([load_paper_run(run) for run in runs])
+    labels = [[row.label for row in group.rows] for group in table.groups]
+    assert labels == [["codec (a)", "codec (c)"], ["codec"]]
+    assert [group.title for group in table.groups] == ["one (40 clips)", "two (40 clips)"]
+    assert "one, 40 clips of 1 speakers; two, 40 clips of 1 speakers" in table.caption[1]
+
+
+def test_the_caption_says_data_rule_rate_and_versions(tmp_path: Path) -> None:
+    scoring = {"reference_rate": "codec"}
+    run = write_run(tmp_path / "a", {"pesq_wb": PESQ}, scoring=scoring, state="running")
+    table = paper_table([load_paper_run(run)])
+    assert "Scored at the sample rate of the codec." in table.caption
+    assert "Versions: snac-eval 0.1.0, python 3.11." in table.caption
+    assert table.notes == ("codec on data: the run was not finished.",)
+
+
+def test_a_metric_of_the_whole_dataset_comes_from_the_summary(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a", {"pesq_wb": PESQ}, corpus=["codebook_usage"])
+    summary = pd.DataFrame({"metric": ["codebook_usage"], "mean": [0.875]})
+    summary.to_csv(run / "summary.csv", index=False)
+    table = paper_table([load_paper_run(run)], ["codebook_usage"])
+    assert "0.875" in paper_text(table, "md")
+
+
+def test_decimals_follow_the_interval(tmp_path: Path) -> None:
+    table = _table(tmp_path, {"pesq_wb": PESQ, "bitrate": [6.0] * 40, "si_sdr": [-4.0, -5.0] * 20})
+    row = next(line for line in paper_text(table, "md").splitlines() if "codec0" in line)
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[2] == "6.000"
+    mean, half = cells[3].split(" ± ")
+    assert len(mean.partition(".")[2]) == len(half.partition(".")[2])
+    assert half.strip("0.")[0] != "0"
+    assert r"$-$4.50 $\pm$ 0.1" in paper_text(table, "latex")
+
+
+def test_no_runs_and_unknown_metrics_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="name at least one"):
+        paper_table([])
+    with pytest.raises(UsageError, match="unknown metric of these runs 'stoi'"):
+        _table(tmp_path, {"pesq_wb": PESQ}, metrics=["stoi"])
+
+
+def test_csv_has_plain_numbers(tmp_path: Path) -> None:
+    table = _table(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": shifted(PESQ, -0.5, 0.1)})
+    frame = pd.read_csv(io.StringIO(paper_text(table, "csv", load_published())))
+    assert frame["pesq_wb"][0] == pytest.approx(sum(PESQ) / 40)
+    assert list(frame["pesq_wb_mark"][:2]) == ["best", "second"]
+    assert set(frame["pesq_wb_definition"][2:]) == {"other", "unknown"}
+
+
+def _hostile(tmp_path: Path) -> PaperTable:
+    runs = [
+        load_paper_run(
+            write_run(
+                tmp_path / f"h{index}",
+                {"pesq_wb": shifted(PESQ, -index, 0.1), name: MEL},
+                codec=name,
+                dataset={"name": HOSTILE[index % 2]},
+                versions={"python": name},
+            )
+        )
+        for index, name in enumerate(HOSTILE)
+    ]
+    return paper_table(runs, ["pesq_wb", *HOSTILE])
+
+
+def test_hostile_names_do_nothing_in_markdown_and_on_a_terminal(tmp_path: Path) -> None:
+    table = _hostile(tmp_path)
+    markdown = paper_text(table, "md")
+    page = MarkdownIt("commonmark").enable("table").render(markdown)
+    assert page.count("<table>") == 2
+    assert page.count("<tr>") == len(HOSTILE) + 2
+    assert "<script" not in page
+    assert "<a " not in page
+    assert "\x1b" not in paper_text(table, "txt")
+
+
+def test_latex_is_ascii_and_its_specials_are_letters() -> None:
+    assert latex_text(r"a_b & 50% \x{}") == r"a\_b \& 50\% \textbackslash{}x\{\}"
+    assert latex_text("é ñ Ł 日") == r"\'{e} \~{n} \L{} U+65E5"
+    assert latex_text("a--b ''c''") == r"a-{}-b '{}'c'{}'"
+    assert all(latex_text(name).isascii() for name in HOSTILE)
+    assert "\n" not in markdown_text("two\nlines")
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex with booktabs")
+def test_latex_compiles_whatever_the_names_are(tmp_path: Path) -> None:
+    text = paper_text(_hostile(tmp_path), "latex", load_published())
+    document = (
+        "\\documentclass{article}\n\\usepackage{booktabs,graphicx}\n"
+        f"\\begin{{document}}\n{text}\\end{{document}}\n"
+    )
+    (tmp_path / "paper.tex").write_text(document, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Output written on paper.pdf (1 page" in done.stdout
+    log = (tmp_path / "paper.log").read_text(encoding="latin-1")
+    assert "Overfull \\hbox" not in log
+    assert "Missing character" not in log
+
+
+def test_wide_latex_tables_stand_in_panels(tmp_path: Path) -> None:
+    names = [f"metric{index}" for index in range(9)]
+    table = _table(tmp_path, dict.fromkeys(names, MEL), metrics=names)
+    text = paper_text(table, "latex")
+    assert text.count(r"\begin{tabular}{@{}lrrrrr@{}}") == 2
+    assert text.count("codec0 &") == 2
+    assert all(text.count(f"{name} ") == 1 for name in names)

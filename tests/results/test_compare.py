@@ -1,0 +1,205 @@
+"""Verdicts of comparisons on scores whose truth is known."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snac_eval.errors import UsageError
+from snac_eval.reports.verdicts import comparison_csv, comparison_markdown
+from snac_eval.results.compare import Comparison, Difference, compare
+from snac_eval.results.record import load_run
+from snac_eval.results.stats import holm, sign_flip_test
+from snac_eval.results.tolerances import load_tolerances
+from tests.runs import noisy, shifted, write_run
+
+PESQ = noisy(2.5, 0.4, 20)
+MEL = noisy(1.0, 0.1, 20, seed=5)
+RATE = [6.0] * 20
+SPEED = noisy(0.1, 0.005, 20, seed=6)
+
+
+def _compare(tmp_path: Path, *runs: dict[str, list[float]]) -> Comparison:
+    folders = [
+        write_run(tmp_path / f"r{index}", scores, codec=f"codec{index}")
+        for index, scores in enumerate(runs)
+    ]
+    return compare([load_run(folder) for folder in folders], load_tolerances())
+
+
+def _by_metric(result: Comparison) -> dict[str, Difference]:
+    return {one.metric: one for one in result.differences}
+
+
+def test_better_worse_and_neither_follow_the_metrics_direction(tmp_path: Path) -> None:
+    first = {"pesq_wb": PESQ, "mel_dac_paper": MEL, "stoi": [0.9] * 20, "bitrate": RATE}
+    second = {
+        "pesq_wb": shifted(PESQ, 0.3, 0.1),
+        "mel_dac_paper": shifted(MEL, 0.1, 0.02),
+        "stoi": [0.9] * 20,
+        "bitrate": [12.0] * 20,
+    }
+    found = _by_metric(_compare(tmp_path, first, second))
+    assert found["pesq_wb"].verdict == "worse"
+    assert found["mel_dac_paper"].verdict == "better"
+    assert found["stoi"].verdict == "no difference shown"
+    assert found["bitrate"].verdict == "different"
+    assert found["pesq_wb"].difference == pytest.approx(-0.3)
+    assert found["pesq_wb"].low < -0.3 < found["pesq_wb"].high
+    assert found["bitrate"].difference == pytest.approx(-0.5)
+    assert found["bitrate"].relative
+
+
+def test_p_values_are_corrected_over_metrics_and_pairs(tmp_path: Path) -> None:
+    columns = [noisy(2.5, 0.4, 12, seed) for seed in range(3)]
+    result = _compare(tmp_path, *({"pesq_wb": one, "stoi": one} for one in columns))
+    assert [(one.first, one.second) for one in result.differences[::2]] == [
+        ("codec0", "codec1"),
+        ("codec0", "codec2"),
+        ("codec1", "codec2"),
+    ]
+    raw = [one.p_value for one in result.differences]
+    assert raw[0] == sign_flip_test(np.subtract(columns[0], columns[1]))
+    assert [one.p_holm for one in result.differences] == holm(raw)
+
+
+def test_speeds_that_a_run_measured_in_passing_are_shown_and_not_tested(tmp_path: Path) -> None:
+    name = "encode_real_time_factor"
+    slower = [3 * one for one in SPEED]
+    result = _compare(tmp_path, {name: slower, "stoi": PESQ}, {name: SPEED, "stoi": PESQ})
+    found = _by_metric(result)[name]
+    assert (found.verdict, math.isnan(found.p_holm)) == ("not tested", True)
+    assert found.difference == pytest.approx(2.0)
+    assert found.low == pytest.approx(2.0)
+    assert "snac-eval bench tests speeds" in found.reason
+
+
+def test_what_cannot_be_compared_has_its_reason(tmp_path: Path) -> None:
+    prints = {"stoi": "stoi;v=2"}
+    first = write_run(tmp_path / "a", {"pesq_wb": PESQ, "stoi": PESQ}, corpus=["codebook_usage"])
+    second = write_run(tmp_path / "b", {"pesq_wb": PESQ, "stoi": PESQ}, fingerprints=prints)
+    result = compare([load_run(first), load_run(second)], load_tolerances())
+    found = _by_metric(result)
+    assert (found["stoi"].verdict, found["stoi"].n) == ("not comparable", 0)
+    assert "v=1 against v=2" in found["stoi"].reason
+    assert math.isnan(found["stoi"].p_holm)
+    assert found["codebook_usage"].verdict == "not tested"
+    text = comparison_markdown(result)
+    assert "Not comparable (measured in two ways: v=1 against v=2): stoi." in text
+    assert "Not tested (no value per clip): codebook_usage." in text
+    assert [run.name for run in result.runs] == ["a", "b"]
+
+
+def test_one_clip_and_values_without_a_ratio(tmp_path: Path) -> None:
+    found = _by_metric(_compare(tmp_path, {"pesq_wb": [1.0]}, {"pesq_wb": [2.0]}))
+    assert found["pesq_wb"].verdict == "no difference shown"
+    assert found["pesq_wb"].reason == "one clip: nothing to test"
+    found = _by_metric(_compare(tmp_path, {"bitrate": [0.0, 1.0]}, {"bitrate": [1.0, 1.0]}))
+    assert "no ratio" in found["bitrate"].reason
+
+
+def test_the_most_telling_clip_comes_first(tmp_path: Path) -> None:
+    worst = shifted(PESQ, 0.1, 0.02)
+    worst[7] += 3.0
+    result = _compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": worst})
+    clips = result.clips["codec0", "codec1"]
+    assert clips[0].clip == "clip007"
+    assert clips[0].strength < 0
+    assert clips[0].differences["pesq_wb"] == pytest.approx(PESQ[7] - worst[7])
+    strengths = [abs(one.strength) for one in clips]
+    assert strengths == sorted(strengths, reverse=True)
+    assert "clip007" in comparison_markdown(result, num_clips=1)
+    assert "Clips on which" not in comparison_markdown(result, num_clips=0)
+
+
+def test_the_frontier_holds_what_no_other_beats(tmp_path: Path) -> None:
+    def run(rate: float, quality: float, seconds: float) -> dict[str, list[float]]:
+        return {
+            "bitrate": [rate] * 3,
+            "pesq_wb": [quality] * 3,
+            "encode_real_time_factor": [seconds] * 3,
+            "decode_real_time_factor": [seconds] * 3,
+        }
+
+    result = _compare(tmp_path, run(6, 2.0, 0.5), run(12, 3.0, 0.1), run(12, 2.5, 0.2))
+    bitrate, speed = result.frontiers
+    assert (bitrate.metric, bitrate.cost, bitrate.n) == ("pesq_wb", "bitrate", 3)
+    assert [point.on_frontier for point in bitrate.points] == [True, True, False]
+    assert [point.on_frontier for point in speed.points] == [False, True, False]
+    assert speed.points[0].cost == pytest.approx(1.0)
+
+
+def test_a_frontier_that_cannot_be_drawn_says_why(tmp_path: Path) -> None:
+    result = _compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": PESQ})
+    assert result.frontiers == ()
+    assert result.notes[0].startswith("No frontier over bitrate: bitrate of codec0 and codec1: not")
+
+
+def test_names_and_numbers_of_runs_are_checked(tmp_path: Path) -> None:
+    run = load_run(write_run(tmp_path / "a", {"pesq_wb": PESQ}))
+    with pytest.raises(UsageError, match="at least two"):
+        compare([run], load_tolerances())
+    with pytest.raises(UsageError, match="unknown metric"):
+        compare([run, run], load_tolerances(), ["nothing"])
+    assert [one.name for one in compare([run, run], load_tolerances()).runs] == ["a (1)", "a (2)"]
+
+
+def test_few_speakers_are_said(tmp_path: Path) -> None:
+    def text(speakers: int) -> str:
+        names = [f"s{index % speakers}" for index in range(20)]
+        columns = {"a": PESQ, "b": shifted(PESQ, 0.1, 0.1)}
+        runs = [
+            load_run(write_run(tmp_path / key, {"pesq_wb": column}, codec=key, speakers=names))
+            for key, column in columns.items()
+        ]
+        return comparison_markdown(compare(runs, load_tolerances()))
+
+    assert "fewer than 10 known speakers" in text(4)
+    assert "fewer than 10 known speakers" not in text(10)
+    assert "20 (10 speakers)" in text(10)
+
+
+def test_csv_has_a_row_per_pair_and_metric(tmp_path: Path) -> None:
+    result = _compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": [*PESQ[:19], "error: x"]})  # type: ignore[list-item]
+    lines = comparison_csv(result).splitlines()
+    assert lines[0].startswith("first,second,metric,verdict,n,left_out,mean_first")
+    assert lines[1].startswith("codec0,codec1,pesq_wb,no difference shown,19,1 error in codec1,")
+
+
+def test_hostile_names_stay_text(tmp_path: Path) -> None:
+    clips = ["<script>alert(1)</script>", "a|b\nc"]
+    runs = [
+        load_run(write_run(tmp_path / name, {"pesq_wb": column}, clips=clips, codec=name))
+        for name, column in (("a", [1.0, 2.0]), ("b", [1.5, 2.0]))
+    ]
+    text = comparison_markdown(compare(runs, load_tolerances()))
+    assert "<script>" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert "a\\|b c" in text
+
+
+def test_many_questions_can_still_be_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("snac_eval.results.compare.PERMUTATIONS", 19)
+    names = ["pesq_wb", "stoi", "si_sdr", "mel_dac_paper", "estoi"]
+    runs = [dict.fromkeys(names, shifted(PESQ, 0.3 * index, 0.05)) for index in range(3)]
+    result = _compare(tmp_path, *runs)
+    assert len(result.differences) == 15
+    assert {one.verdict for one in result.differences} == {"better", "worse"}
+
+
+def test_three_runs_get_rank_intervals(tmp_path: Path) -> None:
+    best, tied = shifted(PESQ, 1.0, 0.05), shifted(PESQ, 0.0, 0.3)
+    ranking = _compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": best}, {"pesq_wb": tied}).ranks[0]
+    assert (ranking.metric, ranking.n) == ("pesq_wb", 20)
+    assert ranking.intervals == {"codec0": (2, 3), "codec1": (1, 1), "codec2": (2, 3)}
+    assert _compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": best}).ranks == ()
+    text = comparison_markdown(
+        _compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": best}, {"pesq_wb": tied})
+    )
+    assert "| codec1  | 1 " in text or "| codec1 | 1 " in text
+    assert "2 to 3" in text

@@ -1,0 +1,73 @@
+"""Tolerances: what ships, what overrides it, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from snac_eval.errors import UsageError
+from snac_eval.metrics.base import DEFAULT_METRICS
+from snac_eval.registry import plugins
+from snac_eval.results.tolerances import Tolerance, direction, load_tolerances
+
+
+def test_every_default_metric_with_a_direction_has_a_tolerance() -> None:
+    known = load_tolerances().metrics
+    for names in DEFAULT_METRICS.values():
+        for name in names:
+            metric = plugins.metric(name)
+            if metric.info.higher_is_better is not None and not hasattr(metric, "score_corpus"):
+                assert name in known
+
+
+def test_a_file_and_single_values_override(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'alpha = 0.01\n[metrics]\nstoi = {relative = 0.02}\nx = {absolute = 1, better = "higher"}'
+    )
+    loaded = load_tolerances(path, ["pesq_wb=0.05", "bitrate=10%"])
+    assert loaded.alpha == 0.01
+    assert loaded.metrics["stoi"] == Tolerance(0.02, relative=True)
+    assert loaded.metrics["pesq_wb"] == Tolerance(0.05)
+    assert loaded.metrics["bitrate"] == Tolerance(0.1, relative=True, higher_is_better=False)
+    assert direction("x", loaded.metrics["x"]) is True
+    assert direction("x", None) is None
+    assert direction("stoi", None) is True
+    assert load_tolerances().metrics["si_sdr"] == loaded.metrics["si_sdr"]
+    assert [str(loaded.metrics[name]) for name in ("pesq_wb", "bitrate")] == ["0.05", "10 %"]
+
+
+def test_a_relative_tolerance_is_a_ratio() -> None:
+    tolerance = Tolerance(0.25, relative=True)
+    low, high = tolerance.scale([1.0, 1.25])
+    assert high - low == pytest.approx(tolerance.size)
+
+
+@pytest.mark.parametrize("text", ["pesq_wb", "pesq_wb=", "=1", "x=-1", "x=0", "x=nan", "x=inf"])
+def test_bad_values_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="write NAME=VALUE"):
+        load_tolerances(overrides=[text])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("alpha = ", "not valid TOML"),
+        ("alpha = 2.0", "alpha is 2.0"),
+        ("aplha = 0.1", "unknown key 'aplha'"),
+        ("metrics = 1", "metrics is no table"),
+        ("[metrics]\nx = 1", "give either absolute or relative"),
+        ("[metrics]\nx = {absolute = 1, relative = 1}", "give either absolute or relative"),
+        ("[metrics]\nx = {absolute = true}", "give a number above 0"),
+        ("[metrics]\nx = {absolute = -1}", "give a number above 0"),
+        ('[metrics]\nx = {absolute = 1, better = "up"}', "better is 'up'"),
+    ],
+)
+def test_bad_files_are_refused(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(content)
+    with pytest.raises(UsageError, match=message):
+        load_tolerances(path)
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_tolerances(tmp_path / "nowhere.toml")
