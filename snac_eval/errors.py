@@ -73,3 +73,16 @@ class TooManyFailures(SnacEvalError):  # noqa: N818 - reads as the state it repo
     """The run finished, but more clips failed than was allowed. Exit code 1."""
 
     exit_code = 1
+
+
+def one_line(error: BaseException) -> str:
+    """An error as one line for the user: its message if it is ours, else its type and message."""
+    text = " ".join(str(error).split())
+    if isinstance(error, SnacEvalError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def detail(error: BaseException, limit: int = 200) -> str:
+    """The message of another library's error on one line, to stand within a message of ours."""
+    return " ".join(str(error).split())[:limit] or type(error).__name__

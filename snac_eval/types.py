@@ -27,6 +27,7 @@ DOMAINS: tuple[Domain, ...] = ("speech", "music", "general")
 Status = Literal["ok", "undefined", "error"]
 ReferenceRate = Literal["clip", "codec"]
 Channels = Literal["downmix", "each"]
+MetricKind = Literal["audio", "codes", "codec", "corpus"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,22 +309,72 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class MetricInfo:
-    """What a metric's numbers mean.
+class Fingerprint:
+    """Identity of a metric's numbers: only numbers of equal fingerprints are compared.
 
-    ``higher_is_better`` is None where neither direction is (bitrate, delay); ``value_range`` is
-    what values can take; ``sample_rate`` is the rate in Hz that both sides are resampled to, or
-    None for the reference's own; numbers are compared only where ``fingerprint`` is equal.
+    ``parts`` are the metric's name, then package versions and settings: ``pesq==0.0.4``,
+    ``mode=wb``. Files hold the parts joined by semicolons.
     """
+
+    parts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return ";".join(self.parts)
+
+    def extended(self, **settings: object) -> Fingerprint:
+        """This identity under further settings."""
+        return Fingerprint((*self.parts, *(f"{key}={value}" for key, value in settings.items())))
+
+    def difference(self, other: Fingerprint) -> str:
+        """The parts in which two fingerprints differ, for people."""
+        only_mine = "; ".join(part for part in self.parts if part not in other.parts)
+        only_theirs = "; ".join(part for part in other.parts if part not in self.parts)
+        return f"{only_mine or 'nothing'} against {only_theirs or 'nothing'}"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricInfo:
+    """What a metric's numbers mean."""
 
     name: str
     description: str
     unit: str
     higher_is_better: bool | None
+    """None where neither direction is better (bitrate, delay)."""
     value_range: tuple[float, float]
+    """What values can take."""
     domains: frozenset[Domain]
     sample_rate: int | None
-    fingerprint: str
+    """The rate in Hz that both sides are resampled to; None: the reference's own."""
+    fingerprint: Fingerprint
+    kind: MetricKind = "audio"
+    """What it scores: a clip's audio, a clip's codes, a clip with the codec's help, or the corpus:
+    all clips together."""
+    corpus_of: Literal["codes", "audio"] = "codes"
+    """What a metric of kind corpus looks at."""
+    speed: Literal["", "run", "bench"] = ""
+    """Set where the metric measures the machine as much as the codec: in a run, beside whatever
+    else the machine does, or in a bench, alone."""
+
+    @property
+    def is_quality(self) -> bool:
+        """Whether it says how good a codec is: it has a better direction and is no speed."""
+        return self.higher_is_better is not None and not self.speed
+
+    @property
+    def heading(self) -> str:
+        """Name, unit and an arrow towards better: how every table and plot titles it."""
+        return " ".join(filter(None, (self.name, self.unit_text, self.arrow)))
+
+    @property
+    def unit_text(self) -> str:
+        """``[MOS]``; empty where there is no unit."""
+        return f"[{self.unit}]" if self.unit else ""
+
+    @property
+    def arrow(self) -> str:
+        """``↑`` where higher is better, ``↓`` where lower is, empty where neither."""
+        return {True: "↑", False: "↓", None: ""}[self.higher_is_better]
 
 
 class Metric(Protocol):

@@ -22,7 +22,7 @@ import numpy as np
 from snac_eval.audio import RESAMPLER
 from snac_eval.metrics.base import SPEECH_ONLY, PreparedPair, Undefined, fingerprint, is_silent
 from snac_eval.metrics.hub import HubModel, quiet_transformers
-from snac_eval.types import MetricInfo, Reconstruction, Score
+from snac_eval.types import Fingerprint, MetricInfo, Reconstruction, Score
 
 if TYPE_CHECKING:
     from snac_eval.metrics.base import Signal
@@ -102,7 +102,7 @@ def _scored(reconstruction: Reconstruction) -> Signal:
     return estimate
 
 
-def _fingerprint() -> str:
+def _fingerprint() -> Fingerprint:
     return fingerprint(
         "word_error_rate",
         "transformers",

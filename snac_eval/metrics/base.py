@@ -21,7 +21,16 @@ import numpy as np
 
 from snac_eval import audio
 from snac_eval.errors import AudioError, SnacEvalError
-from snac_eval.types import DOMAINS, Domain, Metric, MetricInfo, Reconstruction, Score, Waveform
+from snac_eval.types import (
+    DOMAINS,
+    Domain,
+    Fingerprint,
+    Metric,
+    MetricInfo,
+    Reconstruction,
+    Score,
+    Waveform,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -247,10 +256,10 @@ def numpy_seeded(seed: int) -> Iterator[None]:
         np.random.set_state(state)
 
 
-def fingerprint(name: str, *packages: str, **settings: object) -> str:
+def fingerprint(name: str, *packages: str, **settings: object) -> Fingerprint:
     """Identity of a metric's numbers: name, package versions, settings."""
     versions = [f"{package}=={_installed(package)}" for package in packages]
-    return ";".join([name, *versions, *(f"{key}={value}" for key, value in settings.items())])
+    return Fingerprint((name, *versions)).extended(**settings)
 
 
 def _installed(package: str) -> str:

@@ -25,6 +25,7 @@ def _info(name: str, unit: str, description: str) -> MetricInfo:
         domains=ALL_DOMAINS,
         sample_rate=None,
         fingerprint=fingerprint(name, v=1),
+        kind="codes",
     )
 
 

@@ -181,4 +181,5 @@ def _info(
         domains=ALL_DOMAINS,
         sample_rate=None,
         fingerprint=fingerprint(name, entropy="plug-in", v=1),
+        kind="corpus",
     )

@@ -25,7 +25,7 @@ import numpy as np
 from snac_eval.audio import RESAMPLER
 from snac_eval.metrics.base import ALL_DOMAINS, PreparedPair, Undefined, fingerprint
 from snac_eval.metrics.hub import HubModel, quiet_transformers
-from snac_eval.types import MetricInfo, Reconstruction, Score
+from snac_eval.types import Fingerprint, MetricInfo, Reconstruction, Score
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,6 +53,8 @@ class FadClap:
             domains=ALL_DOMAINS,
             sample_rate=RATE,
             fingerprint=_fingerprint(),
+            kind="corpus",
+            corpus_of="audio",
         )
 
     def state(self) -> str:
@@ -122,7 +124,7 @@ def _windows(signal: Signal) -> Iterator[Signal]:
             yield window
 
 
-def _fingerprint() -> str:
+def _fingerprint() -> Fingerprint:
     return fingerprint(
         "fad_clap",
         "transformers",

@@ -14,7 +14,7 @@ import numpy as np
 from snac_eval.errors import UsageError
 from snac_eval.metrics.base import ALL_DOMAINS, fingerprint
 from snac_eval.metrics.spectral import MelDacPaper
-from snac_eval.types import Codec, Codes, MetricInfo, Score, Waveform
+from snac_eval.types import Codec, Codes, Fingerprint, MetricInfo, Score, Waveform
 
 _DEFAULT_N = 3
 
@@ -33,6 +33,7 @@ class TokenAgreement:
             domains=ALL_DOMAINS,
             sample_rate=None,
             fingerprint=fingerprint("token_agreement", n=n, v=1),
+            kind="codec",
         )
         self._n = n
 
@@ -54,11 +55,13 @@ class ReencodeMelDistance:
     def __init__(self, n: int = _DEFAULT_N) -> None:
         self._distance = MelDacPaper()
         self._n = n
+        own = fingerprint("reencode_mel_distance", n=n, v=1)
         self.info = replace(
             self._distance.info,
             name=_name("reencode_mel_distance", n),
             description=f"mel_dac_paper of the output after {n} re-encodes to the first output",
-            fingerprint=f"reencode_mel_distance;n={n};v=1;{self._distance.info.fingerprint}",
+            fingerprint=Fingerprint((*own.parts, *self._distance.info.fingerprint.parts)),
+            kind="codec",
         )
 
     def score_codec(self, codec: Codec, codes: Codes, seed: int) -> Score:

@@ -16,7 +16,7 @@ import numpy as np
 from snac_eval.audio import RESAMPLER
 from snac_eval.metrics.base import SPEECH_ONLY, PairMetric, Undefined, fingerprint
 from snac_eval.metrics.hub import HubModel, quiet_transformers
-from snac_eval.types import MetricInfo
+from snac_eval.types import Fingerprint, MetricInfo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +73,7 @@ def embed(signal: Signal) -> NDArray[np.float64]:
     return np.asarray(vector.double().numpy())
 
 
-def _fingerprint() -> str:
+def _fingerprint() -> Fingerprint:
     return fingerprint(
         "speaker_similarity",
         "transformers",

@@ -23,6 +23,8 @@ def _info(step: str) -> MetricInfo:
         domains=ALL_DOMAINS,
         sample_rate=None,
         fingerprint=fingerprint(name, v=1),
+        kind="codes",
+        speed="run",
     )
 
 
@@ -74,6 +76,8 @@ class _BenchMetric:
             domains=ALL_DOMAINS,
             sample_rate=None,
             fingerprint=fingerprint(name, v=1),
+            kind="codes",
+            speed="bench",
         )
 
     def score_codes(

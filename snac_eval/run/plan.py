@@ -170,8 +170,8 @@ class Plan:
 
     def fingerprint(self, name: str) -> str:
         """Identity of a metric's numbers in this run."""
-        suffix = "" if self.config.reference_rate == "clip" else ";reference=codec"
-        return self.metrics[name].info.fingerprint + suffix
+        own = self.metrics[name].info.fingerprint
+        return str(own if self.config.reference_rate == "clip" else own.extended(reference="codec"))
 
     def clip_metrics(self, clip: Clip) -> tuple[str, ...]:
         """Names of the metrics that score this clip one by one (corpus metrics score them all)."""

@@ -281,7 +281,7 @@ def test_list(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_and_version_import_nothing_heavy() -> None:
     code = (
         "import sys, contextlib\n"
-        "from snac_eval.cli import main\n"
+        "from snac_eval.cli.main import main\n"
         "for flag in ('--help', '--version'):\n"
         "    with contextlib.suppress(SystemExit):\n"
         "        main([flag])\n"

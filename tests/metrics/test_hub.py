@@ -152,7 +152,7 @@ def test_speaker_similarity_is_a_cosine(models: Path) -> None:
 def test_the_fingerprint_names_the_weights(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for metric in (asr.WordErrorRate(), speaker.SpeakerSimilarity(), frechet.FadClap()):
         assert metric.state() == ""
-        assert "weights=absent" not in metric.info.fingerprint
+        assert "weights=absent" not in metric.info.fingerprint.parts
     fingerprints = {asr.WordErrorRate().info.fingerprint}
     monkeypatch.setenv("SNAC_EVAL_WER_WEIGHTS", str(models / "SPEAKER"))
     fingerprints.add(asr.WordErrorRate().info.fingerprint)

@@ -107,7 +107,7 @@ def test_metrics_declare_themselves(name: str) -> None:
     assert info.description
     assert info.domains
     assert info.value_range[0] < info.value_range[1]
-    assert name in info.fingerprint
+    assert name in str(info.fingerprint)
 
 
 def test_unknown_names() -> None:

@@ -16,6 +16,7 @@ from snac_eval.types import (
     Codes,
     Dataset,
     DatasetRequest,
+    Fingerprint,
     MetricInfo,
     Reconstruction,
     Score,
@@ -66,7 +67,14 @@ class PeakDifference(PairMetric):
     """Difference of the peaks, in percent of the reference's."""
 
     info = MetricInfo(
-        "tiny_peak", "difference of peaks", "%", False, (0.0, 100.0), ALL, None, "tiny_peak;v=1"
+        "tiny_peak",
+        "difference of peaks",
+        "%",
+        False,
+        (0.0, 100.0),
+        ALL,
+        None,
+        Fingerprint(("tiny_peak", "v=1")),
     )
 
     def _compute(self, reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
@@ -77,7 +85,9 @@ class PeakDifference(PairMetric):
 class Killer:
     """Kills the process that scores the clip named 'victim', as a crash in native code would."""
 
-    info = MetricInfo("tiny_killer", "kills", "", None, (0.0, 1.0), ALL, None, "tiny_killer;v=1")
+    info = MetricInfo(
+        "tiny_killer", "kills", "", None, (0.0, 1.0), ALL, None, Fingerprint(("tiny_killer", "v=1"))
+    )
 
     def score(self, reconstruction: Reconstruction) -> Score:
         if reconstruction.clip.id == "victim":
