@@ -21,10 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from snac_eval.registry import plugins
 from snac_eval.results.gate import check
-from snac_eval.results.record import MetricScores, ScoredRun, load_run, metric_info, pair
+from snac_eval.results.record import Run, RunClip, clip_result, pair, read_run
 from snac_eval.results.tolerances import Tolerances, load_tolerances
 
 METRICS = ("pesq_wb", "visqol_speech", "stoi", "si_sdr", "mel_dac_paper", "stft_distance")
@@ -102,16 +104,16 @@ def simulate(scenario: Scenario, tolerances: Tolerances, repeats: int, dropped: 
 
 def _two_runs(
     scenario: Scenario, tolerances: Tolerances, rng: np.random.Generator, dropped: str
-) -> tuple[ScoredRun, ScoredRun]:
+) -> tuple[Run, Run]:
     noise = _differences(scenario, rng)
     base, new = {}, {}
     for index, name in enumerate(METRICS):
         level = TYPICAL.get(name, 1.0) + 0.3 * rng.standard_normal(scenario.clips)
-        info, size = metric_info(name), tolerances.metrics[name].value
+        info, size = plugins.metric(name).info, tolerances.metrics[name].value
         worse = 2.0 * size if name == dropped else 0.0
         drop = size * scenario.spread * noise[index] + worse
         base[name] = level
-        new[name] = level - drop if info and info.higher_is_better else level + drop
+        new[name] = level - drop if info.higher_is_better else level + drop
     return _run("new", scenario, new), _run("baseline", scenario, base)
 
 
@@ -131,33 +133,36 @@ def _correlated(draw: Draw, rng: np.random.Generator, count: int) -> Array:
     return math.sqrt(CORRELATION) * common + math.sqrt(1 - CORRELATION) * own
 
 
-def _run(name: str, scenario: Scenario, scores: dict[str, Array]) -> ScoredRun:
+def _run(name: str, scenario: Scenario, scores: dict[str, Array]) -> Run:
     clips = [f"clip{index:03d}" for index in range(scenario.clips)]
-    speakers = scenario.speakers
-    return ScoredRun(
+    names = [
+        f"s{index % scenario.speakers}" if scenario.speakers else "" for index in range(len(clips))
+    ]
+    return Run(
         name=name,
-        run_id=name,
         codec="synthetic",
+        run_id=name,
         codec_fingerprint="synthetic",
         dataset="synthetic",
         finished=True,
-        clips=dict.fromkeys(clips, "0"),
-        speakers={
-            clip: f"s{index % speakers}" if speakers else "" for index, clip in enumerate(clips)
-        },
+        clips={clip: RunClip("0", who) for clip, who in zip(clips, names, strict=True)},
         metrics={
-            metric: MetricScores("same", dict(zip(clips, values.tolist(), strict=True)), {})
+            metric: clip_result(
+                plugins.metric(metric).info, dict(zip(clips, values.tolist(), strict=True)), {}
+            )
             for metric, values in scores.items()
         },
-        corpus_metrics=(),
+        streams=(),
         place={},
         versions={},
+        manifest={},
+        rows=pd.DataFrame(),
     )
 
 
 def print_spread(folders: list[Path], tolerances: Tolerances) -> None:
     """Mean and standard deviation of the real per-clip differences, in tolerances."""
-    first, second = map(load_run, folders)
+    first, second = map(read_run, folders)
     for name in METRICS:
         pairs = pair(first, second, name)
         if pairs.problem:

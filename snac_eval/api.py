@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import tempfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -12,9 +13,15 @@ from typing import Any
 import pandas as pd
 
 from snac_eval.codecs.opening import open_model
+from snac_eval.errors import TooManyFailures
 from snac_eval.machine import resolve_device
 from snac_eval.registry import plugins
-from snac_eval.run.loop import run
+from snac_eval.reports.html.page import FILE_NAME as PAGE_FILE
+from snac_eval.reports.html.page import write_page
+from snac_eval.reports.summary import write_tables
+from snac_eval.results.frames import streams_frame, summary_frame
+from snac_eval.results.record import Run, read_run
+from snac_eval.run.loop import RunOutcome, run
 from snac_eval.run.plan import RunConfig, open_dataset
 from snac_eval.types import AnyMetric, Codec, Dataset, ReconstructionSource
 
@@ -31,6 +38,14 @@ class Evaluation:
     summary: pd.DataFrame
     streams: pd.DataFrame
     run_dir: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What :func:`execute` returns: how the run ended, and its record."""
+
+    outcome: RunOutcome
+    record: Run
 
 
 def evaluate(
@@ -73,9 +88,44 @@ def evaluate(
             limit=limit or 0,
             **options,
         )
-        frames = run(config).frames
+        record = execute(config).record
     kept = None if output is None else Path(output)
-    return Evaluation(frames.scores, frames.summary, frames.streams, kept)
+    return Evaluation(record.rows, summary_frame(record), streams_frame(record), kept)
+
+
+def execute(config: RunConfig, argv: Sequence[str] = ()) -> Executed:
+    """Run, read the run, write its tables and its page: what ``snac-eval run`` does.
+
+    A page that shows this very run already stays as it is, and nothing is decoded for it. Raises
+    SnacEvalError for what the user must mend, TooManyFailures when more than ``max_error_rate`` of
+    the clips failed, KeyboardInterrupt where Ctrl-C ended the run: every file is written then all
+    the same, but for the page.
+    """
+    outcome = run(config, argv, meanwhile=_load_report_libraries)
+    record = read_run(outcome.folder)
+    write_tables(record, outcome.folder)
+    if not outcome.finished:
+        raise KeyboardInterrupt
+    if config.html:
+        page = outcome.folder / PAGE_FILE
+        write_page([record], page, config.report_clips, plan=outcome.plan)
+    _refuse_failures(record, config)
+    return Executed(outcome, record)
+
+
+def _load_report_libraries() -> None:
+    """Seconds of importing, done while the last clips are scored rather than after them."""
+    importlib.import_module("scipy.stats")
+
+
+def _refuse_failures(record: Run, config: RunConfig) -> None:
+    errors = record.rows[record.rows["status"] == "error"]
+    failed, total = errors["clip_id"].nunique(), record.rows["clip_id"].nunique()
+    if failed > config.max_error_rate * total:
+        raise TooManyFailures(
+            f"{failed} of {total} clips failed, more than --max-error-rate"
+            f" {config.max_error_rate:g} allows; the first: {errors['reason'].iloc[0]}"
+        )
 
 
 def load_codec(

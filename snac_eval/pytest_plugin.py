@@ -51,13 +51,13 @@ class CodecGate:
         from snac_eval.reports.verdicts import check_markdown
         from snac_eval.results.baseline import load_baseline
         from snac_eval.results.gate import ExitCode, check
-        from snac_eval.results.record import load_run
+        from snac_eval.results.record import read_run
         from snac_eval.results.tolerances import load_tolerances
 
         path = None if tolerances is None else Path(tolerances)
         limits = load_tolerances(path, tolerance)
         kept = load_baseline(Path(baseline))
-        result = check(load_run(Path(run)), kept, limits, tuple(metrics), speed=speed)
+        result = check(read_run(Path(run)), kept, limits, tuple(metrics), speed=speed)
         if result.exit_code == ExitCode.REGRESSION:
             pytest.fail(check_markdown(result), pytrace=False)
         if result.exit_code == ExitCode.NOT_KNOWN and not_known == "fail":

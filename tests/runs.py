@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from snac_eval.results.frames import SCORE_COLUMNS
+from snac_eval.registry import plugins
+from snac_eval.run.manifest import SCORE_COLUMNS, metric_facts
 
 Column = Sequence[float | str]
 HARDWARE = {"machine": "x86_64", "system": "Linux 6.1", "cpu": "Test CPU", "cores": 2}
@@ -23,16 +24,17 @@ def write_run(
     speakers: Sequence[str] = (),
     clips: Sequence[str] = (),
     fingerprints: Mapping[str, str] | None = None,
-    corpus: Sequence[str] = (),
+    corpus: Mapping[str, float] | None = None,
     **manifest: Any,  # noqa: ANN401 - whatever the test wants the manifest to say
 ) -> Path:
     """A run of one score per clip and metric; text such as ``error: why`` is a missing score."""
     length = max(map(len, scores.values()))
     clips = clips or [f"clip{index:03d}" for index in range(length)]
-    known = {name: f"{name};v=1" for name in [*scores, *corpus]} | dict(fingerprints or {})
+    known = {name: f"{name};v=1" for name in [*scores, *(corpus or {})]} | dict(fingerprints or {})
+    said = {clip: speakers[index] if speakers else "" for index, clip in enumerate(clips)}
     rows = [
         [
-            *("id", codec, "data", clip, speakers[index] if speakers else "", "speech", name),
+            *("id", codec, "data", clip, said[clip], "speech", name),
             *_score(column[index]),
             known[name],
         ]
@@ -43,6 +45,7 @@ def write_run(
         "snac_eval": "0.1.0",
         "state": "finished",
         "run_id": "id",
+        "label": codec,
         "codec": {
             "card": {"name": codec},
             "fingerprint": codec,
@@ -50,13 +53,20 @@ def write_run(
             "cpu_threads": 1,
         },
         "dataset": {"name": "data"},
-        "clips": {clip: f"sha-{clip}" for clip in clips},
-        "metrics": known,
+        "clips": {
+            clip: {"sha256": f"sha-{clip}", "speaker": said[clip], "domain": "speech"}
+            for clip in clips
+        },
+        "metrics": {name: _facts(name, known[name]) for name in known},
+        "corpus_scores": {
+            name: {"value": value, "status": "ok", "reason": "", "counts": [length, 0, 0]}
+            for name, value in (corpus or {}).items()
+        },
         "versions": {"python": "3.11"},
         "hardware": HARDWARE,
     }
     folder.mkdir(parents=True, exist_ok=True)
-    frame = pd.DataFrame(rows, columns=SCORE_COLUMNS).astype({"value": "float64"})
+    frame = pd.DataFrame(rows, columns=list(SCORE_COLUMNS)).astype({"value": "float64"})
     frame.to_parquet(folder / "scores.parquet", index=False)
     (folder / "manifest.json").write_text(json.dumps(content | manifest), encoding="utf-8")
     return folder
@@ -71,6 +81,13 @@ def shifted(values: Sequence[float], by: float, spread: float, seed: int = 1) ->
     """The same clips, each moved by about ``by``, on average by exactly that."""
     noise = np.random.default_rng(seed).normal(0, spread, len(values))
     return list(map(float, np.asarray(values) + by + noise - noise.mean()))
+
+
+def _facts(name: str, fingerprint: str) -> dict[str, Any]:
+    """What the manifest says of a metric; of one that is not ours, that neither way is better."""
+    real = name in plugins.metric_names()
+    facts = metric_facts(plugins.metric(name if real else "delay").info)
+    return facts | {"fingerprint": fingerprint.split(";")}
 
 
 def _score(value: float | str) -> list[object]:

@@ -20,8 +20,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _baseline(options: argparse.Namespace, _: Sequence[str]) -> None:
     from snac_eval.results.baseline import write_baseline
-    from snac_eval.results.record import load_run
+    from snac_eval.results.record import read_run
 
-    run = load_run(options.run)
+    run = read_run(options.run)
     write_baseline(run, options.output, names(options.metrics))
     print(f"baseline of {run.codec} on {run.dataset}, {len(run.clips)} clips: {options.output}")

@@ -33,12 +33,12 @@ def _check(options: argparse.Namespace, _: Sequence[str]) -> int:
     from snac_eval.reports.verdicts import check_junit, check_markdown
     from snac_eval.results.baseline import load_baseline
     from snac_eval.results.gate import check
-    from snac_eval.results.record import load_run
+    from snac_eval.results.record import read_run
     from snac_eval.results.tolerances import load_tolerances
     from snac_eval.writing import write_text
 
     result = check(
-        load_run(options.run),
+        read_run(options.run),
         load_baseline(options.baseline),
         load_tolerances(options.tolerances, options.tolerance),
         names(options.metrics),

@@ -36,15 +36,20 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _report(options: argparse.Namespace, _: Sequence[str]) -> None:
+    from snac_eval.reports.html.page import page_path, write_page
     from snac_eval.reports.summary import summary_markdown, write_tables
-    from snac_eval.run.store import Store
+    from snac_eval.results.record import read_run
+    from snac_eval.run.manifest import refresh_scores
 
     if options.output and not options.html:
         raise UsageError("--output names the HTML page; give --html with it")
-    for run_dir in options.run:
-        with Store.open_run(run_dir) as store:
-            print(summary_markdown(write_tables(store, run_dir)))
+    runs = []
+    for folder in options.run:
+        refresh_scores(folder)
+        runs.append(read_run(folder))
+        write_tables(runs[-1], folder)
+        print(summary_markdown(runs[-1]))
     if options.html:
-        from snac_eval.reports.html.playback import write_report
-
-        print(f"page: {write_report(options.run, options.output, options.report_clips)}")
+        page = options.output or page_path(options.run)
+        write_page(runs, page, options.report_clips)
+        print(f"page: {page}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,14 +101,12 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
 
 
 def _run(options: argparse.Namespace, argv: Sequence[str]) -> None:
-    import sys
-
+    from snac_eval.api import execute
     from snac_eval.reports.summary import summary_markdown
-    from snac_eval.run.loop import run
 
     config = _config(options)
     try:
-        result = run(config, argv)
+        done = execute(config, argv)
     except KeyboardInterrupt:
         print(
             f"\nsnac-eval: interrupted; what was scored is in {config.output},"
@@ -115,10 +114,10 @@ def _run(options: argparse.Namespace, argv: Sequence[str]) -> None:
             file=sys.stderr,
         )
         raise
-    print(summary_markdown(result.frames))
-    for note in result.notes:
+    print(summary_markdown(done.record))
+    for note in done.outcome.plan.notes:
         print(f"note: {note}")
-    print(f"{result.num_computed} clips computed now; files in {result.run_dir}/")
+    print(f"{done.outcome.num_computed} clips computed now; files in {done.outcome.folder}/")
 
 
 def _config(options: argparse.Namespace) -> RunConfig:

@@ -11,14 +11,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from snac_eval.errors import StoreError, UsageError
-from snac_eval.results.record import MetricScores, ScoredRun, check_names, read_json
+from snac_eval.results.record import (
+    MetricResult,
+    Run,
+    check_names,
+    clip_result,
+    read_json,
+    run_clip,
+)
+from snac_eval.run.manifest import metric_facts, metric_info
+from snac_eval.types import Score
 from snac_eval.writing import write_text
 
-SCHEMA = 1
+SCHEMA = 2
 
 
-def write_baseline(run: ScoredRun, path: Path, metrics: Sequence[str] = ()) -> None:
+def write_baseline(run: Run, path: Path, metrics: Sequence[str] = ()) -> None:
     """Keep what :func:`snac_eval.results.gate.check` needs of the run, or of ``metrics`` alone.
 
     Raises UsageError for an interrupted run and for a metric without a score per clip, OutputError
@@ -26,10 +37,10 @@ def write_baseline(run: ScoredRun, path: Path, metrics: Sequence[str] = ()) -> N
     """
     if not run.finished:
         raise UsageError(f"{run.name}: this run was interrupted; finish it before it is a baseline")
-    check_names(tuple(metrics), run)
-    if whole := [name for name in metrics if name not in run.metrics]:
+    check_names(metrics, run)
+    if whole := [name for name in metrics if run.info(name).kind == "corpus"]:
         raise UsageError(f"{whole[0]} has no score per clip: a gate cannot test it; leave it out")
-    chosen = {name: run.metrics[name] for name in metrics or run.metrics}
+    chosen = metrics or [name for name in run.metrics if run.info(name).kind != "corpus"]
     content = {
         "baseline": SCHEMA,
         "run_id": run.run_id,
@@ -39,15 +50,15 @@ def write_baseline(run: ScoredRun, path: Path, metrics: Sequence[str] = ()) -> N
         "versions": dict(run.versions),
         "place": dict(run.place),
         "clips": {
-            clip: {"sha256": digest, "speaker": run.speakers.get(clip, "")}
-            for clip, digest in run.clips.items()
+            name: {"sha256": clip.digest, "speaker": clip.speaker}
+            for name, clip in run.clips.items()
         },
-        "metrics": {name: _kept(scores) for name, scores in chosen.items()},
+        "metrics": {name: _kept(run.metrics[name]) for name in chosen},
     }
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def load_baseline(path: Path) -> ScoredRun:
+def load_baseline(path: Path) -> Run:
     """The baseline in this file. Raises StoreError where it is none, or of another version."""
     content = read_json(path)
     if content.get("baseline") != SCHEMA:
@@ -67,31 +78,35 @@ def rounded(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _kept(scores: MetricScores) -> dict[str, Any]:
+def _kept(result: MetricResult) -> dict[str, Any]:
     return {
-        "fingerprint": scores.fingerprint,
-        "scores": {clip: rounded(value) for clip, value in scores.values.items()},
-        "missing": dict(scores.missing),
+        **metric_facts(result.info),
+        "scores": {clip: rounded(value) for clip, value in result.values.items()},
+        "missing": {clip: [one.status, one.reason] for clip, one in result.missing.items()},
     }
 
 
-def _baseline(content: Mapping[str, Any]) -> ScoredRun:
-    return ScoredRun(
+def _baseline(content: Mapping[str, Any]) -> Run:
+    return Run(
         name="the baseline",
-        run_id=content["run_id"],
         codec=content["codec"],
+        run_id=content["run_id"],
         codec_fingerprint=content["codec_fingerprint"],
         dataset=content["dataset"],
         finished=True,
-        clips={clip: str(facts["sha256"]) for clip, facts in content["clips"].items()},
-        speakers={clip: str(facts["speaker"]) for clip, facts in content["clips"].items()},
-        metrics={name: _scores(entry) for name, entry in content["metrics"].items()},
-        corpus_metrics=(),
+        clips={clip: run_clip(facts) for clip, facts in content["clips"].items()},
+        metrics={name: _result(name, entry) for name, entry in content["metrics"].items()},
+        streams=(),
         place=dict(content["place"]),
         versions=dict(content["versions"]),
+        manifest={},
+        rows=pd.DataFrame(),
     )
 
 
-def _scores(entry: Mapping[str, Any]) -> MetricScores:
+def _result(name: str, entry: Mapping[str, Any]) -> MetricResult:
     values = {clip: float(value) for clip, value in entry["scores"].items()}
-    return MetricScores(str(entry["fingerprint"]), values, dict(entry["missing"]))
+    missing = {
+        clip: Score(None, status, reason) for clip, (status, reason) in entry["missing"].items()
+    }
+    return clip_result(metric_info(name, entry), values, missing)

@@ -17,26 +17,23 @@ from typing import Literal
 import numpy as np
 
 from snac_eval.errors import UsageError
+from snac_eval.results.ranking import Frontier, RankIntervals, frontiers, quality_metrics, ranks
 from snac_eval.results.record import (
     Pairs,
-    ScoredRun,
+    Run,
     check_names,
-    is_speed,
-    metric_info,
+    first_info,
     metric_names,
+    named_apart,
     pair,
 )
-from snac_eval.results.stats import PERMUTATIONS, Unit, holm, paired_difference, rank_intervals
-from snac_eval.results.tolerances import Tolerance, Tolerances, direction
+from snac_eval.results.stats import PERMUTATIONS, Unit, holm, paired_difference
+from snac_eval.results.tolerances import Tolerance, Tolerances
+from snac_eval.types import MetricInfo
 
 Verdict = Literal[
     "better", "worse", "different", "no difference shown", "not comparable", "not tested"
 ]
-BITRATE = "bitrate"
-_SPEEDS = (
-    ("encode_real_time_factor", "decode_real_time_factor"),
-    ("bench_encode_real_time_factor", "bench_decode_real_time_factor"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,50 +82,25 @@ class TellingClip:
 
 
 @dataclass(frozen=True, slots=True)
-class FrontierPoint:
-    """A run as a point: what it costs, what it gives, and whether no other run beats it."""
-
-    run: str
-    cost: float
-    quality: float
-    on_frontier: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Frontier:
-    """Quality by ``metric`` over ``cost`` ("bitrate" or "speed"), on ``n`` clips scored in all."""
-
-    metric: str
-    cost: str
-    n: int
-    points: tuple[FrontierPoint, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """95 % interval of each run's rank by one metric, 1 best, on ``n`` clips scored in all."""
-
-    metric: str
-    n: int
-    intervals: Mapping[str, tuple[int, int]]
-
-
-@dataclass(frozen=True, slots=True)
 class Comparison:
-    """All pairs of runs. ``clips`` holds the telling ones of each pair, most telling first;
-    ``ranks`` is empty for two runs; ``notes`` say which frontiers could not be drawn, and why."""
+    """All pairs of runs."""
 
-    runs: tuple[ScoredRun, ...]
+    runs: tuple[Run, ...]
     alpha: float
     differences: tuple[Difference, ...]
+    infos: Mapping[str, MetricInfo]
+    """What the numbers of each metric mean."""
     clips: Mapping[tuple[str, str], tuple[TellingClip, ...]]
-    ranks: tuple[Ranking, ...]
+    """The telling clips of each pair of runs, most telling first."""
+    ranks: tuple[RankIntervals, ...]
+    """Empty for two runs."""
     frontiers: tuple[Frontier, ...]
     notes: tuple[str, ...]
+    """Which frontiers could not be drawn, and why."""
 
 
 def compare(
-    runs: Sequence[ScoredRun],
+    runs: Sequence[Run],
     tolerances: Tolerances,
     metrics: Sequence[str] = (),
     seed: int = 0,
@@ -139,61 +111,64 @@ def compare(
     """
     if len(runs) < 2:
         raise UsageError("one run cannot be compared; give at least two run folders")
-    runs = _named_apart(runs)
-    check_names(tuple(metrics), *runs)
+    runs = named_apart(runs)
+    check_names(metrics, *runs)
     names = list(metrics) or metric_names(*runs)
-    questions = [(first, second, name) for first, second in combinations(runs, 2) for name in names]
-    # Holm multiplies the smallest p-value by their number: with too few permutations none of many
-    # questions could ever be answered.
-    permutations = max(PERMUTATIONS, 100 * len(questions))
-    raw = [
-        _difference(first, second, name, tolerances, seed, permutations)
-        for first, second, name in questions
-    ]
-    corrected = holm([one.p_value for one in raw])
-    differences = [
-        _with_verdict(replace(one, p_holm=p), tolerances)
-        for one, p in zip(raw, corrected, strict=True)
-    ]
-    frontiers, notes = _frontiers(runs, names)
+    infos = [first_info(runs, name) for name in names]
+    drawn, notes = frontiers(runs, names)
     return Comparison(
         runs=tuple(runs),
         alpha=tolerances.alpha,
-        differences=tuple(differences),
-        clips={
-            (first.name, second.name): _telling(first, second, names, tolerances)
-            for first, second in combinations(runs, 2)
-        },
-        ranks=tuple(_ranks(runs, names, seed)),
-        frontiers=tuple(frontiers),
+        differences=tuple(_differences(runs, infos, tolerances, seed)),
+        infos={info.name: info for info in infos},
+        clips={(a.name, b.name): _telling(a, b, names) for a, b in combinations(runs, 2)},
+        ranks=tuple(ranks(runs, names, seed)),
+        frontiers=tuple(drawn),
         notes=tuple(notes),
     )
 
 
-def _named_apart(runs: Sequence[ScoredRun]) -> list[ScoredRun]:
-    """Runs by their codec where that tells them apart, else by folder, else numbered."""
-    for names in ([run.codec for run in runs], [run.name for run in runs]):
-        if len(set(names)) == len(names):
-            return [replace(run, name=name) for run, name in zip(runs, names, strict=True)]
-    return [replace(run, name=f"{run.name} ({i})") for i, run in enumerate(runs, start=1)]
+def _differences(
+    runs: Sequence[Run], infos: Sequence[MetricInfo], tolerances: Tolerances, seed: int
+) -> list[Difference]:
+    questions = [(*runs, info) for runs in combinations(runs, 2) for info in infos]
+    # Holm multiplies the smallest p-value by their number: with too few permutations none of many
+    # questions could ever be answered.
+    permutations = max(PERMUTATIONS, 100 * len(questions))
+    raw = [_difference(*question, tolerances, seed, permutations) for question in questions]
+    corrected = holm([one.p_value for one in raw])
+    return [
+        _with_verdict(replace(one, p_holm=p), info, tolerances)
+        for one, p, (_, _, info) in zip(raw, corrected, questions, strict=True)
+    ]
 
 
 def _difference(
-    first: ScoredRun,
-    second: ScoredRun,
-    name: str,
+    first: Run,
+    second: Run,
+    info: MetricInfo,
     tolerances: Tolerances,
     seed: int,
     permutations: int,
 ) -> Difference:
-    pairs = pair(first, second, name)
-    tolerance = tolerances.metrics.get(name, Tolerance(math.inf))
-    blank = Difference(first.name, second.name, name, "not comparable")
-    blank = replace(blank, left_out=pairs.left_out or {}, relative=tolerance.relative)
-    if name in (*first.corpus_metrics, *second.corpus_metrics):
-        return replace(blank, verdict="not tested", reason="no value per clip")
-    if problem := pairs.problem or _problem(name, tolerance, pairs):
-        return replace(blank, reason=problem)
+    pairs = pair(first, second, info.name)
+    tolerance = tolerances.metrics.get(info.name, Tolerance(math.inf))
+    blank = Difference(first.name, second.name, info.name, "not comparable")
+    blank = replace(blank, left_out=pairs.left_out, relative=tolerance.relative)
+    if problem := pairs.problem or _no_ratio(tolerance, pairs):
+        verdict: Verdict = "not tested" if info.kind == "corpus" else "not comparable"
+        return replace(blank, verdict=verdict, reason=problem)
+    return _tested(blank, info, tolerance, pairs, seed, permutations)
+
+
+def _tested(
+    blank: Difference,
+    info: MetricInfo,
+    tolerance: Tolerance,
+    pairs: Pairs,
+    seed: int,
+    permutations: int,
+) -> Difference:
     tested = paired_difference(
         tolerance.scale(pairs.first).tolist(),
         tolerance.scale(pairs.second).tolist(),
@@ -204,7 +179,7 @@ def _difference(
     interval = tested.interval
     shown = np.expm1 if tolerance.relative else np.float64
     reason = "one clip: nothing to test" if tested.n < 2 else ""
-    if in_passing := name in _SPEEDS[0]:
+    if in_passing := info.speed == "run":
         reason = "measured in passing; snac-eval bench tests speeds"
     return replace(
         blank,
@@ -225,26 +200,24 @@ def _difference(
     )
 
 
-def _problem(name: str, tolerance: Tolerance, pairs: Pairs) -> str:
-    if metric_info(name) is None:
-        return "this metric is not installed here"
+def _no_ratio(tolerance: Tolerance, pairs: Pairs) -> str:
     if tolerance.relative and min(*pairs.first, *pairs.second) <= 0:
         return "values that are not above zero have no ratio"
     return ""
 
 
-def _with_verdict(one: Difference, tolerances: Tolerances) -> Difference:
+def _with_verdict(one: Difference, info: MetricInfo, tolerances: Tolerances) -> Difference:
     if one.reason or not one.p_holm <= tolerances.alpha:
         return one
     tolerance = tolerances.metrics.get(one.metric)
+    if info.speed and _within(one, tolerance):
+        return replace(one, reason=f"within the {tolerance} by which runs of one codec differ")
     # A rate is what a codec costs, not how good it is: the gate may want it low, a comparison
     # only says that it differs.
-    higher_is_better = direction(one.metric, None)
-    if is_speed(one.metric) and _within(one, tolerance):
-        return replace(one, reason=f"within the {tolerance} by which runs of one codec differ")
-    if higher_is_better is None:
+    if info.higher_is_better is None:
         return replace(one, verdict="different")
-    return replace(one, verdict="better" if (one.difference > 0) == higher_is_better else "worse")
+    better = (one.difference > 0) == info.higher_is_better
+    return replace(one, verdict="better" if better else "worse")
 
 
 def _within(one: Difference, tolerance: Tolerance | None) -> bool:
@@ -254,15 +227,8 @@ def _within(one: Difference, tolerance: Tolerance | None) -> bool:
     return abs(size) <= tolerance.size
 
 
-def is_quality(name: str) -> bool:
-    """Whether the metric says how good the audio is: it has a direction and is no speed."""
-    return direction(name, None) is not None and not is_speed(name)
-
-
-def _telling(
-    first: ScoredRun, second: ScoredRun, names: Sequence[str], tolerances: Tolerances
-) -> tuple[TellingClip, ...]:
-    by_metric = dict(_quality_differences(first, second, names, tolerances))
+def _telling(first: Run, second: Run, names: Sequence[str]) -> tuple[TellingClip, ...]:
+    by_metric = dict(_quality_differences(first, second, names))
     clips = dict.fromkeys(clip for _, by_clip in by_metric.values() for clip in by_clip)
     telling = []
     for clip in clips:
@@ -273,98 +239,15 @@ def _telling(
 
 
 def _quality_differences(
-    first: ScoredRun, second: ScoredRun, names: Sequence[str], tolerances: Tolerances
+    first: Run, second: Run, names: Sequence[str]
 ) -> Iterator[tuple[str, tuple[float, dict[str, float]]]]:
     """Metric, and the factor that makes its differences comparable, and they by clip."""
-    for name in filter(is_quality, names):
+    there = [name for name in names if name in first.metrics and name in second.metrics]
+    for name in quality_metrics((first, second), there):
         pairs = pair(first, second, name)
         differences = np.subtract(pairs.first, pairs.second)
         if pairs.problem or not differences.any():
             continue
-        sign = 1.0 if direction(name, tolerances.metrics.get(name)) else -1.0
+        sign = 1.0 if first.info(name).higher_is_better else -1.0
         factor = sign / float(np.sqrt(np.mean(differences**2)))
         yield name, (factor, dict(zip(pairs.clips, differences.tolist(), strict=True)))
-
-
-def _ranks(runs: Sequence[ScoredRun], names: Sequence[str], seed: int) -> Iterator[Ranking]:
-    if len(runs) < 3:
-        return
-    for name in filter(is_quality, names):
-        clips = _shared_clips(runs, (name,))
-        if len(clips) < 2:
-            continue
-        scores = [[run.metrics[name].values[clip] for clip in clips] for run in runs]
-        speakers = [runs[0].speakers.get(clip, "") for clip in clips]
-        intervals = rank_intervals(scores, bool(direction(name, None)), speakers, seed)
-        names_of_runs = [run.name for run in runs]
-        yield Ranking(name, len(clips), dict(zip(names_of_runs, intervals, strict=True)))
-
-
-def _shared_clips(runs: Sequence[ScoredRun], names: Sequence[str]) -> list[str]:
-    """Clips that every run has scored by all of these metrics; none where they differ in kind."""
-    pairs = [pair(first, second, name) for first, second in combinations(runs, 2) for name in names]
-    if any(one.problem for one in pairs):
-        return []
-    scored = [set(one.clips) for one in pairs]
-    return [clip for clip in pairs[0].clips if all(clip in clips for clips in scored)]
-
-
-def _frontiers(runs: Sequence[ScoredRun], names: Sequence[str]) -> tuple[list[Frontier], list[str]]:
-    quality = [name for name in names if is_quality(name)]
-    found, notes = [], []
-    for cost, columns in (("bitrate", (BITRATE,)), ("speed", _speed_columns(runs))):
-        problem = _cost_problem(runs, cost, columns)
-        if problem:
-            notes.append(f"No frontier over {cost}: {problem}.")
-            continue
-        frontiers = (_frontier(runs, name, cost, columns) for name in quality)
-        found += [frontier for frontier in frontiers if frontier is not None]
-    return found, notes
-
-
-def _speed_columns(runs: Sequence[ScoredRun]) -> tuple[str, ...]:
-    return next(
-        (names for names in _SPEEDS if all(name in run.metrics for run in runs for name in names)),
-        _SPEEDS[0],
-    )
-
-
-def _cost_problem(runs: Sequence[ScoredRun], cost: str, columns: Sequence[str]) -> str:
-    for first, second in combinations(runs, 2):
-        for name in columns:
-            if problem := pair(first, second, name).problem:
-                return f"{name} of {first.name} and {second.name}: {problem}"
-    return ""
-
-
-def _frontier(
-    runs: Sequence[ScoredRun], metric: str, cost: str, columns: Sequence[str]
-) -> Frontier | None:
-    """The frontier on the clips that every run has scored; None where there is none."""
-    clips = _shared_clips(runs, (metric, *columns))
-    if not clips:
-        return None
-    points = [
-        (
-            run.name,
-            sum(_mean(run, name, clips) for name in columns),
-            _mean(run, metric, clips),
-        )
-        for run in runs
-    ]
-    sign = 1.0 if direction(metric, None) else -1.0
-    others = [(price, sign * gain) for _, price, gain in points]
-    marked = [
-        FrontierPoint(name, x, y, on_frontier=not _beaten((x, sign * y), others))
-        for name, x, y in points
-    ]
-    return Frontier(metric, cost, len(clips), tuple(marked))
-
-
-def _mean(run: ScoredRun, metric: str, clips: Sequence[str]) -> float:
-    return float(np.mean([run.metrics[metric].values[clip] for clip in clips]))
-
-
-def _beaten(point: tuple[float, float], others: Sequence[tuple[float, float]]) -> bool:
-    """Whether another costs no more and gives no less, and is better in one of them."""
-    return any(other != point and other[0] <= point[0] and other[1] >= point[1] for other in others)

@@ -23,9 +23,10 @@ from typing import Literal
 import numpy as np
 
 from snac_eval.results.baseline import rounded
-from snac_eval.results.record import Pairs, ScoredRun, check_names, is_speed, metric_info, pair
+from snac_eval.results.record import Pairs, Run, check_names, pair
 from snac_eval.results.stats import holm, paired_difference
 from snac_eval.results.tolerances import Tolerance, Tolerances, direction
+from snac_eval.types import MetricInfo
 
 Outcome = Literal["passed", "regression", "inconclusive", "not comparable", "not tested"]
 # Differences up to this part of a tolerance are rounding: other threads, another build of torch.
@@ -42,35 +43,42 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class MetricCheck:
-    """One metric of the check. ``drop`` is how much worse the run's mean is, in the metric's unit
-    or as a share where ``relative``; negative: it is better. ``drop_low`` and ``drop_high`` bound
-    it at 95 %. ``num_units`` clips or speakers stand behind the test, ``num_lost`` clips have a
-    score in the baseline and undefined or an error in the run. ``reason`` explains the outcome.
-    """
+    """One metric of the check."""
 
-    metric: str
+    info: MetricInfo
     outcome: Outcome
     reason: str = ""
+    """Explains the outcome."""
     tolerance: Tolerance | None = None
     n: int = 0
     num_units: int = 0
+    """Clips or speakers behind the test."""
     num_lost: int = 0
+    """Clips with a score in the baseline, and undefined or an error in the run."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     baseline_mean: float = math.nan
     run_mean: float = math.nan
     drop: float = math.nan
+    """How much worse the run's mean is, in the metric's unit, or as a share where the tolerance is
+    one; negative: it is better."""
     drop_low: float = math.nan
+    """With ``drop_high`` the 95 % interval of the drop."""
     drop_high: float = math.nan
     p_value: float = math.nan
     p_holm: float = math.nan
+
+    @property
+    def metric(self) -> str:
+        """The metric's name."""
+        return self.info.name
 
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
     """The whole check of a run against a baseline."""
 
-    run: ScoredRun
-    baseline: ScoredRun
+    run: Run
+    baseline: Run
     alpha: float
     checks: tuple[MetricCheck, ...]
     problem: str = ""
@@ -102,8 +110,8 @@ class GateResult:
 
 
 def check(
-    run: ScoredRun,
-    baseline: ScoredRun,
+    run: Run,
+    baseline: Run,
     tolerances: Tolerances,
     metrics: Sequence[str] = (),
     speed: bool = True,
@@ -113,8 +121,8 @@ def check(
 
     ``speed`` False leaves speeds out. Raises UsageError for a metric that the baseline lacks.
     """
-    check_names(tuple(metrics), baseline)
-    names = [name for name in metrics or baseline.metrics if speed or not is_speed(name)]
+    check_names(metrics, baseline)
+    names = [name for name in metrics or baseline.metrics if speed or not baseline.info(name).speed]
     checks = [_test(run, baseline, name, tolerances.metrics.get(name), seed) for name in names]
     corrected = holm([one.p_value for one in checks])
     family = sum(not math.isnan(p) for p in corrected)
@@ -125,7 +133,7 @@ def check(
     return GateResult(run, baseline, tolerances.alpha, judged, _problem(run, judged))
 
 
-def _problem(run: ScoredRun, checks: Sequence[MetricCheck]) -> str:
+def _problem(run: Run, checks: Sequence[MetricCheck]) -> str:
     if not run.finished:
         return "the run was interrupted; run it to its end"
     if all(one.outcome == "not tested" for one in checks):
@@ -134,38 +142,31 @@ def _problem(run: ScoredRun, checks: Sequence[MetricCheck]) -> str:
 
 
 def _test(
-    run: ScoredRun, baseline: ScoredRun, name: str, tolerance: Tolerance | None, seed: int
+    run: Run, baseline: Run, name: str, tolerance: Tolerance | None, seed: int
 ) -> MetricCheck:
-    better = direction(name, tolerance)
-    blank = MetricCheck(name, "not comparable", tolerance=tolerance)
-    if reason := _untested(name, tolerance, better, baseline):
-        return replace(blank, outcome="not tested", reason=reason)
-    assert tolerance is not None
+    better = direction(baseline.info(name), tolerance)
+    blank = MetricCheck(baseline.info(name), "not comparable", tolerance=tolerance)
+    if tolerance is None or better is None or not baseline.metrics[name].values:
+        return replace(blank, outcome="not tested", reason=_untested(name, better, baseline))
     pairs = pair(run, baseline, name)
-    blank = replace(blank, left_out=pairs.left_out or {}, num_lost=_lost(run, baseline, name))
+    blank = replace(blank, left_out=pairs.left_out, num_lost=_lost(run, baseline, name))
     if problem := pairs.problem or _no_ratio(tolerance, pairs):
         return replace(blank, reason=problem)
-    return _measured(blank, tolerance, pairs, bool(better), seed)
+    return _measured(blank, tolerance, pairs, better, seed)
 
 
-def _lost(run: ScoredRun, baseline: ScoredRun, name: str) -> int:
+def _untested(name: str, better: bool | None, baseline: Run) -> str:
+    if not baseline.metrics[name].values:
+        return "no clip has a score in the baseline"
+    if better is None:
+        return "neither direction is better"
+    return f"no tolerance; give --tolerance {name}=VALUE"
+
+
+def _lost(run: Run, baseline: Run, name: str) -> int:
     if name not in run.metrics:
         return 0
     return sum(clip in run.metrics[name].missing for clip in baseline.metrics[name].values)
-
-
-def _untested(
-    name: str, tolerance: Tolerance | None, better: bool | None, baseline: ScoredRun
-) -> str:
-    if name not in baseline.metrics or not baseline.metrics[name].values:
-        return "no clip has a score in the baseline"
-    if better is None and metric_info(name) is not None:
-        return "neither direction is better"
-    if tolerance is None:
-        return f"no tolerance; give --tolerance {name}=VALUE"
-    if better is None:
-        return "this metric is not installed here"
-    return ""
 
 
 def _no_ratio(tolerance: Tolerance, pairs: Pairs) -> str:

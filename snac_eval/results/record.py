@@ -1,8 +1,9 @@
-"""A run as compare, baseline and check read it: ``scores.parquet`` and ``manifest.json`` alone.
+"""A finished run, read once. Tables, comparisons, gates and the page all ask this record.
 
-A speed bench writes these two as well, and a baseline file holds the same facts, so all three
-become a :class:`ScoredRun` and are paired by the same rules: the same clips by content, the same
-metric by fingerprint, speeds of the same machine.
+``read_run`` reads the two files that a run or a bench leaves, ``manifest.json`` and
+``scores.parquet``; a baseline file holds the same facts and becomes the same record. Only ``pair``
+and ``shared`` decide which clips are comparable: the same id with the same audio, the same metric
+by fingerprint, and speeds of the same machine.
 """
 
 from __future__ import annotations
@@ -10,82 +11,128 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from snac_eval.errors import StoreError, UnknownNameError, UsageError
+from snac_eval.errors import StoreError, UsageError, detail
 from snac_eval.registry import plugins
-from snac_eval.types import MetricInfo
+from snac_eval.run.manifest import FILE_NAME as MANIFEST_FILE
+from snac_eval.run.manifest import SCORE_COLUMNS, SCORES_FILE, metric_info
+from snac_eval.types import MetricInfo, Score
 
-_COLUMNS = ["codec", "clip_id", "speaker", "metric", "value", "status", "reason", "fingerprint"]
 _MACHINE = ("machine", "cpu", "cores", "gpu")
-_SPEED = ("encode_real_time_factor", "decode_real_time_factor")
 
 
 @dataclass(frozen=True, slots=True)
-class MetricScores:
-    """One metric of one run. ``values`` by clip id, where scored ok; ``missing`` says why not."""
+class RunClip:
+    """One clip of a run. ``digest`` is the SHA-256 of its audio."""
 
-    fingerprint: str
-    values: Mapping[str, float]
-    missing: Mapping[str, str]
+    digest: str
+    speaker: str = ""
+    domain: str = ""
+    duration_s: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredRun:
-    """One run, or what a baseline kept of it.
+class MetricResult:
+    """One metric of one run."""
 
-    ``clips`` are sha256 by clip id, ``speakers`` by clip id. ``metrics`` holds those with a value
-    per clip, ``corpus_metrics`` the names of the others. ``place`` is what a speed depends on
-    beside the codec: machine, device, threads, workers, batch size. ``versions`` are of Python and
-    packages. ``finished`` is False for an interrupted run.
-    """
+    info: MetricInfo
+    values: Mapping[str, float] = field(default_factory=dict)
+    """By clip id, where the score is ok."""
+    missing: Mapping[str, Score] = field(default_factory=dict)
+    """By clip id, where there is no value: undefined or error, with the reason."""
+    whole: Score | None = None
+    """The score of all clips together, of a metric of kind corpus."""
+    counts: tuple[int, int, int] = (0, 0, 0)
+    """How many clips are ok, undefined and failed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One run, bench or baseline. Every field but ``name`` is what the files say."""
 
     name: str
-    run_id: str
+    """What reports call it beside others: the folder's name, or as :func:`named_apart` says."""
     codec: str
+    """What reports call the codec."""
+    run_id: str
     codec_fingerprint: str
     dataset: str
     finished: bool
-    clips: Mapping[str, str]
-    speakers: Mapping[str, str]
-    metrics: Mapping[str, MetricScores]
-    corpus_metrics: tuple[str, ...]
+    """False for an interrupted run."""
+    clips: Mapping[str, RunClip]
+    """By id, in the order of the dataset, scored or not."""
+    metrics: Mapping[str, MetricResult]
+    streams: tuple[Mapping[str, Any], ...]
+    """How each code stream uses its codebook, coarse to fine: rows of ``streams.csv``."""
     place: Mapping[str, Any]
+    """What a speed depends on beside the codec: machine, device, threads, workers, batch size."""
     versions: Mapping[str, str]
+    """Of Python and packages."""
+    manifest: Mapping[str, Any] = field(repr=False)
+    """The whole ``manifest.json``, to be shown; empty for a baseline."""
+    rows: pd.DataFrame = field(repr=False)
+    """The whole ``scores.parquet``; empty for a baseline."""
+    folder: Path | None = None
+    """Where it was read from; None for a baseline."""
+
+    def speaker(self, clip: str) -> str:
+        """The clip's speaker; empty where none is known."""
+        return self.clips[clip].speaker if clip in self.clips else ""
+
+    def info(self, metric: str) -> MetricInfo:
+        """What this metric's numbers mean, as the run recorded it."""
+        return self.metrics[metric].info
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The clips on which runs are comparable by one or more metrics."""
+
+    clips: tuple[str, ...] = ()
+    """Scored ok by every run and metric, in the order of the first run."""
+    speakers: tuple[str, ...] = ()
+    """One a clip."""
+    problem: str = ""
+    """Why nothing can be compared; there are no clips then."""
+
+    def values(self, run: Run, metric: str) -> list[float]:
+        """The run's scores on these clips, in their order."""
+        return [run.metrics[metric].values[clip] for clip in self.clips]
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """One metric of two runs on the clips scored ok in both, in the order of the first.
-
-    ``left_out`` counts the clips of either run that are not among them, by reason. ``problem``
-    says why the two cannot be compared at all; there are no values then.
-    """
+    """One metric of two runs, on the clips that are scored ok in both."""
 
     clips: tuple[str, ...] = ()
     speakers: tuple[str, ...] = ()
     first: tuple[float, ...] = ()
     second: tuple[float, ...] = ()
-    left_out: Mapping[str, int] | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """How many clips of either run are not among them, by reason."""
     problem: str = ""
+    """Why the two cannot be compared; there are no values then."""
 
 
-def load_run(folder: Path) -> ScoredRun:
+def read_run(folder: Path) -> Run:
     """The run in this folder. Raises StoreError where a file is missing or broken."""
     if not folder.is_dir():
         raise StoreError(f"{folder}: no such run folder; give one that run or bench wrote")
-    manifest = read_json(folder / "manifest.json")
-    scores = _read_scores(folder / "scores.parquet")
+    manifest = read_json(folder / MANIFEST_FILE)
+    rows = _read_scores(folder / SCORES_FILE)
     try:
-        return _scored_run(folder.name or str(folder), manifest, scores)
-    except (KeyError, TypeError, AttributeError) as error:
+        return replace(_run(folder.resolve().name, manifest, rows), folder=folder)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise StoreError(
-            f"{folder / 'manifest.json'}: not a manifest of this version of snac-eval"
+            f"{folder / MANIFEST_FILE}: not a manifest of this version of snac-eval"
             f" ({type(error).__name__}: {error}); write the run again"
         ) from error
 
@@ -96,88 +143,107 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise StoreError(f"{path}: not valid JSON ({error}); write it again") from error
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{path}: not valid JSON ({detail(error)}); write it again") from error
     if not isinstance(content, dict):
         raise StoreError(f"{path}: holds no JSON object; write it again")
     return content
 
 
-def metric_info(name: str) -> MetricInfo | None:
-    """What the metric's numbers mean; None where it is not installed here."""
-    try:
-        return plugins.metric(name).info
-    except UnknownNameError:
-        return None
+def metric_names(*runs: Run) -> list[str]:
+    """Every metric of these runs, those with a score per clip first."""
+    names = dict.fromkeys(name for run in runs for name in run.metrics)
+    return sorted(names, key=lambda name: first_info(runs, name).kind == "corpus")
 
 
-def is_speed(name: str) -> bool:
-    """Whether this metric is of the machine as much as of the codec."""
-    return name in _SPEED or name.startswith("bench_")
+def first_info(runs: Sequence[Run], metric: str) -> MetricInfo:
+    """What the first of these runs that has the metric says of it."""
+    return next(run.info(metric) for run in runs if metric in run.metrics)
 
 
-def metric_names(*runs: ScoredRun) -> list[str]:
-    """Every metric of these runs, in the order of the first that has it."""
-    return list(dict.fromkeys(name for run in runs for name in (*run.metrics, *run.corpus_metrics)))
-
-
-def check_names(names: tuple[str, ...], *runs: ScoredRun) -> None:
+def check_names(names: Sequence[str], *runs: Run) -> None:
     """Raises UsageError for a name that none of the runs has."""
     known = metric_names(*runs)
     if unknown := [name for name in names if name not in known]:
         raise UsageError(plugins.unknown_name(unknown[0], known, "metric of these runs", ""))
 
 
-def clips_problem(first: ScoredRun, second: ScoredRun) -> str:
-    """Why no metric of the two can be compared; empty where the clips are the same."""
-    shared = [clip for clip in first.clips if clip in second.clips]
-    if not shared:
+def named_apart(runs: Sequence[Run]) -> list[Run]:
+    """The runs with names that differ: the codec's, with the folder's where two share a codec,
+    numbered where they share that as well."""
+    codecs = Counter(run.codec for run in runs)
+    names = [run.codec if codecs[run.codec] == 1 else f"{run.codec} ({run.name})" for run in runs]
+    counts, seen = Counter(names), Counter[str]()
+    apart = []
+    for run, name in zip(runs, names, strict=True):
+        seen[name] += 1
+        apart.append(replace(run, name=name if counts[name] == 1 else f"{name} {seen[name]}"))
+    return apart
+
+
+def pair(first: Run, second: Run, metric: str) -> Pairs:
+    """Scores of this metric on the clips that both runs scored."""
+    if problem := _problem(first, second, metric):
+        return Pairs(problem=problem)
+    mine, theirs = first.metrics[metric].values, second.metrics[metric].values
+    clips = tuple(clip for clip in mine if clip in theirs)
+    left_out = _left_out(first, second, metric)
+    if not clips:
+        return Pairs(left_out=left_out, problem="no clip was scored in both")
+    return Pairs(
+        clips=clips,
+        speakers=tuple(map(first.speaker, clips)),
+        first=tuple(mine[clip] for clip in clips),
+        second=tuple(theirs[clip] for clip in clips),
+        left_out=left_out,
+    )
+
+
+def shared(runs: Sequence[Run], *metrics: str) -> Shared:
+    """The clips that all these runs scored by all these metrics; or which two differ, and how."""
+    for first, second in combinations(runs, 2):
+        for metric in metrics:
+            if problem := _problem(first, second, metric):
+                return Shared(problem=f"{first.name} and {second.name}: {problem}")
+    for run in runs:
+        if absent := [metric for metric in metrics if metric not in run.metrics]:
+            return Shared(problem=f"{absent[0]} was not measured in {run.name}")
+    scored = [run.metrics[metric].values for run in runs for metric in metrics]
+    clips = tuple(clip for clip in scored[0] if all(clip in one for one in scored[1:]))
+    if not clips:
+        return Shared(problem="no clip was scored by all")
+    return Shared(clips, tuple(map(runs[0].speaker, clips)))
+
+
+def _problem(first: Run, second: Run, metric: str) -> str:
+    """Why this metric of the two cannot be compared; empty where it can."""
+    return _clips_problem(first, second) or _metric_problem(first, second, metric)
+
+
+@lru_cache(maxsize=1024)
+def _clips_problem(first: Run, second: Run) -> str:
+    both = [clip for clip in first.clips if clip in second.clips]
+    if not both:
         return f"no clip in common ({first.dataset} and {second.dataset})"
-    other = [clip for clip in shared if first.clips[clip] != second.clips[clip]]
+    other = [clip for clip in both if first.clips[clip].digest != second.clips[clip].digest]
     if other:
         return f"clip '{other[0]}' is not the same audio in both ({len(other)} such clips)"
     return ""
 
 
-def pair(first: ScoredRun, second: ScoredRun, name: str) -> Pairs:
-    """Scores of this metric on the clips that both runs scored."""
-    problem = clips_problem(first, second) or _metric_problem(first, second, name)
-    if problem:
-        return Pairs(problem=problem)
-    mine, theirs = first.metrics[name], second.metrics[name]
-    clips = tuple(clip for clip in mine.values if clip in theirs.values)
-    pairs = Pairs(
-        clips=clips,
-        speakers=tuple(first.speakers.get(clip, "") for clip in clips),
-        first=tuple(mine.values[clip] for clip in clips),
-        second=tuple(theirs.values[clip] for clip in clips),
-        left_out=_left_out(first, second, name),
-    )
-    if not clips:
-        return Pairs(left_out=pairs.left_out, problem="no clip was scored in both")
-    return pairs
-
-
-def _metric_problem(first: ScoredRun, second: ScoredRun, name: str) -> str:
-    if name in first.corpus_metrics or name in second.corpus_metrics:
+def _metric_problem(first: Run, second: Run, metric: str) -> str:
+    found = [run.metrics[metric].info for run in (first, second) if metric in run.metrics]
+    if any(info.kind == "corpus" for info in found):
         return "no value per clip"
     for run in (first, second):
-        if name not in run.metrics:
+        if metric not in run.metrics:
             return f"not measured in {run.name}"
-    mine, theirs = first.metrics[name].fingerprint, second.metrics[name].fingerprint
-    if mine != theirs:
-        return f"measured in two ways: {fingerprint_difference(mine, theirs)}"
-    if is_speed(name) and first.place != second.place:
+    mine, theirs = found
+    if mine.fingerprint != theirs.fingerprint:
+        return f"measured in two ways: {mine.fingerprint.difference(theirs.fingerprint)}"
+    if mine.speed and first.place != second.place:
         return f"speeds of two places: {_place_difference(first.place, second.place)}"
     return ""
-
-
-def fingerprint_difference(first: str, second: str) -> str:
-    """The parts in which two fingerprints differ."""
-    mine, theirs = first.split(";"), second.split(";")
-    only_mine = "; ".join(part for part in mine if part not in theirs)
-    only_theirs = "; ".join(part for part in theirs if part not in mine)
-    return f"{only_mine or 'nothing'} against {only_theirs or 'nothing'}"
 
 
 def _place_difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
@@ -185,15 +251,15 @@ def _place_difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> st
     return ", ".join(f"{key} {first.get(key)} against {second.get(key)}" for key in keys)
 
 
-def _left_out(first: ScoredRun, second: ScoredRun, name: str) -> dict[str, int]:
-    mine, theirs = first.metrics[name], second.metrics[name]
+def _left_out(first: Run, second: Run, metric: str) -> dict[str, int]:
+    mine, theirs = first.metrics[metric], second.metrics[metric]
     clips = dict.fromkeys([*mine.values, *mine.missing, *theirs.values, *theirs.missing])
     left = [clip for clip in clips if clip not in mine.values or clip not in theirs.values]
-    return dict(Counter(_why_left_out(clip, first, second, name) for clip in left))
+    return dict(Counter(_why_left_out(clip, first, second, metric) for clip in left))
 
 
-def _why_left_out(clip: str, first: ScoredRun, second: ScoredRun, name: str) -> str:
-    states = [_state(run.metrics[name], clip) for run in (first, second)]
+def _why_left_out(clip: str, first: Run, second: Run, metric: str) -> str:
+    states = [_state(run.metrics[metric], clip) for run in (first, second)]
     if states[0] == states[1]:
         return f"{states[0]} in both"
     return ", ".join(
@@ -203,10 +269,10 @@ def _why_left_out(clip: str, first: ScoredRun, second: ScoredRun, name: str) -> 
     )
 
 
-def _state(scores: MetricScores, clip: str) -> str:
-    if clip in scores.values:
+def _state(result: MetricResult, clip: str) -> str:
+    if clip in result.values:
         return "ok"
-    return scores.missing[clip].partition(":")[0] if clip in scores.missing else "absent"
+    return result.missing[clip].status if clip in result.missing else "absent"
 
 
 def _read_scores(path: Path) -> pd.DataFrame:
@@ -215,49 +281,89 @@ def _read_scores(path: Path) -> pd.DataFrame:
     try:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: not a readable Parquet file ({_line(error)})") from error
-    if lacking := [name for name in _COLUMNS if name not in frame.columns]:
+        raise StoreError(f"{path}: not a readable Parquet file ({detail(error)})") from error
+    if lacking := [name for name in SCORE_COLUMNS if name not in frame.columns]:
         raise StoreError(f"{path}: has no column '{lacking[0]}'; write the run again")
     if frame.duplicated(["clip_id", "metric"]).any():
         raise StoreError(f"{path}: scores a clip twice by one metric; write the run again")
     return frame
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
-def _scored_run(name: str, manifest: Mapping[str, Any], scores: pd.DataFrame) -> ScoredRun:
-    metrics = {
-        str(metric): _metric_scores(rows) for metric, rows in scores.groupby("metric", sort=False)
-    }
-    ordered = [one for one in manifest["metrics"] if one in metrics]
-    speakers = scores.drop_duplicates("clip_id").set_index("clip_id")["speaker"]
-    return ScoredRun(
+def _run(name: str, manifest: Mapping[str, Any], rows: pd.DataFrame) -> Run:
+    by_metric = {str(metric): part for metric, part in rows.groupby("metric", sort=False)}
+    if unknown := [metric for metric in by_metric if metric not in manifest["metrics"]]:
+        raise ValueError(f"it says nothing of the metric {unknown[0]} in {SCORES_FILE}")
+    return Run(
         name=name,
+        codec=str(manifest["label"]),
         run_id=str(manifest["run_id"]),
-        codec=str(scores["codec"].iloc[0] if len(scores) else manifest["codec"]["card"]["name"]),
         codec_fingerprint=str(manifest["codec"]["fingerprint"]),
         dataset=str(manifest["dataset"]["name"]),
         finished=manifest["state"] == "finished",
-        clips=dict(manifest["clips"]),
-        speakers={str(clip): str(speaker or "") for clip, speaker in speakers.items()},
-        metrics={one: metrics[one] for one in dict.fromkeys([*ordered, *metrics])},
-        corpus_metrics=tuple(one for one in manifest["metrics"] if one not in metrics),
+        clips={clip: run_clip(facts) for clip, facts in manifest["clips"].items()},
+        metrics={
+            metric: _result(metric_info(metric, facts), by_metric.get(metric), manifest)
+            for metric, facts in manifest["metrics"].items()
+        },
+        streams=tuple(manifest.get("streams", ())),
         place=_place(manifest),
         versions={"snac-eval": manifest["snac_eval"], **manifest["versions"]},
+        manifest=manifest,
+        rows=rows,
     )
 
 
-def _metric_scores(rows: pd.DataFrame) -> MetricScores:
+def run_clip(facts: Mapping[str, Any]) -> RunClip:
+    """A clip as manifests and baselines hold it."""
+    return RunClip(
+        digest=str(facts["sha256"]),
+        speaker=str(facts.get("speaker", "")),
+        domain=str(facts.get("domain", "")),
+        duration_s=float(facts.get("duration_s", math.nan)),
+    )
+
+
+def _result(
+    info: MetricInfo, rows: pd.DataFrame | None, manifest: Mapping[str, Any]
+) -> MetricResult:
+    if info.kind == "corpus":
+        found = manifest.get("corpus_scores", {}).get(info.name)
+        if found is None:
+            return MetricResult(info)
+        score = Score(found["value"], found["status"], found["reason"])
+        return MetricResult(info, whole=score, counts=tuple(found["counts"]))
+    if rows is None:
+        return MetricResult(info)
+    _check_fingerprint(info, rows)
+    return _clip_result(info, rows)
+
+
+def _check_fingerprint(info: MetricInfo, rows: pd.DataFrame) -> None:
+    other = set(rows["fingerprint"]) - {str(info.fingerprint)}
+    if other:
+        raise ValueError(
+            f"{info.name} is {info.fingerprint} there, but {min(map(str, other))} in {SCORES_FILE}"
+        )
+
+
+def _clip_result(info: MetricInfo, rows: pd.DataFrame) -> MetricResult:
     values, missing = {}, {}
-    for row in rows.to_dict("records"):
-        if row["status"] == "ok" and math.isfinite(row["value"]):
-            values[str(row["clip_id"])] = float(row["value"])
+    columns = (rows[name] for name in ("clip_id", "value", "status", "reason"))
+    for clip, value, status, reason in zip(*columns, strict=True):
+        if status == "ok" and math.isfinite(value):
+            values[str(clip)] = float(value)
         else:
-            missing[str(row["clip_id"])] = f"{row['status']}: {row['reason']}"
-    fingerprints = sorted(set(map(str, rows["fingerprint"])))
-    return MetricScores(" and ".join(fingerprints), values, missing)
+            missing[str(clip)] = Score(None, status, str(reason))
+    return clip_result(info, values, missing)
+
+
+def clip_result(
+    info: MetricInfo, values: Mapping[str, float], missing: Mapping[str, Score]
+) -> MetricResult:
+    """The result of a metric with a score per clip."""
+    undefined = sum(score.status == "undefined" for score in missing.values())
+    counts = (len(values), undefined, len(missing) - undefined)
+    return MetricResult(info, values, missing, counts=counts)
 
 
 def _place(manifest: Mapping[str, Any]) -> dict[str, Any]:

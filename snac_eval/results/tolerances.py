@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from snac_eval.errors import UsageError
 from snac_eval.registry import cards
-from snac_eval.results.record import metric_info
+from snac_eval.types import MetricInfo
 
 _KEYS = {"absolute", "relative", "better"}
 _DIRECTIONS: dict[str, bool | None] = {"higher": True, "lower": False, "": None}
@@ -80,10 +80,9 @@ def load_tolerances(path: Path | None = None, overrides: Sequence[str] = ()) -> 
     return loaded
 
 
-def direction(name: str, tolerance: Tolerance | None) -> bool | None:
+def direction(info: MetricInfo, tolerance: Tolerance | None) -> bool | None:
     """Whether higher is better: as the metric says, else as its tolerance does, else None."""
-    info = metric_info(name)
-    if info is not None and info.higher_is_better is not None:
+    if info.higher_is_better is not None:
         return info.higher_is_better
     return tolerance.higher_is_better if tolerance else None
 

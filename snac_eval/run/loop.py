@@ -1,4 +1,4 @@
-"""The one loop: dataset -> codec -> metrics -> store -> reports.
+"""The one loop: dataset -> codec -> metrics -> store.
 
 The codec works in this process, clip after clip (or batch after batch); each reconstruction goes
 to the engine's workers while the codec takes the next; whatever comes back is stored at once.
@@ -6,21 +6,28 @@ to the engine's workers while the codec takes the next; whatever comes back is s
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from snac_eval import audio
-from snac_eval.errors import AudioError, CodecError, SnacEvalError, TooManyFailures, UsageError
+from snac_eval.errors import AudioError, CodecError, SnacEvalError, UsageError
 from snac_eval.progress import Progress
-from snac_eval.reports.html.playback import write_report
+from snac_eval.run.corpus import score_together
 from snac_eval.run.engines.local import Engine, ScoredClip, ScoringTask
-from snac_eval.run.manifest import write_manifest
+from snac_eval.run.manifest import (
+    TOGETHER,
+    describe,
+    metric_facts,
+    read_manifest,
+    together_facts,
+    write_manifest,
+    write_scores,
+)
 from snac_eval.run.plan import Job, Plan, RunConfig, clip_seed, make_plan
 from snac_eval.run.store import Store, StoredCodes
 from snac_eval.types import (
@@ -33,54 +40,63 @@ from snac_eval.types import (
     Waveform,
 )
 
-if TYPE_CHECKING:
-    from snac_eval.results.frames import RunFrames
-
 _GPU_BATCH = 8
 
 
 @dataclass(frozen=True, slots=True)
-class RunResult:
-    """A finished run: its folder, its frames, and how much of it was computed just now.
+class RunOutcome:
+    """A run that has ended: its folder holds ``manifest.json`` and ``scores.parquet``."""
 
-    ``notes`` are lines that belong beside the numbers.
-    """
-
-    run_dir: Path
-    frames: RunFrames
+    folder: Path
+    plan: Plan
+    """With the codec as the run left it, open, and prepared where anything was computed."""
+    finished: bool
+    """False where Ctrl-C ended it; the same configuration continues it."""
     num_computed: int
-    notes: tuple[str, ...] = ()
+    """Clips that were computed now and not found in the store."""
 
 
-def run(config: RunConfig, argv: Sequence[str] = ()) -> RunResult:
-    """Do what is left of the run and write its reports.
+def run(
+    config: RunConfig, argv: Sequence[str] = (), meanwhile: Callable[[], None] = lambda: None
+) -> RunOutcome:
+    """Do what is left of the run and write its manifest and its scores.
 
-    Raises SnacEvalError for what the user must mend, TooManyFailures when more than
-    ``max_error_rate`` of the clips failed (reports are written all the same), KeyboardInterrupt
-    after writing a valid, resumable run.
+    ``meanwhile`` is called once while the last clips are being scored. Raises SnacEvalError for
+    what the user must mend. Ctrl-C ends the run early; what was scored is kept.
     """
     plan = make_plan(config)
-    snapshot = plan.snapshot()
     with Store.create(config.output, config.overwrite) as store:
-        _refuse_other_run(store, snapshot, config)
-        store.put_snapshot(snapshot)
+        _refuse_other_run(plan)
         jobs = plan.pending(store.scores(plan.key(clip) for clip in plan.clips))
         with _engine(plan, jobs) as engine:
             if jobs:
                 plan.codec.prepare()
             started = time.time()
             state = "interrupted"
+            known = _known_together(plan, len(jobs))
+            write_manifest(config.output, describe(plan, argv, "running", started, len(jobs)))
             try:
                 if jobs:
-                    _compute(plan, jobs, store, engine)
+                    _compute(plan, jobs, store, engine, meanwhile)
                 state = "finished"
+            except KeyboardInterrupt:
+                pass
             finally:
-                write_manifest(plan, argv, state=state, started=started, num_computed=len(jobs))
-                frames = _write_reports(store, config)
-    if config.html:
-        write_report([config.output], num_clips=config.report_clips)
-    _refuse_failures(frames, config)
-    return RunResult(config.output, frames, len(jobs), plan.notes)
+                manifest = describe(plan, argv, state, started, len(jobs))
+                manifest |= known or together_facts(score_together(plan, store))
+                write_scores(config.output, manifest, store)
+                write_manifest(config.output, manifest)
+    return RunOutcome(config.output, plan, state == "finished", len(jobs))
+
+
+def _known_together(plan: Plan, num_jobs: int) -> dict[str, Any] | None:
+    """What the same run found before of all clips together; None where it must be found anew."""
+    old = read_manifest(plan.config.output)
+    new = {name: metric_facts(plan.info(name)) for name in plan.metrics}
+    same = old.get("run_id") == plan.run_id and old.get("metrics") == new
+    if num_jobs or not same or old.get("state") != "finished":
+        return None
+    return {key: old[key] for key in TOGETHER}
 
 
 def _engine(plan: Plan, jobs: Sequence[Job]) -> Engine:
@@ -93,7 +109,13 @@ def _engine(plan: Plan, jobs: Sequence[Job]) -> Engine:
     return engine
 
 
-def _compute(plan: Plan, jobs: Sequence[Job], store: Store, engine: Engine) -> None:
+def _compute(
+    plan: Plan,
+    jobs: Sequence[Job],
+    store: Store,
+    engine: Engine,
+    meanwhile: Callable[[], None],
+) -> None:
     by_key = {job.key: job for job in jobs}
     with Progress(len(jobs), enabled=plan.config.show_progress) as progress:
 
@@ -118,21 +140,9 @@ def _compute(plan: Plan, jobs: Sequence[Job], store: Store, engine: Engine) -> N
                     keep(ScoredClip(job.key, in_place))
             for scored in engine.finished():
                 keep(scored)
-        _load_report_libraries()
+        meanwhile()
         for scored in engine.drain():
             keep(scored)
-
-
-def _load_report_libraries() -> None:
-    """Seconds of importing, done while the last clips are scored rather than after them."""
-    for module in ("scipy.stats", "snac_eval.reports.summary"):
-        importlib.import_module(module)
-
-
-def _write_reports(store: Store, config: RunConfig) -> RunFrames:
-    from snac_eval.reports.summary import write_tables
-
-    return write_tables(store, config.output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,25 +306,18 @@ def _score_codec(
         return Score.error(_reason(error))
 
 
-def _refuse_other_run(store: Store, new: dict[str, Any], config: RunConfig) -> None:
-    old = store.snapshot()
-    for what in ("codec", "dataset"):
-        if old is not None and old[what] != new[what]:
+def _refuse_other_run(plan: Plan) -> None:
+    """A folder holds one codec on one dataset; a damaged manifest says nothing of either."""
+    folder, old = plan.config.output, read_manifest(plan.config.output)
+    new = {"codec": plan.label, "dataset": plan.dataset.name}
+    dataset = old.get("dataset")
+    there = {"codec": old.get("label"), "dataset": dataset and dataset.get("name")}
+    for what, name in new.items():
+        if not plan.config.overwrite and there[what] not in (None, name):
             raise UsageError(
-                f"{config.output}: holds a run of {what} '{old[what]}', not '{new[what]}';"
+                f"{folder}: holds a run of {what} '{there[what]}', not '{name}';"
                 " choose another --output, or --overwrite"
             )
-
-
-def _refuse_failures(frames: RunFrames, config: RunConfig) -> None:
-    scores = frames.scores
-    errors = scores[scores["status"] == "error"]
-    failed, total = errors["clip_id"].nunique(), scores["clip_id"].nunique()
-    if failed > config.max_error_rate * total:
-        raise TooManyFailures(
-            f"{failed} of {total} clips failed, more than --max-error-rate"
-            f" {config.max_error_rate:g} allows; the first: {errors['reason'].iloc[0]}"
-        )
 
 
 def _reason(error: Exception) -> str:

@@ -1,25 +1,54 @@
-"""``manifest.json``: everything that one needs to repeat a run, or to doubt it."""
+"""What a run leaves for its readers: ``manifest.json`` and ``scores.parquet``.
+
+The manifest holds everything that one needs to repeat a run, or to doubt it: which clips, which
+codec, what each metric's numbers mean, and the scores that all clips have together. It is written
+when the run begins and again when it ends; the scores per clip come from the store.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from snac_eval.audio import RESAMPLER, clip_list_digest
-from snac_eval.run.plan import Plan
-from snac_eval.writing import write_text
+from snac_eval.run.corpus import Together
+from snac_eval.types import Clip, Fingerprint, MetricInfo, MetricKind
+from snac_eval.writing import write_file, write_text
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from snac_eval.run.plan import Plan
+    from snac_eval.run.store import Store
+
+FILE_NAME = "manifest.json"
+SCORES_FILE = "scores.parquet"
+TOGETHER = ("corpus_scores", "streams")
+SCORE_COLUMNS = (
+    "run_id",
+    "codec",
+    "dataset",
+    "clip_id",
+    "speaker",
+    "domain",
+    "metric",
+    "value",
+    "status",
+    "reason",
+    "fingerprint",
+)
 _CHANNELS = {0: "each coded on its own", 1: "mixed down to mono"}
 _STEREO = "as in the clip; a mono clip fills both channels and is scored on their mean"
-_PACKAGES = [
+_PACKAGES = (
     "av",
     "huggingface_hub",
     "numba",
@@ -34,18 +63,23 @@ _PACKAGES = [
     "torch",
     "transformers",
     "visqol-python",
-]
+)
 
 
-def write_manifest(
+def describe(
     plan: Plan, argv: Sequence[str], state: str, started: float, num_computed: int
-) -> None:
-    """Write ``manifest.json`` into the run's folder. ``started`` is a Unix time in seconds."""
-    config = plan.config
-    manifest = {
+) -> dict[str, Any]:
+    """The manifest of a run, less what is found of all clips together.
+
+    ``state`` is running, interrupted or finished; ``started`` is a Unix time in seconds.
+    """
+    config, codec = plan.config, plan.codec
+    return {
         "snac_eval": version("snac-eval"),
+        "kind": "run",
         "state": state,
         "run_id": plan.run_id,
+        "label": plan.label,
         "argv": list(argv),
         "config": jsonable(asdict(config)),
         "started": iso_time(started),
@@ -54,9 +88,9 @@ def write_manifest(
         "num_clips": len(plan.clips),
         "num_clips_computed_now": num_computed,
         "codec": {
-            "card": jsonable(asdict(replace(plan.codec.card, options={}))),
-            "options": jsonable(dict(plan.codec.card.options)),
-            "fingerprint": plan.codec.fingerprint,
+            "card": jsonable(asdict(replace(codec.card, options={}))),
+            "options": jsonable(dict(codec.card.options)),
+            "fingerprint": codec.fingerprint,
             "device": plan.device,
             "cpu_threads": config.num_threads,
         },
@@ -65,22 +99,138 @@ def write_manifest(
             "card": jsonable(asdict(plan.dataset.card)),
             "clip_list_sha256": clip_list_digest(plan.clips),
         },
-        "clips": {clip.id: clip.sha256 for clip in plan.clips},
-        "excerpts": {
-            clip.id: {"start_s": clip.start_s, "length_s": clip.length_s}
-            for clip in plan.clips
-            if clip.start_s or clip.length_s is not None
-        },
-        "metrics": {name: plan.fingerprint(name) for name in plan.metrics},
+        "clips": {clip.id: _clip_facts(clip, plan.key(clip)) for clip in plan.clips},
+        "metrics": {name: metric_facts(plan.info(name)) for name in plan.metrics},
+        "domain_metrics": {domain: list(names) for domain, names in plan.domain_metrics.items()},
         "scoring": {
             "resampler": RESAMPLER,
             "reference_rate": config.reference_rate,
-            "channels": _CHANNELS.get(plan.codec.card.channels, _STEREO),
+            "channels": _CHANNELS.get(codec.card.channels, _STEREO),
             "workers": config.num_workers,
         },
         **environment(plan.device),
     }
-    write_json(config.output / "manifest.json", manifest)
+
+
+def together_facts(found: Together) -> dict[str, Any]:
+    """The part of the manifest under the keys :data:`TOGETHER`."""
+    scores = {
+        name: {
+            "value": one.score.value,
+            "status": one.score.status,
+            "reason": one.score.reason,
+            "counts": list(one.counts),
+        }
+        for name, one in found.scores.items()
+    }
+    return dict(zip(TOGETHER, (scores, jsonable(list(found.streams))), strict=True))
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest that an earlier run left here; empty where there is none that can be read."""
+    try:
+        content = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write ``manifest.json``. Raises OutputError."""
+    write_json(folder / FILE_NAME, manifest)
+
+
+def write_scores(folder: Path, manifest: Mapping[str, Any], store: Store) -> None:
+    """Write ``scores.parquet``: one row per clip and metric that the store has a score of."""
+    import pandas as pd
+
+    frame = pd.DataFrame(_score_rows(manifest, store), columns=list(SCORE_COLUMNS))
+    write_scores_frame(folder, frame)
+
+
+def refresh_scores(folder: Path) -> None:
+    """Write ``scores.parquet`` anew from the store of a run that was killed before it could."""
+    from snac_eval.run.store import Store
+
+    manifest = read_manifest(folder)
+    if manifest.get("state") == "running":
+        with Store.open_run(folder) as store:
+            write_scores(folder, manifest, store)
+
+
+def write_scores_frame(folder: Path, frame: pd.DataFrame) -> None:
+    """Write rows with the columns :data:`SCORE_COLUMNS` as ``scores.parquet``."""
+    typed = frame.astype({"value": "float64"})
+    write_file(folder / SCORES_FILE, lambda path: typed.to_parquet(path, index=False))
+
+
+def metric_facts(info: MetricInfo) -> dict[str, Any]:
+    """What a metric's numbers mean, as JSON holds it: no infinities, no sets."""
+    low, high = (bound if math.isfinite(bound) else None for bound in info.value_range)
+    return {
+        "description": info.description,
+        "unit": info.unit,
+        "higher_is_better": info.higher_is_better,
+        "value_range": [low, high],
+        "domains": sorted(info.domains),
+        "sample_rate": info.sample_rate,
+        "kind": info.kind,
+        "corpus_of": info.corpus_of,
+        "speed": info.speed,
+        "fingerprint": list(info.fingerprint.parts),
+    }
+
+
+def metric_info(name: str, facts: Mapping[str, Any]) -> MetricInfo:
+    """What :func:`metric_facts` wrote. Raises KeyError, TypeError or ValueError for all else."""
+    low, high = facts["value_range"]
+    better = facts["higher_is_better"]
+    if better not in (None, True, False) or facts["kind"] not in get_args(MetricKind):
+        raise ValueError(f"{name} has a direction or a kind that there is not")
+    return MetricInfo(
+        name=name,
+        description=str(facts["description"]),
+        unit=str(facts["unit"]),
+        higher_is_better=better,
+        value_range=(-math.inf if low is None else low, math.inf if high is None else high),
+        domains=frozenset(facts["domains"]),
+        sample_rate=facts["sample_rate"],
+        fingerprint=Fingerprint(tuple(map(str, facts["fingerprint"]))),
+        kind=facts["kind"],
+        corpus_of=facts["corpus_of"],
+        speed=facts["speed"],
+    )
+
+
+def _clip_facts(clip: Clip, key: str) -> dict[str, Any]:
+    """``key`` names the clip's reconstruction in the store."""
+    facts: dict[str, Any] = {
+        "sha256": clip.sha256,
+        "speaker": clip.speaker,
+        "domain": clip.domain,
+        "duration_s": clip.duration_s,
+        "key": key,
+    }
+    if clip.start_s or clip.length_s is not None:
+        facts |= {"start_s": clip.start_s, "length_s": clip.length_s}
+    return facts
+
+
+def _score_rows(manifest: Mapping[str, Any], store: Store) -> Iterator[list[object]]:
+    prints = {
+        name: str(Fingerprint(tuple(facts["fingerprint"])))
+        for name, facts in manifest["metrics"].items()
+        if facts["kind"] != "corpus"
+    }
+    stored = store.scores(facts["key"] for facts in manifest["clips"].values())
+    run = [manifest["run_id"], manifest["label"], manifest["dataset"]["name"]]
+    for clip, facts in manifest["clips"].items():
+        for name in manifest["domain_metrics"][facts["domain"]]:
+            score = stored.get(facts["key"], {}).get(prints.get(name, ""))
+            if score is not None:
+                value = math.nan if score.value is None else score.value
+                which = [clip, facts["speaker"], facts["domain"], name]
+                yield [*run, *which, value, score.status, score.reason, prints[name]]
 
 
 def environment(device: str) -> dict[str, Any]:

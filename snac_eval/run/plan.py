@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from snac_eval import audio
 from snac_eval.codecs.channels import PerChannel
@@ -27,6 +26,7 @@ from snac_eval.types import (
     Dataset,
     DatasetRequest,
     Domain,
+    MetricInfo,
     ReconstructionSource,
     ReferenceRate,
     Score,
@@ -168,10 +168,16 @@ class Plan:
             reference = source
         return reference, audio.fill_channels(source, card.channels)
 
+    def info(self, name: str) -> MetricInfo:
+        """What a metric's numbers mean in this run."""
+        info = self.metrics[name].info
+        if self.config.reference_rate == "clip":
+            return info
+        return replace(info, fingerprint=info.fingerprint.extended(reference="codec"))
+
     def fingerprint(self, name: str) -> str:
-        """Identity of a metric's numbers in this run."""
-        own = self.metrics[name].info.fingerprint
-        return str(own if self.config.reference_rate == "clip" else own.extended(reference="codec"))
+        """Identity of a metric's numbers in this run, as the store has it."""
+        return str(self.info(name).fingerprint)
 
     def clip_metrics(self, clip: Clip) -> tuple[str, ...]:
         """Names of the metrics that score this clip one by one (corpus metrics score them all)."""
@@ -201,30 +207,6 @@ class Plan:
             if missing:
                 jobs.append(Job(clip, key, missing))
         return jobs
-
-    def snapshot(self) -> dict[str, Any]:
-        """What the reports need to know, JSON-able; see :mod:`snac_eval.results.frames`."""
-        return {
-            "run_id": self.run_id,
-            "codec": self.label,
-            "dataset": self.dataset.name,
-            "clips": [
-                {
-                    "id": clip.id,
-                    "key": self.key(clip),
-                    "speaker": clip.speaker,
-                    "domain": clip.domain,
-                    "duration_s": clip.duration_s,
-                    "metrics": {name: self.fingerprint(name) for name in self.clip_metrics(clip)},
-                    "partials": {
-                        name: self.fingerprint(name) for name in self.partial_metrics(clip)
-                    },
-                }
-                for clip in self.clips
-            ],
-            "metrics": list(self.metrics),
-            "corpus_metrics": list(self.corpus_metrics()),
-        }
 
 
 def make_plan(config: RunConfig) -> Plan:

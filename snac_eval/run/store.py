@@ -5,13 +5,12 @@
 what is there and computes the rest. Every write is one committed transaction, so a killed run
 loses the clip in hand and nothing else.
 
-``meta`` holds the snapshot of the run that the reports are written from.
+``meta`` holds the schema's version. What the run is of stands in ``manifest.json``.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -141,19 +140,6 @@ class Store:
                 key: {row[0]: Score(*row[1:]) for row in self._db.execute(query, (key,))}
                 for key in keys
             }
-
-    def put_snapshot(self, snapshot: Mapping[str, Any]) -> None:
-        """Keep what the reports need to know about the run: JSON-able."""
-        with self._errors():
-            self._db.execute(
-                "INSERT OR REPLACE INTO meta VALUES ('snapshot', ?)", (json.dumps(snapshot),)
-            )
-
-    def snapshot(self) -> dict[str, Any] | None:
-        """What :meth:`put_snapshot` kept, or None in a new store."""
-        with self._errors():
-            text = self._meta("snapshot")
-        return None if text is None else dict(json.loads(text))
 
     def _meta(self, key: str) -> str | None:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()

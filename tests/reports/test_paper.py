@@ -13,7 +13,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from snac_eval.errors import UsageError
-from snac_eval.reports.paper import PaperTable, load_paper_run, paper_table
+from snac_eval.reports.paper import PaperTable, paper_table, read_run
 from snac_eval.reports.paper_text import paper_text
 from snac_eval.reports.published import load_published
 from snac_eval.reports.text import latex_text, markdown_text
@@ -38,7 +38,7 @@ def _table(tmp_path: Path, *runs: Mapping[str, Column], metrics: Sequence[str] =
         write_run(tmp_path / f"r{index}", scores, codec=f"codec{index}")
         for index, scores in enumerate(runs)
     ]
-    return paper_table([load_paper_run(folder) for folder in folders], metrics)
+    return paper_table([read_run(folder) for folder in folders], metrics)
 
 
 def _marks(table: PaperTable, metric: str) -> list[str]:
@@ -110,14 +110,14 @@ def test_what_is_not_comparable_is_not_ranked(tmp_path: Path) -> None:
     first = write_run(tmp_path / "a", {"pesq_wb": PESQ, "stoi": PESQ})
     worse = {"pesq_wb": shifted(PESQ, -1, 0.1), "stoi": shifted(PESQ, -1, 0.1)}
     second = write_run(tmp_path / "b", worse, fingerprints={"stoi": "stoi;v=2"})
-    table = paper_table([load_paper_run(first), load_paper_run(second)])
+    table = paper_table([read_run(first), read_run(second)])
     assert _marks(table, "stoi") == ["", ""]
     assert _marks(table, "pesq_wb") == ["best", "second"]
     assert table.notes == (
         "data: not comparable across rows (a and b: measured in two ways: v=1 against v=2): stoi.",
     )
     other = write_run(tmp_path / "c", worse, clips=[f"other{index}" for index in range(40)])
-    table = paper_table([load_paper_run(first), load_paper_run(other)])
+    table = paper_table([read_run(first), read_run(other)])
     assert "no clip in common" in table.notes[0]
     assert _marks(table, "pesq_wb") == ["", ""]
 
@@ -128,7 +128,7 @@ def test_runs_are_grouped_by_dataset_and_told_apart(tmp_path: Path) -> None:
         write_run(tmp_path / run, {"pesq_wb": PESQ}, dataset={"name": data}, speakers=["s"] * 40)
         for run, data in names.items()
     ]
-    table = paper_table([load_paper_run(run) for run in runs])
+    table = paper_table([read_run(run) for run in runs])
     labels = [[row.label for row in group.rows] for group in table.groups]
     assert labels == [["codec (a)", "codec (c)"], ["codec"]]
     assert [group.title for group in table.groups] == ["one (40 clips)", "two (40 clips)"]
@@ -138,17 +138,17 @@ def test_runs_are_grouped_by_dataset_and_told_apart(tmp_path: Path) -> None:
 def test_the_caption_says_data_rule_rate_and_versions(tmp_path: Path) -> None:
     scoring = {"reference_rate": "codec"}
     run = write_run(tmp_path / "a", {"pesq_wb": PESQ}, scoring=scoring, state="running")
-    table = paper_table([load_paper_run(run)])
+    table = paper_table([read_run(run)])
     assert "Scored at the sample rate of the codec." in table.caption
     assert "Versions: snac-eval 0.1.0, python 3.11." in table.caption
     assert table.notes == ("codec on data: the run was not finished.",)
 
 
 def test_a_metric_of_the_whole_dataset_comes_from_the_summary(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "a", {"pesq_wb": PESQ}, corpus=["codebook_usage"])
+    run = write_run(tmp_path / "a", {"pesq_wb": PESQ}, corpus={"codebook_usage": 50.0})
     summary = pd.DataFrame({"metric": ["codebook_usage"], "mean": [0.875]})
     summary.to_csv(run / "summary.csv", index=False)
-    table = paper_table([load_paper_run(run)], ["codebook_usage"])
+    table = paper_table([read_run(run)], ["codebook_usage"])
     assert "0.875" in paper_text(table, "md")
 
 
@@ -180,7 +180,7 @@ def test_csv_has_plain_numbers(tmp_path: Path) -> None:
 
 def _hostile(tmp_path: Path) -> PaperTable:
     runs = [
-        load_paper_run(
+        read_run(
             write_run(
                 tmp_path / f"h{index}",
                 {"pesq_wb": shifted(PESQ, -index, 0.1), name: MEL},

@@ -11,7 +11,7 @@ import pytest
 from snac_eval.errors import UsageError
 from snac_eval.reports.verdicts import comparison_csv, comparison_markdown
 from snac_eval.results.compare import Comparison, Difference, compare
-from snac_eval.results.record import load_run
+from snac_eval.results.record import read_run
 from snac_eval.results.stats import holm, sign_flip_test
 from snac_eval.results.tolerances import load_tolerances
 from tests.runs import noisy, shifted, write_run
@@ -27,7 +27,7 @@ def _compare(tmp_path: Path, *runs: dict[str, list[float]]) -> Comparison:
         write_run(tmp_path / f"r{index}", scores, codec=f"codec{index}")
         for index, scores in enumerate(runs)
     ]
-    return compare([load_run(folder) for folder in folders], load_tolerances())
+    return compare([read_run(folder) for folder in folders], load_tolerances())
 
 
 def _by_metric(result: Comparison) -> dict[str, Difference]:
@@ -79,9 +79,11 @@ def test_speeds_that_a_run_measured_in_passing_are_shown_and_not_tested(tmp_path
 
 def test_what_cannot_be_compared_has_its_reason(tmp_path: Path) -> None:
     prints = {"stoi": "stoi;v=2"}
-    first = write_run(tmp_path / "a", {"pesq_wb": PESQ, "stoi": PESQ}, corpus=["codebook_usage"])
+    first = write_run(
+        tmp_path / "a", {"pesq_wb": PESQ, "stoi": PESQ}, corpus={"codebook_usage": 50.0}
+    )
     second = write_run(tmp_path / "b", {"pesq_wb": PESQ, "stoi": PESQ}, fingerprints=prints)
-    result = compare([load_run(first), load_run(second)], load_tolerances())
+    result = compare([read_run(first), read_run(second)], load_tolerances())
     found = _by_metric(result)
     assert (found["stoi"].verdict, found["stoi"].n) == ("not comparable", 0)
     assert "v=1 against v=2" in found["stoi"].reason
@@ -139,7 +141,7 @@ def test_a_frontier_that_cannot_be_drawn_says_why(tmp_path: Path) -> None:
 
 
 def test_names_and_numbers_of_runs_are_checked(tmp_path: Path) -> None:
-    run = load_run(write_run(tmp_path / "a", {"pesq_wb": PESQ}))
+    run = read_run(write_run(tmp_path / "a", {"pesq_wb": PESQ}))
     with pytest.raises(UsageError, match="at least two"):
         compare([run], load_tolerances())
     with pytest.raises(UsageError, match="unknown metric"):
@@ -152,7 +154,7 @@ def test_few_speakers_are_said(tmp_path: Path) -> None:
         names = [f"s{index % speakers}" for index in range(20)]
         columns = {"a": PESQ, "b": shifted(PESQ, 0.1, 0.1)}
         runs = [
-            load_run(write_run(tmp_path / key, {"pesq_wb": column}, codec=key, speakers=names))
+            read_run(write_run(tmp_path / key, {"pesq_wb": column}, codec=key, speakers=names))
             for key, column in columns.items()
         ]
         return comparison_markdown(compare(runs, load_tolerances()))
@@ -172,7 +174,7 @@ def test_csv_has_a_row_per_pair_and_metric(tmp_path: Path) -> None:
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
     clips = ["<script>alert(1)</script>", "a|b\nc"]
     runs = [
-        load_run(write_run(tmp_path / name, {"pesq_wb": column}, clips=clips, codec=name))
+        read_run(write_run(tmp_path / name, {"pesq_wb": column}, clips=clips, codec=name))
         for name, column in (("a", [1.0, 2.0]), ("b", [1.5, 2.0]))
     ]
     text = comparison_markdown(compare(runs, load_tolerances()))

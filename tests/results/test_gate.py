@@ -16,7 +16,7 @@ from snac_eval.errors import StoreError, UsageError
 from snac_eval.reports.verdicts import check_junit, check_markdown
 from snac_eval.results.baseline import load_baseline, write_baseline
 from snac_eval.results.gate import ExitCode, GateResult, MetricCheck, check
-from snac_eval.results.record import load_run
+from snac_eval.results.record import read_run
 from snac_eval.results.stats import sign_flip_test
 from snac_eval.results.tolerances import load_tolerances
 from tests.runs import HARDWARE, Column, noisy, shifted, write_run
@@ -29,8 +29,8 @@ SPEED = noisy(0.1, 0.005, seed=4)
 def _check(
     tmp_path: Path, base: dict[str, Column], new: dict[str, Column], **changes: object
 ) -> GateResult:
-    write_baseline(load_run(write_run(tmp_path / "base", base)), tmp_path / "b.json")
-    run = load_run(write_run(tmp_path / "new", new, **changes))  # type: ignore[arg-type]
+    write_baseline(read_run(write_run(tmp_path / "base", base)), tmp_path / "b.json")
+    run = read_run(write_run(tmp_path / "new", new, **changes))  # type: ignore[arg-type]
     return check(run, load_baseline(tmp_path / "b.json"), load_tolerances())
 
 
@@ -164,13 +164,13 @@ def test_an_interrupted_run_never_passes(tmp_path: Path) -> None:
         3,
         "not known: the run was interrupted; run it to its end",
     )
-    interrupted = load_run(write_run(tmp_path / "x", {"pesq_wb": PESQ}, state="interrupted"))
+    interrupted = read_run(write_run(tmp_path / "x", {"pesq_wb": PESQ}, state="interrupted"))
     with pytest.raises(UsageError, match="interrupted"):
         write_baseline(interrupted, tmp_path / "x.json")
 
 
 def test_speeds_may_be_left_out(tmp_path: Path) -> None:
-    run = load_run(write_run(tmp_path / "a", {"pesq_wb": PESQ, "decode_real_time_factor": SPEED}))
+    run = read_run(write_run(tmp_path / "a", {"pesq_wb": PESQ, "decode_real_time_factor": SPEED}))
     assert [one.metric for one in check(run, run, load_tolerances(), speed=False).checks] == [
         "pesq_wb"
     ]
@@ -182,7 +182,7 @@ def test_speakers_are_the_units_where_there_are_enough(tmp_path: Path) -> None:
         write_run(tmp_path / name, {"pesq_wb": column}, speakers=speakers)
         for name, column in (("new", shifted(PESQ, -0.3, 0.1)), ("base", PESQ))
     ]
-    result = check(load_run(paths[0]), load_run(paths[1]), load_tolerances())
+    result = check(read_run(paths[0]), read_run(paths[1]), load_tolerances())
     assert (_only(result).num_units, _only(result).outcome) == (10, "regression")
 
 
@@ -191,9 +191,9 @@ def test_a_baseline_says_all_of_the_run_and_repeats(tmp_path: Path) -> None:
         tmp_path / "a",
         {"pesq_wb": [1.23456789, "undefined: silence"], "stoi": [0.5, 0.6]},
         speakers=["x", "y"],
-        corpus=["codebook_usage"],
+        corpus={"codebook_usage": 50.0},
     )
-    run = load_run(folder)
+    run = read_run(folder)
     write_baseline(run, tmp_path / "a.json")
     write_baseline(run, tmp_path / "b.json")
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
@@ -220,7 +220,7 @@ def test_a_broken_baseline_is_named(
     tmp_path: Path, change: dict[str, object], message: str
 ) -> None:
     path = tmp_path / "b.json"
-    write_baseline(load_run(write_run(tmp_path / "a", {"pesq_wb": [1.0]})), path)
+    write_baseline(read_run(write_run(tmp_path / "a", {"pesq_wb": [1.0]})), path)
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(StoreError, match=message):
         load_baseline(path)

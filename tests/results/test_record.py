@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from snac_eval.errors import StoreError, UsageError
-from snac_eval.results.record import check_names, load_run, pair
+from snac_eval.results.record import check_names, pair, read_run
+from snac_eval.types import Score
 from tests.runs import HARDWARE, write_run
 
 
@@ -18,23 +19,26 @@ def test_reads_scores_and_manifest_alone(tmp_path: Path) -> None:
         {"pesq_wb": [1.5, "undefined: silence", 2.5], "si_sdr": [1.0, 2.0, "error: broke"]},
         codec="mine",
         speakers=["x", "y", "x"],
-        corpus=["codebook_usage"],
+        corpus={"codebook_usage": 50.0},
     )
-    run = load_run(folder)
+    run = read_run(folder)
     assert (run.name, run.codec, run.dataset, run.finished) == ("a", "mine", "data", True)
     assert run.metrics["pesq_wb"].values == {"clip000": 1.5, "clip002": 2.5}
-    assert run.metrics["pesq_wb"].missing == {"clip001": "undefined: silence"}
-    assert run.metrics["si_sdr"].fingerprint == "si_sdr;v=1"
-    assert run.corpus_metrics == ("codebook_usage",)
-    assert run.speakers == {"clip000": "x", "clip001": "y", "clip002": "x"}
+    assert run.metrics["pesq_wb"].missing == {"clip001": Score.undefined("silence")}
+    assert run.metrics["pesq_wb"].counts == (2, 1, 0)
+    assert run.metrics["si_sdr"].counts == (2, 0, 1)
+    assert str(run.info("si_sdr").fingerprint) == "si_sdr;v=1"
+    assert run.info("si_sdr").higher_is_better
+    assert run.metrics["codebook_usage"].whole == Score.ok(50.0)
+    assert [run.speaker(clip) for clip in run.clips] == ["x", "y", "x"]
     assert run.place["cpu"] == "Test CPU"
 
 
 def test_pairs_clips_scored_in_both_and_counts_the_rest(tmp_path: Path) -> None:
     column = [1.0, 2.0, "error: broke", 4.0, "undefined: silence"]
-    first = load_run(write_run(tmp_path / "a", {"pesq_wb": column}))
+    first = read_run(write_run(tmp_path / "a", {"pesq_wb": column}))
     other = [1.5, "undefined: silence", 3.0, 4.5, "undefined: silence", 6.0]
-    second = load_run(write_run(tmp_path / "b", {"pesq_wb": other}))
+    second = read_run(write_run(tmp_path / "b", {"pesq_wb": other}))
     pairs = pair(first, second, "pesq_wb")
     assert pairs.clips == ("clip000", "clip003")
     assert (pairs.first, pairs.second) == ((1.0, 4.0), (1.5, 4.5))
@@ -48,19 +52,19 @@ def test_pairs_clips_scored_in_both_and_counts_the_rest(tmp_path: Path) -> None:
 
 def test_says_why_two_runs_cannot_be_paired(tmp_path: Path) -> None:
     scores = {"pesq_wb": [1.0, 2.0], "encode_real_time_factor": [0.1, 0.1]}
-    first = load_run(write_run(tmp_path / "a", scores, corpus=["codebook_usage"]))
+    first = read_run(write_run(tmp_path / "a", scores, corpus={"codebook_usage": 50.0}))
 
     def problem(name: str = "pesq_wb", **changes: object) -> str:
-        return pair(first, load_run(write_run(tmp_path / "b", scores, **changes)), name).problem  # type: ignore[arg-type]
+        return pair(first, read_run(write_run(tmp_path / "b", scores, **changes)), name).problem  # type: ignore[arg-type]
 
     assert problem() == ""
     assert "no clip in common" in problem(clips=["x", "y"])
-    other_audio = {"clip000": "sha-clip000", "clip001": "other"}
     changed = write_run(tmp_path / "c", scores)
     manifest = json.loads((changed / "manifest.json").read_text())
-    (changed / "manifest.json").write_text(json.dumps(manifest | {"clips": other_audio}))
+    manifest["clips"]["clip001"]["sha256"] = "other"
+    (changed / "manifest.json").write_text(json.dumps(manifest))
     assert (
-        "clip 'clip001' is not the same audio" in pair(first, load_run(changed), "pesq_wb").problem
+        "clip 'clip001' is not the same audio" in pair(first, read_run(changed), "pesq_wb").problem
     )
     other = {"pesq_wb": "pesq_wb;v=2;mode=x"}
     assert "v=1 against v=2; mode=x" in problem(fingerprints=other)
@@ -74,8 +78,8 @@ def test_says_why_two_runs_cannot_be_paired(tmp_path: Path) -> None:
 
 
 def test_no_clip_scored_in_both(tmp_path: Path) -> None:
-    first = load_run(write_run(tmp_path / "a", {"pesq_wb": [1.0, "error: broke"]}))
-    second = load_run(write_run(tmp_path / "b", {"pesq_wb": ["error: broke", 2.0]}))
+    first = read_run(write_run(tmp_path / "a", {"pesq_wb": [1.0, "error: broke"]}))
+    second = read_run(write_run(tmp_path / "b", {"pesq_wb": ["error: broke", 2.0]}))
     pairs = pair(first, second, "pesq_wb")
     assert pairs.problem == "no clip was scored in both"
     assert pairs.left_out == {"error in a": 1, "error in b": 1}
@@ -94,25 +98,25 @@ def test_broken_files_are_named(tmp_path: Path, name: str, content: bytes, messa
     folder = write_run(tmp_path / "a", {"pesq_wb": [1.0]})
     (folder / name).write_bytes(content)
     with pytest.raises(StoreError, match=message) as caught:
-        load_run(folder)
+        read_run(folder)
     assert name in str(caught.value)
 
 
 def test_missing_files_and_columns_are_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no such run folder"):
-        load_run(tmp_path / "nowhere")
+        read_run(tmp_path / "nowhere")
     folder = write_run(tmp_path / "a", {"pesq_wb": [1.0, 2.0]}, clips=["same", "same"])
     with pytest.raises(StoreError, match="scores a clip twice"):
-        load_run(folder)
+        read_run(folder)
     (folder / "scores.parquet").unlink()
     with pytest.raises(StoreError, match=r"scores\.parquet: no such file"):
-        load_run(folder)
+        read_run(folder)
     (folder / "manifest.json").unlink()
     with pytest.raises(StoreError, match=r"manifest\.json: cannot be read"):
-        load_run(folder)
+        read_run(folder)
 
 
 def test_unknown_metric_names_get_a_suggestion(tmp_path: Path) -> None:
-    run = load_run(write_run(tmp_path / "a", {"pesq_wb": [1.0]}))
+    run = read_run(write_run(tmp_path / "a", {"pesq_wb": [1.0]}))
     with pytest.raises(UsageError, match="did you mean 'pesq_wb'"):
         check_names(("pesq_wx",), run)

@@ -1,0 +1,261 @@
+"""Which codecs are best: marks for a table, intervals of ranks, frontiers, and the worst clips.
+
+A codec is marked best where it is not shown to be worse than the one with the best mean, second
+where its mean is the best of the rest. "Shown" is the paired sign-flip test over the clips that
+all of them scored, Holm-corrected over every test of the table, so that no third decimal decides.
+Speeds, rates and whatever was not measured alike are shown and not ranked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from snac_eval.results.record import Run, Shared, first_info, metric_names, shared
+from snac_eval.results.stats import (
+    PERMUTATIONS,
+    Interval,
+    holm,
+    mean_interval,
+    paired_difference,
+    rank_intervals,
+)
+from snac_eval.types import MetricInfo
+
+Mark = Literal["", "best", "second"]
+ALPHA = 0.05
+BITRATE = "bitrate"
+# Encoding and decoding as a run measures them in passing, and as a bench does, alone.
+_SPEEDS = (
+    ("encode_real_time_factor", "decode_real_time_factor"),
+    ("bench_encode_real_time_factor", "bench_decode_real_time_factor"),
+)
+
+
+@dataclass(slots=True)
+class Contest:
+    """One metric of the runs of one dataset."""
+
+    info: MetricInfo
+    runs: list[Run]
+    """Those that have a score of some clip."""
+    shared: Shared
+    """The clips that they are compared on, or why they cannot be."""
+    marks: dict[str, Mark] = field(default_factory=dict)
+    """By the run's name; empty where the contest is not ranked."""
+
+    @property
+    def problem(self) -> str:
+        """Why the runs cannot be compared; empty where they can."""
+        return self.shared.problem if self.runs else ""
+
+    def values(self, run: Run) -> list[float]:
+        """Scores on the shared clips; on all that it scored where runs cannot be compared."""
+        have = run.metrics[self.info.name].values
+        return [have[clip] for clip in self._clips(have)]
+
+    def interval(self, run: Run) -> Interval:
+        """95 % interval of the mean of :meth:`values`."""
+        clips = self._clips(run.metrics[self.info.name].values)
+        return mean_interval(self.values(run), [run.speaker(clip) for clip in clips])
+
+    def mean(self, run: Run) -> float:
+        """Mean of :meth:`values`."""
+        return float(np.mean(self.values(run)))
+
+    def _clips(self, have: Mapping[str, float]) -> Iterable[str]:
+        return have if self.problem else self.shared.clips
+
+
+@dataclass(frozen=True, slots=True)
+class RankIntervals:
+    """95 % interval of each run's rank by one metric, 1 best, on ``n`` clips scored in all."""
+
+    metric: str
+    n: int
+    intervals: Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class FrontierPoint:
+    """A run as a point: what it costs, what it gives, and whether no other run beats it."""
+
+    run: str
+    cost: float
+    quality: float
+    interval: Interval
+    """Of the quality's mean."""
+    on_frontier: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """Quality by ``metric`` over ``cost`` ("bitrate" or "speed"), on ``n`` clips scored in all."""
+
+    metric: str
+    cost: str
+    n: int
+    points: tuple[FrontierPoint, ...]
+
+
+def contest(runs: Sequence[Run], metric: str) -> Contest:
+    """The runs that have scores of this metric, and the clips that they share."""
+    having = [run for run in runs if metric in run.metrics and run.metrics[metric].values]
+    found = shared(having, metric) if having else Shared()
+    return Contest(first_info(runs, metric), having, found)
+
+
+def mark(contests: Sequence[Contest]) -> int:
+    """Mark the contests that can be ranked. Returns how many tests that took."""
+    ranked = _long_enough([one for one in contests if _can_rank(one)])
+    pairs = [
+        (one, best, other)
+        for one in ranked
+        for best in [_best(one, one.runs)]
+        for other in one.runs
+        if other is not best
+    ]
+    # Enough for the smallest p-value to survive its own correction.
+    permutations = max(PERMUTATIONS, math.ceil(2 * len(pairs) / ALPHA))
+    p_values = holm([_p_value(*pair, permutations) for pair in pairs])
+    for one in ranked:
+        one.marks = {run.name: "best" for run in one.runs}
+    for (one, _, other), p in zip(pairs, p_values, strict=True):
+        if p < ALPHA:
+            one.marks[other.name] = ""
+    for one in ranked:
+        if rest := [run for run in one.runs if not one.marks[run.name]]:
+            one.marks[_best(one, rest).name] = "second"
+    return len(pairs)
+
+
+def ranks(runs: Sequence[Run], metrics: Sequence[str], seed: int = 0) -> Iterator[RankIntervals]:
+    """Rank intervals by every quality metric, of three runs or more."""
+    if len(runs) < 3:
+        return
+    for name in quality_metrics(runs, metrics):
+        found = shared(runs, name)
+        if len(found.clips) < 2:
+            continue
+        scores = [found.values(run, name) for run in runs]
+        better = bool(first_info(runs, name).higher_is_better)
+        intervals = rank_intervals(scores, better, found.speakers, seed)
+        by_run = zip((run.name for run in runs), intervals, strict=True)
+        yield RankIntervals(name, len(found.clips), dict(by_run))
+
+
+def frontiers(runs: Sequence[Run], metrics: Sequence[str]) -> tuple[list[Frontier], list[str]]:
+    """Quality over bitrate and over speed, for every quality metric; and what cannot be drawn."""
+    found, notes = list[Frontier](), list[str]()
+    for cost, columns in (("bitrate", (BITRATE,)), ("speed", _speed_columns(runs))):
+        if problem := _cost_problem(runs, columns):
+            notes.append(f"No frontier over {cost}: {problem}.")
+            continue
+        drawn = (_frontier(runs, name, cost, columns) for name in quality_metrics(runs, metrics))
+        found += [one for one in drawn if one is not None]
+    return found, notes
+
+
+def unbeaten(points: Sequence[tuple[float, float]]) -> list[bool]:
+    """Of points (cost, gain), whether no other costs no more, gives no less, and is better in one
+    of both."""
+    return [
+        not any(
+            other != point and other[0] <= point[0] and other[1] >= point[1] for other in points
+        )
+        for point in points
+    ]
+
+
+def quality_metrics(runs: Sequence[Run], metrics: Sequence[str] = ()) -> list[str]:
+    """Metrics with a score per clip that say how good a codec is, of ``metrics`` or of all."""
+    infos = [first_info(runs, name) for name in metrics or metric_names(*runs)]
+    return [info.name for info in infos if info.is_quality and info.kind != "corpus"]
+
+
+def worst_clips(runs: Sequence[Run]) -> list[str]:
+    """Clips with a score, worst first: by the mean, over quality metrics and runs, of the clip's
+    rank among all clips. Without a quality metric: in the order of the dataset."""
+    rows = pd.concat([run.rows.assign(run=run.name) for run in runs])
+    scored = rows[rows["status"] == "ok"]
+    names = quality_metrics(runs)
+    judged = scored[scored["metric"].isin(names)]
+    if judged.empty:
+        return list(dict.fromkeys(map(str, scored["clip_id"])))
+    signs = {name: 1.0 if first_info(runs, name).higher_is_better else -1.0 for name in names}
+    signed = judged.assign(signed=judged["value"] * judged["metric"].map(signs))
+    within = signed.groupby(["run", "metric"])["signed"].rank(pct=True)
+    mean = within.groupby(signed["clip_id"]).mean()
+    return [str(clip) for clip in mean.sort_values(kind="stable").index]
+
+
+def _can_rank(one: Contest) -> bool:
+    return len(one.runs) > 1 and not one.problem and one.info.is_quality
+
+
+def _long_enough(contests: Sequence[Contest]) -> list[Contest]:
+    """Those on so many clips or speakers that a test could show something after correction.
+
+    ``n`` of them have 2 ** n sign patterns, so no two-sided p-value is below 2 ** (1 - n), and
+    Holm multiplies it by the number of tests that can do no better.
+    """
+    kept: list[Contest] = []
+    num_tests = 0
+    for units, group in groupby(sorted(contests, key=_num_units), key=_num_units):
+        alike = list(group)
+        tests = num_tests + sum(len(one.runs) - 1 for one in alike)
+        if tests * 2.0 ** (1 - units) < ALPHA:
+            kept, num_tests = kept + alike, tests
+    return kept
+
+
+def _num_units(one: Contest) -> int:
+    return one.interval(one.runs[0]).num_units
+
+
+def _best(one: Contest, among: Sequence[Run]) -> Run:
+    sign = 1.0 if one.info.higher_is_better else -1.0
+    return max(among, key=lambda run: sign * one.mean(run))
+
+
+def _p_value(one: Contest, best: Run, other: Run, permutations: int) -> float:
+    first, second = one.values(best), one.values(other)
+    return paired_difference(first, second, one.shared.speakers, permutations=permutations).p_value
+
+
+def _speed_columns(runs: Sequence[Run]) -> tuple[str, str]:
+    return next(
+        (names for names in _SPEEDS if all(name in run.metrics for run in runs for name in names)),
+        _SPEEDS[0],
+    )
+
+
+def _cost_problem(runs: Sequence[Run], columns: Sequence[str]) -> str:
+    problems = ((name, shared(runs, name).problem) for name in columns)
+    return next((f"{name} of {problem}" for name, problem in problems if problem), "")
+
+
+def _frontier(
+    runs: Sequence[Run], metric: str, cost: str, columns: Sequence[str]
+) -> Frontier | None:
+    """The frontier on the clips that every run has scored; None where there is none."""
+    found = shared(runs, metric, *columns)
+    if not found.clips:
+        return None
+    prices = [sum(float(np.mean(found.values(run, name))) for name in columns) for run in runs]
+    means = [float(np.mean(found.values(run, metric))) for run in runs]
+    sign = 1.0 if first_info(runs, metric).higher_is_better else -1.0
+    free = unbeaten([(price, sign * mean) for price, mean in zip(prices, means, strict=True)])
+    points = [
+        FrontierPoint(
+            run.name, price, mean, mean_interval(found.values(run, metric), found.speakers), kept
+        )
+        for run, price, mean, kept in zip(runs, prices, means, free, strict=True)
+    ]
+    return Frontier(metric, cost, len(found.clips), tuple(points))
