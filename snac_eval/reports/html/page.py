@@ -267,20 +267,24 @@ def _json(manifest: Mapping[str, Any]) -> str:
 def _render(context: Mapping[str, Any]) -> str:
     script = _read("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return _template().render(
+    return _template("report.html.j2").render(
         **context, script=Markup(script), script_hash=digest, style=Markup(_read("report.css"))
     )
 
 
 @cache
-def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
+def _template(name: str) -> Template:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(_read),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["seconds"] = _seconds
-    return environment.from_string(_read("report.html.j2"))
+    return environment.get_template(name)
 
 
 @cache
