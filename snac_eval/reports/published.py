@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from snac_eval.errors import UsageError
+from snac_eval.errors import UsageError, detail
 from snac_eval.registry import cards, plugins
 from snac_eval.reports.grid import NONE, Cell
 
@@ -160,7 +160,7 @@ def _lines(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+        raise UsageError(f"{path}: cannot be read as UTF-8 text: {detail(error)}") from error
     reader = csv.DictReader(text.splitlines(), strict=True)
     try:
         if tuple(reader.fieldnames or ()) != COLUMNS:
@@ -168,10 +168,10 @@ def _lines(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
         for line in reader:
             where = f"{path}:{reader.line_num}"
             if None in line or None in line.values():
-                raise UsageError(f"{where}: has not as many fields as there are columns")
+                raise UsageError(f"{where}: the number of fields is not that of the columns")
             yield where, {key: value.strip() for key, value in line.items()}
     except csv.Error as error:
-        raise UsageError(f"{path}:{reader.line_num}: no valid CSV: {error}") from error
+        raise UsageError(f"{path}:{reader.line_num}: no valid CSV: {detail(error)}") from error
 
 
 def _figure(where: str, line: Mapping[str, str]) -> Figure:

@@ -103,7 +103,7 @@ def test_files_that_are_no_such_table(tmp_path: Path) -> None:
     }
     short = tmp_path / "c.csv"
     short.write_text(",".join(COLUMNS) + "\na,b\n")
-    cases["not as many fields"] = short
+    cases["the number of fields is not that of the columns"] = short
     for message, path in cases.items():
         with pytest.raises(UsageError, match=message):
             load_published(path)
