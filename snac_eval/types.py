@@ -332,8 +332,32 @@ class Fingerprint:
         return f"{only_mine or 'nothing'} against {only_theirs or 'nothing'}"
 
 
+class Heading:
+    """How tables and plots write what has a name, a unit and a better side."""
+
+    __slots__ = ()
+    name: str
+    unit: str
+    higher_is_better: bool | None
+
+    @property
+    def heading(self) -> str:
+        """``si_sdr [dB] ↑``: name, unit and an arrow towards better."""
+        return " ".join(filter(None, (self.name, self.unit_text, self.arrow)))
+
+    @property
+    def unit_text(self) -> str:
+        """``[MOS]``; empty where there is no unit."""
+        return f"[{self.unit}]" if self.unit else ""
+
+    @property
+    def arrow(self) -> str:
+        """``↑`` where higher is better, ``↓`` where lower is, empty where neither."""
+        return {True: "↑", False: "↓", None: ""}[self.higher_is_better]
+
+
 @dataclass(frozen=True, slots=True)
-class MetricInfo:
+class MetricInfo(Heading):
     """What a metric's numbers mean."""
 
     name: str
@@ -360,21 +384,6 @@ class MetricInfo:
     def is_quality(self) -> bool:
         """Whether it says how good a codec is: it has a better direction and is no speed."""
         return self.higher_is_better is not None and not self.speed
-
-    @property
-    def heading(self) -> str:
-        """Name, unit and an arrow towards better: how every table and plot titles it."""
-        return " ".join(filter(None, (self.name, self.unit_text, self.arrow)))
-
-    @property
-    def unit_text(self) -> str:
-        """``[MOS]``; empty where there is no unit."""
-        return f"[{self.unit}]" if self.unit else ""
-
-    @property
-    def arrow(self) -> str:
-        """``↑`` where higher is better, ``↓`` where lower is, empty where neither."""
-        return {True: "↑", False: "↓", None: ""}[self.higher_is_better]
 
 
 class Metric(Protocol):

@@ -9,29 +9,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-import pandas as pd
 
 from snac_eval.codecs.opening import model_card, open_model
 from snac_eval.errors import DownloadError, UsageError, WeightsUnavailable
 from snac_eval.registry import plugins
-from snac_eval.reports.grid import NOTHING, Block, Grid, GridCell, GridFormat, render
-from snac_eval.reports.published import (
-    MODEL_FACTS,
-    Published,
-    PublishedRow,
-    published_cells,
-)
+from snac_eval.reports.grid import NONE, Block, Cell, Column, Grid, GridFormat, render
+from snac_eval.reports.published import MODEL_FACTS, Published, PublishedRow, published_cells
+from snac_eval.reports.text import NOTHING, significant
 from snac_eval.types import Codec, Waveform
 
 PROBE_S = 10.0
 _ANY_RATE = 48000
 _NEEDS_WEIGHTS = "needs weights"
+_COLUMNS = (
+    Column("model"),
+    Column("sample rate", "kHz"),
+    Column("bitrate", "kbps"),
+    Column("parameters", "M"),
+    Column("tokens", "1/s"),
+    Column("of each stream", "1/s"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +84,20 @@ def measure_model(
 
 
 def models_text(
-    models: Sequence[ModelFacts],
-    table_format: GridFormat | Literal["csv"],
-    published: Published | None = None,
+    models: Sequence[ModelFacts], table_format: GridFormat, published: Published | None = None
 ) -> str:
-    """The table in this format; ``published`` figures of these models follow where given."""
+    """The table in this format; ``published`` figures of these models follow where given.
+
+    ``csv`` has ``model``, ``sample_rate`` in Hz, ``bitrate_bps``, ``num_parameters``,
+    ``token_rates_hz`` and ``codebook_sizes`` (numbers parted by spaces), ``missing`` and what is
+    published, with its ``source``.
+    """
     shown = _published_of(models, published)
-    if table_format == "csv":
-        return _csv(models, shown)
-    blocks = [Block("Measured" if shown.rows else "", tuple(_cells(one) for one in models))]
+    blocks = [Block("Measured" if shown.rows else "", tuple(_row(one) for one in models))]
     if shown.rows:
         blocks.append(Block("Published", tuple(_published_row(shown, one) for one in shown.rows)))
     grid = Grid(
-        header=("model", "sample rate", "bitrate", "parameters", "tokens", "of each stream"),
-        units=("", "[kHz]", "[kbps]", "[M]", "[1/s]", "[1/s]"),
+        columns=_COLUMNS,
         blocks=tuple(blocks),
         caption=_caption(),
         notes=(*_missing(models), *(shown.notes() if shown.rows else ())),
@@ -118,24 +120,47 @@ def _published_of(models: Sequence[ModelFacts], published: Published | None) -> 
     return Published(tuple(row for row in rows if row.card in names))
 
 
-def _cells(one: ModelFacts) -> tuple[GridCell, ...]:
+def _row(one: ModelFacts) -> tuple[Cell, ...]:
     unknown = _NEEDS_WEIGHTS if one.missing else NOTHING
-    texts = (
-        one.name,
-        f"{one.sample_rate / 1000:g}" if one.sample_rate else "any",
-        unknown if math.isnan(one.bitrate_bps) else f"{one.bitrate_bps / 1000:.4g}",
-        unknown if one.num_parameters is None else f"{one.num_parameters / 1e6:.1f}",
-        f"{math.fsum(one.token_rates_hz):.4g}" if one.token_rates_hz else unknown,
-        " ".join(f"{rate:.4g}" for rate in one.token_rates_hz) or unknown,
+    streams = {
+        "token_rates_hz": " ".join(significant(rate, 10) for rate in one.token_rates_hz),
+        "codebook_sizes": " ".join(map(str, one.codebook_sizes)),
+        "missing": one.missing,
+    }
+    bitrate, size = one.bitrate_bps, one.num_parameters
+    rates = " ".join(significant(rate, 4) for rate in one.token_rates_hz)
+    tokens = math.fsum(one.token_rates_hz) if rates else math.nan
+    return (
+        Cell(one.name, values={"model": one.name}),
+        _sample_rate(one.sample_rate, "any"),
+        replace(_known(bitrate / 1000, unknown), values={"bitrate_bps": bitrate}),
+        Cell(
+            unknown if size is None else f"{size / 1e6:.1f}",
+            key=size,
+            values={"num_parameters": size},
+        ),
+        _known(tokens, unknown),
+        Cell(rates or unknown, key=tokens if rates else None, values=streams),
     )
-    return tuple(map(GridCell, texts))
 
 
-def _published_row(published: Published, row: PublishedRow) -> tuple[GridCell, ...]:
-    rate = f"{row.sample_rate / 1000:g}" if row.sample_rate else NOTHING
-    bitrate, parameters, tokens = published_cells(row, MODEL_FACTS)
-    texts = (published.label(row), rate, bitrate, parameters, NOTHING, tokens)
-    return tuple(map(GridCell, texts))
+def _published_row(published: Published, row: PublishedRow) -> tuple[Cell, ...]:
+    bitrate, size, tokens = published_cells(row, MODEL_FACTS, "published_")
+    values = {"model": row.card, "source": " ".join(row.source)}
+    label = Cell(published.label(row), values=values)
+    return label, _sample_rate(row.sample_rate, NOTHING), bitrate, size, NONE, tokens
+
+
+def _sample_rate(rate: int, none: str) -> Cell:
+    """In kHz; ``none`` stands for 0."""
+    key = rate / 1000 if rate else None
+    return Cell(f"{key:g}" if key else none, key=key, values={"sample_rate": rate})
+
+
+def _known(value: float, unknown: str) -> Cell:
+    if math.isnan(value):
+        return Cell(unknown, values={})
+    return Cell(significant(value, 4), key=value, values={})
 
 
 def _caption() -> str:
@@ -150,24 +175,3 @@ def _missing(models: Sequence[ModelFacts]) -> Iterator[str]:
     for one in models:
         if one.missing:
             yield f"{one.name} {_NEEDS_WEIGHTS} (its sample rate is its card's): {one.missing}."
-
-
-def _csv(models: Sequence[ModelFacts], published: Published) -> str:
-    rows: list[dict[str, object]] = [
-        {
-            "model": one.name,
-            "sample_rate": one.sample_rate,
-            "bitrate_bps": one.bitrate_bps,
-            "num_parameters": one.num_parameters,
-            "token_rates_hz": " ".join(f"{rate:.10g}" for rate in one.token_rates_hz),
-            "codebook_sizes": " ".join(map(str, one.codebook_sizes)),
-            "missing": one.missing,
-        }
-        for one in models
-    ]
-    for row in published.rows:
-        figures = {f"published_{name}": figure.value for name, figure in row.figures.items()}
-        source = {"source": " ".join(row.source)}
-        rows.append({"model": row.card, "sample_rate": row.sample_rate, **figures, **source})
-    frame = pd.DataFrame(rows)
-    return frame.astype({"num_parameters": "Int64"}).to_csv(index=False)

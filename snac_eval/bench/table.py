@@ -9,7 +9,7 @@ needs six repeats. ``score_rows`` gives the same as tidy rows, one per repeat, f
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,8 @@ import pandas as pd
 
 from snac_eval.bench.measure import Measurement, Setting
 from snac_eval.registry import plugins
-from snac_eval.reports.summary import format_value
+from snac_eval.reports.grid import Cell, Column, Grid, count, number, render
+from snac_eval.reports.text import markdown_text, quantity, significant, span
 from snac_eval.results.frames import SCORE_COLUMNS
 from snac_eval.writing import write_file, write_text
 
@@ -58,9 +59,10 @@ SPEED_COLUMNS = [
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A codec, as reports call it, in one setting."""
+    """A codec in one setting."""
 
     codec: str
+    """Its name in reports."""
     setting: Setting
     outcome: Measurement
 
@@ -174,54 +176,84 @@ def write_speed_tables(folder: Path, measured: Sequence[Measured]) -> None:
 
 def speed_markdown(table: pd.DataFrame) -> str:
     """Speeds per setting, then what does not depend on it, then why rows are missing."""
-    ok = table[table["status"] == "ok"]
+    rows = table.to_dict("records")
+    ok = [row for row in rows if row["status"] == "ok"]
     parts = [
         "Real-time factor: seconds of computing per second of audio, median (95 % interval).",
-        _markdown([_speed_cells(row) for row in ok.to_dict("records")]),
-        "First chunk: the shortest clip that the codec takes, and the computing until its audio"
-        " is decoded. Multiply-adds: encode plus decode.",
-        _markdown([_fact_cells(row) for row in ok.to_dict("records") if _has_facts(row)]),
-        *(f"{_where(row)}: {row['status']}: {row['reason']}" for row in _missing(table)),
+        _markdown(_SPEED_COLUMNS, map(_speed_cells, ok)),
     ]
+    if facts := [row for row in ok if not math.isnan(row["first_chunk_latency_ms"])]:
+        parts += [
+            "First chunk: the shortest clip that the codec takes, and the computing until its audio"
+            " is decoded. Multiply-adds: encode plus decode.",
+            _markdown(_FACT_COLUMNS, map(_fact_cells, facts)),
+        ]
+    missing = (row for row in rows if row["status"] != "ok")
+    parts += [markdown_text(f"{_where(row)}: {row['status']}: {row['reason']}") for row in missing]
     return "\n\n".join(parts) + "\n"
 
 
-def _markdown(rows: list[dict[str, str]]) -> str:
-    frame = pd.DataFrame(rows).map(lambda cell: str(cell).replace("|", "\\|"))
-    return str(frame.to_markdown(index=False, disable_numparse=True))
+def _markdown(columns: Iterable[Column], rows: Iterable[Iterable[Cell]]) -> str:
+    return render(Grid.of(columns, rows), "md").rstrip("\n")
 
 
-def _missing(table: pd.DataFrame) -> list[dict[Any, Any]]:
-    return list(table[table["status"] != "ok"].to_dict("records"))
+_SPEED_COLUMNS = (
+    Column("codec"),
+    Column("on"),
+    Column("batch"),
+    Column("seconds"),
+    Column("encode", "s/s", higher_is_better=False),
+    Column("decode", "s/s", higher_is_better=False),
+    Column("both", "x real time", higher_is_better=True),
+    Column("peak memory", "MiB", higher_is_better=False),
+)
 
 
-def _has_facts(row: dict[Any, Any]) -> bool:
-    return not math.isnan(row["first_chunk_latency_ms"])
-
-
-def _speed_cells(row: dict[Any, Any]) -> dict[str, str]:
+def _speed_cells(row: dict[Any, Any]) -> list[Cell]:
     gpu = row["gpu_peak_memory_mib"]
-    return {
-        "codec": row["codec"],
-        "on": _place(row),
-        "batch": str(row["batch_size"]),
-        "seconds": f"{row['duration_s']:g}",
-        "encode ↓": _spread(row, "encode_real_time_factor"),
-        "decode ↓": _spread(row, "decode_real_time_factor"),
-        "both, x real time ↑": format_value(row["speed_x"]),
-        "peak memory [MiB] ↓": f"{row['peak_memory_mib'] if math.isnan(gpu) else gpu:.0f}",
-    }
+    memory = row["peak_memory_mib"] if math.isnan(gpu) else gpu
+    return [
+        Cell(row["codec"]),
+        Cell(_place(row)),
+        count(row["batch_size"]),
+        Cell(f"{row['duration_s']:g}", key=row["duration_s"]),
+        _spread(row, "encode_real_time_factor"),
+        _spread(row, "decode_real_time_factor"),
+        number(row["speed_x"]),
+        count(memory),
+    ]
 
 
-def _fact_cells(row: dict[Any, Any]) -> dict[str, str]:
-    return {
-        "codec": row["codec"],
-        "on": _place(row),
-        "first chunk [ms of audio]": format_value(row["first_chunk_audio_ms"]),
-        "latency [ms] ↓": _spread(row, "first_chunk_latency_ms"),
-        "parameters": _count(row["parameters"]),
-        "multiply-adds per second": _count(row["multiply_adds_per_s"]),
-    }
+_FACT_COLUMNS = (
+    Column("codec"),
+    Column("on"),
+    Column("first chunk", "ms of audio"),
+    Column("latency", "ms", higher_is_better=False),
+    Column("parameters"),
+    Column("multiply-adds per second"),
+)
+
+
+def _fact_cells(row: dict[Any, Any]) -> list[Cell]:
+    return [
+        Cell(row["codec"]),
+        Cell(_place(row)),
+        number(row["first_chunk_audio_ms"]),
+        _spread(row, "first_chunk_latency_ms"),
+        _quantity(row["parameters"]),
+        _quantity(row["multiply_adds_per_s"]),
+    ]
+
+
+def _spread(row: dict[Any, Any], name: str) -> Cell:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    after = "" if math.isnan(low) else f"({span(low, high, significant)})"
+    return Cell(significant(row[name]), after, key=row[name])
+
+
+def _quantity(number: float) -> Cell:
+    """Unknown where the codec is no torch model."""
+    return Cell("unknown") if math.isnan(number) else Cell(quantity(number), key=number)
 
 
 def _place(row: dict[Any, Any]) -> str:
@@ -233,26 +265,6 @@ def _place(row: dict[Any, Any]) -> str:
 def _where(row: dict[Any, Any]) -> str:
     shape = f"batch {row['batch_size']}, {row['duration_s']:g} s"
     return f"{row['codec']}, {_place(row)}, {shape}"
-
-
-def _spread(row: dict[Any, Any], name: str) -> str:
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
-    interval = "" if math.isnan(low) else f" ({_short(low)} to {_short(high)})"
-    return _short(row[name]) + interval
-
-
-def _short(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3g}"
-
-
-def _count(number: float) -> str:
-    """A large number with its unit; unknown where the codec is no torch model."""
-    if math.isnan(number):
-        return "unknown"
-    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if number >= size:
-            return f"{number / size:.3g}{unit}"
-    return f"{number:.0f}"
 
 
 def plot(table: pd.DataFrame) -> Figure:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import replace
 
-import pandas as pd
-
-from snac_eval.reports.grid import NOTHING, Block, Grid, GridCell, render
+from snac_eval.reports import grid
+from snac_eval.reports.grid import NONE, Block, Column, Grid, GridFormat, count, metric_column
 from snac_eval.reports.paper import Cell, PaperTable, Row
 from snac_eval.reports.published import Published, PublishedRow, published_cells
-from snac_eval.reports.summary import format_value
-from snac_eval.results.record import metric_info
-
-TableFormat = Literal["md", "latex", "csv", "txt"]
-_ARROWS = {True: "↑", False: "↓", None: ""}
+from snac_eval.reports.text import format_value
 
 
 def paper_text(
-    table: PaperTable, table_format: TableFormat, published: Published | None = None
+    table: PaperTable, table_format: GridFormat, published: Published | None = None
 ) -> str:
     """The table in this format, with published figures under ours where given.
 
@@ -26,76 +22,63 @@ def paper_text(
     ``<metric>_n``, ``<metric>_undefined``, ``<metric>_failed`` and ``<metric>_mark``; published
     figures follow with ``<metric>`` and ``<metric>_definition``.
     """
-    if table_format == "csv":
-        return _csv(table, published)
-    blocks = [Block(group.title, tuple(map(_row, group.rows))) for group in table.groups]
+    return grid.render(paper_grid(table, published), table_format)
+
+
+def paper_grid(table: PaperTable, published: Published | None = None) -> Grid:
+    """The table, a block per dataset, with published figures as the last block where given."""
+    blocks = [
+        Block(group.title, tuple(_row(row, group.dataset) for row in group.rows))
+        for group in table.groups
+    ]
     notes = list(table.notes)
     if published is not None:
         shown = published.of(table.metrics)
-        blocks.append(_published_block(table, shown))
+        rows = tuple(_published_row(shown, one, table) for one in shown.rows)
+        blocks.append(Block("Published, on other data, not ranked", rows))
         notes += shown.notes()
-    grid = Grid(
-        header=("codec", "clips", *map(_name, table.metrics)),
-        units=("", "", *map(_unit, table.metrics)),
+    return Grid(
+        columns=(Column("codec"), Column("clips"), *map(metric_column, table.metrics)),
         blocks=tuple(blocks),
         caption=" ".join(table.caption),
         notes=tuple(notes),
     )
-    return render(grid, table_format)
 
 
-def _name(metric: str) -> str:
-    info = metric_info(metric)
-    return f"{metric} {_ARROWS[info.higher_is_better] if info else ''}".strip()
+def _row(row: Row, dataset: str) -> tuple[grid.Cell, ...]:
+    names = {"codec": row.codec, "dataset": dataset, "label": row.label}
+    clips = replace(count(row.n), values={"clips": row.n})
+    cells = (replace(_cell(one), values=_values(metric, one)) for metric, one in row.cells.items())
+    return grid.Cell(row.label, values=names), clips, *cells
 
 
-def _unit(metric: str) -> str:
-    info = metric_info(metric)
-    return f"[{info.unit}]" if info and info.unit else ""
-
-
-def _row(row: Row) -> tuple[GridCell, ...]:
-    cells = (_cell(one) for one in row.cells.values())
-    return GridCell(row.label), GridCell(str(row.n)), *cells
-
-
-def _cell(cell: Cell) -> GridCell:
+def _cell(cell: Cell) -> grid.Cell:
     if math.isnan(cell.mean):
-        return GridCell(NOTHING)
+        return NONE
     if cell.decimals is None:
-        return GridCell(format_value(cell.mean), mark=cell.mark)
+        return grid.Cell(format_value(cell.mean), mark=cell.mark, key=cell.mean)
     half_width = (cell.high - cell.low) / 2
     after = "" if math.isnan(half_width) else f"± {half_width:.{cell.decimals}f}"
-    return GridCell(f"{cell.mean:.{cell.decimals}f}", after, cell.mark)
+    return grid.Cell(f"{cell.mean:.{cell.decimals}f}", after, cell.mark, cell.mean)
 
 
-def _published_block(table: PaperTable, published: Published) -> Block:
-    rows = (
-        (
-            GridCell(published.label(one)),
-            GridCell(NOTHING),
-            *map(GridCell, published_cells(one, table.metrics)),
-        )
-        for one in published.rows
-    )
-    return Block("Published, on other data, not ranked", tuple(rows))
+def _values(name: str, cell: Cell) -> Mapping[str, object]:
+    return {
+        name: cell.mean,
+        f"{name}_ci_low": cell.low,
+        f"{name}_ci_high": cell.high,
+        f"{name}_n": cell.n,
+        f"{name}_undefined": cell.undefined,
+        f"{name}_failed": cell.failed,
+        f"{name}_mark": cell.mark,
+    }
 
 
-def _csv(table: PaperTable, published: Published | None) -> str:
-    rows = [
-        {"codec": row.codec, "dataset": group.dataset, "label": row.label, "clips": row.n}
-        | {key: value for name, cell in row.cells.items() for key, value in _numbers(name, cell)}
-        for group in table.groups
-        for row in group.rows
-    ]
-    if published is not None:
-        shown = published.of(table.metrics)
-        rows += [_published_numbers(one, shown.label(one)) for one in shown.rows]
-    return pd.DataFrame(rows).to_csv(index=False)
-
-
-def _published_numbers(row: PublishedRow, label: str) -> dict[str, object]:
-    numbers: dict[str, object] = {
+def _published_row(
+    published: Published, row: PublishedRow, table: PaperTable
+) -> tuple[grid.Cell, ...]:
+    label = published.label(row)
+    values = {
         "codec": row.card or row.codec,
         "dataset": row.data,
         "label": label,
@@ -103,18 +86,4 @@ def _published_numbers(row: PublishedRow, label: str) -> dict[str, object]:
         "exact_bps": row.exact_bps,
         "source": " ".join(row.source),
     }
-    for name, figure in row.figures.items():
-        numbers |= {name: figure.value, f"{name}_definition": figure.definition}
-    return numbers
-
-
-def _numbers(name: str, cell: Cell) -> list[tuple[str, object]]:
-    return [
-        (name, cell.mean),
-        (f"{name}_ci_low", cell.low),
-        (f"{name}_ci_high", cell.high),
-        (f"{name}_n", cell.n),
-        (f"{name}_undefined", cell.undefined),
-        (f"{name}_failed", cell.failed),
-        (f"{name}_mark", cell.mark),
-    ]
+    return grid.Cell(label, values=values), NONE, *published_cells(row, table.metrics)

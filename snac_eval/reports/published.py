@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from snac_eval.errors import UsageError
+from snac_eval.errors import UsageError, detail
 from snac_eval.registry import cards, plugins
+from snac_eval.reports.grid import NONE, Cell
 
 COLUMNS = (
     "codec",
@@ -36,32 +37,36 @@ _SIGNS = {"same": "=", "other": "≠", "unknown": "?"}
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One published number. ``value`` is the text as printed, several parted by spaces.
-
-    ``metric`` is what we call the nearest of ours, ``definition`` how near it is, ``why`` says so.
-    """
+    """One published number."""
 
     metric: str
+    """Our name of the metric that is nearest."""
     value: str
+    """The text as printed; a space parts several numbers."""
     definition: str
+    """How near our metric is: one of :data:`DEFINITIONS`."""
     why: str
+    """The reason for this definition."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedRow:
-    """One codec at one bitrate from one ``source``, its citation and URL.
-
-    ``sample_rate`` in Hz and the bitrates in bit/s are 0 or NaN where the source does not say.
-    """
+    """One codec at one bitrate from one source."""
 
     codec: str
     card: str
+    """Our card of this codec; empty where we have none."""
     sample_rate: int
+    """In Hz; 0 where the source does not say."""
     nominal_bps: float
+    """In bit/s; NaN where the source does not say."""
     exact_bps: float
+    """In bit/s; NaN where it is not known."""
     data: str
     source: tuple[str, str]
+    """Citation and URL."""
     figures: Mapping[str, Figure]
+    """By metric."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +107,23 @@ class Published:
             yield "; ".join([*parts, *_definitions(rows)]) + "."
 
 
-def published_cells(row: PublishedRow, metrics: Sequence[str]) -> Iterator[str]:
-    """A text per metric: the value with the sign of its definition."""
+def published_cells(row: PublishedRow, metrics: Sequence[str], prefix: str = "") -> Iterator[Cell]:
+    """A cell per metric: the value with the sign of its definition.
+
+    CSV has both under ``<prefix><metric>`` and ``<prefix><metric>_definition``.
+    """
     for name in metrics:
         if figure := row.figures.get(name):
-            yield f"{figure.value} {_SIGNS[figure.definition]}"
+            column = prefix + name
+            yield Cell(
+                f"{figure.value} {_SIGNS[figure.definition]}",
+                key=float(figure.value.split()[0]),
+                values={column: figure.value, f"{column}_definition": figure.definition},
+            )
         elif name == "bitrate" and not math.isnan(row.exact_bps):
-            yield f"{row.exact_bps / 1000:.3f}"
+            yield Cell(f"{row.exact_bps / 1000:.3f}", key=row.exact_bps / 1000, values={})
         else:
-            yield "–"
+            yield NONE
 
 
 def load_published(path: Path | None = None) -> Published:
@@ -147,7 +160,7 @@ def _lines(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+        raise UsageError(f"{path}: cannot be read as UTF-8 text: {detail(error)}") from error
     reader = csv.DictReader(text.splitlines(), strict=True)
     try:
         if tuple(reader.fieldnames or ()) != COLUMNS:
@@ -155,10 +168,10 @@ def _lines(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
         for line in reader:
             where = f"{path}:{reader.line_num}"
             if None in line or None in line.values():
-                raise UsageError(f"{where}: has not as many fields as there are columns")
+                raise UsageError(f"{where}: the number of fields is not that of the columns")
             yield where, {key: value.strip() for key, value in line.items()}
     except csv.Error as error:
-        raise UsageError(f"{path}:{reader.line_num}: no valid CSV: {error}") from error
+        raise UsageError(f"{path}:{reader.line_num}: no valid CSV: {detail(error)}") from error
 
 
 def _figure(where: str, line: Mapping[str, str]) -> Figure:

@@ -1,12 +1,19 @@
-"""Text from cards, clips and paths, made harmless in Markdown and in LaTeX."""
+"""How numbers are written; text from cards, clips and paths, made harmless in each format."""
 
 from __future__ import annotations
 
 import html
+import math
 import re
 import unicodedata
+from collections.abc import Callable, Mapping
 
-NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+NOTHING = "–"
+"""What stands where there is no value."""
+
+_NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Before a space it opens no tag, and a p-value stays legible on a terminal.
+_PLAIN_LESS = re.compile(r"&lt;(?=\s)")
 # Not the underscore, which is no markup inside a word; of a link, only what makes it one.
 _SPECIAL = re.compile(r"([\\`*|]|(?<=\])\()")
 
@@ -68,14 +75,75 @@ _ACCENTS = {
 }
 
 
+def format_value(value: float) -> str:
+    """A number with as many digits as mean something: about three, never in powers of ten."""
+    if math.isnan(value):
+        return NOTHING
+    digits = next((d for d, low in enumerate((1000, 100, 10)) if abs(value) >= low), 3)
+    return f"{value:.{digits}f}"
+
+
+def signed(value: float, relative: bool = False) -> str:
+    """A difference with its sign: in percent where ``relative``, else with three digits."""
+    if math.isnan(value):
+        return NOTHING
+    if relative:
+        return percent(100 * value, "+")
+    # Differences are small beside their values: keep three digits of them, never powers of ten.
+    digits = 3 if not value else min(6, max(0, 2 - math.floor(math.log10(abs(value)))))
+    text = f"{value:+.{digits}f}"
+    return "0" if not float(text) else text
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A number with this many significant digits."""
+    return NOTHING if math.isnan(value) else f"{value:.{digits}g}"
+
+
+def span(low: float, high: float, write: Callable[[float], str] = format_value) -> str:
+    """``1.2 to 1.4``; a dash where there are no ends."""
+    return NOTHING if math.isnan(low) else f"{write(low)} to {write(high)}"
+
+
+def percent(value: float, sign: str = "") -> str:
+    """A value that is in percent already; ``sign`` "+" shows its sign."""
+    return f"{value:{sign}.1f} %"
+
+
+def p_value(p: float) -> str:
+    """A p-value to three decimals; smaller ones as such."""
+    if math.isnan(p):
+        return NOTHING
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def counts(reasons: Mapping[str, int]) -> str:
+    """``2 undefined; 1 lost``: how many of each."""
+    return "; ".join(f"{count} {why}" for why, count in reasons.items())
+
+
+def quantity(number: float) -> str:
+    """A large number in thousands, millions or billions: ``1.5 M``."""
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return f"{number:.0f}"
+
+
+def xml_text(text: str) -> str:
+    """The text with ``?`` for what XML does not allow."""
+    return _NOT_IN_XML.sub("?", text)
+
+
 def one_line(text: str) -> str:
     """The text without line breaks, and with ``?`` for what XML does not allow."""
-    return " ".join(NOT_IN_XML.sub("?", text).split())
+    return " ".join(xml_text(text).split())
 
 
 def markdown_text(text: str) -> str:
     """Text that Markdown and HTML show as it is, on one line."""
-    return _SPECIAL.sub(r"\\\1", html.escape(one_line(text), quote=False))
+    escaped = _PLAIN_LESS.sub("<", html.escape(one_line(text), quote=False))
+    return _SPECIAL.sub(r"\\\1", escaped)
 
 
 def latex_text(text: str) -> str:

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from xml.etree import ElementTree
 
-import pandas as pd
-from tabulate import tabulate
-
-from snac_eval.reports.summary import format_value
-from snac_eval.reports.text import NOT_IN_XML
-from snac_eval.reports.text import markdown_text as _text
+from snac_eval.reports.grid import NONE, Cell, Column, Grid, metric_column, render
+from snac_eval.reports.text import (
+    NOTHING,
+    counts,
+    format_value,
+    markdown_text,
+    p_value,
+    signed,
+    span,
+    xml_text,
+)
 from snac_eval.results.compare import Comparison, Difference, Frontier, Ranking, TellingClip
 from snac_eval.results.gate import GateResult, MetricCheck
-from snac_eval.results.record import metric_info
 from snac_eval.results.stats import MIN_CLUSTERS
 
+_Row = Sequence[tuple[str, Cell]]
+"""What stands in each column, after the column's name."""
+
+_SHOWN = ("better", "worse")
 _WORST_FIRST = ("regression", "not comparable", "inconclusive", "passed", "not tested")
 _FEW_SPEAKERS = (
     f"The clips are of fewer than {MIN_CLUSTERS} known speakers: what is shown holds for these."
@@ -29,30 +38,34 @@ def comparison_markdown(result: Comparison, num_clips: int = 5) -> str:
     parts = []
     for first, second in result.clips:
         rows = [one for one in result.differences if (one.first, one.second) == (first, second)]
+        parts.append(f"## {markdown_text(first)} against {markdown_text(second)}")
         parts += _pair_parts(rows, result.clips[first, second][:num_clips])
     if result.ranks:
-        parts += ["## Ranks, 95 % intervals", _table(_rank_rows(result.ranks))]
+        parts += ["## Ranks, 95 % intervals", _ranks(result.ranks)]
     parts += _frontier_parts(result.frontiers)
-    parts += [_text(note) for note in result.notes]
+    parts += [markdown_text(note) for note in result.notes]
     return "\n\n".join([*parts, _method(result)]) + "\n"
 
 
 def comparison_csv(result: Comparison) -> str:
     """One row per pair and metric, with every field of a Difference."""
     names = [one.name for one in fields(Difference)]
-    rows = [{name: getattr(one, name) for name in names} for one in result.differences]
-    for row in rows:
-        row["left_out"] = _counts(row["left_out"])
-    return pd.DataFrame(rows, columns=names).to_csv(index=False)
+    rows = [[_plain(name, getattr(one, name)) for name in names] for one in result.differences]
+    return render(Grid.of(map(Column, names), rows), "csv")
+
+
+def _plain(name: str, value: object) -> Cell:
+    plain = counts(value) if isinstance(value, Mapping) else value
+    return Cell(str(plain), values={name: plain})
 
 
 def check_markdown(result: GateResult) -> str:
     """The verdict, a table with the worst first, and how it was reached."""
-    title = "## snac-eval check: " + _text(result.verdict)
+    title = "## snac-eval check: " + markdown_text(result.verdict)
     what = (
-        f"{_text(result.run.codec)} on {_text(result.run.dataset)}, run"
+        f"{markdown_text(result.run.codec)} on {markdown_text(result.run.dataset)}, run"
         f" {result.run.run_id} against baseline {result.baseline.run_id}"
-        f" ({_text(result.baseline.codec)})"
+        f" ({markdown_text(result.baseline.codec)})"
     )
     order = sorted(result.checks, key=lambda one: _WORST_FIRST.index(one.outcome))
     method = (
@@ -81,7 +94,7 @@ def check_junit(result: GateResult) -> str:
     root = ElementTree.Element(
         "testsuites", {key: attributes[key] for key in attributes if key != "skipped"}
     )
-    name = _xml(f"snac-eval check {result.run.codec} {result.run.dataset}")
+    name = xml_text(f"snac-eval check {result.run.codec} {result.run.dataset}")
     suite = ElementTree.SubElement(root, "testsuite", {"name": name, **attributes, "time": "0"})
     for one in result.checks:
         _add_case(suite, one.metric, one.outcome, _check_line(one))
@@ -92,9 +105,9 @@ def check_junit(result: GateResult) -> str:
 
 
 def _add_case(suite: ElementTree.Element, metric: str, outcome: str, line: str) -> None:
-    named = {"classname": "snac_eval.check", "name": _xml(metric), "time": "0"}
+    named = {"classname": "snac_eval.check", "name": xml_text(metric), "time": "0"}
     case = ElementTree.SubElement(suite, "testcase", named)
-    text = _xml(line)
+    text = xml_text(line)
     if outcome == "passed":
         ElementTree.SubElement(case, "system-out").text = text
     elif outcome == "not tested":
@@ -105,17 +118,12 @@ def _add_case(suite: ElementTree.Element, metric: str, outcome: str, line: str) 
 
 
 def _pair_parts(rows: Sequence[Difference], clips: Sequence[TellingClip]) -> list[str]:
-    first, second = _text(rows[0].first), _text(rows[0].second)
     tested = [one for one in rows if not math.isnan(one.difference)]
-    parts = [f"## {first} against {second}"]
-    if tested:
-        parts.append(_table([_difference_row(one, first, second) for one in tested]))
+    parts = [_table([_difference_row(one) for one in tested])] if tested else []
     parts += _reasons(rows)
     if clips:
-        parts += [
-            f"Clips on which they differ most, {first} minus {second}:",
-            _table([_clip_row(one) for one in clips]),
-        ]
+        minus = markdown_text(f"{rows[0].first} minus {rows[0].second}")
+        parts += [f"Clips on which they differ most, {minus}:", _telling(clips)]
     return parts
 
 
@@ -126,38 +134,42 @@ def _reasons(rows: Sequence[Difference]) -> list[str]:
         if one.reason:
             groups.setdefault((one.verdict, one.reason), []).append(one.metric)
     return [
-        f"{verdict.capitalize()} ({_text(reason)}): {_text(', '.join(metrics))}."
+        f"{verdict.capitalize()} ({markdown_text(reason)}): {markdown_text(', '.join(metrics))}."
         for (verdict, reason), metrics in groups.items()
     ]
 
 
-def _difference_row(one: Difference, first: str, second: str) -> dict[str, str]:
-    verdict = one.verdict
-    return {
-        "metric": heading(one.metric),
-        first: format_value(one.mean_first),
-        second: format_value(one.mean_second),
-        "difference": _signed(one.difference, one.relative),
-        "95 % interval": _span(one.low, one.high, one.relative),
-        "p (Holm)": format_p(one.p_holm),
-        "verdict": f"**{verdict}**" if verdict in ("better", "worse") else verdict,
-        "clips": str(one.n) + (f" ({one.num_units} speakers)" if one.unit == "speaker" else ""),
-        "left out": _text(_counts(one.left_out)) or "–",
+def _difference_row(one: Difference) -> _Row:
+    sign = partial(signed, relative=one.relative)
+    speakers = f" ({one.num_units} speakers)" if one.unit == "speaker" else ""
+    return [
+        ("metric", _metric(one.metric)),
+        (one.first, Cell(format_value(one.mean_first))),
+        (one.second, Cell(format_value(one.mean_second))),
+        ("difference", Cell(sign(one.difference))),
+        ("95 % interval", Cell(span(one.low, one.high, sign))),
+        ("p (Holm)", Cell(p_value(one.p_holm))),
+        ("verdict", Cell(one.verdict, mark="strong" if one.verdict in _SHOWN else "")),
+        ("clips", Cell(f"{one.n}{speakers}")),
+        ("left out", Cell(counts(one.left_out) or NOTHING)),
+    ]
+
+
+def _telling(clips: Sequence[TellingClip]) -> str:
+    rows = {
+        one.clip: {Column(name): Cell(signed(value)) for name, value in one.differences.items()}
+        for one in clips
     }
+    return _spread("clip", rows)
 
 
-def _clip_row(one: TellingClip) -> dict[str, str]:
-    cells = {"clip": _text(one.clip)}
-    return cells | {_text(name): _signed(value) for name, value in one.differences.items()}
-
-
-def _rank_rows(ranks: Sequence[Ranking]) -> list[dict[str, str]]:
-    rows: dict[str, dict[str, str]] = {}
+def _ranks(ranks: Sequence[Ranking]) -> str:
+    rows: dict[str, dict[Column, Cell]] = {}
     for one in ranks:
         for run, (low, high) in one.intervals.items():
-            row = rows.setdefault(run, {"codec": _text(run)})
-            row[heading(one.metric)] = str(low) if low == high else f"{low} to {high}"
-    return list(rows.values())
+            cell = Cell(str(low) if low == high else f"{low} to {high}")
+            rows.setdefault(run, {})[metric_column(one.metric)] = cell
+    return _spread("codec", rows)
 
 
 def _frontier_parts(frontiers: Sequence[Frontier]) -> list[str]:
@@ -168,20 +180,20 @@ def _frontier_parts(frontiers: Sequence[Frontier]) -> list[str]:
             parts += [
                 f"## Pareto frontier over {cost}",
                 f"Runs that no other beats on mean {cost} ({unit}) and mean quality are bold.",
-                _table(_frontier_rows(chosen, f"{cost} [{unit}]")),
+                _frontier(chosen, Column(cost, unit)),
             ]
     return parts
 
 
-def _frontier_rows(frontiers: Sequence[Frontier], cost: str) -> list[dict[str, str]]:
-    rows: dict[str, dict[str, str]] = {}
+def _frontier(frontiers: Sequence[Frontier], cost: Column) -> str:
+    rows: dict[str, dict[Column, Cell]] = {}
     for one in frontiers:
         for point in one.points:
-            row = rows.setdefault(point.run, {"codec": _text(point.run)})
-            row.setdefault(cost, format_value(point.cost))
-            cell = format_value(point.quality)
-            row[heading(one.metric)] = f"**{cell}**" if point.on_frontier else cell
-    return list(rows.values())
+            row = rows.setdefault(point.run, {cost: Cell(format_value(point.cost))})
+            quality = format_value(point.quality)
+            cell = Cell(quality, mark="strong" if point.on_frontier else "")
+            row[metric_column(one.metric)] = cell
+    return _spread("codec", rows)
 
 
 def _method(result: Comparison) -> str:
@@ -194,33 +206,38 @@ def _method(result: Comparison) -> str:
     )
 
 
-def _check_row(one: MetricCheck) -> dict[str, str]:
-    relative = one.tolerance is not None and one.tolerance.relative
-    return {
-        "metric": heading(one.metric),
-        "outcome": f"**{one.outcome}**" if one.outcome == "regression" else one.outcome,
-        "baseline": format_value(one.baseline_mean),
-        "run": format_value(one.run_mean),
-        "drop": _signed(one.drop, relative),
-        "95 % interval": _span(one.drop_low, one.drop_high, relative),
-        "tolerance": str(one.tolerance or "–"),
-        "p (Holm)": format_p(one.p_holm),
-        "clips": str(one.n),
-        "left out": _text(_counts(one.left_out)) or "–",
-        "why": _text(one.reason) or "–",
-    }
+def _check_row(one: MetricCheck) -> _Row:
+    sign = _sign(one)
+    return [
+        ("metric", _metric(one.metric)),
+        ("outcome", Cell(one.outcome, mark="strong" if one.outcome == "regression" else "")),
+        ("baseline", Cell(format_value(one.baseline_mean))),
+        ("run", Cell(format_value(one.run_mean))),
+        ("drop", Cell(sign(one.drop))),
+        ("95 % interval", Cell(span(one.drop_low, one.drop_high, sign))),
+        ("tolerance", Cell(str(one.tolerance or NOTHING))),
+        ("p (Holm)", Cell(p_value(one.p_holm))),
+        ("clips", Cell(str(one.n))),
+        ("left out", Cell(counts(one.left_out) or NOTHING)),
+        ("why", Cell(one.reason or NOTHING)),
+    ]
 
 
 def _check_line(one: MetricCheck) -> str:
     if math.isnan(one.drop):
         return f"{one.outcome}: {one.reason}"
-    relative = one.tolerance is not None and one.tolerance.relative
+    sign = _sign(one)
     why = f" ({one.reason})" if one.reason else ""
     return (
         f"{one.outcome}{why}: {format_value(one.baseline_mean)} to {format_value(one.run_mean)},"
-        f" drop {_signed(one.drop, relative)} ({_span(one.drop_low, one.drop_high, relative)}),"
-        f" tolerance {one.tolerance}, p {format_p(one.p_holm)}, {one.n} clips"
+        f" drop {sign(one.drop)} ({span(one.drop_low, one.drop_high, sign)}),"
+        f" tolerance {one.tolerance}, p {p_value(one.p_holm)}, {one.n} clips"
     )
+
+
+def _sign(one: MetricCheck) -> Callable[[float], str]:
+    """How the drop is written: as a share where the tolerance is one."""
+    return partial(signed, relative=one.tolerance is not None and one.tolerance.relative)
 
 
 def _other_versions(result: GateResult) -> list[str]:
@@ -228,52 +245,27 @@ def _other_versions(result: GateResult) -> list[str]:
     changed = [name for name in {**theirs, **ours} if ours.get(name) != theirs.get(name)]
     if not changed:
         return []
-    listed = (f"{name} {theirs.get(name, '–')} → {ours.get(name, '–')}" for name in changed)
-    return ["Versions that differ from the baseline's: " + _text(", ".join(listed)) + "."]
+    listed = (f"{name} {theirs.get(name, NOTHING)} → {ours.get(name, NOTHING)}" for name in changed)
+    return ["Versions that differ from the baseline's: " + markdown_text(", ".join(listed)) + "."]
 
 
-def heading(metric: str) -> str:
-    """A metric's name with its unit and an arrow towards better."""
-    info = metric_info(metric)
-    if info is None:
-        return _text(metric)
-    arrow = {True: "↑", False: "↓", None: ""}[info.higher_is_better]
-    unit = f"[{info.unit}]" if info.unit else ""
-    return _text(" ".join(part for part in (metric, unit, arrow) if part))
+def _metric(name: str) -> Cell:
+    return Cell(metric_column(name).heading)
 
 
-def format_p(p: float) -> str:
-    """A p-value to three decimals; smaller ones as such."""
-    if math.isnan(p):
-        return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+def _table(rows: Sequence[_Row]) -> str:
+    columns = [Column(name) for name, _ in rows[0]] if rows else []
+    return _markdown(Grid.of(columns, ([cell for _, cell in row] for row in rows)))
 
 
-def _signed(value: float, relative: bool = False) -> str:
-    if math.isnan(value):
-        return "–"
-    if relative:
-        return f"{100 * value:+.1f} %"
-    # Differences are small beside their values: keep three digits of them, never powers of ten.
-    digits = 3 if not value else min(6, max(0, 2 - math.floor(math.log10(abs(value)))))
-    text = f"{value:+.{digits}f}"
-    return "0" if not float(text) else text
+def _spread(head: str, rows: Mapping[str, Mapping[Column, Cell]]) -> str:
+    """A table of named rows; its columns are those of every row, in the order of first use."""
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    cells = (
+        [Cell(name), *(row.get(column, NONE) for column in columns)] for name, row in rows.items()
+    )
+    return _markdown(Grid.of([Column(head), *columns], cells))
 
 
-def _span(low: float, high: float, relative: bool) -> str:
-    return "–" if math.isnan(low) else f"{_signed(low, relative)} to {_signed(high, relative)}"
-
-
-def _counts(left_out: Mapping[str, int]) -> str:
-    return "; ".join(f"{count} {why}" for why, count in left_out.items())
-
-
-def _table(rows: Sequence[Mapping[str, str]]) -> str:
-    """A Markdown table; the columns are those of every row, in the order of first use."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    cells = [[row.get(name, "–") for name in columns] for row in rows]
-    return str(tabulate(cells, headers=columns, tablefmt="pipe", disable_numparse=True))
-
-
-def _xml(text: str) -> str:
-    return NOT_IN_XML.sub("?", text)
+def _markdown(grid: Grid) -> str:
+    return render(grid, "md").rstrip("\n")

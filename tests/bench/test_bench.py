@@ -219,7 +219,8 @@ def test_table_and_words() -> None:
     text = speed_markdown(table)
     for words in ("a\\|b", "1 CPU thread", "0.175 (0.05 to 0.3)", "1.5 M", "unknown"):
         assert words in text
-    assert "a|b, 1 CPU thread, batch 1, 2 s: undefined: one at a time" in text
+    assert "a\\|b, 1 CPU thread, batch 1, 2 s: undefined: one at a time" in text
+    assert "First chunk" not in speed_markdown(speed_table([_measured(first_chunk_s=[])]))
     assert [len(axes.lines) for axes in plot(table).axes] == [2, 2]
 
 

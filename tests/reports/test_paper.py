@@ -16,21 +16,11 @@ from snac_eval.errors import UsageError
 from snac_eval.reports.paper import PaperTable, paper_table, read_run
 from snac_eval.reports.paper_text import paper_text
 from snac_eval.reports.published import load_published
-from snac_eval.reports.text import latex_text, markdown_text
+from tests.reports.hostile import HOSTILE
 from tests.runs import Column, noisy, shifted, write_run
 
 PESQ = noisy(2.5, 0.4)
 MEL = noisy(1.0, 0.1, seed=5)
-HOSTILE = [
-    r"\input{/etc/passwd}",
-    r"\end{tabular}}\undefined",
-    "100% & $x_1^2$ #~",
-    "[2ex] --- ''quoted'' `` ?`",
-    "<script>alert(1)</script>",
-    "two\nlines | and\ttab",
-    "Zoë Łódź naïve 日本語 😀 \x1b[31m",
-    "a|b](javascript:x)",
-]
 
 
 def _table(tmp_path: Path, *runs: Mapping[str, Column], metrics: Sequence[str] = ()) -> PaperTable:
@@ -205,14 +195,6 @@ def test_hostile_names_do_nothing_in_markdown_and_on_a_terminal(tmp_path: Path) 
     assert "\x1b" not in paper_text(table, "txt")
 
 
-def test_latex_is_ascii_and_its_specials_are_letters() -> None:
-    assert latex_text(r"a_b & 50% \x{}") == r"a\_b \& 50\% \textbackslash{}x\{\}"
-    assert latex_text("é ñ Ł 日") == r"\'{e} \~{n} \L{} U+65E5"
-    assert latex_text("a--b ''c''") == r"a-{}-b '{}'c'{}'"
-    assert all(latex_text(name).isascii() for name in HOSTILE)
-    assert "\n" not in markdown_text("two\nlines")
-
-
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex with booktabs")
 def test_latex_compiles_whatever_the_names_are(tmp_path: Path) -> None:
     text = paper_text(_hostile(tmp_path), "latex", load_published())
@@ -228,12 +210,3 @@ def test_latex_compiles_whatever_the_names_are(tmp_path: Path) -> None:
     log = (tmp_path / "paper.log").read_text(encoding="latin-1")
     assert "Overfull \\hbox" not in log
     assert "Missing character" not in log
-
-
-def test_wide_latex_tables_stand_in_panels(tmp_path: Path) -> None:
-    names = [f"metric{index}" for index in range(9)]
-    table = _table(tmp_path, dict.fromkeys(names, MEL), metrics=names)
-    text = paper_text(table, "latex")
-    assert text.count(r"\begin{tabular}{@{}lrrrrr@{}}") == 2
-    assert text.count("codec0 &") == 2
-    assert all(text.count(f"{name} ") == 1 for name in names)

@@ -10,6 +10,7 @@ import pytest
 from snac_eval.errors import UsageError
 from snac_eval.registry import plugins
 from snac_eval.registry.cards import data_dir
+from snac_eval.reports.grid import NONE
 from snac_eval.reports.published import COLUMNS, load_published, published_cells
 
 LINE = {
@@ -57,7 +58,10 @@ def test_figures_are_shown_by_metric_with_their_sign_and_source(tmp_path: Path) 
     ]
     shown = published.of(["bitrate", "stoi"])
     assert [shown.label(row) for row in shown.rows] == ["Codec, 6 kbps [1]"]
-    assert list(published_cells(shown.rows[0], ["bitrate", "stoi"])) == ["–", "0.9 ="]
+    nothing, figure = published_cells(shown.rows[0], ["bitrate", "stoi"], "its_")
+    assert nothing == NONE
+    assert (figure.text, figure.key) == ("0.9 =", 0.9)
+    assert figure.values == {"its_stoi": "0.9", "its_stoi_definition": "same"}
     notes = list(shown.notes())
     assert len(notes) == 2
     assert notes[1].startswith("[1] Other, https://example.org/paper; data: some;")
@@ -99,7 +103,7 @@ def test_files_that_are_no_such_table(tmp_path: Path) -> None:
     }
     short = tmp_path / "c.csv"
     short.write_text(",".join(COLUMNS) + "\na,b\n")
-    cases["not as many fields"] = short
+    cases["the number of fields is not that of the columns"] = short
     for message, path in cases.items():
         with pytest.raises(UsageError, match=message):
             load_published(path)

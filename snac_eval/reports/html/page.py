@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from snac_eval.reports.grid import Grid
 from snac_eval.reports.html import plots, tables
 from snac_eval.reports.html.sound import (
     DIFFERENCE_RANGE_DB,
@@ -28,8 +29,8 @@ from snac_eval.reports.html.sound import (
     ReportClip,
     fit,
 )
-from snac_eval.reports.html.tables import Common, ReportRun, Table
-from snac_eval.reports.summary import format_value
+from snac_eval.reports.html.tables import Common, ReportRun
+from snac_eval.reports.text import format_value
 from snac_eval.results.frames import RunFrames
 from snac_eval.writing import write_text
 
@@ -46,7 +47,7 @@ class _Clip:
 
     clip: PlayableClip
     names: Sequence[tuple[str, str]]
-    scores: Table
+    scores: Grid
 
 
 def write_html(
@@ -127,7 +128,7 @@ def _context(runs: Sequence[ReportRun], notes: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _told(runs: Sequence[ReportRun], table: Table | None) -> Table | None:
+def _told(runs: Sequence[ReportRun], table: Grid | None) -> Grid | None:
     """Of one run, no row need say which."""
     return table.without("codec") if table is not None and len(runs) == 1 else table
 
@@ -157,7 +158,7 @@ def _left_out(shared: Sequence[Common]) -> Iterable[str]:
 
 
 def _distributions(runs: Sequence[ReportRun]) -> Iterable[Markup]:
-    rows = tables.metric_rows(runs)
+    columns = tables.metric_columns(runs)
     for name in _per_clip(runs):
         series = []
         for run in runs:
@@ -170,7 +171,7 @@ def _distributions(runs: Sequence[ReportRun]) -> Iterable[Markup]:
             series.append(plots.Series(run.letter, run.colour, dots))
         if len({dot.value for one in series for dot in one.dots}) > 1:
             # The SVG is our own drawing; its texts were escaped when it was written as XML.
-            yield Markup(plots.distribution(series, tables.metric_heading(rows[name])))
+            yield Markup(plots.distribution(series, columns[name].heading))
 
 
 def _planes(runs: Sequence[ReportRun], shared: Sequence[Common]) -> Iterable[tuple[str, Markup]]:
@@ -266,20 +267,24 @@ def _json(manifest: Mapping[str, Any]) -> str:
 def _render(context: Mapping[str, Any]) -> str:
     script = _read("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return _template().render(
+    return _template("report.html.j2").render(
         **context, script=Markup(script), script_hash=digest, style=Markup(_read("report.css"))
     )
 
 
 @cache
-def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
+def _template(name: str) -> Template:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(_read),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["seconds"] = _seconds
-    return environment.from_string(_read("report.html.j2"))
+    return environment.get_template(name)
 
 
 @cache

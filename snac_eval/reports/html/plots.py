@@ -1,7 +1,7 @@
-"""Plots as SVG that lives inside of a page: its colours are the page's, its text is text.
+"""Plots as SVG inside a page: they take their colours from the page, and their text stays text.
 
 matplotlib draws with stand-in colours that become CSS variables, so that one drawing serves a light
-and a dark page. Marks carry a ``<title>``, which browsers show as a tooltip.
+and a dark page. Each mark has a ``<title>``, which browsers show as a tooltip.
 """
 
 from __future__ import annotations
@@ -53,39 +53,46 @@ _STYLE: Any = {
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """One clip's value, and what its tooltip says."""
+    """One clip's value."""
 
     value: float
     title: str
+    """The tooltip."""
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One run's values of one metric. ``letter`` marks the run, ``colour`` counts from 0."""
+    """One run's values of one metric."""
 
     letter: str
+    """Marks the run."""
     colour: int
+    """Index into the page's colours; it wraps around."""
     dots: Sequence[Dot]
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One run in the plane: quality with its interval (NaN: none) over bitrate or speed."""
+    """One run in the plane: quality over bitrate or speed."""
 
     letter: str
+    """Marks the run."""
     colour: int
+    """Index into the page's colours and into the shapes; both wrap around."""
     title: str
+    """The tooltip."""
     x: float
     y: float
     low: float = math.nan
+    """The lower end of the interval of ``y``; NaN: there is none."""
     high: float = math.nan
 
 
 def distribution(series: Sequence[Series], label: str) -> str:
     """SVG of the values of one metric, one line per run: box of the quartiles, median, dots.
 
-    Whiskers reach from the 5th to the 95th percentile. Of more than :data:`MAX_DOTS` clips, that
-    many are drawn, at evenly spaced ranks.
+    Whiskers reach from the 5th to the 95th percentile. The dots are at most :data:`MAX_DOTS` clips,
+    at evenly spaced ranks.
     """
     title = f"Distribution of {label}"
     with _figure(title, 0.6 + 0.3 * len(series), left_in=0.25) as (figure, axes):
@@ -174,7 +181,7 @@ def _draw_point(axes: Axes, point: Point, gid: str) -> None:
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:
-    """Ends of a logarithmic axis with room beside the marks, for one mark as well."""
+    """Ends of a logarithmic axis, with room beside the marks even where there is only one."""
     low, high = min(values), max(values)
     room = max(1.3, (high / low) ** 0.12)
     return low / room, high * room
@@ -193,8 +200,11 @@ def _decades(axes: Axes, values: Sequence[float]) -> None:
 
 @contextmanager
 def _figure(title: str, height_in: float, left_in: float) -> Iterator[tuple[Figure, Axes]]:
-    """A figure of the report's width and its axes; margins are fixed, for a fitted layout takes
-    half of the time of the report. ``title`` keeps ids of different drawings apart."""
+    """A figure of the report's width, and its axes.
+
+    The margins are fixed: a fitted layout takes half of the time of the report. ``title`` keeps the
+    ids of different drawings apart.
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -231,7 +241,7 @@ def _add_titles(group: ElementTree.Element, texts: Sequence[str]) -> None:
 
 
 def _own_ids(svg: str) -> str:
-    """Keep ids that the drawing refers to; others would be repeated by the next drawing."""
+    """Drop every id that the drawing does not refer to: the next drawing has the same ones."""
     used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', svg))
     return re.sub(r' id="([^"]*)"', lambda hit: hit[0] if hit[1] in used else "", svg)
 

@@ -1,22 +1,23 @@
-"""The tables of the HTML report as plain cells: what stands in them, and what they sort by."""
+"""The tables of the HTML report as grids, whose cells say what they sort by."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from snac_eval.registry import plugins
-from snac_eval.reports.summary import format_value
+from snac_eval.reports.grid import NONE, Cell, Column, Grid, count, number
+from snac_eval.reports.summary import STATISTICS, direction, statistics, summary_column
+from snac_eval.reports.text import format_value, percent
 from snac_eval.results.frames import RunFrames
 from snac_eval.results.stats import MIN_CLUSTERS, mean_interval
 
 MAX_ROWS = 300
 NO_COMMON_CLIP = "no clip has this score in every run"
-_ARROWS = {True: "↑", False: "↓", None: ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,42 +36,6 @@ class ReportRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """Text of a cell; ``key`` is the number that it sorts by, None: by its text; ``share`` draws a
-    bar of that share of 0..1."""
-
-    text: str
-    key: float | None = None
-    share: float | None = None
-
-    @property
-    def is_number(self) -> bool:
-        return self.key is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """``numeric`` says for each column whether it is one of numbers. ``note`` stands below it."""
-
-    name: str
-    caption: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
-    note: str = ""
-
-    def without(self, column: str) -> Table:
-        """The table less the column of this heading."""
-        kept = [i for i, one in enumerate(self.columns) if one != column]
-        columns = [self.columns[i] for i in kept]
-        rows = [[row[i] for i in kept] for row in self.rows]
-        return replace(self, columns=columns, rows=rows)
-
-    @property
-    def numeric(self) -> list[bool]:
-        return [any(row[i].is_number for row in self.rows) for i in range(len(self.columns))]
-
-
-@dataclass(frozen=True, slots=True)
 class Common:
     """One metric over the clips that every run scored: ``values`` has a row per clip and a column
     per run's label, ``speakers`` one name per row. ``problem`` says why the runs cannot be
@@ -85,19 +50,16 @@ class Common:
 
     @property
     def heading(self) -> str:
-        return heading(self.metric, self.unit, self.higher_is_better)
+        return self.column.heading
+
+    @property
+    def column(self) -> Column:
+        return Column(self.metric, self.unit, self.higher_is_better)
 
     def interval(self, label: str) -> tuple[float, float, float]:
         """Mean and the ends of its 95 % interval over these clips."""
         interval = mean_interval(self.values[label].tolist(), self.speakers)
         return float(self.values[label].mean()), interval.low, interval.high
-
-
-def heading(metric: str, unit: str, higher_is_better: bool | None) -> str:
-    """Name, unit, and an arrow to the better side."""
-    return " ".join(
-        part for part in (metric, unit and f"[{unit}]", _ARROWS[higher_is_better]) if part
-    )
 
 
 def metric_rows(runs: Sequence[ReportRun]) -> dict[str, dict[str, Any]]:
@@ -109,15 +71,9 @@ def metric_rows(runs: Sequence[ReportRun]) -> dict[str, dict[str, Any]]:
     return rows
 
 
-def metric_heading(row: Mapping[str, Any]) -> str:
-    """:func:`heading` of a summary row."""
-    return heading(row["metric"], row["unit"], direction(row))
-
-
-def direction(row: Mapping[str, Any]) -> bool | None:
-    """A summary row's ``higher_is_better``, which pandas may have made a NumPy bool."""
-    better = row["higher_is_better"]
-    return None if better is None or better != better else bool(better)
+def metric_columns(runs: Sequence[ReportRun]) -> dict[str, Column]:
+    """Each metric's column, in the order of the runs."""
+    return {name: summary_column(row) for name, row in metric_rows(runs).items()}
 
 
 def quality_metrics(runs: Sequence[ReportRun]) -> list[str]:
@@ -170,116 +126,103 @@ def clip_order(runs: Sequence[ReportRun]) -> list[str]:
     return [str(clip) for clip in mean.sort_values(kind="stable").index]
 
 
-def summary_table(runs: Sequence[ReportRun]) -> Table:
+def summary_table(runs: Sequence[ReportRun]) -> Grid:
     """One row per metric and run, each with its own clips."""
-    columns = ["metric", "codec", "mean", "95 % interval", "median", "p5 to p95"]
     rows = []
-    for name, first in metric_rows(runs).items():
+    for name, column in metric_columns(runs).items():
         for run in runs:
             found = run.frames.summary[run.frames.summary["metric"] == name]
-            rows += [
-                [Cell(metric_heading(first)), Cell(name_of(run)), *_statistics(row)]
-                for row in found.to_dict("records")
-            ]
-    return Table(
-        "summary",
-        "Every metric, over the clips of each run",
-        [*columns, "ok", "undefined", "failed"],
-        rows,
+            head = [Cell(column.heading), Cell(name_of(run))]
+            rows += [[*head, *statistics(row)] for row in found.to_dict("records")]
+    note = (
         "An interval is a 95 % bootstrap interval of the mean; it resamples speakers where the"
         f" scored clips have {MIN_CLUSTERS} or more, else clips. A value for the data as a whole,"
-        " as codebook use, has none.",
+        " as codebook use, has none."
     )
+    columns = [Column("metric"), Column("codec"), *STATISTICS]
+    return Grid.of(columns, rows, "Every metric, over the clips of each run", [note], "summary")
 
 
-def _statistics(row: Mapping[Any, Any]) -> list[Cell]:
-    return [
-        number(row["mean"]),
-        span(row["ci_low"], row["ci_high"]),
-        number(row["median"]),
-        span(row["p05"], row["p95"]),
-        *(Cell(str(int(row[name])), row[name]) for name in ("n_ok", "n_undefined", "n_error")),
-    ]
-
-
-def comparison_table(runs: Sequence[ReportRun], shared: Sequence[Common]) -> Table:
+def comparison_table(runs: Sequence[ReportRun], shared: Sequence[Common]) -> Grid:
     """One row per run, one column per metric, over the clips that all runs scored."""
     usable = [one for one in shared if not one.problem]
     rows = [[Cell(name_of(run)), *(_mean_cell(one, run.label) for one in usable)] for run in runs]
     counts = ", ".join(f"{one.metric} {len(one.values)}" for one in usable)
-    return Table(
-        "comparison",
-        "The same clips: mean ± half of its 95 % interval",
-        ["codec", *(one.heading for one in usable)],
+    return Grid.of(
+        [Column("codec"), *(one.column for one in usable)],
         rows,
-        f"Clips scored by every run: {counts or 'none'}.",
+        "The same clips: mean ± half of its 95 % interval",
+        [f"Clips scored by every run: {counts or 'none'}."],
+        "comparison",
     )
 
 
 def _mean_cell(one: Common, label: str) -> Cell:
     mean, low, high = one.interval(label)
-    spread = "" if math.isnan(low) else f" ± {format_value((high - low) / 2)}"
-    return Cell(format_value(mean) + spread, mean)
+    spread = "" if math.isnan(low) else f"± {format_value((high - low) / 2)}"
+    return Cell(format_value(mean), spread, key=mean)
 
 
-def breakdown_table(runs: Sequence[ReportRun], by: str) -> Table | None:
+def breakdown_table(runs: Sequence[ReportRun], by: str) -> Grid | None:
     """Means per ``speaker`` or ``domain`` and run; None where that is known of no clip."""
-    names = list(metric_rows(runs))
+    columns = metric_columns(runs)
     rows = []
     for run in runs:
         scores = run.frames.scores[run.frames.scores[by] != ""]
         for group, part in scores.groupby(by):
             ok = part[part["status"] == "ok"]
             means = ok.groupby("metric")["value"].mean()
-            clips = part["clip_id"].nunique()
-            head = [Cell(str(group)), Cell(name_of(run)), Cell(str(clips), clips)]
-            rows.append([*head, *(number(means.get(name, math.nan)) for name in names)])
+            head = [Cell(str(group)), Cell(name_of(run)), count(part["clip_id"].nunique())]
+            rows.append([*head, *(number(means.get(name, math.nan)) for name in columns)])
     if not rows:
         return None
-    found = metric_rows(runs)
-    kept = [i for i in range(len(names)) if any(row[i + 3].is_number for row in rows)]
-    return Table(
-        by,
+    grid = Grid.of(
+        [Column(by), Column("codec"), Column("clips"), *columns.values()],
+        rows[:MAX_ROWS],
         f"Mean per {by}",
-        [by, "codec", "clips", *(metric_heading(found[names[i]]) for i in kept)],
-        [[*row[:3], *(row[i + 3] for i in kept)] for row in rows[:MAX_ROWS]],
-        _cut_note(len(rows), f"scores.parquet has every {by}"),
+        _cut_notes(len(rows), f"scores.parquet has every {by}"),
+        by,
     )
+    empty = [name for name, numeric in zip(columns, grid.numeric[3:], strict=True) if not numeric]
+    return grid.without(*empty)
 
 
-def stream_table(runs: Sequence[ReportRun]) -> Table | None:
+def stream_table(runs: Sequence[ReportRun]) -> Grid | None:
     """Codebook use per code stream; None where no run has streams."""
-    rows = []
-    for run in runs:
-        for row in run.frames.streams.to_dict("records"):
-            bits = math.log2(row["codebook_size"])
-            used = f"{row['usage']:.1f} %"
-            rows.append(
-                [
-                    Cell(name_of(run)),
-                    Cell(str(row["stream"]), row["stream"]),
-                    Cell(str(row["codebook_size"]), row["codebook_size"]),
-                    Cell(str(row["num_tokens"]), row["num_tokens"]),
-                    number(row["tokens_per_second"]),
-                    Cell(used, row["usage"], share=row["usage"] / 100),
-                    number(row["perplexity"]),
-                    Cell(f"{row['entropy_bits']:.2f} of {bits:.2f}", row["entropy_bits"]),
-                ]
-            )
-    columns = ["codec", "stream", "entries", "tokens", "tokens/s", "used", "perplexity"]
+    rows = [
+        [Cell(name_of(run)), *_stream_cells(row)]
+        for run in runs
+        for row in run.frames.streams.to_dict("records")
+    ]
     if not rows:
         return None
-    return Table(
-        "streams",
-        "Codebook use per stream, coarse to fine",
-        [*columns, "entropy [bits]"],
+    names = ("codec", "stream", "entries", "tokens", "tokens/s", "used", "perplexity")
+    return Grid.of(
+        [*map(Column, names), Column("entropy", "bits")],
         rows,
-        "Few tokens cannot use a large codebook: with fewer tokens than entries the share has a"
-        " ceiling.",
+        "Codebook use per stream, coarse to fine",
+        [
+            "Few tokens cannot use a large codebook: with fewer tokens than entries the share has a"
+            " ceiling."
+        ],
+        "streams",
     )
 
 
-def failure_table(runs: Sequence[ReportRun]) -> Table | None:
+def _stream_cells(row: Mapping[Any, Any]) -> list[Cell]:
+    bits = math.log2(row["codebook_size"])
+    return [
+        count(row["stream"]),
+        count(row["codebook_size"]),
+        count(row["num_tokens"]),
+        number(row["tokens_per_second"]),
+        Cell(percent(row["usage"]), key=row["usage"], share=row["usage"] / 100),
+        number(row["perplexity"]),
+        Cell(f"{row['entropy_bits']:.2f} of {bits:.2f}", key=row["entropy_bits"]),
+    ]
+
+
+def failure_table(runs: Sequence[ReportRun]) -> Grid | None:
     """What has no value and why: metrics and clips of one reason share a row, errors first."""
     rows = []
     for run in runs:
@@ -288,16 +231,16 @@ def failure_table(runs: Sequence[ReportRun]) -> Table | None:
         for status, reason, metrics, clips in _grouped(missing):
             who = f"all {total} clips" if len(clips) == total > 1 else _some(clips)
             row = [name_of(run), status, reason, ", ".join(metrics), who]
-            rows.append([*map(Cell, row), Cell(str(len(clips)), len(clips))])
+            rows.append([*map(Cell, row), count(len(clips))])
     rows.sort(key=lambda row: row[1].text != "failed")
     if not rows:
         return None
-    return Table(
-        "failures",
-        "Scores that do not exist, and why",
-        ["codec", "status", "reason", "metrics", "clips", "n"],
+    return Grid.of(
+        map(Column, ("codec", "status", "reason", "metrics", "clips", "n")),
         rows[:MAX_ROWS],
-        _cut_note(len(rows), "scores.parquet has every row"),
+        "Scores that do not exist, and why",
+        _cut_notes(len(rows), "scores.parquet has every row"),
+        "failures",
     )
 
 
@@ -316,12 +259,15 @@ def _some(clips: Sequence[str], limit: int = 5) -> str:
     return ", ".join(clips[:limit]) + more
 
 
-def clip_table(runs: Sequence[ReportRun], order: Sequence[str]) -> Table:
+def clip_table(runs: Sequence[ReportRun], order: Sequence[str]) -> Grid:
     """Every clip's scores, worst first; one row per clip and run."""
-    names = [name for name, row in metric_rows(runs).items() if row["n_ok"] or row["n_error"]]
-    names = [name for name in names if not hasattr(plugins.metric(name), "score_corpus")]
-    found = metric_rows(runs)
-    tables = {run.label: _pivot(run.frames.scores, names) for run in runs}
+    per_clip = {name for run in runs for name in run.frames.scores["metric"]}
+    columns = {
+        row["metric"]: summary_column(row)
+        for row in metric_rows(runs).values()
+        if row["metric"] in per_clip and (row["n_ok"] or row["n_error"])
+    }
+    tables = {run.label: _pivot(run.frames.scores, list(columns)) for run in runs}
     rows = [
         [
             Cell(clip),
@@ -332,12 +278,12 @@ def clip_table(runs: Sequence[ReportRun], order: Sequence[str]) -> Table:
         for run in runs
         if clip in tables[run.label].index
     ]
-    return Table(
-        "every-clip",
-        "Every clip, worst first",
-        ["clip", "codec", *(metric_heading(found[name]) for name in names)],
+    return Grid.of(
+        [Column("clip"), Column("codec"), *columns.values()],
         rows,
-        _cut_note(len(order) * len(runs), "scores.parquet has every clip"),
+        "Every clip, worst first",
+        _cut_notes(len(order) * len(runs), "scores.parquet has every clip"),
+        "every-clip",
     )
 
 
@@ -346,14 +292,15 @@ def _pivot(scores: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return ok.pivot(index="clip_id", columns="metric", values="value").reindex(columns=list(names))
 
 
-def score_table(runs: Sequence[ReportRun], clip_id: str) -> Table:
+def score_table(runs: Sequence[ReportRun], clip_id: str) -> Grid:
     """The scores of one clip: metrics as rows, runs as columns; what has none says why."""
     rows = []
-    for name, first in metric_rows(runs).items():
+    for name, column in metric_columns(runs).items():
         cells = [_score_cell(run.frames.scores, clip_id, name) for run in runs]
-        if any(cell.text != "–" for cell in cells):
-            rows.append([Cell(metric_heading(first)), *cells])
-    return Table("", f"Scores of {clip_id}", ["metric", *map(name_of, runs)], rows)
+        if any(cell is not NONE for cell in cells):
+            rows.append([Cell(column.heading), *cells])
+    columns = [Column("metric"), *(Column(name_of(run)) for run in runs)]
+    return Grid.of(columns, rows, f"Scores of {clip_id}")
 
 
 def _score_cell(scores: pd.DataFrame, clip_id: str, metric: str) -> Cell:
@@ -362,7 +309,7 @@ def _score_cell(scores: pd.DataFrame, clip_id: str, metric: str) -> Cell:
         if row["status"] == "ok":
             return number(row["value"])
         return Cell("undefined" if row["status"] == "undefined" else "failed")
-    return Cell("–")
+    return NONE
 
 
 def name_of(run: ReportRun) -> str:
@@ -370,17 +317,5 @@ def name_of(run: ReportRun) -> str:
     return f"{run.letter} · {run.label}"
 
 
-def number(value: float) -> Cell:
-    """A number; a dash without one."""
-    return Cell("–") if value is None or math.isnan(value) else Cell(format_value(value), value)
-
-
-def span(low: float, high: float) -> Cell:
-    """A range, which sorts by its width."""
-    if math.isnan(low):
-        return Cell("–")
-    return Cell(f"{format_value(low)} to {format_value(high)}", high - low)
-
-
-def _cut_note(total: int, where: str) -> str:
-    return f"{MAX_ROWS} of {total} rows; {where}." if total > MAX_ROWS else ""
+def _cut_notes(total: int, where: str) -> list[str]:
+    return [f"{MAX_ROWS} of {total} rows; {where}."] if total > MAX_ROWS else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -21,6 +22,7 @@ from snac_eval.reports.html.sound import (
     playable,
     spectrogram_db,
 )
+from snac_eval.reports.html.tables import clip_table, summary_table
 from snac_eval.results.frames import SCORE_COLUMNS, STREAM_COLUMNS, SUMMARY_COLUMNS, RunFrames
 from snac_eval.types import Waveform
 from tests.conftest import tone
@@ -84,6 +86,19 @@ def test_worst_clips_come_first() -> None:
     runs = make_runs([("r", frames("x", {"good": 1.0, "bad": 9.0, "fair": 2.0}), {})])
     assert clips_worth_hearing(runs, 2) == ["bad", "fair"]
     assert clips_worth_hearing(runs, 0) == []
+
+
+def test_a_metric_of_all_clips_together_has_no_column_among_the_clips() -> None:
+    one = frames("x", {"a": 1.0, "b": 2.0})
+    row = [["x", "data", "fad_clap", "", False, 2, 0, 0, 0.5, *[np.nan] * 5]]
+    both = pd.concat([one.summary, pd.DataFrame(row, columns=SUMMARY_COLUMNS).astype(object)])
+    runs = make_runs([("r", replace(one, summary=both), {})])
+    assert [column.name for column in clip_table(runs, ["b", "a"]).columns] == [
+        "clip",
+        "codec",
+        "mel_dac_paper",
+    ]
+    assert [row[0].text for row in summary_table(runs).rows] == ["mel_dac_paper ↓", "fad_clap ↓"]
 
 
 def test_numbers_of_different_definitions_are_not_set_side_by_side() -> None:

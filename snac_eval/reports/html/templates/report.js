@@ -13,13 +13,17 @@ function sortBy(table, heading, index) {
   for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
   heading.setAttribute("aria-sort", down ? "descending" : "ascending");
   const numeric = heading.classList.contains("n");
-  const rows = [...table.tBodies[0].rows].map((row) => [sortKey(row, index), row]);
-  rows.sort(([a], [b]) => {
-    if (numeric && typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
-    const order = typeof a === "number" ? a - b : collator.compare(a, b);
-    return down ? -order : order;
-  });
-  table.tBodies[0].append(...rows.map(([, row]) => row));
+  for (const body of table.tBodies) {
+    // The title of a block stands alone in its body.
+    if (body.rows.length < 2) continue;
+    const rows = [...body.rows].map((row) => [sortKey(row, index), row]);
+    rows.sort(([a], [b]) => {
+      if (numeric && typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
+      const order = typeof a === "number" ? a - b : collator.compare(a, b);
+      return down ? -order : order;
+    });
+    body.append(...rows.map(([, row]) => row));
+  }
 }
 
 for (const table of document.querySelectorAll("table.sortable")) {
