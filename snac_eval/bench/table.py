@@ -21,7 +21,7 @@ from snac_eval.bench.measure import Measurement, Setting
 from snac_eval.registry import plugins
 from snac_eval.reports.grid import Cell, Column, Grid, count, number, render
 from snac_eval.reports.text import markdown_text, quantity, significant, span
-from snac_eval.results.frames import SCORE_COLUMNS
+from snac_eval.run.manifest import SCORE_COLUMNS
 from snac_eval.writing import write_file, write_text
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def score_rows(
         for one in measured
         for repeat, metric, value, reason in _values(one)
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=SCORE_COLUMNS).astype({"value": "float64"})
+    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS)).astype({"value": "float64"})
 
 
 def _which(one: Measured, repeat: int) -> list[str]:

@@ -44,15 +44,14 @@ def _table(options: argparse.Namespace, _: Sequence[str]) -> None:
 def _paper(options: argparse.Namespace) -> str:
     if options.weights:
         raise UsageError("--weights needs --models; runs have theirs already")
-    from snac_eval.reports.paper import paper_table
-    from snac_eval.reports.paper_text import paper_text
+    from snac_eval.reports.grid import render
+    from snac_eval.reports.paper import paper_grid
     from snac_eval.reports.published import load_published
     from snac_eval.results.record import read_run
 
     runs = [read_run(Path(folder)) for folder in options.runs]
-    table = paper_table(runs, names(options.metrics))
     published = load_published() if options.published else None
-    return paper_text(table, options.format, published)
+    return render(paper_grid(runs, names(options.metrics), published), options.format)
 
 
 def _models(options: argparse.Namespace) -> str:

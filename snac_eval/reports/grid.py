@@ -24,8 +24,7 @@ from snac_eval.reports.text import (
     one_line,
     span,
 )
-from snac_eval.results.record import metric_info
-from snac_eval.types import Heading
+from snac_eval.types import Heading, MetricInfo
 
 GridFormat = Literal["md", "latex", "txt", "csv"]
 Mark = Literal["", "best", "second", "strong"]
@@ -119,10 +118,9 @@ class Grid:
         return Grid(columns, tuple(blocks), self.caption, self.notes, self.name)
 
 
-def metric_column(name: str) -> Column:
-    """The metric's name, unit and arrow; the name alone where it is not installed here."""
-    info = metric_info(name)
-    return Column(name, info.unit, info.higher_is_better) if info else Column(name)
+def metric_column(info: MetricInfo) -> Column:
+    """The metric's name, unit and arrow."""
+    return Column(info.name, info.unit, info.higher_is_better)
 
 
 def number(value: float) -> Cell:

@@ -8,68 +8,30 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from snac_eval.errors import UsageError
+from snac_eval.reports.grid import NONE, Block, Cell, Column, Grid, count, metric_column, number
+from snac_eval.reports.published import Published, PublishedRow, published_cells
+from snac_eval.reports.text import format_value
 from snac_eval.results.ranking import ALPHA, BITRATE, Contest, Mark, contest, mark
 from snac_eval.results.record import Run, check_names, first_info, metric_names, named_apart
-from snac_eval.types import MetricInfo
 
 _VERSIONS = ("snac-eval", "python", "torch", "av", "soxr", "pesq", "pystoi", "visqol-python")
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """Mean over ``n`` clips and its 95 % bootstrap interval, NaN where there is none.
-
-    ``decimals`` are those that the column's intervals leave standing, None where none says.
-    """
-
-    mean: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
-    n: int = 0
-    undefined: int = 0
-    failed: int = 0
-    mark: Mark = ""
-    decimals: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One run of ``n`` clips: ``label`` tells it from the others of its dataset."""
-
-    label: str
-    codec: str
-    n: int
-    cells: Mapping[str, Cell]
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The runs of one dataset. ``title`` names it and its size."""
-
-    dataset: str
-    title: str
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PaperTable:
-    """``metrics`` are the columns in order; ``caption`` and ``notes`` are sentences."""
-
-    metrics: tuple[MetricInfo, ...]
-    groups: tuple[Group, ...]
-    caption: tuple[str, ...]
-    notes: tuple[str, ...]
 
 
 _Contests = Mapping[str, Sequence[Contest]]
 
 
-def paper_table(runs: Sequence[Run], metrics: Sequence[str] = ()) -> PaperTable:
-    """The table of these runs, in their order. ``metrics`` chooses the columns; none: bitrate,
-    quality and speed.
+def paper_grid(
+    runs: Sequence[Run], metrics: Sequence[str] = (), published: Published | None = None
+) -> Grid:
+    """The table of these runs, in their order, a block per dataset.
+
+    ``metrics`` chooses the columns; none: bitrate, quality and speed. ``published`` figures become
+    the last block. As CSV it has a row per run: ``<metric>``, ``<metric>_ci_low``,
+    ``<metric>_ci_high``, ``<metric>_n``, ``<metric>_undefined``, ``<metric>_failed`` and
+    ``<metric>_mark``; published figures follow with ``<metric>`` and ``<metric>_definition``.
 
     Raises UsageError without runs, and for a metric that none has.
     """
@@ -84,11 +46,19 @@ def paper_table(runs: Sequence[Run], metrics: Sequence[str] = ()) -> PaperTable:
         for dataset, group in groups.items()
     }
     num_tests = mark([one for several in contests.values() for one in several])
-    return PaperTable(
-        metrics=tuple(first_info(runs, name) for name in names),
-        groups=tuple(_group(group, contests[name], names) for name, group in groups.items()),
-        caption=tuple(_caption(runs, num_tests)),
-        notes=tuple(_notes(groups, contests)),
+    blocks = [_block(group, contests[dataset], names) for dataset, group in groups.items()]
+    notes = list(_notes(groups, contests))
+    if published is not None:
+        shown = published.of(names)
+        rows = tuple(_published_row(shown, row, names) for row in shown.rows)
+        blocks.append(Block("Published, on other data, not ranked", rows))
+        notes += shown.notes()
+    columns = [metric_column(first_info(runs, name)) for name in names]
+    return Grid(
+        columns=(Column("codec"), Column("clips"), *columns),
+        blocks=tuple(blocks),
+        caption=" ".join(_caption(runs, num_tests)),
+        notes=tuple(notes),
     )
 
 
@@ -105,49 +75,79 @@ def _is_known(runs: Sequence[Run], name: str) -> bool:
     return any(name in run.metrics for run in runs)
 
 
-def _group(runs: Sequence[Run], contests: Sequence[Contest], names: Sequence[str]) -> Group:
+def _block(runs: Sequence[Run], contests: Sequence[Contest], names: Sequence[str]) -> Block:
     columns = {one.info.name: _column(runs, one) for one in contests}
-    rows = tuple(
-        Row(
-            label=run.name,
-            codec=run.codec,
-            n=len(run.clips),
-            cells={name: columns[name][index] if name in columns else Cell() for name in names},
-        )
-        for index, run in enumerate(runs)
-    )
-    sizes = sorted({row.n for row in rows})
-    clips = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-    return Group(runs[0].dataset, f"{runs[0].dataset} ({clips} clips)", rows)
+    rows = []
+    for index, run in enumerate(runs):
+        values = {"codec": run.codec, "dataset": run.dataset, "label": run.name}
+        clips = replace(count(len(run.clips)), values={"clips": len(run.clips)})
+        cells = (columns[name][index] if name in columns else NONE for name in names)
+        rows.append((Cell(run.name, values=values), clips, *cells))
+    sizes = sorted({len(run.clips) for run in runs})
+    size = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    return Block(f"{runs[0].dataset} ({size} clips)", tuple(rows))
 
 
 def _column(runs: Sequence[Run], one: Contest) -> list[Cell]:
-    cells = [_cell(run, one) for run in runs]
-    needed = [_decimals((cell.high - cell.low) / 2) for cell in cells]
-    known = [one for one in needed if one is not None]
-    decimals = max(known) if known else None
-    return [replace(cell, decimals=decimals) for cell in cells]
+    """A metric's cells, all with the decimals that their intervals leave standing."""
+    intervals = [one.interval(run) for run in one.runs]
+    needed = [_decimals((interval.high - interval.low) / 2) for interval in intervals]
+    decimals = max((digits for digits in needed if digits is not None), default=None)
+    return [_cell(run, one, decimals) for run in runs]
 
 
-def _cell(run: Run, one: Contest) -> Cell:
-    result = run.metrics.get(one.info.name)
+def _cell(run: Run, one: Contest, decimals: int | None) -> Cell:
+    result, name = run.metrics.get(one.info.name), one.info.name
     if result is None:
-        return Cell()
-    if result.whole is not None and result.whole.value is not None:
-        return Cell(mean=result.whole.value, n=len(run.clips))
-    _, undefined, failed = result.counts
-    if run not in one.runs or not (values := one.values(run)):
-        return Cell(undefined=undefined, failed=failed)
-    interval = one.interval(run)
-    return Cell(
-        mean=one.mean(run),
-        low=interval.low,
-        high=interval.high,
-        n=len(values),
-        undefined=undefined,
-        failed=failed,
-        mark=one.marks.get(run.name, ""),
-    )
+        return NONE
+    if result.whole is not None:
+        value = math.nan if result.whole.value is None else result.whole.value
+        return replace(number(value), values=_values(name, value, n=len(run.clips)))
+    if run not in one.runs:
+        return replace(NONE, values=_values(name, math.nan, counts=result.counts))
+    mean, interval = one.mean(run), one.interval(run)
+    mark = one.marks.get(run.name, "")
+    ends, n = (interval.low, interval.high), len(one.values(run))
+    values = _values(name, mean, ends, n, result.counts, mark)
+    if decimals is None:
+        return Cell(format_value(mean), mark=mark, key=mean, values=values)
+    half_width = (interval.high - interval.low) / 2
+    after = "" if math.isnan(half_width) else f"± {half_width:.{decimals}f}"
+    return Cell(f"{mean:.{decimals}f}", after, mark, mean, values=values)
+
+
+def _values(
+    name: str,
+    mean: float,
+    ends: tuple[float, float] = (math.nan, math.nan),
+    n: int = 0,
+    counts: tuple[int, int, int] = (0, 0, 0),
+    mark: Mark = "",
+) -> Mapping[str, object]:
+    return {
+        name: mean,
+        f"{name}_ci_low": ends[0],
+        f"{name}_ci_high": ends[1],
+        f"{name}_n": n,
+        f"{name}_undefined": counts[1],
+        f"{name}_failed": counts[2],
+        f"{name}_mark": mark,
+    }
+
+
+def _published_row(
+    published: Published, row: PublishedRow, names: Sequence[str]
+) -> tuple[Cell, ...]:
+    label = published.label(row)
+    values = {
+        "codec": row.card or row.codec,
+        "dataset": row.data,
+        "label": label,
+        "nominal_bps": row.nominal_bps,
+        "exact_bps": row.exact_bps,
+        "source": " ".join(row.source),
+    }
+    return Cell(label, values=values), NONE, *published_cells(row, names)
 
 
 def _decimals(half_width: float) -> int | None:

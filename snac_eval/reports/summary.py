@@ -9,8 +9,8 @@ from typing import Any
 
 from snac_eval.reports.grid import Cell, Column, Grid, count, interval, number, render
 from snac_eval.reports.text import markdown_text
-from snac_eval.results.frames import RunFrames, load_frames
-from snac_eval.run.store import Store
+from snac_eval.results.frames import streams_frame, summary_frame
+from snac_eval.results.record import Run
 from snac_eval.writing import write_file, write_text
 
 _STATISTICS = ("mean", "95 % interval", "median", "p5 to p95", "ok", "undefined", "failed")
@@ -18,54 +18,38 @@ STATISTICS = tuple(map(Column, _STATISTICS))
 """The columns of :func:`statistics`."""
 
 
-def write_tables(store: Store, run_dir: Path) -> RunFrames:
-    """Write every report file of the run and return its frames.
-
-    ``scores.parquet``, ``summary.csv``, ``summary.md``, ``summary.tex`` and, where the codec has
-    code streams, ``streams.csv``. Raises OutputError where they cannot be written.
-    """
-    frames = load_frames(store)
-    write_file(run_dir / "scores.parquet", lambda path: frames.scores.to_parquet(path, index=False))
-    write_file(run_dir / "summary.csv", lambda path: frames.summary.to_csv(path, index=False))
-    if not frames.streams.empty:
-        write_file(run_dir / "streams.csv", lambda path: frames.streams.to_csv(path, index=False))
-    write_text(run_dir / "summary.md", summary_markdown(frames))
-    write_text(run_dir / "summary.tex", render(summary_grid(frames), "latex"))
-    return frames
+def write_tables(run: Run, folder: Path) -> None:
+    """Write ``summary.csv``, ``summary.md``, ``summary.tex`` and, where the codec has code streams,
+    ``streams.csv``. Raises OutputError where they cannot be written."""
+    summary, streams = summary_frame(run), streams_frame(run)
+    write_file(folder / "summary.csv", lambda path: summary.to_csv(path, index=False))
+    if not streams.empty:
+        write_file(folder / "streams.csv", lambda path: streams.to_csv(path, index=False))
+    write_text(folder / "summary.md", summary_markdown(run))
+    write_text(folder / "summary.tex", render(summary_grid(run), "latex"))
 
 
-def summary_markdown(frames: RunFrames) -> str:
+def summary_markdown(run: Run) -> str:
     """The summary as a Markdown table under one line that says what it is of."""
-    grid = summary_grid(frames)
+    grid = summary_grid(run)
     table = render(replace(grid, caption="", notes=()), "md").rstrip("\n")
     return "\n\n".join([markdown_text(grid.caption), table, *map(markdown_text, grid.notes)]) + "\n"
 
 
-def summary_grid(frames: RunFrames) -> Grid:
+def summary_grid(run: Run) -> Grid:
     """A row per metric that is defined on some clip; a note names the others."""
-    rows = frames.summary.to_dict("records")
+    rows = summary_frame(run).to_dict("records")
     nowhere = [row["metric"] for row in rows if _undefined_everywhere(row)]
     return Grid.of(
         [Column("metric"), *STATISTICS],
         (
-            [Cell(summary_column(row).heading), *statistics(row)]
+            [Cell(run.info(row["metric"]).heading), *statistics(row)]
             for row in rows
             if row["metric"] not in nowhere
         ),
-        caption=_caption(frames),
+        caption=_caption(run),
         notes=[f"Undefined on every clip: {', '.join(nowhere)}."] if nowhere else (),
     )
-
-
-def summary_column(row: Mapping[Any, Any]) -> Column:
-    """The metric of a summary row, with its unit and an arrow towards better."""
-    return Column(row["metric"], row["unit"], direction(row))
-
-
-def direction(row: Mapping[Any, Any]) -> bool | None:
-    """A summary row's ``higher_is_better``, which pandas may have made a NumPy bool."""
-    better = row["higher_is_better"]
-    return None if better is None or better != better else bool(better)
 
 
 def statistics(row: Mapping[Any, Any]) -> list[Cell]:
@@ -79,13 +63,13 @@ def statistics(row: Mapping[Any, Any]) -> list[Cell]:
     ]
 
 
-def _caption(frames: RunFrames) -> str:
+def _caption(run: Run) -> str:
     """One line: codec, dataset, how many clips."""
-    scored = frames.scores["clip_id"].nunique()
-    left = frames.num_clips - scored
+    scored = run.rows["clip_id"].nunique()
+    left = len(run.clips) - scored
     unfinished = f", {left} more not scored yet" if left else ""
     return (
-        f"{frames.codec} on {frames.dataset}, {scored} clips{unfinished};"
+        f"{run.codec} on {run.dataset}, {scored} clips{unfinished};"
         " mean over clips with its 95 % bootstrap interval"
     )
 

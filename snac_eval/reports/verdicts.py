@@ -19,12 +19,15 @@ from snac_eval.reports.text import (
     span,
     xml_text,
 )
-from snac_eval.results.compare import Comparison, Difference, Frontier, Ranking, TellingClip
+from snac_eval.results.compare import Comparison, Difference, TellingClip
 from snac_eval.results.gate import GateResult, MetricCheck
+from snac_eval.results.ranking import Frontier, RankIntervals
 from snac_eval.results.stats import MIN_CLUSTERS
+from snac_eval.types import MetricInfo
 
 _Row = Sequence[tuple[str, Cell]]
 """What stands in each column, after the column's name."""
+_Infos = Mapping[str, MetricInfo]
 
 _SHOWN = ("better", "worse")
 _WORST_FIRST = ("regression", "not comparable", "inconclusive", "passed", "not tested")
@@ -39,10 +42,10 @@ def comparison_markdown(result: Comparison, num_clips: int = 5) -> str:
     for first, second in result.clips:
         rows = [one for one in result.differences if (one.first, one.second) == (first, second)]
         parts.append(f"## {markdown_text(first)} against {markdown_text(second)}")
-        parts += _pair_parts(rows, result.clips[first, second][:num_clips])
+        parts += _pair_parts(rows, result.infos, result.clips[first, second][:num_clips])
     if result.ranks:
-        parts += ["## Ranks, 95 % intervals", _ranks(result.ranks)]
-    parts += _frontier_parts(result.frontiers)
+        parts += ["## Ranks, 95 % intervals", _ranks(result.ranks, result.infos)]
+    parts += _frontier_parts(result.frontiers, result.infos)
     parts += [markdown_text(note) for note in result.notes]
     return "\n\n".join([*parts, _method(result)]) + "\n"
 
@@ -117,9 +120,11 @@ def _add_case(suite: ElementTree.Element, metric: str, outcome: str, line: str) 
         ElementTree.SubElement(case, tag, {"message": text, "type": outcome}).text = text
 
 
-def _pair_parts(rows: Sequence[Difference], clips: Sequence[TellingClip]) -> list[str]:
+def _pair_parts(
+    rows: Sequence[Difference], infos: _Infos, clips: Sequence[TellingClip]
+) -> list[str]:
     tested = [one for one in rows if not math.isnan(one.difference)]
-    parts = [_table([_difference_row(one) for one in tested])] if tested else []
+    parts = [_table([_difference_row(one, infos) for one in tested])] if tested else []
     parts += _reasons(rows)
     if clips:
         minus = markdown_text(f"{rows[0].first} minus {rows[0].second}")
@@ -139,11 +144,11 @@ def _reasons(rows: Sequence[Difference]) -> list[str]:
     ]
 
 
-def _difference_row(one: Difference) -> _Row:
+def _difference_row(one: Difference, infos: _Infos) -> _Row:
     sign = partial(signed, relative=one.relative)
     speakers = f" ({one.num_units} speakers)" if one.unit == "speaker" else ""
     return [
-        ("metric", _metric(one.metric)),
+        ("metric", Cell(infos[one.metric].heading)),
         (one.first, Cell(format_value(one.mean_first))),
         (one.second, Cell(format_value(one.mean_second))),
         ("difference", Cell(sign(one.difference))),
@@ -163,16 +168,16 @@ def _telling(clips: Sequence[TellingClip]) -> str:
     return _spread("clip", rows)
 
 
-def _ranks(ranks: Sequence[Ranking]) -> str:
+def _ranks(ranks: Sequence[RankIntervals], infos: _Infos) -> str:
     rows: dict[str, dict[Column, Cell]] = {}
     for one in ranks:
         for run, (low, high) in one.intervals.items():
             cell = Cell(str(low) if low == high else f"{low} to {high}")
-            rows.setdefault(run, {})[metric_column(one.metric)] = cell
+            rows.setdefault(run, {})[metric_column(infos[one.metric])] = cell
     return _spread("codec", rows)
 
 
-def _frontier_parts(frontiers: Sequence[Frontier]) -> list[str]:
+def _frontier_parts(frontiers: Sequence[Frontier], infos: _Infos) -> list[str]:
     parts = []
     for cost, unit in (("bitrate", "kbps"), ("speed", "encode + decode seconds per second")):
         chosen = [one for one in frontiers if one.cost == cost]
@@ -180,19 +185,19 @@ def _frontier_parts(frontiers: Sequence[Frontier]) -> list[str]:
             parts += [
                 f"## Pareto frontier over {cost}",
                 f"Runs that no other beats on mean {cost} ({unit}) and mean quality are bold.",
-                _frontier(chosen, Column(cost, unit)),
+                _frontier(chosen, infos, Column(cost, unit)),
             ]
     return parts
 
 
-def _frontier(frontiers: Sequence[Frontier], cost: Column) -> str:
+def _frontier(frontiers: Sequence[Frontier], infos: _Infos, cost: Column) -> str:
     rows: dict[str, dict[Column, Cell]] = {}
     for one in frontiers:
         for point in one.points:
             row = rows.setdefault(point.run, {cost: Cell(format_value(point.cost))})
             quality = format_value(point.quality)
             cell = Cell(quality, mark="strong" if point.on_frontier else "")
-            row[metric_column(one.metric)] = cell
+            row[metric_column(infos[one.metric])] = cell
     return _spread("codec", rows)
 
 
@@ -209,7 +214,7 @@ def _method(result: Comparison) -> str:
 def _check_row(one: MetricCheck) -> _Row:
     sign = _sign(one)
     return [
-        ("metric", _metric(one.metric)),
+        ("metric", Cell(one.info.heading)),
         ("outcome", Cell(one.outcome, mark="strong" if one.outcome == "regression" else "")),
         ("baseline", Cell(format_value(one.baseline_mean))),
         ("run", Cell(format_value(one.run_mean))),
@@ -247,10 +252,6 @@ def _other_versions(result: GateResult) -> list[str]:
         return []
     listed = (f"{name} {theirs.get(name, NOTHING)} → {ours.get(name, NOTHING)}" for name in changed)
     return ["Versions that differ from the baseline's: " + markdown_text(", ".join(listed)) + "."]
-
-
-def _metric(name: str) -> Cell:
-    return Cell(metric_column(name).heading)
 
 
 def _table(rows: Sequence[_Row]) -> str:

@@ -13,9 +13,10 @@ import pytest
 from markdown_it import MarkdownIt
 
 from snac_eval.errors import UsageError
-from snac_eval.reports.paper import PaperTable, paper_table, read_run
-from snac_eval.reports.paper_text import paper_text
-from snac_eval.reports.published import load_published
+from snac_eval.reports.grid import Grid, render
+from snac_eval.reports.paper import paper_grid
+from snac_eval.reports.published import Published, load_published
+from snac_eval.results.record import read_run
 from tests.reports.hostile import HOSTILE
 from tests.runs import Column, noisy, shifted, write_run
 
@@ -23,23 +24,24 @@ PESQ = noisy(2.5, 0.4)
 MEL = noisy(1.0, 0.1, seed=5)
 
 
-def _table(tmp_path: Path, *runs: Mapping[str, Column], metrics: Sequence[str] = ()) -> PaperTable:
+def _table(tmp_path: Path, *runs: Mapping[str, Column], metrics: Sequence[str] = ()) -> Grid:
     folders = [
         write_run(tmp_path / f"r{index}", scores, codec=f"codec{index}")
         for index, scores in enumerate(runs)
     ]
-    return paper_table([read_run(folder) for folder in folders], metrics)
+    return paper_grid([read_run(folder) for folder in folders], metrics)
 
 
-def _marks(table: PaperTable, metric: str) -> list[str]:
-    return [row.cells[metric].mark for row in table.groups[0].rows]
+def _marks(table: Grid, metric: str) -> list[str]:
+    column = [one.name for one in table.columns].index(metric)
+    return [row[column].mark for row in table.blocks[0].rows]
 
 
 def test_ties_are_decided_by_the_test_and_not_by_the_mean(tmp_path: Path) -> None:
     columns = [PESQ, shifted(PESQ, 0.001, 0.2), shifted(PESQ, -0.5, 0.1), shifted(PESQ, -1, 0.1)]
     table = _table(tmp_path, *({"pesq_wb": one} for one in columns))
     assert _marks(table, "pesq_wb") == ["best", "best", "second", ""]
-    assert "3 tests" in " ".join(table.caption)
+    assert "3 tests" in table.caption
     sure = [PESQ, shifted(PESQ, 0.001, 0.0001)]
     table = _table(tmp_path / "sure", *({"pesq_wb": one} for one in sure))
     assert _marks(table, "pesq_wb") == ["second", "best"]
@@ -54,7 +56,7 @@ def test_the_lower_distance_is_best_and_rates_and_speeds_are_not_ranked(tmp_path
         "bitrate": [12.0] * 40,
     }
     table = _table(tmp_path, first, second)
-    assert table.metrics == ("bitrate", "mel_dac_paper", speed)
+    assert [one.name for one in table.columns[2:]] == ["bitrate", "mel_dac_paper", speed]
     assert _marks(table, "mel_dac_paper") == ["best", "second"]
     assert _marks(table, "bitrate") == _marks(table, speed) == ["", ""]
 
@@ -87,9 +89,13 @@ def test_means_and_ranks_are_of_the_clips_that_all_scored(tmp_path: Path) -> Non
     gaps: list[float | str] = list(shifted(PESQ, -0.5, 0.1))
     gaps[0], gaps[1] = "undefined: silence", "error: broken"
     table = _table(tmp_path, {"pesq_wb": PESQ, "stoi": PESQ}, {"pesq_wb": gaps, "stoi": PESQ})
-    first, second = (row.cells["pesq_wb"] for row in table.groups[0].rows)
-    assert first.mean == pytest.approx(sum(PESQ[2:]) / 38)
-    assert (first.n, second.n, second.undefined, second.failed) == (38, 38, 1, 1)
+    first, second = (row[2].values for row in table.rows)
+    assert first is not None
+    assert second is not None
+    assert first["pesq_wb"] == pytest.approx(sum(PESQ[2:]) / 38)
+    assert (first["pesq_wb_n"], first["pesq_wb_undefined"], first["pesq_wb_failed"]) == (38, 0, 0)
+    assert (second["pesq_wb_n"], second["pesq_wb_undefined"]) == (38, 1)
+    assert second["pesq_wb_failed"] == 1
     assert table.notes == (
         "data: over the 38 clips that all rows scored: pesq_wb.",
         "codec1 on data: 1 failed, 1 undefined: pesq_wb.",
@@ -100,14 +106,15 @@ def test_what_is_not_comparable_is_not_ranked(tmp_path: Path) -> None:
     first = write_run(tmp_path / "a", {"pesq_wb": PESQ, "stoi": PESQ})
     worse = {"pesq_wb": shifted(PESQ, -1, 0.1), "stoi": shifted(PESQ, -1, 0.1)}
     second = write_run(tmp_path / "b", worse, fingerprints={"stoi": "stoi;v=2"})
-    table = paper_table([read_run(first), read_run(second)])
+    table = paper_grid([read_run(first), read_run(second)])
     assert _marks(table, "stoi") == ["", ""]
     assert _marks(table, "pesq_wb") == ["best", "second"]
     assert table.notes == (
-        "data: not comparable across rows (a and b: measured in two ways: v=1 against v=2): stoi.",
+        "data: not comparable across rows"
+        " (codec (a) and codec (b): measured in two ways: v=1 against v=2): stoi.",
     )
     other = write_run(tmp_path / "c", worse, clips=[f"other{index}" for index in range(40)])
-    table = paper_table([read_run(first), read_run(other)])
+    table = paper_grid([read_run(first), read_run(other)])
     assert "no clip in common" in table.notes[0]
     assert _marks(table, "pesq_wb") == ["", ""]
 
@@ -118,57 +125,57 @@ def test_runs_are_grouped_by_dataset_and_told_apart(tmp_path: Path) -> None:
         write_run(tmp_path / run, {"pesq_wb": PESQ}, dataset={"name": data}, speakers=["s"] * 40)
         for run, data in names.items()
     ]
-    table = paper_table([read_run(run) for run in runs])
-    labels = [[row.label for row in group.rows] for group in table.groups]
+    table = paper_grid([read_run(run) for run in runs])
+    labels = [[row[0].text for row in block.rows] for block in table.blocks]
     assert labels == [["codec (a)", "codec (c)"], ["codec"]]
-    assert [group.title for group in table.groups] == ["one (40 clips)", "two (40 clips)"]
-    assert "one, 40 clips of 1 speakers; two, 40 clips of 1 speakers" in table.caption[1]
+    assert [block.title for block in table.blocks] == ["one (40 clips)", "two (40 clips)"]
+    assert "one, 40 clips of 1 speakers; two, 40 clips of 1 speakers" in table.caption
 
 
 def test_the_caption_says_data_rule_rate_and_versions(tmp_path: Path) -> None:
     scoring = {"reference_rate": "codec"}
     run = write_run(tmp_path / "a", {"pesq_wb": PESQ}, scoring=scoring, state="running")
-    table = paper_table([read_run(run)])
+    table = paper_grid([read_run(run)])
     assert "Scored at the sample rate of the codec." in table.caption
     assert "Versions: snac-eval 0.1.0, python 3.11." in table.caption
     assert table.notes == ("codec on data: the run was not finished.",)
 
 
-def test_a_metric_of_the_whole_dataset_comes_from_the_summary(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "a", {"pesq_wb": PESQ}, corpus={"codebook_usage": 50.0})
-    summary = pd.DataFrame({"metric": ["codebook_usage"], "mean": [0.875]})
-    summary.to_csv(run / "summary.csv", index=False)
-    table = paper_table([read_run(run)], ["codebook_usage"])
-    assert "0.875" in paper_text(table, "md")
+def test_a_metric_of_all_clips_together_has_its_one_value(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a", {"pesq_wb": PESQ}, corpus={"codebook_usage": 0.875})
+    table = paper_grid([read_run(run)], ["codebook_usage"])
+    assert "0.875" in render(table, "md")
 
 
 def test_decimals_follow_the_interval(tmp_path: Path) -> None:
     table = _table(tmp_path, {"pesq_wb": PESQ, "bitrate": [6.0] * 40, "si_sdr": [-4.0, -5.0] * 20})
-    row = next(line for line in paper_text(table, "md").splitlines() if "codec0" in line)
+    row = next(line for line in render(table, "md").splitlines() if "codec0" in line)
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells[2] == "6.000"
     mean, half = cells[3].split(" ± ")
     assert len(mean.partition(".")[2]) == len(half.partition(".")[2])
     assert half.strip("0.")[0] != "0"
-    assert r"$-$4.50 $\pm$ 0.1" in paper_text(table, "latex")
+    assert r"$-$4.50 $\pm$ 0.1" in render(table, "latex")
 
 
 def test_no_runs_and_unknown_metrics_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="name at least one"):
-        paper_table([])
+        paper_grid([])
     with pytest.raises(UsageError, match="unknown metric of these runs 'stoi'"):
         _table(tmp_path, {"pesq_wb": PESQ}, metrics=["stoi"])
 
 
 def test_csv_has_plain_numbers(tmp_path: Path) -> None:
-    table = _table(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": shifted(PESQ, -0.5, 0.1)})
-    frame = pd.read_csv(io.StringIO(paper_text(table, "csv", load_published())))
+    _table(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": shifted(PESQ, -0.5, 0.1)})
+    runs = [read_run(tmp_path / name) for name in ("r0", "r1")]
+    with_published = paper_grid(runs, published=load_published())
+    frame = pd.read_csv(io.StringIO(render(with_published, "csv")))
     assert frame["pesq_wb"][0] == pytest.approx(sum(PESQ) / 40)
     assert list(frame["pesq_wb_mark"][:2]) == ["best", "second"]
     assert set(frame["pesq_wb_definition"][2:]) == {"other", "unknown"}
 
 
-def _hostile(tmp_path: Path) -> PaperTable:
+def _hostile(tmp_path: Path, published: Published | None = None) -> Grid:
     runs = [
         read_run(
             write_run(
@@ -181,23 +188,23 @@ def _hostile(tmp_path: Path) -> PaperTable:
         )
         for index, name in enumerate(HOSTILE)
     ]
-    return paper_table(runs, ["pesq_wb", *HOSTILE])
+    return paper_grid(runs, ["pesq_wb", *HOSTILE], published)
 
 
 def test_hostile_names_do_nothing_in_markdown_and_on_a_terminal(tmp_path: Path) -> None:
     table = _hostile(tmp_path)
-    markdown = paper_text(table, "md")
+    markdown = render(table, "md")
     page = MarkdownIt("commonmark").enable("table").render(markdown)
     assert page.count("<table>") == 2
     assert page.count("<tr>") == len(HOSTILE) + 2
     assert "<script" not in page
     assert "<a " not in page
-    assert "\x1b" not in paper_text(table, "txt")
+    assert "\x1b" not in render(table, "txt")
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex with booktabs")
 def test_latex_compiles_whatever_the_names_are(tmp_path: Path) -> None:
-    text = paper_text(_hostile(tmp_path), "latex", load_published())
+    text = render(_hostile(tmp_path, load_published()), "latex")
     document = (
         "\\documentclass{article}\n\\usepackage{booktabs,graphicx}\n"
         f"\\begin{{document}}\n{text}\\end{{document}}\n"

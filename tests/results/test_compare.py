@@ -92,7 +92,7 @@ def test_what_cannot_be_compared_has_its_reason(tmp_path: Path) -> None:
     text = comparison_markdown(result)
     assert "Not comparable (measured in two ways: v=1 against v=2): stoi." in text
     assert "Not tested (no value per clip): codebook_usage." in text
-    assert [run.name for run in result.runs] == ["a", "b"]
+    assert [run.name for run in result.runs] == ["codec (a)", "codec (b)"]
 
 
 def test_one_clip_and_values_without_a_ratio(tmp_path: Path) -> None:
@@ -146,7 +146,8 @@ def test_names_and_numbers_of_runs_are_checked(tmp_path: Path) -> None:
         compare([run], load_tolerances())
     with pytest.raises(UsageError, match="unknown metric"):
         compare([run, run], load_tolerances(), ["nothing"])
-    assert [one.name for one in compare([run, run], load_tolerances()).runs] == ["a (1)", "a (2)"]
+    twice = compare([run, run], load_tolerances()).runs
+    assert [one.name for one in twice] == ["codec (a) 1", "codec (a) 2"]
 
 
 def test_few_speakers_are_said(tmp_path: Path) -> None:

@@ -200,7 +200,11 @@ def test_a_baseline_says_all_of_the_run_and_repeats(tmp_path: Path) -> None:
     kept = load_baseline(tmp_path / "a.json")
     assert kept.metrics["pesq_wb"].values == {"clip000": 1.23457}
     assert kept.metrics["pesq_wb"].missing == run.metrics["pesq_wb"].missing
-    assert (kept.clips, kept.speakers, kept.place) == (run.clips, run.speakers, run.place)
+    assert [(name, one.digest, one.speaker) for name, one in kept.clips.items()] == [
+        (name, one.digest, one.speaker) for name, one in run.clips.items()
+    ]
+    assert kept.info("stoi") == run.info("stoi")
+    assert kept.place == run.place
     assert (kept.codec_fingerprint, kept.versions) == (run.codec_fingerprint, run.versions)
     write_baseline(run, tmp_path / "c.json", ["stoi"])
     assert list(load_baseline(tmp_path / "c.json").metrics) == ["stoi"]
@@ -318,8 +322,10 @@ def test_markdown_names_versions_that_changed(tmp_path: Path) -> None:
     assert "python 3.11 → 3.12" in check_markdown(result)
 
 
-def test_metrics_that_are_not_installed_are_not_tested(tmp_path: Path) -> None:
+def test_a_metric_without_a_direction_or_a_tolerance_is_not_tested(tmp_path: Path) -> None:
     result = _check(tmp_path, {"no_such": PESQ}, {"no_such": PESQ})
     assert _only(result).outcome == "not tested"
-    assert "no tolerance" in _only(result).reason
+    assert _only(result).reason == "neither direction is better"
     assert math.isnan(_only(result).p_holm)
+    result = _check(tmp_path, {"squim_pesq": PESQ}, {"squim_pesq": PESQ})
+    assert "no tolerance" in _only(result).reason

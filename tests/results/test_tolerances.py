@@ -31,9 +31,10 @@ def test_a_file_and_single_values_override(tmp_path: Path) -> None:
     assert loaded.metrics["stoi"] == Tolerance(0.02, relative=True)
     assert loaded.metrics["pesq_wb"] == Tolerance(0.05)
     assert loaded.metrics["bitrate"] == Tolerance(0.1, relative=True, higher_is_better=False)
-    assert direction("x", loaded.metrics["x"]) is True
-    assert direction("x", None) is None
-    assert direction("stoi", None) is True
+    delay, stoi = (plugins.metric(name).info for name in ("delay", "stoi"))
+    assert direction(delay, loaded.metrics["x"]) is True
+    assert direction(delay, None) is None
+    assert direction(stoi, None) is True
     assert load_tolerances().metrics["si_sdr"] == loaded.metrics["si_sdr"]
     assert [str(loaded.metrics[name]) for name in ("pesq_wb", "bitrate")] == ["0.05", "10 %"]
 

@@ -11,17 +11,21 @@ import base64
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from snac_eval.errors import UsageError
 from snac_eval.reports.grid import Grid
 from snac_eval.reports.html import plots, tables
+from snac_eval.reports.html.playback import play
 from snac_eval.reports.html.sound import (
     DIFFERENCE_RANGE_DB,
     SPECTROGRAM_RANGE_DB,
@@ -29,16 +33,31 @@ from snac_eval.reports.html.sound import (
     ReportClip,
     fit,
 )
-from snac_eval.reports.html.tables import Common, ReportRun
+from snac_eval.reports.html.tables import Shown
 from snac_eval.reports.text import format_value
-from snac_eval.results.frames import RunFrames
+from snac_eval.results.ranking import (
+    Frontier,
+    contest,
+    frontiers,
+    quality_metrics,
+    worst_clips,
+)
+from snac_eval.results.record import Run, first_info, metric_names, named_apart, shared
 from snac_eval.writing import write_text
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
+    from snac_eval.run.plan import Plan
+
+FILE_NAME = "report.html"
 MAX_BYTES = 15_000_000
-_SPEED = ("encode_real_time_factor", "decode_real_time_factor")
+DEFAULT_CLIPS = 20
+# Enough to find the digest, which stands in the page's head.
+_HEAD_BYTES = 4096
+_DIGEST = re.compile(r'<meta name="snac-eval-record" content="([0-9a-f]{64})">')
+_MOMENTS = {"argv", "started", "finished", "num_clips_computed_now"}
+_COSTS = {"bitrate": "bitrate [kbps]", "speed": "compute s per s of audio, enc + dec"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,34 +69,63 @@ class _Clip:
     scores: Grid
 
 
-def write_html(
+def page_path(folders: Sequence[Path]) -> Path:
+    """Where the page goes unless told: beside the run; of several runs, into this folder."""
+    return folders[0] / FILE_NAME if len(folders) == 1 else Path(FILE_NAME)
+
+
+def write_page(
+    runs: Sequence[Run],
     path: Path,
-    runs: Sequence[ReportRun],
-    clips: Sequence[ReportClip] = (),
-    notes: Sequence[str] = (),
-) -> None:
-    """Write the page. Raises OutputError where ``path`` cannot be written.
+    num_clips: int = DEFAULT_CLIPS,
+    plan: Plan | None = None,
+) -> bool:
+    """Write the page of one run, or of several side by side, unless it is there already.
 
-    ``clips`` are shown in their order (:func:`clips_worth_hearing` gives it), as many as fit
-    :data:`MAX_BYTES`; ``notes`` are lines that belong beside the numbers.
+    Returns whether it was written. ``num_clips`` is how many of the worst clips can be played;
+    ``plan`` is that of the only run, where it has just ended. Raises UsageError without runs or
+    for a negative number, OutputError where the page cannot be written.
     """
-    write_text(path, page(runs, clips, notes))
+    if not runs:
+        raise UsageError("no runs given; name at least one run folder")
+    if num_clips < 0:
+        raise UsageError(f"--report-clips {num_clips}: must be at least 0")
+    named = named_apart(runs)
+    digest = page_digest(named, num_clips)
+    if _digest_of(path) == digest:
+        return False
+    clips, notes = play(named, worst_clips(named)[:num_clips], plan)
+    write_text(path, page(show(named), clips, notes, digest))
+    return True
 
 
-def make_runs(
-    named: Sequence[tuple[str, RunFrames, Mapping[str, Any]]],
-) -> list[ReportRun]:
-    """Runs with letters and with labels that differ: the codec's name, with the folder's where
-    two runs share it. Takes folder name, frames and manifest of each."""
-    codecs = [frames.codec for _, frames, _ in named]
-    runs: list[ReportRun] = []
-    for index, (folder, frames, manifest) in enumerate(named):
-        alone = codecs.count(frames.codec) == 1
-        label = frames.codec if alone else f"{frames.codec} ({folder})"
-        if label in {run.label for run in runs}:
-            label = f"{label} {index + 1}"
-        runs.append(ReportRun(label, letter(index + 1), index, frames, manifest))
-    return runs
+def page_digest(runs: Sequence[Run], num_clips: int) -> str:
+    """Identity of what a page shows: the runs' records, and how it is drawn."""
+    from pandas.util import hash_pandas_object
+
+    said = hashlib.sha256(f"{version('snac-eval')} {num_clips}".encode())
+    for name in ("report.html.j2", "table.html.j2", "report.js", "report.css"):
+        said.update(_read(name).encode())
+    for run in runs:
+        # What changes when the same run is merely asked for again is not part of it.
+        kept = {key: one for key, one in run.manifest.items() if key not in _MOMENTS}
+        said.update(json.dumps([run.name, kept], sort_keys=True).encode())
+        said.update(hash_pandas_object(run.rows, index=False).to_numpy().tobytes())
+    return said.hexdigest()
+
+
+def _digest_of(path: Path) -> str:
+    """What :func:`page_digest` was when this page was written; empty where there is no page."""
+    if not path.is_file():
+        return ""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        found = _DIGEST.search(file.read(_HEAD_BYTES))
+    return found[1] if found else ""
+
+
+def show(runs: Sequence[Run]) -> list[Shown]:
+    """The runs with a letter and a colour each."""
+    return [Shown(run, letter(index + 1), index) for index, run in enumerate(runs)]
 
 
 def letter(index: int) -> str:
@@ -85,141 +133,126 @@ def letter(index: int) -> str:
     return (letter(index // 26 - 1) if index > 25 else "") + chr(ord("A") + index % 26)
 
 
-def clips_worth_hearing(runs: Sequence[ReportRun], limit: int) -> list[str]:
-    """Ids of the ``limit`` clips that went worst, worst first."""
-    return tables.clip_order(runs)[:limit]
-
-
 def page(
-    runs: Sequence[ReportRun], clips: Sequence[ReportClip] = (), notes: Sequence[str] = ()
+    shown: Sequence[Shown],
+    clips: Sequence[ReportClip] = (),
+    notes: Sequence[str] = (),
+    digest: str = "",
 ) -> str:
     """The page's HTML, at most :data:`MAX_BYTES` long unless its tables alone are longer."""
-    context = _context(runs, notes)
+    context = _context(shown, notes) | {"digest": digest}
     bare = len(_render(context | {"clips": [], "clip_notes": []}).encode())
-    markup = (4_000 + 5_000 * len(runs)) * (len(clips) + 1)
+    markup = (4_000 + 5_000 * len(shown)) * (len(clips) + 1)
     playable = fit(clips, MAX_BYTES - bare - markup)
-    context["clips"] = [_shown(runs, clip) for clip in playable]
+    context["clips"] = [_shown_clip(shown, clip) for clip in playable]
     context["clip_notes"] = list(_clip_notes(clips, playable))
     return _render(context)
 
 
-def _context(runs: Sequence[ReportRun], notes: Sequence[str]) -> dict[str, Any]:
-    several = len(runs) > 1
-    shared = [tables.common(runs, name) for name in _per_clip(runs)] if several else []
-    breakdowns = [_told(runs, tables.breakdown_table(runs, by)) for by in ("domain", "speaker")]
+def _context(shown: Sequence[Shown], notes: Sequence[str]) -> dict[str, Any]:
+    runs = [one.run for one in shown]
+    breakdowns = [_told(tables.breakdown_table(shown, by), shown) for by in ("domain", "speaker")]
     return {
-        "title": " · ".join(dict.fromkeys(run.label for run in runs)),
-        "datasets": list(dict.fromkeys(run.frames.dataset for run in runs)),
-        "runs": runs,
+        "title": " · ".join(dict.fromkeys(run.name for run in runs)),
+        "datasets": list(dict.fromkeys(run.dataset for run in runs)),
+        "runs": shown,
         "notes": [*notes, *dict.fromkeys(_run_notes(runs))],
-        "summary": _told(runs, tables.summary_table(runs)),
-        "comparison": tables.comparison_table(runs, shared) if several else None,
-        "problems": list(_left_out(shared)),
-        "planes": list(_planes(runs, shared)) if several else [],
-        "distributions": list(_distributions(runs)),
+        "summary": _told(tables.summary_table(shown), shown),
+        **_side_by_side(shown),
+        "distributions": list(_distributions(shown)),
         "breakdowns": [table for table in breakdowns if table is not None],
-        "streams": _told(runs, tables.stream_table(runs)),
-        "failures": _told(runs, tables.failure_table(runs)),
-        "every_clip": _told(runs, tables.clip_table(runs, tables.clip_order(runs))),
-        "ranked_by": tables.quality_metrics(runs),
-        "facts": [(run, list(_facts(run)), _json(run.manifest)) for run in runs],
+        "streams": _told(tables.stream_table(shown), shown),
+        "failures": _told(tables.failure_table(shown), shown),
+        "every_clip": _told(tables.clip_table(shown, worst_clips(runs)), shown),
+        "ranked_by": quality_metrics(runs),
+        "facts": [(one, list(_facts(one.run)), _json(one.run.manifest)) for one in shown],
         "level_db": SPECTROGRAM_RANGE_DB,
         "difference_db": DIFFERENCE_RANGE_DB,
     }
 
 
-def _told(runs: Sequence[ReportRun], table: Grid | None) -> Grid | None:
-    """Of one run, no row need say which."""
-    return table.without("codec") if table is not None and len(runs) == 1 else table
+def _side_by_side(shown: Sequence[Shown]) -> dict[str, Any]:
+    """What compares several runs: a table, planes, and what cannot be compared."""
+    runs = [one.run for one in shown]
+    if len(runs) == 1:
+        return {"comparison": None, "problems": [], "planes": []}
+    found = {name: shared(runs, name) for name in _per_clip(runs)}
+    usable = [contest(runs, name) for name, one in found.items() if not one.problem]
+    return {
+        "comparison": tables.comparison_table(shown, usable),
+        "problems": list(_left_out({name: one.problem for name, one in found.items()})),
+        "planes": list(_planes(shown)),
+    }
 
 
-def _per_clip(runs: Sequence[ReportRun]) -> list[str]:
-    scored = {name for run in runs for name in run.frames.scores["metric"]}
-    return [name for name in tables.metric_rows(runs) if name in scored]
+def _told(table: Grid | None, shown: Sequence[Shown]) -> Grid | None:
+    """The table; of one run, without the column that says which."""
+    return table.without("codec") if table is not None and len(shown) == 1 else table
 
 
-def _run_notes(runs: Sequence[ReportRun]) -> Iterable[str]:
+def _per_clip(runs: Sequence[Run]) -> list[str]:
+    return [name for name in metric_names(*runs) if first_info(runs, name).kind != "corpus"]
+
+
+def _run_notes(runs: Sequence[Run]) -> Iterable[str]:
     for run in runs:
-        yield from (f"{run.label}: {note}" for note in run.manifest.get("notes", ()))
-        scored = run.frames.scores["clip_id"].nunique()
-        if left := run.frames.num_clips - scored:
-            yield f"{run.label}: {left} of {run.frames.num_clips} clips are not scored yet"
-        if not run.manifest:
-            yield f"{run.label}: its manifest.json is missing or damaged"
+        yield from (f"{run.name}: {note}" for note in run.manifest.get("notes", ()))
+        if left := len(run.clips) - run.rows["clip_id"].nunique():
+            yield f"{run.name}: {left} of {len(run.clips)} clips are not scored yet"
     if len({json.dumps(run.manifest.get("hardware"), sort_keys=True) for run in runs}) > 1:
         yield "The runs were made on different machines: their speeds do not compare."
 
 
-def _left_out(shared: Sequence[Common]) -> Iterable[str]:
-    for problem in dict.fromkeys(one.problem for one in shared if one.problem):
-        names = [one.metric for one in shared if one.problem == problem]
-        which = "Nothing can be compared" if len(names) == len(shared) else ", ".join(names)
+def _left_out(problems: Mapping[str, str]) -> Iterable[str]:
+    """A line per reason, with the metrics that share it."""
+    for problem in dict.fromkeys(filter(None, problems.values())):
+        names = [name for name, one in problems.items() if one == problem]
+        which = "Nothing can be compared" if len(names) == len(problems) else ", ".join(names)
         yield f"{which}: {problem}"
 
 
-def _distributions(runs: Sequence[ReportRun]) -> Iterable[Markup]:
-    columns = tables.metric_columns(runs)
-    for name in _per_clip(runs):
-        series = []
-        for run in runs:
-            scores = run.frames.scores
-            ok = scores[(scores["metric"] == name) & (scores["status"] == "ok")]
-            dots = [
-                plots.Dot(value, f"{run.label}, {clip}: {format_value(value)}")
-                for clip, value in zip(ok["clip_id"], ok["value"], strict=True)
-            ]
-            series.append(plots.Series(run.letter, run.colour, dots))
+def _distributions(shown: Sequence[Shown]) -> Iterable[Markup]:
+    columns = tables.metric_columns(shown)
+    for name in _per_clip([one.run for one in shown]):
+        series = [
+            plots.Series(one.letter, one.colour, _dots(one.run, name))
+            for one in shown
+            if name in one.run.metrics
+        ]
         if len({dot.value for one in series for dot in one.dots}) > 1:
             # The SVG is our own drawing; its texts were escaped when it was written as XML.
             yield Markup(plots.distribution(series, columns[name].heading))
 
 
-def _planes(runs: Sequence[ReportRun], shared: Sequence[Common]) -> Iterable[tuple[str, Markup]]:
-    by_name = {one.metric: one for one in shared if not one.problem}
-    bitrate = by_name.get("bitrate")
-    speeds = [by_name[name] for name in _SPEED if name in by_name]
-    for name in tables.quality_metrics(runs):
-        quality = by_name.get(name)
-        if quality is None:
+def _dots(run: Run, metric: str) -> list[plots.Dot]:
+    values = run.metrics[metric].values.items()
+    return [plots.Dot(one, f"{run.name}, {clip}: {format_value(one)}") for clip, one in values]
+
+
+def _planes(shown: Sequence[Shown]) -> Iterable[tuple[str, Markup]]:
+    runs = [one.run for one in shown]
+    for one in frontiers(runs, quality_metrics(runs))[0]:
+        heading = first_info(runs, one.metric).heading
+        yield one.cost, _plane(shown, one, heading, _COSTS[one.cost])
+
+
+def _plane(shown: Sequence[Shown], frontier: Frontier, heading: str, x_label: str) -> Markup:
+    points, front = [], []
+    for one, found in zip(shown, frontier.points, strict=True):
+        if found.cost <= 0:
             continue
-        if bitrate is not None:
-            x = {run.label: bitrate.interval(run.label)[0] for run in runs}
-            yield "bitrate", _plane(runs, quality, x, "bitrate [kbps]")
-        if len(speeds) == len(_SPEED):
-            x = {run.label: sum(one.interval(run.label)[0] for one in speeds) for run in runs}
-            yield "speed", _plane(runs, quality, x, "compute s per s of audio, enc + dec")
+        title = f"{found.run}: {format_value(found.quality)} at {found.cost:.3g} {x_label}"
+        ends = found.interval.low, found.interval.high
+        point = plots.Point(one.letter, one.colour, title, found.cost, found.quality, *ends)
+        points.append(point)
+        front += [point] if found.on_frontier else []
+    return Markup(plots.plane(points, front, x_label, heading, f"{heading} over {x_label}"))
 
 
-def _plane(
-    runs: Sequence[ReportRun], quality: Common, x: Mapping[str, float], x_label: str
-) -> Markup:
-    points = []
-    for run in runs:
-        mean, low, high = quality.interval(run.label)
-        where = x[run.label]
-        title = f"{run.label}: {format_value(mean)} at {where:.3g} {x_label}"
-        points.append(plots.Point(run.letter, run.colour, title, where, mean, low, high))
-    usable = [point for point in points if point.x > 0]
-    front = pareto(usable, bool(quality.higher_is_better))
-    title = f"{quality.heading} over {x_label}"
-    return Markup(plots.plane(usable, front, x_label, quality.heading, title))
-
-
-def pareto(points: Sequence[plots.Point], higher_is_better: bool) -> list[plots.Point]:
-    """Points that no other beats: none is at most as far right and at least as good, and better in
-    one of both."""
-
-    def beats(one: plots.Point, other: plots.Point) -> bool:
-        gain = (one.y - other.y) if higher_is_better else (other.y - one.y)
-        return one.x <= other.x and gain >= 0 and (one.x < other.x or gain > 0)
-
-    return [point for point in points if not any(beats(other, point) for other in points)]
-
-
-def _shown(runs: Sequence[ReportRun], clip: PlayableClip) -> _Clip:
-    letters = {"": ("A", "reference")} | {run.label: (run.letter, run.label) for run in runs}
+def _shown_clip(shown: Sequence[Shown], clip: PlayableClip) -> _Clip:
+    letters = {"": ("A", "reference")} | {one.run.name: (one.letter, one.run.name) for one in shown}
     names = [letters[version.label] for version in clip.versions]
-    return _Clip(clip, names, tables.score_table(runs, clip.clip_id))
+    return _Clip(clip, names, tables.score_table(shown, clip.clip_id))
 
 
 def _clip_notes(clips: Sequence[ReportClip], shown: Sequence[PlayableClip]) -> Iterable[str]:
@@ -229,35 +262,34 @@ def _clip_notes(clips: Sequence[ReportClip], shown: Sequence[PlayableClip]) -> I
             " a smaller --report-clips leaves longer excerpts"
         )
     if any(clip.length_s < clip.total_s - 0.01 for clip in shown):
-        yield "Of longer clips, the beginning is played; the scores are of the whole clip."
+        seconds = max(clip.length_s for clip in shown)
+        yield (
+            f"The players have the first {seconds:g} s of longer clips; the scores are of the whole"
+            " clip."
+        )
 
 
-def _facts(run: ReportRun) -> Iterable[tuple[str, str]]:
+def _facts(run: Run) -> Iterable[tuple[str, str]]:
     """What a reader asks first of a manifest."""
     manifest = run.manifest
-    codec, data = _part(manifest, "codec"), _part(manifest, "dataset")
-    card, data_card = _part(codec, "card"), _part(data, "card")
-    hardware, config = _part(manifest, "hardware"), _part(manifest, "config")
+    codec, dataset = manifest["codec"], manifest["dataset"]
+    card, data_card = codec.get("card", {}), dataset.get("card", {})
+    hardware, config = manifest["hardware"], manifest.get("config", {})
     found = {
         "command": " ".join(["snac-eval", *map(str, manifest.get("argv", ()))]),
         "codec": card.get("description"),
         "codec licence": card.get("licence"),
         "codec citation": card.get("citation"),
-        "dataset": run.frames.dataset,
+        "dataset": run.dataset,
         "dataset licence": data_card.get("licence"),
         "dataset citation": data_card.get("citation"),
         "seed": config.get("seed"),
         "machine": ", ".join(str(hardware[key]) for key in ("gpu", "cpu") if hardware.get(key)),
         "device": codec.get("device"),
-        "snac-eval": f"{manifest.get('snac_eval', '')} {manifest.get('commit', '')}".strip(),
+        "snac-eval": f"{manifest['snac_eval']} {manifest.get('commit', '')}".strip(),
         "finished": manifest.get("finished"),
     }
     return [(key, str(value)) for key, value in found.items() if value not in (None, "")]
-
-
-def _part(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    part = table.get(key)
-    return part if isinstance(part, Mapping) else {}
 
 
 def _json(manifest: Mapping[str, Any]) -> str:

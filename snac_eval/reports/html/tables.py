@@ -4,152 +4,70 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from snac_eval.registry import plugins
-from snac_eval.reports.grid import NONE, Cell, Column, Grid, count, number
-from snac_eval.reports.summary import STATISTICS, direction, statistics, summary_column
+from snac_eval.reports.grid import NONE, Cell, Column, Grid, count, metric_column, number
+from snac_eval.reports.summary import STATISTICS, statistics
 from snac_eval.reports.text import format_value, percent
-from snac_eval.results.frames import RunFrames
-from snac_eval.results.stats import MIN_CLUSTERS, mean_interval
+from snac_eval.results.frames import summary_frame
+from snac_eval.results.ranking import Contest
+from snac_eval.results.record import Run, first_info, metric_names
+from snac_eval.results.stats import MIN_CLUSTERS
 
 MAX_ROWS = 300
-NO_COMMON_CLIP = "no clip has this score in every run"
 
 
 @dataclass(frozen=True, slots=True)
-class ReportRun:
-    """One run of the report.
+class Shown:
+    """One run of the page."""
 
-    ``label`` is its name there, different for every run; ``letter`` marks it in plots and players
-    (A is the reference); ``manifest`` is its ``manifest.json``, empty where that is missing.
-    """
-
-    label: str
+    run: Run
     letter: str
+    """Marks it in plots and players; A is the reference."""
     colour: int
-    frames: RunFrames
-    manifest: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Common:
-    """One metric over the clips that every run scored: ``values`` has a row per clip and a column
-    per run's label, ``speakers`` one name per row. ``problem`` says why the runs cannot be
-    compared; then there are no rows."""
-
-    metric: str
-    unit: str
-    higher_is_better: bool | None
-    values: pd.DataFrame
-    speakers: Sequence[str]
-    problem: str = ""
+    """Counts from 0."""
 
     @property
-    def heading(self) -> str:
-        return self.column.heading
-
-    @property
-    def column(self) -> Column:
-        return Column(self.metric, self.unit, self.higher_is_better)
-
-    def interval(self, label: str) -> tuple[float, float, float]:
-        """Mean and the ends of its 95 % interval over these clips."""
-        interval = mean_interval(self.values[label].tolist(), self.speakers)
-        return float(self.values[label].mean()), interval.low, interval.high
+    def name(self) -> str:
+        """The run as tables call it."""
+        return f"{self.letter} · {self.run.name}"
 
 
-def metric_rows(runs: Sequence[ReportRun]) -> dict[str, dict[str, Any]]:
-    """The first summary row of each metric, in the order of the runs."""
-    rows: dict[str, dict[str, Any]] = {}
-    for run in runs:
-        for row in run.frames.summary.to_dict("records"):
-            rows.setdefault(str(row["metric"]), {str(key): one for key, one in row.items()})
-    return rows
+def metric_columns(shown: Sequence[Shown]) -> dict[str, Column]:
+    """Each metric's column, those with a score per clip first."""
+    runs = [one.run for one in shown]
+    return {name: metric_column(first_info(runs, name)) for name in metric_names(*runs)}
 
 
-def metric_columns(runs: Sequence[ReportRun]) -> dict[str, Column]:
-    """Each metric's column, in the order of the runs."""
-    return {name: summary_column(row) for name, row in metric_rows(runs).items()}
-
-
-def quality_metrics(runs: Sequence[ReportRun]) -> list[str]:
-    """Metrics that hear the audio and know which side is better."""
-    return [
-        name
-        for name, row in metric_rows(runs).items()
-        if direction(row) is not None and hasattr(plugins.metric(name), "score")
-    ]
-
-
-def common(runs: Sequence[ReportRun], metric: str) -> Common:
-    """The metric over the clips that all runs scored, or why there are none."""
-    row = metric_rows(runs)[metric]
-    tidy = {run.label: run.frames.scores for run in runs}
-    chosen = {label: scores[scores["metric"] == metric] for label, scores in tidy.items()}
-    values = pd.DataFrame(
-        {
-            label: scores[scores["status"] == "ok"].set_index("clip_id")["value"]
-            for label, scores in chosen.items()
-        }
-    ).dropna()
-    problem = ""
-    if len({run.frames.dataset for run in runs}) > 1:
-        problem = "the runs are on different datasets"
-    elif len({one for scores in chosen.values() for one in scores["fingerprint"]}) > 1:
-        problem = "computed in different ways (fingerprints differ)"
-    elif values.empty:
-        problem = NO_COMMON_CLIP
-    kept = values.iloc[:0] if problem else values
-    clips = runs[0].frames.scores.drop_duplicates("clip_id").set_index("clip_id")
-    speakers = clips["speaker"].loc[kept.index].tolist()
-    return Common(metric, str(row["unit"]), direction(row), kept, speakers, problem)
-
-
-def clip_order(runs: Sequence[ReportRun]) -> list[str]:
-    """Clips with a score, worst first: by the mean over quality metrics and runs of the clip's
-    rank among all clips, 0..1. Without a quality metric, in the order of the dataset."""
-    scores = pd.concat([run.frames.scores.assign(run=run.label) for run in runs])
-    scored = scores[scores["status"] == "ok"]
-    names = quality_metrics(runs)
-    judged = scored[scored["metric"].isin(names)]
-    if judged.empty:
-        return list(dict.fromkeys(scored["clip_id"]))
-    rows = metric_rows(runs)
-    sign = judged["metric"].map({name: 1.0 if direction(rows[name]) else -1.0 for name in names})
-    signed = judged.assign(signed=judged["value"] * sign)
-    ranks = signed.groupby(["run", "metric"])["signed"].rank(pct=True)
-    mean = ranks.groupby(signed["clip_id"]).mean()
-    return [str(clip) for clip in mean.sort_values(kind="stable").index]
-
-
-def summary_table(runs: Sequence[ReportRun]) -> Grid:
+def summary_table(shown: Sequence[Shown]) -> Grid:
     """One row per metric and run, each with its own clips."""
-    rows = []
-    for name, column in metric_columns(runs).items():
-        for run in runs:
-            found = run.frames.summary[run.frames.summary["metric"] == name]
-            head = [Cell(column.heading), Cell(name_of(run))]
-            rows += [[*head, *statistics(row)] for row in found.to_dict("records")]
+    summaries = [
+        (one, summary_frame(one.run).set_index("metric").to_dict("index")) for one in shown
+    ]
+    rows = [
+        [Cell(column.heading), Cell(one.name), *statistics(summary[name])]
+        for name, column in metric_columns(shown).items()
+        for one, summary in summaries
+        if name in summary
+    ]
     note = (
-        "An interval is a 95 % bootstrap interval of the mean; it resamples speakers where the"
-        f" scored clips have {MIN_CLUSTERS} or more, else clips. A value for the data as a whole,"
-        " as codebook use, has none."
+        "An interval is a 95 % bootstrap interval of the mean. It resamples speakers where the"
+        f" scored clips have {MIN_CLUSTERS} or more, else clips. A value of all clips together,"
+        " such as codebook use, has none."
     )
     columns = [Column("metric"), Column("codec"), *STATISTICS]
     return Grid.of(columns, rows, "Every metric, over the clips of each run", [note], "summary")
 
 
-def comparison_table(runs: Sequence[ReportRun], shared: Sequence[Common]) -> Grid:
+def comparison_table(shown: Sequence[Shown], contests: Sequence[Contest]) -> Grid:
     """One row per run, one column per metric, over the clips that all runs scored."""
-    usable = [one for one in shared if not one.problem]
-    rows = [[Cell(name_of(run)), *(_mean_cell(one, run.label) for one in usable)] for run in runs]
-    counts = ", ".join(f"{one.metric} {len(one.values)}" for one in usable)
+    rows = [[Cell(one.name), *(_mean_cell(one.run, each) for each in contests)] for one in shown]
+    counts = ", ".join(f"{each.info.name} {len(each.shared.clips)}" for each in contests)
     return Grid.of(
-        [Column("codec"), *(one.column for one in usable)],
+        [Column("codec"), *(metric_column(each.info) for each in contests)],
         rows,
         "The same clips: mean ± half of its 95 % interval",
         [f"Clips scored by every run: {counts or 'none'}."],
@@ -157,22 +75,23 @@ def comparison_table(runs: Sequence[ReportRun], shared: Sequence[Common]) -> Gri
     )
 
 
-def _mean_cell(one: Common, label: str) -> Cell:
-    mean, low, high = one.interval(label)
-    spread = "" if math.isnan(low) else f"± {format_value((high - low) / 2)}"
+def _mean_cell(run: Run, one: Contest) -> Cell:
+    mean, interval = one.mean(run), one.interval(run)
+    half = (interval.high - interval.low) / 2
+    spread = "" if math.isnan(half) else f"± {format_value(half)}"
     return Cell(format_value(mean), spread, key=mean)
 
 
-def breakdown_table(runs: Sequence[ReportRun], by: str) -> Grid | None:
+def breakdown_table(shown: Sequence[Shown], by: str) -> Grid | None:
     """Means per ``speaker`` or ``domain`` and run; None where that is known of no clip."""
-    columns = metric_columns(runs)
+    columns = metric_columns(shown)
     rows = []
-    for run in runs:
-        scores = run.frames.scores[run.frames.scores[by] != ""]
+    for one in shown:
+        scores = one.run.rows[one.run.rows[by] != ""]
         for group, part in scores.groupby(by):
             ok = part[part["status"] == "ok"]
             means = ok.groupby("metric")["value"].mean()
-            head = [Cell(str(group)), Cell(name_of(run)), count(part["clip_id"].nunique())]
+            head = [Cell(str(group)), Cell(one.name), count(part["clip_id"].nunique())]
             rows.append([*head, *(number(means.get(name, math.nan)) for name in columns)])
     if not rows:
         return None
@@ -187,13 +106,9 @@ def breakdown_table(runs: Sequence[ReportRun], by: str) -> Grid | None:
     return grid.without(*empty)
 
 
-def stream_table(runs: Sequence[ReportRun]) -> Grid | None:
+def stream_table(shown: Sequence[Shown]) -> Grid | None:
     """Codebook use per code stream; None where no run has streams."""
-    rows = [
-        [Cell(name_of(run)), *_stream_cells(row)]
-        for run in runs
-        for row in run.frames.streams.to_dict("records")
-    ]
+    rows = [[Cell(one.name), *_stream_cells(row)] for one in shown for row in one.run.streams]
     if not rows:
         return None
     names = ("codec", "stream", "entries", "tokens", "tokens/s", "used", "perplexity")
@@ -201,10 +116,7 @@ def stream_table(runs: Sequence[ReportRun]) -> Grid | None:
         [*map(Column, names), Column("entropy", "bits")],
         rows,
         "Codebook use per stream, coarse to fine",
-        [
-            "Few tokens cannot use a large codebook: with fewer tokens than entries the share has a"
-            " ceiling."
-        ],
+        ["Fewer tokens than entries cannot use the whole codebook: the share has a ceiling then."],
         "streams",
     )
 
@@ -222,15 +134,15 @@ def _stream_cells(row: Mapping[Any, Any]) -> list[Cell]:
     ]
 
 
-def failure_table(runs: Sequence[ReportRun]) -> Grid | None:
+def failure_table(shown: Sequence[Shown]) -> Grid | None:
     """What has no value and why: metrics and clips of one reason share a row, errors first."""
     rows = []
-    for run in runs:
-        missing = run.frames.scores[run.frames.scores["status"] != "ok"]
-        total = run.frames.scores["clip_id"].nunique()
+    for one in shown:
+        missing = one.run.rows[one.run.rows["status"] != "ok"]
+        total = one.run.rows["clip_id"].nunique()
         for status, reason, metrics, clips in _grouped(missing):
             who = f"all {total} clips" if len(clips) == total > 1 else _some(clips)
-            row = [name_of(run), status, reason, ", ".join(metrics), who]
+            row = [one.name, status, reason, ", ".join(metrics), who]
             rows.append([*map(Cell, row), count(len(clips))])
     rows.sort(key=lambda row: row[1].text != "failed")
     if not rows:
@@ -259,62 +171,53 @@ def _some(clips: Sequence[str], limit: int = 5) -> str:
     return ", ".join(clips[:limit]) + more
 
 
-def clip_table(runs: Sequence[ReportRun], order: Sequence[str]) -> Grid:
+def clip_table(shown: Sequence[Shown], order: Sequence[str]) -> Grid:
     """Every clip's scores, worst first; one row per clip and run."""
-    per_clip = {name for run in runs for name in run.frames.scores["metric"]}
     columns = {
-        row["metric"]: summary_column(row)
-        for row in metric_rows(runs).values()
-        if row["metric"] in per_clip and (row["n_ok"] or row["n_error"])
+        name: column for name, column in metric_columns(shown).items() if _tried(shown, name)
     }
-    tables = {run.label: _pivot(run.frames.scores, list(columns)) for run in runs}
     rows = [
-        [
-            Cell(clip),
-            Cell(name_of(run)),
-            *map(number, tables[run.label].loc[[clip]].to_numpy()[0].tolist()),
-        ]
-        for clip in order[: MAX_ROWS // len(runs)]
-        for run in runs
-        if clip in tables[run.label].index
+        [Cell(clip), Cell(one.name), *(_value(one.run, name, clip) for name in columns)]
+        for clip in order[: MAX_ROWS // len(shown)]
+        for one in shown
+        if any(clip in result.values for result in one.run.metrics.values())
     ]
     return Grid.of(
         [Column("clip"), Column("codec"), *columns.values()],
         rows,
         "Every clip, worst first",
-        _cut_notes(len(order) * len(runs), "scores.parquet has every clip"),
+        _cut_notes(len(order) * len(shown), "scores.parquet has every clip"),
         "every-clip",
     )
 
 
-def _pivot(scores: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    ok = scores[scores["status"] == "ok"]
-    return ok.pivot(index="clip_id", columns="metric", values="value").reindex(columns=list(names))
+def _tried(shown: Sequence[Shown], metric: str) -> bool:
+    """Whether the metric has a score per clip, and not "undefined" alone."""
+    results = [one.run.metrics[metric] for one in shown if metric in one.run.metrics]
+    return any(one.info.kind != "corpus" and (one.counts[0] or one.counts[2]) for one in results)
 
 
-def score_table(runs: Sequence[ReportRun], clip_id: str) -> Grid:
+def _value(run: Run, metric: str, clip: str) -> Cell:
+    values = run.metrics[metric].values if metric in run.metrics else {}
+    return number(values[clip]) if clip in values else NONE
+
+
+def score_table(shown: Sequence[Shown], clip: str) -> Grid:
     """The scores of one clip: metrics as rows, runs as columns; what has none says why."""
     rows = []
-    for name, column in metric_columns(runs).items():
-        cells = [_score_cell(run.frames.scores, clip_id, name) for run in runs]
+    for name, column in metric_columns(shown).items():
+        cells = [_score_cell(one.run, name, clip) for one in shown]
         if any(cell is not NONE for cell in cells):
             rows.append([Cell(column.heading), *cells])
-    columns = [Column("metric"), *(Column(name_of(run)) for run in runs)]
-    return Grid.of(columns, rows, f"Scores of {clip_id}")
+    columns = [Column("metric"), *(Column(one.name) for one in shown)]
+    return Grid.of(columns, rows, f"Scores of {clip}")
 
 
-def _score_cell(scores: pd.DataFrame, clip_id: str, metric: str) -> Cell:
-    found = scores[(scores["clip_id"] == clip_id) & (scores["metric"] == metric)]
-    for row in found.to_dict("records"):
-        if row["status"] == "ok":
-            return number(row["value"])
-        return Cell("undefined" if row["status"] == "undefined" else "failed")
-    return NONE
-
-
-def name_of(run: ReportRun) -> str:
-    """The run as tables call it."""
-    return f"{run.letter} · {run.label}"
+def _score_cell(run: Run, metric: str, clip: str) -> Cell:
+    missing = run.metrics[metric].missing if metric in run.metrics else {}
+    if clip in missing:
+        return Cell("undefined" if missing[clip].status == "undefined" else "failed")
+    return _value(run, metric, clip)
 
 
 def _cut_notes(total: int, where: str) -> list[str]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
-import pandas as pd
 import pytest
 import soundfile
 
-from snac_eval.reports.html.page import clips_worth_hearing, letter, make_runs, page, pareto
+from snac_eval.reports.html.page import letter, page, show
 from snac_eval.reports.html.plots import Dot, Point, Series, distribution, plane
 from snac_eval.reports.html.sound import (
     EXCERPTS_S,
@@ -23,38 +22,20 @@ from snac_eval.reports.html.sound import (
     spectrogram_db,
 )
 from snac_eval.reports.html.tables import clip_table, summary_table
-from snac_eval.results.frames import SCORE_COLUMNS, STREAM_COLUMNS, SUMMARY_COLUMNS, RunFrames
+from snac_eval.results.record import Run, named_apart, read_run
 from snac_eval.types import Waveform
 from tests.conftest import tone
+from tests.runs import write_run
 
 EVIL = "</svg><script>alert(1)</script>"
 
 
-def frames(codec: str, values: dict[str, float], fingerprint: str = "v=1") -> RunFrames:
+def record(folder: Path, codec: str, values: dict[str, float], fingerprint: str = "v=1") -> Run:
     """A run with one metric, lower is better."""
-    rows = [
-        [
-            "id",
-            codec,
-            "data",
-            clip,
-            f"s-{clip}",
-            "speech",
-            "mel_dac_paper",
-            value,
-            "ok",
-            "",
-            fingerprint,
-        ]
-        for clip, value in values.items()
-    ]
-    mean = float(np.mean(list(values.values())))
-    head = [codec, "data", "mel_dac_paper", "", False, len(values), 0, 0]
-    summary = pd.DataFrame([[*head, mean, mean, mean, mean, mean, mean]], columns=SUMMARY_COLUMNS)
-    scores = pd.DataFrame(rows, columns=SCORE_COLUMNS)
-    return RunFrames(
-        codec, "data", len(values), scores, summary, pd.DataFrame(columns=STREAM_COLUMNS)
-    )
+    name = "mel_dac_paper"
+    prints = {name: f"{name};{fingerprint}"}
+    scores = {name: list(values.values())}
+    return read_run(write_run(folder, scores, codec, clips=list(values), fingerprints=prints))
 
 
 def clip(seconds: float, seed: int = 0, scale: float = 1.0) -> ReportClip:
@@ -65,47 +46,28 @@ def clip(seconds: float, seed: int = 0, scale: float = 1.0) -> ReportClip:
     return ReportClip(f"clip {seed}", Waveform(noise, 16000), {"x": made}, seconds)
 
 
-def test_pareto_keeps_what_nothing_beats() -> None:
-    points = [
-        Point(name, 0, "", x, y)
-        for name, x, y in (("a", 1, 1), ("b", 2, 3), ("c", 3, 2), ("d", 1, 1), ("e", 4, 4))
-    ]
-    assert [point.letter for point in pareto(points, higher_is_better=True)] == ["a", "b", "d", "e"]
-    assert [point.letter for point in pareto(points, higher_is_better=False)] == ["a", "d"]
-
-
-def test_letters_and_labels_tell_runs_apart() -> None:
+def test_letters_tell_runs_apart() -> None:
     assert [letter(index) for index in (0, 25, 26, 53)] == ["A", "Z", "AA", "BB"]
-    one = frames("opus", {"a": 1.0})
-    runs = make_runs([("r", one, {}), ("r", one, {}), ("s", frames("snac", {"a": 1.0}), {})])
-    assert [run.letter for run in runs] == ["B", "C", "D"]
-    assert [run.label for run in runs] == ["opus (r)", "opus (r) 2", "snac"]
 
 
-def test_worst_clips_come_first() -> None:
-    runs = make_runs([("r", frames("x", {"good": 1.0, "bad": 9.0, "fair": 2.0}), {})])
-    assert clips_worth_hearing(runs, 2) == ["bad", "fair"]
-    assert clips_worth_hearing(runs, 0) == []
+def test_a_metric_of_all_clips_together_has_no_column_among_the_clips(tmp_path: Path) -> None:
+    scores = {"mel_dac_paper": [1.0, 2.0]}
+    folder = write_run(tmp_path / "r", scores, corpus={"fad_clap": 0.5})
+    shown = show([read_run(folder)])
+    columns = clip_table(shown, ["clip001", "clip000"]).columns
+    assert [column.name for column in columns] == ["clip", "codec", "mel_dac_paper"]
+    rows = summary_table(shown).rows
+    assert [row[0].text for row in rows] == ["mel_dac_paper ↓", "fad_clap ↓"]
+    assert [row[2].text for row in rows] == ["1.500", "0.500"]
 
 
-def test_a_metric_of_all_clips_together_has_no_column_among_the_clips() -> None:
-    one = frames("x", {"a": 1.0, "b": 2.0})
-    row = [["x", "data", "fad_clap", "", False, 2, 0, 0, 0.5, *[np.nan] * 5]]
-    both = pd.concat([one.summary, pd.DataFrame(row, columns=SUMMARY_COLUMNS).astype(object)])
-    runs = make_runs([("r", replace(one, summary=both), {})])
-    assert [column.name for column in clip_table(runs, ["b", "a"]).columns] == [
-        "clip",
-        "codec",
-        "mel_dac_paper",
-    ]
-    assert [row[0].text for row in summary_table(runs).rows] == ["mel_dac_paper ↓", "fad_clap ↓"]
-
-
-def test_numbers_of_different_definitions_are_not_set_side_by_side() -> None:
-    one, other = frames("x", {"a": 1.0, "b": 2.0}), frames("y", {"a": 1.5, "b": 3.0}, "v=2")
-    html = page(make_runs([("r", one, {}), ("s", other, {})]))
-    assert "computed in different ways" in html
+def test_numbers_of_different_definitions_are_not_set_side_by_side(tmp_path: Path) -> None:
+    one = record(tmp_path / "r", "x", {"a": 1.0, "b": 2.0})
+    other = record(tmp_path / "s", "y", {"a": 1.5, "b": 3.0}, "v=2")
+    html = page(show(named_apart([one, other])))
+    assert "Nothing can be compared: x and y: measured in two ways: v=1 against v=2" in html
     assert "Pareto" not in html
+    assert "<h3>Quality over" not in html
 
 
 def test_sound_fits_by_shorter_excerpts_and_then_by_fewer_clips() -> None:
