@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snac_eval import audio
-from snac_eval.codecs.framed import Codec2
+from snac_eval.codecs.codec2 import Codec2
 from snac_eval.registry.plugins import codec_card
 
 _MODES = ("700c", "1200", "1300", "1400", "1600", "2400", "3200")

@@ -13,7 +13,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, runtime_checkable
+
+from annotated_types import Ge, Gt, Lt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +30,10 @@ Status = Literal["ok", "undefined", "error"]
 ReferenceRate = Literal["clip", "codec"]
 Channels = Literal["downmix", "each"]
 MetricKind = Literal["audio", "codes", "codec", "corpus"]
+Count = Annotated[int, Ge(0)]
+CodebookSize = Annotated[int, Gt(1)]
+Rate = Annotated[float, Gt(0), Lt(math.inf)]
+"""How often a second, finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +175,11 @@ class CodecCard:
     name: str
     family: str
     description: str
-    sample_rate: int
-    channels: int
-    nominal_bitrate_bps: float
-    codebook_sizes: tuple[int, ...] = ()
-    frame_rates_hz: tuple[float, ...] = ()
+    sample_rate: Count
+    channels: Count = 1
+    nominal_bitrate_bps: Rate = math.nan
+    codebook_sizes: tuple[CodebookSize, ...] = ()
+    frame_rates_hz: tuple[Rate, ...] = ()
     weights: str = ""
     revision: str = ""
     sha256: str = ""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from snac_eval.cli.flags import Commands, add_cards, names
+from snac_eval.cli.flags import Commands, add_cards, card_dirs, names
 from snac_eval.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _config(options: argparse.Namespace) -> BenchConfig:
         repeats=options.repeats,
         seed=options.seed,
         weights=options.weights,
-        card_dirs=tuple(options.cards),
+        card_dirs=card_dirs(options),
         overwrite=options.overwrite,
         show_progress=not options.quiet,
     )

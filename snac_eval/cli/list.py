@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from snac_eval.cli.flags import Commands, add_cards
+from snac_eval.cli.flags import Commands, add_cards, card_dirs
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -19,9 +19,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 def _list(options: argparse.Namespace, _: Sequence[str]) -> None:
     from snac_eval.cli.listing import list_codecs, list_datasets, list_metrics
 
+    cards = card_dirs(options)
     listings = {
-        "codecs": lambda: list_codecs(options.cards),
-        "datasets": lambda: list_datasets(options.cards),
+        "codecs": lambda: list_codecs(cards),
+        "datasets": lambda: list_datasets(cards),
         "metrics": list_metrics,
     }
     for kind in [options.kind] if options.kind else listings:

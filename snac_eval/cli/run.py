@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snac_eval.cli.flags import Commands, add_cards, names, seconds
-from snac_eval.errors import UsageError
+from snac_eval.cli.flags import Commands, add_cards, card_dirs, names, seconds
 
 if TYPE_CHECKING:
     from snac_eval.run.plan import RunConfig
@@ -123,8 +122,6 @@ def _run(options: argparse.Namespace, argv: Sequence[str]) -> None:
 def _config(options: argparse.Namespace) -> RunConfig:
     from snac_eval.run.plan import RunConfig
 
-    if not all(folder.is_dir() for folder in options.cards):
-        raise UsageError(f"--cards {options.cards[-1]}: no such folder")
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", f"{options.model}_{options.dataset}").strip("_")
     return RunConfig(
         model=options.model,
@@ -139,7 +136,7 @@ def _config(options: argparse.Namespace) -> RunConfig:
         overwrite=options.overwrite,
         data_root=options.data_root,
         weights=options.weights,
-        card_dirs=tuple(options.cards),
+        card_dirs=card_dirs(options),
         reference_rate=options.reference_rate,
         max_duration_s=options.max_duration,
         max_error_rate=options.max_error_rate,

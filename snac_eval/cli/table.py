@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from snac_eval.cli.flags import Commands, add_cards, names
+from snac_eval.cli.flags import Commands, add_cards, card_dirs, names
 from snac_eval.errors import UsageError
 
 
@@ -32,7 +32,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _table(options: argparse.Namespace, _: Sequence[str]) -> None:
-    text = _models(options) if options.models else _paper(options)
+    cards = card_dirs(options)
+    text = _models(options, cards) if options.models else _paper(options)
     if options.output is None:
         print(text, end="")
         return
@@ -54,16 +55,16 @@ def _paper(options: argparse.Namespace) -> str:
     return render(paper_grid(runs, names(options.metrics), published), options.format)
 
 
-def _models(options: argparse.Namespace) -> str:
+def _models(options: argparse.Namespace, cards: Sequence[Path]) -> str:
     from snac_eval.bench.models import measure_model, models_text, snac_models
     from snac_eval.machine import resolve_device
     from snac_eval.reports.published import load_published
 
-    models = options.runs or snac_models(options.cards)
+    models = options.runs or snac_models(cards)
     if options.weights and len(models) != 1:
         raise UsageError("--weights are of one model; name that one")
     if options.metrics:
         raise UsageError("--metrics are of runs; leave them out with --models")
     device = resolve_device(options.device)
-    facts = [measure_model(name, options.cards, options.weights, device) for name in models]
+    facts = [measure_model(name, cards, options.weights, device) for name in models]
     return models_text(facts, options.format, load_published() if options.published else None)

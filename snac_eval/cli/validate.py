@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from snac_eval.cli.flags import Commands, add_cards, seconds
+from snac_eval.cli.flags import Commands, add_cards, card_dirs, seconds
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -31,7 +31,7 @@ def _validate(options: argparse.Namespace, _: Sequence[str]) -> int:
 
     subject = open_subject(
         options.model,
-        options.cards,
+        card_dirs(options),
         options.weights,
         resolve_device(options.device),
         long_s=options.long,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import numpy as np
 
-from snac_eval.errors import CodecError, UsageError
+from snac_eval.errors import CodecError
 from snac_eval.types import CodecCard, Waveform
 
 
@@ -18,14 +16,6 @@ def check_input(card: CodecCard, waveform: Waveform) -> None:
     """
     if problem := _problem(card, waveform):
         raise CodecError(f"{card.name}: {problem}")
-
-
-def require_extra(card: CodecCard, module: str, extra: str) -> None:
-    """Raise UsageError unless ``module``, which our optional ``extra`` brings, can be imported."""
-    if find_spec(module) is None:
-        raise UsageError(
-            f"{card.name} needs the package {module}: pip install 'snac-eval[{extra}]'"
-        )
 
 
 def _problem(card: CodecCard, waveform: Waveform) -> str:

@@ -7,7 +7,8 @@ frame to frame that cannot be cleared, so every clip gets interpreters of its ow
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snac_eval import audio
-from snac_eval.codecs.checks import check_input, require_extra
+from snac_eval.codecs.checks import check_input
 from snac_eval.download import cache_dir, fetch, only_one
-from snac_eval.errors import CardError, CodecError, WeightsUnavailable
+from snac_eval.errors import CardError, CodecError, WeightsUnavailable, detail
+from snac_eval.registry.validation import read_options
 from snac_eval.types import CodecCard, CodecRequest, Codes, Waveform
 
 if TYPE_CHECKING:
@@ -33,6 +35,17 @@ _CODEBOOK_SIZE = 16
 _IMPLEMENTATION = "1"
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where a Lyra card's weights come from."""
+
+    url: str
+    """A folder on the web."""
+    sha256: Mapping[str, str]
+    """Digests of its three files by name. The card's own ``sha256`` is of the three one after the
+    other."""
+
+
 def load(request: CodecRequest) -> LyraCodec:
     """Entry point of the codec family ``lyra``. Raises CardError where the card makes no sense."""
     return LyraCodec(request)
@@ -45,17 +58,14 @@ def state(card: CodecCard) -> str:
 
 
 class LyraCodec:
-    """Lyra v2 at one number of codebooks.
-
-    Card options: ``url``, a folder on the web, and ``sha256``, a table of the digests of its files
-    ``soundstream_encoder.tflite``, ``quantizer.tflite`` and ``lyragan.tflite``. The card's own
-    ``sha256`` is of the three one after the other.
-    """
+    """Lyra v2 at one number of codebooks."""
 
     can_drop_streams = True
 
     def __init__(self, request: CodecRequest) -> None:
-        _check_card(request.card)
+        self._options = read_options(request.card, Options)
+        if problem := _card_problem(request.card, self._options):
+            raise CardError(f"codec card '{request.card.name}': {problem}")
         self.card = request.card
         self.device = "cpu"
         self._request = request
@@ -65,16 +75,13 @@ class LyraCodec:
         """Implementation, LiteRT's version, digest of the weights, and the number of codebooks."""
         from importlib.metadata import version
 
-        require_extra(self.card, "ai_edge_litert", "lyra")
         digest = hashlib.sha256(b"".join(self._models)).hexdigest()
         runtime = version("ai-edge-litert")
         streams = len(self.card.codebook_sizes)
         return f"lyra/{_IMPLEMENTATION};litert={runtime};weights={digest};streams={streams}"
 
     def prepare(self) -> None:
-        """Raises UsageError without the extra, WeightsUnavailable without the weights, CodecError
-        where they are no Lyra."""
-        require_extra(self.card, "ai_edge_litert", "lyra")
+        """Raises WeightsUnavailable without the weights, CodecError where they are no Lyra."""
         self._runners()
 
     def padded_length(self, num_samples: int) -> int | None:
@@ -134,10 +141,9 @@ class LyraCodec:
                 decoder.get_signature_runner(),
             )
         except (ValueError, RuntimeError) as error:
-            detail = " ".join(str(error).split())[:200]
             raise CodecError(
-                f"{self.card.name}: the files {', '.join(_FILES)} are no Lyra v2 models ({detail});"
-                " give their folder with --weights"
+                f"{self.card.name}: the files {', '.join(_FILES)} are no Lyra v2 models"
+                f" ({detail(error)}); give their folder with --weights"
             ) from error
 
     @cached_property
@@ -152,12 +158,11 @@ class LyraCodec:
 
     def _download(self) -> Path:
         folder = _folder()
-        digests = self.card.options["sha256"]
         ways_out = "give a folder that holds the file with --weights"
         with only_one("lyra_v2"):
             for name in _FILES:
-                url = f"{self.card.options['url']}/{name}"
-                fetch(url, f"sha256:{digests[name]}", folder, False, ways_out)
+                url = f"{self._options.url}/{name}"
+                fetch(url, f"sha256:{self._options.sha256[name]}", folder, False, ways_out)
         return folder
 
 
@@ -171,17 +176,12 @@ def _frames(waveform: Waveform) -> Iterator[NDArray[np.float32]]:
         yield np.ascontiguousarray(padded[None, start : start + _FRAME], dtype=np.float32)
 
 
-def _check_card(card: CodecCard) -> None:
+def _card_problem(card: CodecCard, options: Options) -> str:
     count = len(card.codebook_sizes)
     if not 1 <= count <= _MAX_STREAMS or set(card.codebook_sizes) != {_CODEBOOK_SIZE}:
-        raise CardError(
-            f"codec card '{card.name}': give num_codebooks from 1 to {_MAX_STREAMS} and"
-            f" codebook_size = {_CODEBOOK_SIZE}"
-        )
+        return f"give num_codebooks from 1 to {_MAX_STREAMS} and codebook_size = {_CODEBOOK_SIZE}"
     if (card.sample_rate, card.channels) != (16000, 1):
-        raise CardError(f"codec card '{card.name}': Lyra is mono at 16000 Hz")
-    digests = card.options.get("sha256")
-    if set(card.options) != {"url", "sha256"} or set(digests or ()) != set(_FILES):
-        raise CardError(
-            f"codec card '{card.name}': options are url and a table sha256 of {', '.join(_FILES)}"
-        )
+        return "Lyra is mono at 16000 Hz"
+    if set(options.sha256) != set(_FILES):
+        return f"its options must have a sha256 of each of {', '.join(_FILES)}, and of no other"
+    return ""

@@ -8,16 +8,26 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
 from snac_eval.codecs.checks import check_input
-from snac_eval.errors import CardError, CodecError
+from snac_eval.errors import CodecError
+from snac_eval.registry.validation import read_options
 from snac_eval.types import Codec, CodecCard, CodecRequest, Codes, Waveform
 
 _DTYPES: dict[int, np.dtype[Any]] = {8: np.dtype("<i1"), 16: np.dtype("<i2")}
 _HEADER = struct.Struct("<I")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a PCM card must say besides."""
+
+    bits: Literal[8, 16]
+    """Per sample."""
 
 
 def load(request: CodecRequest) -> Codec:
@@ -34,12 +44,7 @@ class PcmCodec:
     """
 
     def __init__(self, card: CodecCard) -> None:
-        bits = card.options.get("bits", 0)
-        if set(card.options) != {"bits"} or bits not in _DTYPES:
-            raise CardError(
-                f"codec card '{card.name}': options are {dict(card.options)};"
-                " give just bits = 8 or bits = 16"
-            )
+        bits = read_options(card, Options).bits
         self.card = card
         self.device = "cpu"
         self.fingerprint = f"pcm:v=1:bits={bits}:channels={card.channels}:rate={card.sample_rate}"

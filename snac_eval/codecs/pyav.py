@@ -13,13 +13,15 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import numpy as np
+from annotated_types import Gt
 
 from snac_eval import audio
 from snac_eval.codecs.checks import check_input
-from snac_eval.errors import CardError, CodecError
+from snac_eval.errors import CardError, CodecError, detail
+from snac_eval.registry.validation import read_options
 from snac_eval.types import Codec, CodecCard, CodecRequest, Codes, Waveform
 
 if TYPE_CHECKING:
@@ -30,6 +32,19 @@ if TYPE_CHECKING:
 
 _DELAY = struct.Struct("<I")
 _LAYOUTS = {1: "mono", 2: "stereo"}
+Encoder = Literal["libopus", "libmp3lame", "aac", "libopencore_amrnb"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the card of an FFmpeg codec says besides."""
+
+    encoder: Encoder
+    """FFmpeg's name of it."""
+    bit_rate: Annotated[int, Gt(0)]
+    """In bits a second."""
+    encoder_options: Mapping[str, str] = field(default_factory=dict)
+    """What else FFmpeg's encoder understands: ``ffmpeg -h encoder=libopus``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +64,7 @@ class _Format:
     prefix: int = 0
 
 
-_FORMATS = {
+_FORMATS: dict[Encoder, _Format] = {
     "libopus": _Format("libopus", "flt", True, 48000, {"request_sample_fmt": "flt"}),
     "libmp3lame": _Format("mp3float", "fltp"),
     "aac": _Format("aac", "fltp"),
@@ -64,20 +79,17 @@ def load(request: CodecRequest) -> Codec:
 
 
 class PyavCodec:
-    """An FFmpeg codec at one bitrate; each clip gets an encoder and a decoder of its own.
-
-    Card options: ``encoder`` (libopus, libmp3lame, aac, libopencore_amrnb), ``bit_rate`` in bits a
-    second, and ``encoder_options``, a table of strings that FFmpeg's encoder understands.
-    """
+    """An FFmpeg codec at one bitrate; each clip gets an encoder and a decoder of its own."""
 
     def __init__(self, card: CodecCard) -> None:
-        _check_card(card)
+        if card.channels not in _LAYOUTS or card.sample_rate <= 0:
+            raise CardError(
+                f"codec card '{card.name}': channels must be 1 or 2, and sample_rate above 0"
+            )
         self.card = card
         self.device = "cpu"
-        self._encoder = str(card.options["encoder"])
-        self._bit_rate = int(card.options["bit_rate"])
-        self._encoder_options = dict(card.options.get("encoder_options", {}))
-        self._format = _FORMATS[self._encoder]
+        self._options = read_options(card, Options)
+        self._format = _FORMATS[self._options.encoder]
         self.fingerprint = self._identity()
 
     def prepare(self) -> None:
@@ -119,7 +131,7 @@ class PyavCodec:
         return Codes(
             waveform.num_samples,
             packets=tuple(bytes(packet)[prefix:] for packet in packets),
-            packet_bits=round(self._format.frame_s * self._bit_rate),
+            packet_bits=round(self._format.frame_s * self._options.bit_rate),
             header=header,
         )
 
@@ -177,17 +189,17 @@ class PyavCodec:
         return block if frame.format.is_planar else block.reshape(-1, self.card.channels).T
 
     def _open_encoder(self) -> AudioCodecContext:
-        context = self._create(self._encoder, "w", self.card.sample_rate)
+        context = self._create(self._options.encoder, "w", self.card.sample_rate)
         context.format = self._format.sample_format
-        context.bit_rate = self._bit_rate
+        context.bit_rate = self._options.bit_rate
         context.time_base = Fraction(1, self.card.sample_rate)
-        context.options = dict(self._encoder_options)
+        context.options = dict(self._options.encoder_options)
         self._open(context)
         # FFmpeg takes the options that it knows out of the table, and ignores the rest in silence.
         if unknown := sorted(context.options):
             raise CardError(
-                f"codec card '{self.card.name}': {self._encoder} knows no encoder option"
-                f" '{unknown[0]}'; see: ffmpeg -h encoder={self._encoder}"
+                f"codec card '{self.card.name}': {self._options.encoder} knows no encoder option"
+                f" '{unknown[0]}'; see: ffmpeg -h encoder={self._options.encoder}"
             )
         return context
 
@@ -223,16 +235,18 @@ class PyavCodec:
             raise self._failure("FFmpeg refuses these settings", error) from error
 
     def _failure(self, what: str, error: Exception) -> CodecError:
-        detail = " ".join(str(error).split())
-        return CodecError(f"{self.card.name}: {what}: {detail}; check the card's options")
+        return CodecError(f"{self.card.name}: {what}: {detail(error)}; check the card's options")
 
     def _identity(self) -> str:
         import av
 
-        options = ",".join(f"{key}={value}" for key, value in sorted(self._encoder_options.items()))
+        given = self._options
+        options = ",".join(
+            f"{key}={given.encoder_options[key]}" for key in sorted(given.encoder_options)
+        )
         avcodec = ".".join(str(part) for part in av.library_versions["libavcodec"])
         return (
-            f"pyav:v=1:encoder={self._encoder}:bit_rate={self._bit_rate}:options={options}"
+            f"pyav:v=1:encoder={given.encoder}:bit_rate={given.bit_rate}:options={options}"
             f":rate={self.card.sample_rate}:channels={self.card.channels}:resampler={audio.RESAMPLER}"
             f":av={av.__version__}:ffmpeg={av.ffmpeg_version_info}:libavcodec={avcodec}"
         )
@@ -244,25 +258,3 @@ def _as_float(block: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _as_int16(block: NDArray[np.float32]) -> NDArray[np.int16]:
     return np.rint(np.clip(block, -1, 1) * 32767).astype(np.int16)
-
-
-def _check_card(card: CodecCard) -> None:
-    if problem := _card_problem(card):
-        raise CardError(f"codec card '{card.name}': {problem}")
-
-
-def _card_problem(card: CodecCard) -> str:
-    known = {"encoder", "bit_rate", "encoder_options"}
-    if unknown := sorted(set(card.options) - known):
-        return f"unknown option '{unknown[0]}'; known options: {', '.join(sorted(known))}"
-    if card.options.get("encoder") not in _FORMATS:
-        return f"encoder is {card.options.get('encoder')!r}; use one of {', '.join(_FORMATS)}"
-    bit_rate = card.options.get("bit_rate")
-    if not isinstance(bit_rate, int) or bit_rate <= 0:
-        return f"bit_rate is {bit_rate!r}; give bits a second, above 0"
-    options = card.options.get("encoder_options", {})
-    if not isinstance(options, dict) or not all(isinstance(one, str) for one in options.values()):
-        return f"encoder_options is {options!r}; give a table of strings"
-    if card.channels not in _LAYOUTS or card.sample_rate <= 0:
-        return "channels must be 1 or 2, and sample_rate above 0"
-    return ""

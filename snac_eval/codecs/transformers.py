@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 
 from snac_eval import audio
-from snac_eval.codecs.checks import check_input, require_extra
+from snac_eval.codecs.checks import check_input
 from snac_eval.errors import CheckpointError, CodecError
 from snac_eval.hub import weights_state
 from snac_eval.types import CodecCard, CodecRequest, Codes, Waveform
@@ -69,7 +69,6 @@ class TransformersCodec(ABC):
     """A model of transformers as a codec. Weights are located at once, loaded by ``prepare``.
 
     Subclasses say what their model is called, what its configuration means, and how it is asked.
-    Raises UsageError where the extra is not installed.
     """
 
     can_drop_streams: ClassVar[bool] = True
@@ -77,7 +76,6 @@ class TransformersCodec(ABC):
     model_class: ClassVar[str]
 
     def __init__(self, request: CodecRequest) -> None:
-        require_extra(request.card, "transformers", "transformers")
         self.card = request.card
         self.device = request.device
         self._request = request

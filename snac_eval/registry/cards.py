@@ -8,14 +8,17 @@ whose folder holds ``codecs/`` and ``datasets/``) or from the user's own ``--car
 from __future__ import annotations
 
 import math
-import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
+
+from annotated_types import Gt
 
 from snac_eval.errors import CardError, UsageError
-from snac_eval.types import DOMAINS, CodecCard, DatasetCard
+from snac_eval.registry.validation import read_toml, validated
+from snac_eval.types import CodebookSize, CodecCard, DatasetCard, Rate
 
 Kind = Literal["codecs", "datasets", "reports"]
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -27,45 +30,56 @@ def data_dir(kind: Kind) -> Path:
     return shipped if shipped.is_dir() else _PACKAGE.parent / kind
 
 
+@dataclass(frozen=True, slots=True)
+class _CodecFile(CodecCard):
+    """A codec card as it may be written: where all codebooks are alike, they are given once."""
+
+    num_codebooks: Annotated[int, Gt(0)] = 0
+    codebook_size: CodebookSize = 0
+    frame_rate_hz: Rate = 0.0
+
+
 def read_codec_card(path: Path) -> CodecCard:
-    """Raises CardError when the file is no valid codec card."""
-    table = _spell_out(_read_toml(path), path)
-    sizes = tuple(int(size) for size in _get(table, "codebook_sizes", list, path, []))
-    rates = tuple(float(rate) for rate in _get(table, "frame_rates_hz", list, path, []))
-    if len(sizes) != len(rates):
-        raise CardError(
-            f"{path}: {len(sizes)} codebook_sizes but {len(rates)} frame_rates_hz; give one each"
-        )
-    _refuse_unknown(table, CodecCard, path)
-    return CodecCard(
-        name=_get(table, "name", str, path),
-        family=_get(table, "family", str, path),
-        description=_get(table, "description", str, path),
-        sample_rate=_get(table, "sample_rate", int, path),
-        channels=_get(table, "channels", int, path, 1),
-        nominal_bitrate_bps=float(_get(table, "nominal_bitrate_bps", (int, float), path, math.nan)),
-        codebook_sizes=sizes,
-        frame_rates_hz=rates,
-        weights=_get(table, "weights", str, path, ""),
-        revision=_get(table, "revision", str, path, ""),
-        sha256=_get(table, "sha256", str, path, ""),
-        licence=_get(table, "licence", str, path, ""),
-        citation=_get(table, "citation", str, path, ""),
-        options=_get(table, "options", dict, path, {}),
-    )
+    """Raises CardError where the file is no valid codec card."""
+    file = validated(_CodecFile, read_toml(path), str(path))
+    if problem := _name_problem(file.name, path) or _codec_problem(file):
+        raise CardError(f"{path}: {problem}")
+    kept = {field.name: getattr(file, field.name) for field in fields(CodecCard)}
+    if file.num_codebooks:
+        kept["codebook_sizes"] = (file.codebook_size,) * file.num_codebooks
+        kept["frame_rates_hz"] = (file.frame_rate_hz,) * file.num_codebooks
+    return CodecCard(**kept)
 
 
-def _spell_out(table: dict[str, Any], path: Path) -> dict[str, Any]:
-    """``num_codebooks = 32`` and scalars stand for lists where all codebooks are alike."""
-    if "num_codebooks" not in table:
-        return table
-    count = _get(table, "num_codebooks", int, path)
-    alike = {
-        "codebook_sizes": [_get(table, "codebook_size", int, path)] * count,
-        "frame_rates_hz": [_get(table, "frame_rate_hz", (int, float), path)] * count,
-    }
-    scalars = ("num_codebooks", "codebook_size", "frame_rate_hz")
-    return {key: value for key, value in table.items() if key not in scalars} | alike
+def read_dataset_card(path: Path) -> DatasetCard:
+    """Raises CardError where the file is no valid dataset card."""
+    card = validated(DatasetCard, read_toml(path), str(path))
+    if problem := _name_problem(card.name, path):
+        raise CardError(f"{path}: {problem}")
+    return card
+
+
+def _name_problem(name: str, path: Path) -> str:
+    if name != path.stem:
+        return f"name is '{name}', but the file is called '{path.stem}'; make them the same"
+    if name != name.strip() or re.search("[@:/]", name):
+        return f"name is '{name}'; leave out '@', ':', '/' and spaces at its ends"
+    return ""
+
+
+def _codec_problem(file: _CodecFile) -> str:
+    """What is wrong between the keys."""
+    alike = (file.num_codebooks, file.codebook_size, file.frame_rate_hz)
+    sizes, rates = len(file.codebook_sizes), len(file.frame_rates_hz)
+    if any(alike) and not all(alike):
+        return "give num_codebooks, codebook_size and frame_rate_hz together, or none of them"
+    if any(alike) and (sizes or rates):
+        return "give codebook_sizes and frame_rates_hz, or num_codebooks; not both"
+    if sizes != rates:
+        return f"{sizes} codebook_sizes but {rates} frame_rates_hz; give one each"
+    if file.sha256 and not re.fullmatch("[0-9a-f]{64}", file.sha256):
+        return f"sha256 is '{file.sha256}'; give 64 hexadecimal digits, lower case"
+    return ""
 
 
 def keep_streams(card: CodecCard, count: int) -> CodecCard:
@@ -89,61 +103,9 @@ def keep_streams(card: CodecCard, count: int) -> CodecCard:
     )
 
 
-def read_dataset_card(path: Path) -> DatasetCard:
-    """Raises CardError when the file is no valid dataset card."""
-    table = _read_toml(path)
-    domain = _get(table, "domain", str, path, "general")
-    if domain not in DOMAINS:
-        raise CardError(f"{path}: domain is {domain!r}; use one of {', '.join(DOMAINS)}")
-    _refuse_unknown(table, DatasetCard, path)
-    return DatasetCard(
-        name=_get(table, "name", str, path),
-        loader=_get(table, "loader", str, path),
-        description=_get(table, "description", str, path),
-        licence=_get(table, "licence", str, path),
-        citation=_get(table, "citation", str, path),
-        url=_get(table, "url", str, path, ""),
-        domain=domain,
-        options=_get(table, "options", dict, path, {}),
-    )
-
-
 def card_files(kind: Kind, extra_dirs: Iterable[Path] = ()) -> dict[str, Path]:
     """Card name (the file's stem) to file. Later folders win: shipped, plugins, the user's own."""
     found: dict[str, Path] = {}
     for folder in (data_dir(kind), *(base / kind for base in extra_dirs)):
         found.update({path.stem: path for path in sorted(folder.glob("*.toml"))})
     return found
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CardError(f"{path}: cannot read this card: {error}") from error
-
-
-_REQUIRED: Any = object()
-
-
-def _get(
-    table: Mapping[str, Any],
-    key: str,
-    kind: type | tuple[type, ...],
-    path: Path,
-    default: Any = _REQUIRED,  # noqa: ANN401 - whatever TOML holds
-) -> Any:  # noqa: ANN401
-    value = table.get(key, default)
-    if value is _REQUIRED:
-        raise CardError(f"{path}: '{key}' is missing; add it")
-    if not isinstance(value, kind):
-        raise CardError(f"{path}: '{key}' is {value!r}, which has the wrong type")
-    return value
-
-
-def _refuse_unknown(table: Mapping[str, Any], card: type, path: Path) -> None:
-    known = set(card.__dataclass_fields__)  # type: ignore[attr-defined]
-    if unknown := sorted(set(table) - known):
-        raise CardError(
-            f"{path}: unknown key '{unknown[0]}'; known keys: {', '.join(sorted(known))}"
-        )

@@ -14,7 +14,9 @@ snac_eval.cards      any                                   package whose folder 
 Nothing is imported before it is asked for. An entry point that needs an optional extra says so:
 ``module:object [extra]``. What may lack something besides (weights, a corpus, a folder) has a
 function ``state``, in the codec's or the loader's module, called with the card, or as the metric's
-method: what ``snac-eval list`` shows in a few words, empty where it is ready.
+method: what ``snac-eval list`` shows in a few words, empty where it is ready. The module of a codec
+or a loader whose cards have options declares them: a frozen dataclass ``Options``, which
+:func:`snac_eval.registry.validation.read_options` fills in. Without one, a card may have none.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from typing import Any, TypeVar, cast
 from snac_eval.errors import UnknownNameError, UsageError
 from snac_eval.registry import cards
 from snac_eval.registry.extras import missing_extra, require_extra
+from snac_eval.registry.validation import NoOptions, read_options
 from snac_eval.types import (
     AnyMetric,
     Codec,
@@ -74,17 +77,17 @@ def metric_names() -> list[str]:
 
 
 def open_codec(request: CodecRequest) -> Codec | ReconstructionSource:
-    """The adapter of the card's family, not yet prepared."""
-    load = _load("snac_eval.codecs", request.card.family, "codec family")
+    """The adapter of the card's family, not yet prepared.
+
+    Raises UsageError where its extra is missing, CardError where the card's options do not fit.
+    """
+    load = _load_for("snac_eval.codecs", request.card.family, "codec family", request.card)
     return cast("Codec | ReconstructionSource", load(request))
 
 
 def open_dataset(request: DatasetRequest) -> Dataset:
-    """Clips of the dataset, by the card's loader. Raises UsageError where its extra is missing."""
-    entry = _group("snac_eval.datasets").get(request.card.loader)
-    if entry is not None:
-        require_extra(f"dataset '{request.card.name}'", entry)
-    load = _load("snac_eval.datasets", request.card.loader, "dataset loader")
+    """Clips of the dataset, by the card's loader; raises as :func:`open_codec` does."""
+    load = _load_for("snac_eval.datasets", request.card.loader, "dataset loader", request.card)
     return cast(Dataset, load(request))
 
 
@@ -178,6 +181,17 @@ def _load(group: str, name: str, what: str, hint: str = "") -> Callable[..., Any
         raise UsageError(
             f"{what} '{name}' cannot be loaded from {entry.value}: {error}; install what it needs"
         ) from error
+
+
+def _load_for(
+    group: str, name: str, what: str, card: CodecCard | DatasetCard
+) -> Callable[..., Any]:
+    """What opens a card, once its extra is there and its options fit."""
+    entry = _pick(name, _group(group), what, "")
+    require_extra(f"{what.partition(' ')[0]} '{card.name}'", entry)
+    load = _load(group, name, what)
+    read_options(card, getattr(importlib.import_module(entry.module), "Options", NoOptions))
+    return load
 
 
 @cache

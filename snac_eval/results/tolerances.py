@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
 import numpy as np
+from annotated_types import Gt, Lt
 from numpy.typing import NDArray
 
 from snac_eval.errors import UsageError
 from snac_eval.registry import cards
+from snac_eval.registry.validation import read_toml, validated
 from snac_eval.types import MetricInfo
 
-_KEYS = {"absolute", "relative", "better"}
-_DIRECTIONS: dict[str, bool | None] = {"higher": True, "lower": False, "": None}
+_Size = Annotated[float, Gt(0), Lt(math.inf)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A metric's tolerance as a file has it: absolute or relative."""
+
+    absolute: _Size | None = None
+    relative: _Size | None = None
+    better: Literal["higher", "lower"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of tolerances."""
+
+    alpha: Annotated[float, Gt(0), Lt(0.5)] | None = None
+    metrics: Mapping[str, _Entry] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,33 +105,15 @@ def direction(info: MetricInfo, tolerance: Tolerance | None) -> bool | None:
 
 
 def _read(path: Path, base: Tolerances) -> Tolerances:
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise UsageError(f"{path}: not valid TOML: {error}") from error
-    if unknown := set(table) - {"alpha", "metrics"}:
-        raise UsageError(f"{path}: unknown key '{min(unknown)}'; known: alpha, metrics")
-    alpha, metrics = table.get("alpha", base.alpha), table.get("metrics", {})
-    if not isinstance(alpha, float) or not 0 < alpha < 0.5:
-        raise UsageError(f"{path}: alpha is {alpha!r}; give a number above 0 and below 0.5")
-    if not isinstance(metrics, dict):
-        raise UsageError(f"{path}: metrics is no table; write [metrics]")
-    new = {name: _tolerance(path, name, entry) for name, entry in metrics.items()}
-    return Tolerances(alpha, {**base.metrics, **new})
+    file = validated(_File, read_toml(path, UsageError), str(path), UsageError)
+    new = {name: _tolerance(path, name, entry) for name, entry in file.metrics.items()}
+    return Tolerances(file.alpha or base.alpha, {**base.metrics, **new})
 
 
-def _tolerance(path: Path, name: str, entry: Any) -> Tolerance:  # noqa: ANN401 - any TOML value
-    fine = isinstance(entry, dict) and not set(entry) - _KEYS
-    if not fine or ("absolute" in entry) == ("relative" in entry):
-        raise UsageError(f"{path}: {name}: give either absolute or relative (and better, if need)")
-    relative = "relative" in entry
-    value = entry["relative" if relative else "absolute"]
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 < value < math.inf:
-        raise UsageError(f"{path}: {name}: the tolerance is {value!r}; give a number above 0")
-    better = entry.get("better", "")
-    if better not in _DIRECTIONS:
-        raise UsageError(f'{path}: {name}: better is {better!r}; write "higher" or "lower"')
-    return Tolerance(float(value), relative, _DIRECTIONS[better])
+def _tolerance(path: Path, name: str, entry: _Entry) -> Tolerance:
+    higher = None if entry.better is None else entry.better == "higher"
+    if entry.absolute is not None and entry.relative is None:
+        return Tolerance(entry.absolute, False, higher)
+    if entry.relative is not None and entry.absolute is None:
+        return Tolerance(entry.relative, True, higher)
+    raise UsageError(f"{path}: metrics.{name}: give either absolute or relative")

@@ -37,7 +37,6 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
         (["--model", "pcm_8bit", "--dataset", "demo", "--limit", "-1"], "--limit -1"),
         (["--model", "pcm_8bit", "--dataset", "demo", "--device", "tpu"], "unknown device 'tpu'"),
         (["--model", "pcm_8bit", "--dataset", "demo", "--max-error-rate", "2"], "--max-error-rate"),
-        (["--model", "pcm_8bit", "--dataset", "demo", "--cards", "/nowhere"], "no such folder"),
         (["--model", "pcm_8bit", "--dataset", "folder:/nowhere"], "/nowhere"),
         (["--model", "pcm_8bit", "--dataset", "manifest:/nowhere.csv"], "/nowhere.csv"),
         (["--model", "files:/nowhere", "--dataset", "demo"], "/nowhere"),
@@ -48,6 +47,30 @@ def test_wrong_words(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
 ) -> None:
     assert words in _refused(capsys, *arguments, "--output", tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "--model", "pcm_8bit", "--dataset", "demo"],
+        ["bench", "--model", "pcm_8bit"],
+        ["list", "codecs"],
+        ["validate", "pcm_8bit"],
+        ["table", "--models"],
+    ],
+)
+def test_the_folder_of_cards_that_is_wrong_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    good, empty, missing = (tmp_path / name for name in ("good", "empty", "missing"))
+    (good / "codecs").mkdir(parents=True)
+    empty.mkdir()
+    for wrong, words in ((missing, "no such folder"), (empty, "neither codecs/ nor datasets/")):
+        assert main([*command, "--cards", str(wrong), "--cards", str(good)]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"snac-eval: --cards {wrong}: ")
+        assert words in error
+        assert error.count("\n") == 1
 
 
 def test_unknown_metric_is_suggested(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -159,7 +159,8 @@ def test_encodec_drops_codebooks_that_no_setting_names(tiny_models: dict[str, Pa
 
 def test_a_family_that_cannot_drop_streams_says_so(cards: Path) -> None:
     card = (cards / "codecs" / "tiny_snac.toml").read_text().replace('"snac"', '"pcm"')
-    (cards / "codecs" / "odd.toml").write_text(f"{card}options = {{ bits = 8 }}\n")
+    odd = card.replace('"tiny_snac"', '"odd"') + "options = { bits = 8 }\n"
+    (cards / "codecs" / "odd.toml").write_text(odd)
     with pytest.raises(UsageError, match="'pcm' cannot drop streams"):
         open_model("odd@k=1", [cards])
 

@@ -65,9 +65,17 @@ def test_channels_are_interleaved_and_come_back() -> None:
     assert estimate.samples == pytest.approx(samples, abs=1e-4)
 
 
-@pytest.mark.parametrize("options", [{}, {"bits": 12}, {"bits": 8, "dither": True}])
-def test_other_options_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(CardError, match="bits = 8 or bits = 16"):
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "'bits' is missing"),
+        ({"bits": 12}, "'bits' is 12; it should be 8 or 16"),
+        ({"bits": "8"}, "'bits' is '8'; it should be 8 or 16"),
+        ({"bits": 8, "dither": True}, "unknown key 'dither'; known: bits"),
+    ],
+)
+def test_other_options_are_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(CardError, match=f"codec card 'pcm_8bit', options: {words}"):
         PcmCodec(replace(plugins.codec_card("pcm_8bit"), options=options))
 
 

@@ -110,11 +110,14 @@ def test_fingerprint_names_versions_and_options() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"encoder": "libfoo"}, "use one of libopus, libmp3lame, aac"),
-        ({"bit_rate": 0}, "bit_rate is 0"),
-        ({"bit_rate": "6k"}, "bit_rate is '6k'"),
-        ({"bitrate": 6000}, "unknown option 'bitrate'"),
-        ({"encoder_options": {"vbr": 1}}, "give a table of strings"),
+        (
+            {"encoder": "libfoo"},
+            "'encoder' is 'libfoo'; it should be 'libopus', 'libmp3lame', 'aac'",
+        ),
+        ({"bit_rate": 0}, "'bit_rate' is 0; it should be greater than 0"),
+        ({"bit_rate": True}, "'bit_rate' is True; it should be a whole number"),
+        ({"bitrate": 6000}, "unknown key 'bitrate'; did you mean 'bit_rate'?"),
+        ({"encoder_options": {"vbr": 1}}, "'encoder_options.vbr' is 1; it should be text"),
     ],
 )
 def test_a_card_with_wrong_options_is_refused(change: dict[str, Any], reason: str) -> None:

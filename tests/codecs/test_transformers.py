@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from snac_eval.api import load_codec
 from snac_eval.codecs.contract import CHECKS, Subject, examine
 from snac_eval.codecs.transformers import TransformersCodec
-from snac_eval.errors import CheckpointError, CodecError, UsageError
-from snac_eval.registry import cards, plugins
-from snac_eval.types import CodecCard, CodecRequest, Waveform
+from snac_eval.errors import CheckpointError, CodecError
+from snac_eval.registry import cards
+from snac_eval.types import CodecCard, Waveform
 from tests.conftest import tone
 from tests.tiny_transformers import save_tiny
 
@@ -305,12 +305,6 @@ def test_refuses_what_it_cannot_take(tiny_models: dict[str, Path]) -> None:
     ):
         with pytest.raises(CodecError, match="encodec_48khz_6kbps"):
             codec.encode([bad])
-
-
-def test_without_the_extra_one_line_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("snac_eval.codecs.checks.find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"pip install 'snac-eval\[transformers\]'"):
-        plugins.open_codec(CodecRequest(CARDS["mimi_1.1kbps"]))
 
 
 def test_saved_configurations_are_the_hubs_format(tiny_models: dict[str, Path]) -> None:

@@ -23,7 +23,7 @@ import soundfile
 from snac_eval import download
 from snac_eval.audio import clip_list_digest
 from snac_eval.datasets import corpus
-from snac_eval.errors import DatasetError, DownloadError, UsageError
+from snac_eval.errors import CardError, DatasetError, DownloadError, UsageError
 from snac_eval.registry import plugins
 from snac_eval.run.plan import open_dataset
 from snac_eval.types import Dataset, DatasetRequest
@@ -428,6 +428,35 @@ def test_frozen_lists_are_those_of_the_papers(
         DatasetRequest(plugins.dataset_card(name), data_root=tmp_path / "root")
     )
     assert len(fewer.notes) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"splits": "test"}, "'splits' is 'test'; it should be a list"),
+        ({"pattern": "("}, "'pattern' is '('; it should be a regular expression"),
+        ({"num_clips": {"all": True}}, "'num_clips.all' is True; it should be a whole number"),
+        ({"transcripts": {"files": "*", "separator": " "}}, "'transcripts.column' is missing"),
+        (
+            {"transcript": "{reader}.txt"},
+            "(KeyError: 'reader'); in braces stand groups of pattern: id",
+        ),
+        ({"archives": []}, "'archives' is []; it should be longer"),
+        (
+            {"archives": [{"urll": "x"}]},
+            "unknown key 'urll' in archives[0]; did you mean 'url'",
+        ),
+        ({"archives": [{"url": "x", "checksum": 3}]}, "it should be text or a table"),
+        ({"archives": [{"to": "x"}]}, "say in 'manual' how to get it by hand"),
+    ],
+)
+def test_a_card_with_wrong_options_is_refused(change: dict[str, Any], words: str) -> None:
+    card = plugins.dataset_card("esc50")
+    wrong = replace(card, options={**card.options, **change})
+    with pytest.raises(CardError) as caught:
+        plugins.open_dataset(DatasetRequest(wrong))
+    assert str(caught.value).startswith("dataset card 'esc50', options: ")
+    assert words in str(caught.value)
 
 
 # Where a corpus is looked for, and what is said where it is not there.

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
 from snac_eval.errors import CardError, UnknownNameError
 from snac_eval.registry import cards, plugins
-from snac_eval.types import MetricInfo
+from snac_eval.registry.validation import NoOptions, read_options
+from snac_eval.types import CodecRequest, DatasetRequest, MetricInfo
 
 CODEC = 'name = "x"\nfamily = "pcm"\ndescription = "d"\nsample_rate = 16000\n'
 DATASET = 'name = "x"\nloader = "folder"\ndescription = "d"\nlicence = "l"\ncitation = "c"\n'
@@ -21,29 +26,54 @@ def _file(folder: Path, text: str) -> Path:
     return path
 
 
+def _refusal(path: Path, read: Callable[[Path], object] = cards.read_codec_card) -> str:
+    """What is said of the card, without its path."""
+    with pytest.raises(CardError) as caught:
+        read(path)
+    where, _, words = str(caught.value).partition(": ")
+    assert where == str(path)
+    assert "\n" not in words
+    return words
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("name = ", "cannot read this card"),
+        ("name = ", "is not valid TOML"),
         (CODEC.replace('family = "pcm"\n', ""), "'family' is missing"),
-        (CODEC.replace("16000", '"16 kHz"'), "'sample_rate' is '16 kHz'"),
-        (CODEC + "bitrate = 3\n", "unknown key 'bitrate'"),
+        (CODEC.replace("sample_rate", "sampel_rate"), "unknown key 'sampel_rate'; did you mean "),
+        (CODEC.replace("16000", '"16 kHz"'), "'sample_rate' is '16 kHz'; it should be a whole"),
+        (CODEC.replace("16000", "-1"), "'sample_rate' is -1; it should be greater than or equal"),
+        (CODEC.replace('"x"', '"y"'), "name is 'y', but the file is called 'x'"),
+        (CODEC + "channels = true\n", "'channels' is True; it should be a whole number"),
+        (CODEC + "description2 = 2020-01-01\n", "2020-01-01 is a date; put it in quotes"),
+        (CODEC + "nominal_bitrate_bps = nan\n", "'nominal_bitrate_bps' is nan; it should be fin"),
+        (CODEC + "codebook_sizes = [16, 1]\n", "'codebook_sizes[1]' is 1; it should be greater"),
         (CODEC + "codebook_sizes = [16]\n", "1 codebook_sizes but 0 frame_rates_hz"),
+        (CODEC + 'sha256 = "abc"\n', "sha256 is 'abc'; give 64 hexadecimal digits"),
+        (CODEC + "options = 3\n", "'options' is 3; it should be a table"),
     ],
 )
 def test_broken_codec_cards(tmp_path: Path, text: str, words: str) -> None:
-    with pytest.raises(CardError, match=words) as caught:
-        cards.read_codec_card(_file(tmp_path, text))
-    assert str(tmp_path) in str(caught.value)
+    assert _refusal(_file(tmp_path, text)).startswith(words)
+
+
+@pytest.mark.parametrize("name", ["a@b", "a:b", " a", "a "])
+def test_a_name_that_no_flag_could_give_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"{name}.toml"
+    path.write_text(CODEC.replace('"x"', f'"{name}"'))
+    assert "leave out '@', ':', '/' and spaces" in _refusal(path)
 
 
 def test_broken_dataset_cards(tmp_path: Path) -> None:
-    with pytest.raises(CardError, match="domain is 'noise'"):
-        cards.read_dataset_card(_file(tmp_path, DATASET + 'domain = "noise"\n'))
-    with pytest.raises(CardError, match="unknown key"):
-        cards.read_dataset_card(_file(tmp_path, DATASET + "size = 3\n"))
-    with pytest.raises(CardError, match="cannot read"):
-        cards.read_dataset_card(tmp_path / "missing.toml")
+    for text, words in {
+        DATASET
+        + 'domain = "noise"\n': "'domain' is 'noise'; it should be 'speech', 'music' or 'gen",
+        DATASET + "size = 3\n": "unknown key 'size'; known: name, loader, description",
+        DATASET.replace('"x"', '"y"'): "name is 'y', but the file is called 'x'",
+    }.items():
+        assert _refusal(_file(tmp_path, text), cards.read_dataset_card).startswith(words)
+    assert "cannot be read" in _refusal(tmp_path / "missing.toml", cards.read_dataset_card)
 
 
 def test_defaults(tmp_path: Path) -> None:
@@ -57,10 +87,10 @@ def test_codebooks_that_are_alike_are_given_once(tmp_path: Path) -> None:
     card = cards.read_codec_card(_file(tmp_path, CODEC + alike))
     assert card.codebook_sizes == (16, 16, 16)
     assert card.frame_rates_hz == (12.5, 12.5, 12.5)
-    with pytest.raises(CardError, match="'frame_rate_hz' is missing"):
-        cards.read_codec_card(_file(tmp_path, CODEC + alike.replace("frame_rate_hz = 12.5", "")))
-    with pytest.raises(CardError, match="unknown key 'codebook_size'"):
-        cards.read_codec_card(_file(tmp_path, CODEC + "codebook_size = 16\n"))
+    without = alike.replace("frame_rate_hz = 12.5", "")
+    assert "frame_rate_hz together" in _refusal(_file(tmp_path, CODEC + without))
+    both = alike + "codebook_sizes = [16]\nframe_rates_hz = [1]\n"
+    assert "not both" in _refusal(_file(tmp_path, CODEC + both))
 
 
 def test_own_cards_win(tmp_path: Path) -> None:
@@ -89,6 +119,40 @@ def test_shipped_codec_cards_are_complete(name: str) -> None:
     if "/" in card.weights:
         assert len(card.revision) == 40
         assert len(card.sha256) == (0 if card.weights in UNVERIFIED else 64)
+
+
+def _options(group: str, name: str) -> type:
+    (entry,) = entry_points(group=group, name=name)
+    return getattr(importlib.import_module(entry.module), "Options", NoOptions)
+
+
+def test_options_of_shipped_cards_are_those_of_their_adapters() -> None:
+    with_options = set()
+    for name in plugins.codec_names():
+        codec = plugins.codec_card(name)
+        options = read_options(codec, _options("snac_eval.codecs", codec.family))
+        with_options |= set() if options == NoOptions() else {codec.family}
+    for name in plugins.dataset_names():
+        dataset = plugins.dataset_card(name)
+        options = read_options(dataset, _options("snac_eval.datasets", dataset.loader))
+        with_options |= set() if options == NoOptions() else {dataset.loader}
+    assert with_options == {"pyav", "pcm", "lyra", "codec2", "lc3", "corpus"}
+
+
+@pytest.mark.parametrize("name", ["snac_24khz", "files", "mimi_1.1kbps"])
+def test_a_family_without_options_refuses_any(name: str) -> None:
+    card = replace(plugins.codec_card(name), options={"bits": 8})
+    if plugins.codec_state(card).startswith("needs extra"):
+        pytest.skip("needs the extra")
+    words = f"codec card '{name}', options: unknown key 'bits'; known: none"
+    with pytest.raises(CardError, match=words):
+        plugins.open_codec(CodecRequest(card, argument="."))
+
+
+def test_a_loader_without_options_refuses_any(tmp_path: Path) -> None:
+    card = replace(plugins.dataset_card("folder"), options={"suffix": "wav"})
+    with pytest.raises(CardError, match="dataset card 'folder', options: unknown key 'suffix'"):
+        plugins.open_dataset(DatasetRequest(card, str(tmp_path)))
 
 
 @pytest.mark.parametrize("name", plugins.dataset_names())

@@ -11,6 +11,8 @@ import pytest
 
 from snac_eval.cli.listing import list_codecs, list_datasets, list_metrics
 from snac_eval.cli.main import main
+from snac_eval.codecs.opening import open_model
+from snac_eval.errors import UsageError
 from snac_eval.registry import extras, plugins
 
 _STATE = re.compile(r"ready|needs (extra \w+|weights \(\w+\)|download|local (file|folder) \(.+\))")
@@ -89,6 +91,20 @@ def test_a_codec_without_its_extra_says_which(no_extras: None) -> None:
     card = plugins.codec_card("mimi_1.1kbps")
     assert plugins.codec_state(card) == "needs extra transformers"
     assert plugins.codec_state(plugins.codec_card("lyra_v2_6kbps")) == "needs extra lyra"
+
+
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [
+        ("mimi_1.1kbps", "transformers"),
+        ("lyra_v2_6kbps", "lyra"),
+        ("codec2_1300", "codec2"),
+        ("lc3_16kbps", "lc3"),
+    ],
+)
+def test_a_codec_is_not_opened_without_its_extra(no_extras: None, name: str, extra: str) -> None:
+    with pytest.raises(UsageError, match=rf"codec '{name}' needs .+'snac-eval\[{extra}\]'"):
+        open_model(name)
 
 
 def test_too_old_a_package_is_a_missing_one(monkeypatch: pytest.MonkeyPatch) -> None:

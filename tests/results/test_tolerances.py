@@ -54,21 +54,31 @@ def test_bad_values_are_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("alpha = ", "not valid TOML"),
-        ("alpha = 2.0", "alpha is 2.0"),
-        ("aplha = 0.1", "unknown key 'aplha'"),
-        ("metrics = 1", "metrics is no table"),
-        ("[metrics]\nx = 1", "give either absolute or relative"),
+        ("alpha = ", "is not valid TOML"),
+        ("alpha = 2.0", "'alpha' is 2.0; it should be less than 0.5"),
+        ("aplha = 0.1", "unknown key 'aplha'; did you mean 'alpha'?"),
+        ("metrics = 1", "'metrics' is 1; it should be a table"),
+        ("[metrics]\nx = 1", "'metrics.x' is 1; it should be a table"),
+        ("[metrics]\nx = {}", "metrics.x: give either absolute or relative"),
         ("[metrics]\nx = {absolute = 1, relative = 1}", "give either absolute or relative"),
-        ("[metrics]\nx = {absolute = true}", "give a number above 0"),
-        ("[metrics]\nx = {absolute = -1}", "give a number above 0"),
-        ('[metrics]\nx = {absolute = 1, better = "up"}', "better is 'up'"),
+        ("[metrics]\nx = {absolut = 1}", "unknown key 'absolut' in metrics.x; did you mean 'abs"),
+        ("[metrics]\nx = {absolute = true}", "'metrics.x.absolute' is True; it should be a number"),
+        (
+            "[metrics]\nx = {absolute = -1}",
+            "'metrics.x.absolute' is -1; it should be greater than 0",
+        ),
+        ('[metrics]\nx = {absolute = 1, better = "up"}', "better' is 'up'; it should be 'higher'"),
     ],
 )
 def test_bad_files_are_refused(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(content)
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(UsageError) as caught:
         load_tolerances(path)
-    with pytest.raises(UsageError, match="cannot be read"):
+    assert str(caught.value).startswith(f"{path}: ")
+    assert message in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"nowhere\.toml: cannot be read: No such file"):
         load_tolerances(tmp_path / "nowhere.toml")

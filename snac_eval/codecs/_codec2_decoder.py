@@ -1,9 +1,10 @@
 """Codec 2's decoder as a program: packets on standard input, 16-bit samples on standard output.
 
-    python -m snac_eval.codecs.codec2_decoder BIT_RATE
+    python -m snac_eval.codecs._codec2_decoder BIT_RATE
 
-The library draws the phases of unvoiced sounds from one generator that nothing but a new process
-sets back, so that what was decoded before would change the audio.
+The library draws the phases of unvoiced sounds from one generator. Only a new process sets it back;
+without one, what was decoded before would change the audio. A module apart, because each clip waits
+for its start: importing the adapter would make that a quarter longer.
 """
 
 from __future__ import annotations

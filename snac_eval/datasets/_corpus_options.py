@@ -1,0 +1,93 @@
+"""What the card of a published corpus says of its layout: the ``[options]`` of loader ``corpus``.
+
+``{split}`` in a path or an address stands for the split that was asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from annotated_types import Ge, MinLen
+
+UNVERIFIED = "unverified"
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A file to download and unpack."""
+
+    url: str = ""
+    """Empty: it is fetched by hand."""
+    checksum: str | Mapping[str, str] = UNVERIFIED
+    """``ALGORITHM:DIGEST``, one or one a split; ``unverified`` where none is published."""
+    unpacks: str = "."
+    """The folder inside the archive that is taken out; a dot: all of it."""
+    to: str = "."
+    """Where that goes, below the root."""
+    marker: str = ""
+    """What is there once it is unpacked, below the root; empty: what ``to`` says."""
+    only_with_split: bool = False
+    """Whether the whole corpus does without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcripts:
+    """Text files that hold the transcripts of many clips, a line each."""
+
+    files: str
+    """Pattern of their paths below the root."""
+    separator: str
+    """Between the columns of a line, whose first is the clip's id."""
+    column: Annotated[int, Ge(1)]
+    """Which column is the text, counted from 0; it takes the rest of the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitTable:
+    """A CSV file that says which split a clip is of. Its first column is the clip's id."""
+
+    file: str
+    """Path below the root."""
+    column: Annotated[tuple[str, ...], MinLen(1)]
+    """Name of the split's column, one part for each row of the header."""
+    digits: Annotated[int, Ge(0)]
+    """Ids are filled up with zeros to this length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a corpus is laid out and what its clips are called."""
+
+    roots: Annotated[tuple[str, ...], MinLen(1)]
+    """Names of the corpus's folder; the first is its name in the cache."""
+    archives: Annotated[tuple[Archive, ...], MinLen(1)]
+    glob: str
+    """Where the clips are, below the root."""
+    pattern: re.Pattern[str]
+    """What the paths of clips match whole, with the groups ``id``, ``speaker`` and ``split`` where
+    a path tells them."""
+    manual: str = ""
+    """What to download by hand and where to put it."""
+    default_split: str = ""
+    """Empty: the whole corpus."""
+    splits: tuple[str, ...] = ()
+    """The official ones."""
+    split_is_folder: bool = False
+    """Whether local splits of other names may be asked for."""
+    speaker: str = ""
+    """The only speaker, where there is one."""
+    transcript: str = ""
+    """Path of each clip's text file below the root; the pattern's groups stand in braces."""
+    transcripts: Transcripts | None = None
+    split_table: SplitTable | None = None
+    listed_in: str = ""
+    """A file whose first column lists the official clips; others are left out."""
+    num_clips: Mapping[str, int] = field(default_factory=dict)
+    """How many clips a split has; ``all``: the whole corpus. The same goes for ``clip_lists``."""
+    clip_lists: Mapping[str, str] = field(default_factory=dict)
+    """Digests that freeze which clips a split has."""
+    list_files: Mapping[str, str] = field(default_factory=dict)
+    """Digests of the corpus's own lists, ``ALGORITHM:DIGEST`` by path below the root."""

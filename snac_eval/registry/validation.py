@@ -1,0 +1,189 @@
+"""Tables of TOML files become dataclasses; what does not fit is told in one line.
+
+pydantic checks strictly: text counts as no number, true as no 1, and an unknown key is refused. It
+is imported when the first table is read, not before: the command line starts without it.
+"""
+
+from __future__ import annotations
+
+import json
+import reprlib
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Never, TypeVar, get_args, get_type_hints
+
+from snac_eval.errors import CardError, SnacEvalError, detail
+from snac_eval.types import CodecCard, DatasetCard
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+    from pydantic import TypeAdapter
+    from pydantic_core import ErrorDetails
+
+_T = TypeVar("_T", bound="DataclassInstance")
+_Path = tuple[int | str, ...]
+
+_NAMED = 3
+"""How many problems of one table are named; the others are counted."""
+_WORDS = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "dict_type": "a table",
+    "dataclass_type": "a table",
+    "pattern_regex": "a regular expression",
+    "too_short": "longer",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NoOptions:
+    """Options of a family or a loader that takes none."""
+
+
+def read_toml(path: Path, error: type[SnacEvalError] = CardError) -> dict[str, Any]:
+    """The tables of a file. Raises ``error`` where it cannot be read or is no TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise error(f"{path}: cannot be read: {problem.strerror}") from problem
+    except ValueError as problem:
+        raise error(f"{path}: is not valid TOML: {detail(problem)}") from problem
+
+
+def read_options(card: CodecCard | DatasetCard, kind: type[_T]) -> _T:
+    """A card's options as the adapter's dataclass. Raises CardError where they do not fit."""
+    what = "codec" if isinstance(card, CodecCard) else "dataset"
+    return validated(kind, card.options, f"{what} card '{card.name}', options")
+
+
+def validated(
+    kind: type[_T], table: Mapping[str, Any], where: str, error: type[SnacEvalError] = CardError
+) -> _T:
+    """The table as a ``kind``: a dataclass whose annotations say what is allowed.
+
+    Lists become tuples, tables become the dataclasses or mappings that the annotations name.
+    Raises ``error`` with one line that starts with ``where`` and names the first problems.
+    """
+    from pydantic import ValidationError
+
+    try:
+        text = json.dumps(table, default=_refuse)
+    except ValueError as problem:
+        raise error(f"{where}: {detail(problem)}") from problem
+    try:
+        # Read as JSON, because strict Python input would have to be tuples and instances already.
+        valid: _T = _adapter(kind).validate_json(text, strict=True, extra="forbid")
+    except ValidationError as refused:
+        problems = _problems(kind, table, refused.errors(include_url=False))
+        raise error(f"{where}: {_sentences(problems)}") from refused
+    return valid
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
+def _refuse(value: object) -> Never:
+    raise ValueError(f"{value} is a {type(value).__name__}; put it in quotes to make it text")
+
+
+# What pydantic found, in our words.
+
+
+def _problems(kind: type, table: Mapping[str, Any], found: Iterable[ErrorDetails]) -> list[str]:
+    """Unknown keys come first: what is missing may be what one of them was meant to be."""
+    unknown: dict[_Path, list[str]] = {}
+    missing: list[_Path] = []
+    wrong: dict[_Path, list[ErrorDetails]] = {}
+    for one in found:
+        path = _path(table, one["loc"])
+        if one["type"] == "missing":
+            missing.append((*path, one["loc"][-1]))
+        elif one["type"] == "unexpected_keyword_argument":
+            unknown.setdefault(path[:-1], []).append(str(path[-1]))
+        else:
+            wrong.setdefault(path, []).append(one)
+    problems: list[str] = []
+    for place, names in unknown.items():
+        known = [field.name for field in fields(_dataclass_at(kind, place))]
+        close = {name: get_close_matches(name, known, n=1) for name in names}
+        problems += _unknown(place, known, close)
+        meant = {(*place, *match) for match in close.values()}
+        missing = [path for path in missing if path not in meant]
+    return [*problems, *(f"'{_spelled(path)}' is missing" for path in missing), *_wrong(wrong)]
+
+
+def _path(table: Mapping[str, Any], loc: Sequence[int | str]) -> _Path:
+    """The part of a location that the table has; pydantic names a union's branches in it too."""
+    value: Any = table
+    path: list[int | str] = []
+    for part in loc:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            continue
+        path.append(part)
+    return tuple(path)
+
+
+def _dataclass_at(kind: type, place: _Path) -> type:
+    """The dataclass whose keys stand at a place."""
+    for part in place:
+        annotation = get_type_hints(kind).get(str(part))
+        kind = _dataclass_in(annotation) or kind
+    return kind
+
+
+def _dataclass_in(annotation: object) -> type | None:
+    if isinstance(annotation, type) and is_dataclass(annotation):
+        return annotation
+    return next(filter(None, map(_dataclass_in, get_args(annotation))), None)
+
+
+def _unknown(
+    place: _Path, known: Sequence[str], close: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    where = f" in {_spelled(place)}" if place else ""
+    for name, meant in close.items():
+        if meant:
+            yield f"unknown key '{name}'{where}; did you mean '{meant[0]}'?"
+    if strange := [f"'{name}'" for name, meant in close.items() if not meant]:
+        keys = "key" if len(strange) == 1 else "keys"
+        yield f"unknown {keys} {', '.join(strange)}{where}; known: {', '.join(known) or 'none'}"
+
+
+def _wrong(found: Mapping[_Path, Sequence[ErrorDetails]]) -> list[str]:
+    """One text a value. A value is left out where another, inside it, is what is wrong."""
+    return [
+        f"'{_spelled(path)}' is {reprlib.repr(errors[0]['input'])};"
+        f" it should be {' or '.join(map(_wanted, errors))}"
+        for path, errors in found.items()
+        if not any(len(other) > len(path) and other[: len(path)] == path for other in found)
+    ]
+
+
+def _wanted(one: ErrorDetails) -> str:
+    said = one["msg"].removeprefix("Input should be ").replace("less than inf", "finite")
+    return _WORDS.get(one["type"], said)
+
+
+def _spelled(path: _Path) -> str:
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return "".join(parts).removeprefix(".")
+
+
+def _sentences(problems: Sequence[str]) -> str:
+    more = len(problems) - _NAMED
+    told = [*problems[:_NAMED], *([f"And {more} more"] if more > 0 else [])]
+    ended = (one if one.endswith("?") else f"{one}." for one in told)
+    return " ".join(ended).removesuffix(".")
