@@ -12,10 +12,11 @@ from typing import Any
 import pandas as pd
 
 from snac_eval.codecs.opening import open_model
+from snac_eval.datasets.opening import open_dataset
 from snac_eval.machine import resolve_device
 from snac_eval.registry import plugins
 from snac_eval.run.loop import run
-from snac_eval.run.plan import RunConfig, open_dataset
+from snac_eval.run.plan import RunConfig
 from snac_eval.types import AnyMetric, Codec, Dataset, ReconstructionSource
 
 
