@@ -22,6 +22,7 @@ from typing import Any
 from snac_eval.audio import AUDIO_SUFFIXES, file_sha256, make_clip
 from snac_eval.download import cache_dir, only_one
 from snac_eval.errors import DatasetError, UsageError, detail
+from snac_eval.hub import check_reachable
 from snac_eval.progress import track
 from snac_eval.types import Clip, Dataset, DatasetRequest, Domain
 from snac_eval.writing import write_file, write_json, write_text
@@ -127,10 +128,9 @@ def _revision(source: Source, folder: Path) -> tuple[str, tuple[str, ...]]:
 
 
 def _ask_hub(source: Source) -> str:
-    from huggingface_hub import HfApi, constants
+    from huggingface_hub import HfApi
 
-    if constants.HF_HUB_OFFLINE:
-        raise ConnectionError("HF_HUB_OFFLINE is set")
+    check_reachable()
     found = HfApi().dataset_info(source.repository, revision=source.revision or None, timeout=20)
     return str(found.sha)
 
