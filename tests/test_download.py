@@ -1,4 +1,4 @@
-"""A download against servers that are busy, broken off or wrong; datasets/test_corpus.py has more."""
+"""A download from servers that are busy, break off or are wrong. See also test_corpus.py."""
 
 from __future__ import annotations
 
