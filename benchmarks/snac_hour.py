@@ -20,9 +20,10 @@ import torch
 from safetensors.torch import save_file
 
 from benchmarks.snac_speed import models
-from snac_eval.bench.measure import peak_memory_mib, resident_memory_mib, speech_like
+from snac_eval.audio import speech_like
 from snac_eval.codecs.snac.adapter import SnacCodec
 from snac_eval.codecs.snac.model import SNAC
+from snac_eval.machine import peak_memory_mib, resident_memory_mib
 from snac_eval.types import CodecRequest, Waveform
 
 

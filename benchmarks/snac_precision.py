@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from benchmarks.snac_speed import models
-from snac_eval.bench.measure import speech_like
+from snac_eval.audio import speech_like
 from snac_eval.codecs.snac.layers import SeededNoise
 from snac_eval.codecs.snac.model import SNAC
 from snac_eval.machine import resolve_device

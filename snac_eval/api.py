@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from snac_eval.codecs.opening import open_model
+from snac_eval.datasets.opening import open_dataset
 from snac_eval.errors import TooManyFailures
 from snac_eval.machine import resolve_device
 from snac_eval.registry import plugins
@@ -22,7 +23,7 @@ from snac_eval.reports.summary import write_tables
 from snac_eval.results.frames import streams_frame, summary_frame
 from snac_eval.results.record import Run, read_run
 from snac_eval.run.loop import RunOutcome, run
-from snac_eval.run.plan import RunConfig, open_dataset
+from snac_eval.run.plan import RunConfig
 from snac_eval.types import AnyMetric, Codec, Dataset, ReconstructionSource
 
 

@@ -1,14 +1,10 @@
-"""Download an archive, go on where a download stopped, check it, and unpack it safely.
-
-pooch picks the place, checks the digest and reports progress; it does not resume, so it is given
-a downloader that does: what has arrived is kept in a ``.part`` file and asked for no second time.
-"""
+"""Download an archive, go on where a download stopped, check it, and unpack it safely."""
 
 from __future__ import annotations
 
+import hashlib
 import lzma
 import os
-import shutil
 import stat
 import tarfile
 import tempfile
@@ -17,12 +13,19 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING
 
-from snac_eval.errors import DownloadError
+from snac_eval.errors import DownloadError, detail
+
+if TYPE_CHECKING:
+    import requests
+    import urllib3
 
 _CHUNK = 1 << 20
 _TIMEOUT_S = 30
+_REPETITIONS = 4
+_LONGEST_WAIT_S = 60.0  # a server may ask for hours
+_BUSY = (429, 500, 502, 503, 504)
 _DAMAGED = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -70,52 +73,64 @@ def only_one(name: str) -> Iterator[None]:
 def archive_name(url: str) -> str:
     """File name of an address, without its query: ``musdb18hq.zip`` of ``.../musdb18hq.zip?x=1``.
 
-    Zenodo's ``.../files/NAME/content`` counts as NAME.
+    It is NAME for Zenodo's ``.../files/NAME/content``.
     """
-
     path = url.partition("?")[0].removesuffix("/content")
     return path.rpartition("/")[2]
 
 
 def fetch(
-    url: str, known_hash: str | None, folder: Path, show_progress: bool, ways_out: str
+    url: str,
+    known_hash: str | None,
+    folder: Path,
+    show_progress: bool,
+    ways_out: str,
+    backoff_s: float = 2.0,
 ) -> Path:
     """The file at ``url`` in ``folder``, downloaded unless it is there already and intact.
 
-    ``known_hash`` is ``md5:...``, ``sha1:...`` or ``sha256:...``; None: nobody published one, so
-    nothing is resumed. Raises DownloadError, ending with ``ways_out``, when the file cannot be had
-    or is not what was expected; a damaged download is removed, an unfinished one kept for the next
-    attempt.
+    A download that broke off goes on where it stopped: what has arrived is kept in a ``.part``
+    file. A server that is busy or broken for a moment is asked again a few times.
+
+    Args:
+        url: address of the file, whose name it keeps.
+        known_hash: ``md5:...``, ``sha1:...`` or ``sha256:...``; None: nobody published one, so that
+            no download goes on where another stopped.
+        folder: made if need be.
+        show_progress: draw a bar of the bytes.
+        ways_out: what the user can do instead, as the end of an error message.
+        backoff_s: seconds before the second repetition; each further one waits twice as long.
+
+    Raises:
+        DownloadError: the file cannot be had, or is not what was expected. What does not match its
+            checksum is removed; what is unfinished is kept for the next attempt.
     """
-    import pooch
     import requests
     import urllib3
 
-    name = archive_name(url)
-    part = folder / f"{name}.part"
-
-    def download(url: str, output_file: Any, _: Any) -> None:  # noqa: ANN401 - pooch's protocol
-        if known_hash is None:
-            part.unlink(missing_ok=True)
-        _download_rest(url, part, show_progress)
-        shutil.move(part, output_file)
-
-    pooch.get_logger().setLevel("ERROR")
+    file = folder / archive_name(url)
+    part = folder / f"{file.name}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return Path(pooch.retrieve(url, known_hash, name, folder, downloader=download))
-    # First: some of requests' own exceptions are ValueErrors too.
+        if file.is_file() and _matches(file, known_hash):
+            return file
+        if known_hash is None:
+            part.unlink(missing_ok=True)
+        _download_rest(url, part, show_progress, backoff_s)
+        intact = _matches(part, known_hash)
+        if intact:
+            part.replace(file)
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        detail = " ".join(str(error).split())[:200]
         raise DownloadError(
-            f"{url}: cannot be downloaded ({detail}); try again to go on, or {ways_out}"
+            f"{url}: cannot be downloaded ({detail(error)}); try again to go on, or {ways_out}"
         ) from error
-    except ValueError as error:
-        (folder / name).unlink(missing_ok=True)
+    if not intact:
+        part.unlink()
         raise DownloadError(
             f"{url}: checksum differs from the published {known_hash}; nothing was kept, try again"
             f" or {ways_out}"
-        ) from error
+        )
+    return file
 
 
 def unpack(archive: Path, folder: Path, inner: str) -> Path:
@@ -148,9 +163,9 @@ def unpack(archive: Path, folder: Path, inner: str) -> Path:
 
 def _damaged(archive: Path, error: Exception) -> DownloadError:
     archive.unlink(missing_ok=True)
-    detail = " ".join(str(error).split())[:200] or type(error).__name__
     return DownloadError(
-        f"{archive}: cannot be unpacked ({detail}); it was removed, run again to download it anew"
+        f"{archive}: cannot be unpacked ({detail(error)}); it was removed, run again to download"
+        " it anew"
     )
 
 
@@ -180,35 +195,88 @@ def _refuse_escape(member: zipfile.ZipInfo) -> None:
         raise zipfile.BadZipFile(f"member {member.filename!r} is a link")
 
 
-def _download_rest(url: str, part: Path, show_progress: bool) -> None:
+def _matches(file: Path, known_hash: str | None) -> bool:
+    """Whether the file has this digest; True where none is known."""
+    if known_hash is None:
+        return True
+    algorithm, _, digest = known_hash.partition(":")
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, algorithm).hexdigest() == digest.lower()
+
+
+def _download_rest(url: str, part: Path, show_progress: bool, backoff_s: float) -> None:
+    """Append to ``part`` what it lacks; an empty or missing one gets all."""
     import requests
-    from tqdm import tqdm
 
     have = part.stat().st_size if part.exists() else 0
     headers = {"Accept-Encoding": "identity"}  # the bytes that the checksum is of
     if have:
         headers["Range"] = f"bytes={have}-"
-    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as response:
+    with (
+        _session(backoff_s) as session,
+        session.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as response,
+    ):
         if response.status_code == requests.codes.requested_range_not_satisfiable:
             return  # all of it had arrived; the checksum decides
-        response.raise_for_status()
+        if not response.ok:
+            raise OSError(f"the server answers {response.status_code} {response.reason}")
         resumed = response.status_code == requests.codes.partial_content
-        have = have if resumed else 0
-        left = int(response.headers.get("Content-Length", 0))
-        bar = tqdm(
-            total=have + left or None,
-            initial=have,
-            unit="B",
-            unit_scale=True,
-            desc=part.stem,
-            disable=not show_progress,
-        )
-        with bar, part.open("ab" if resumed else "wb") as file:
+        _save(response, part, have if resumed else 0, show_progress)
+
+
+def _session(backoff_s: float) -> requests.Session:
+    """A session that asks again, few times and in minutes at most, where that may help."""
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=_retry(backoff_s)))
+    return session
+
+
+def _retry(backoff_s: float) -> urllib3.Retry:
+    import urllib3
+
+    class Retry(urllib3.Retry):
+        def get_retry_after(self, response: urllib3.BaseHTTPResponse) -> float | None:
+            asked = super().get_retry_after(response)
+            return None if asked is None else min(asked, _LONGEST_WAIT_S)
+
+    return Retry(
+        total=_REPETITIONS,
+        connect=1,
+        status_forcelist=_BUSY,
+        # urllib3 doubles from the first repetition on, before which it does not wait.
+        backoff_factor=backoff_s / 2,
+        raise_on_status=False,
+    )
+
+
+def _save(response: requests.Response, part: Path, have: int, show_progress: bool) -> None:
+    """Write what comes behind the ``have`` bytes that are there. Raises OSError where it stops."""
+    from tqdm import tqdm
+    from urllib3.exceptions import ProtocolError
+
+    left = int(response.headers.get("Content-Length", 0))
+    bar = tqdm(
+        total=have + left or None,
+        initial=have,
+        unit="B",
+        unit_scale=True,
+        desc=part.stem,
+        disable=not show_progress,
+    )
+    broken: ProtocolError | None = None
+    with bar, part.open("ab" if have else "wb") as file:
+        try:
             # read1 gives what has arrived: where the connection breaks, none of it is lost.
             while chunk := response.raw.read1(_CHUNK):
                 file.write(chunk)
                 bar.update(len(chunk))
-        if left and part.stat().st_size < have + left:
-            raise OSError(
-                f"the connection ended after {part.stat().st_size} of {have + left} bytes"
-            )
+        except ProtocolError as error:
+            broken = error
+    there = part.stat().st_size
+    if broken or there < have + left:
+        whole = f" of {have + left}" if left else ""
+        raise OSError(f"the connection ended after {there}{whole} bytes") from broken

@@ -1,23 +1,33 @@
-"""Find a SNAC model's files: bundled, in a folder, in the hub's cache or on the hub.
+"""Weights of any model: bundled, in a folder, in the Hugging Face hub's cache, or on the hub.
 
-Imports no torch: a run that has nothing left to compute only asks which weights it is about.
+This module is the only one that asks the hub for a model. ``HF_ENDPOINT``, ``HF_HOME`` and
+``HF_HUB_OFFLINE`` apply. It imports no torch: a run with nothing left to compute only asks which
+weights it is about.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from snac_eval.errors import WeightsUnavailable
+from snac_eval.audio import file_sha256
+from snac_eval.errors import WeightsUnavailable, detail
 from snac_eval.registry.cards import data_dir, read_codec_card
 from snac_eval.types import CodecCard
 
 CONFIG_FILE = "config.json"
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+"""A model has one of these; the first is taken where it has both."""
 BUNDLED_MODEL = "snac_16khz_mini"
+NEEDS_WEIGHTS = "needs weights (hub)"
+"""What ``snac-eval list`` shows of a model whose weights are not on this machine."""
+_OTHER_FILES = (".json", ".txt")
 _TIMEOUT_S = 10.0
 
 
@@ -33,8 +43,7 @@ def find_weights(name_or_dir: str | Path, revision: str | None = None) -> Weight
     """Files of a folder, of a bundled or published model, or of a hub repository ``owner/name``.
 
     A model that has a card (``snac_24khz``) is taken at the card's revision unless told otherwise.
-    A hub's files come from its cache where they are, else over the network (``HF_ENDPOINT``,
-    ``HF_HOME`` and ``HF_HUB_OFFLINE`` apply). Raises WeightsUnavailable.
+    Files in the hub's cache are not asked for again. Raises WeightsUnavailable.
     """
     name = str(name_or_dir)
     bundled = data_dir("codecs") / name
@@ -43,23 +52,178 @@ def find_weights(name_or_dir: str | Path, revision: str | None = None) -> Weight
     if Path(name).is_dir():
         return _in_folder(Path(name))
     if (published := _published(name)) is not None:
-        return _from_hub(published.weights, revision or published.revision)
+        return _of_codec(published.weights, revision or published.revision).files()
     if name.count("/") != 1 or name.startswith((".", "/")):
         raise WeightsUnavailable(
             f"no weights at '{name}': it is no folder with {CONFIG_FILE}, no hub repository"
             f" (owner/name) and no model that snac-eval knows ({BUNDLED_MODEL}, snac_24khz, ...)"
         )
-    return _from_hub(name, revision)
+    return _of_codec(name, revision).files()
 
 
 def weights_state(card: CodecCard) -> str:
-    """``needs weights ...`` unless the card's weights are bundled or in the hub's cache."""
+    """NEEDS_WEIGHTS unless the card's weights are bundled or in the hub's cache."""
     if (data_dir("codecs") / card.weights / CONFIG_FILE).is_file():
         return ""
-    revision = card.revision or None
-    if any(_cached(card.weights, name, revision) for name in WEIGHT_FILES):
-        return ""
-    return "needs weights (hub)"
+    cached = _of_codec(card.weights, card.revision or None).cached_weights()
+    return NEEDS_WEIGHTS if cached is None else ""
+
+
+@dataclass(frozen=True)
+class HubModel:
+    """A model that a metric asks: a repository of the hub, or a folder that the user named."""
+
+    repository: str
+    variable: str
+    """Environment variable that names a folder to take instead of the repository."""
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where the model's files are, downloaded first if need be. Raises WeightsUnavailable."""
+        if (given := self._given) is None:
+            return self._hub.folder()
+        if _weights_in(given) is None:
+            raise WeightsUnavailable(
+                f"{_no_weights(given)}; it must be a folder of '{self.repository}'"
+                f" (see {self.variable})"
+            )
+        return given
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights, shortened; ``absent`` where they are not on this machine."""
+        given = self._given
+        file = self._hub.cached_weights() if given is None else _weights_in(given)
+        return "absent" if file is None else file_sha256(file)[:16]
+
+    @property
+    def state(self) -> str:
+        """What ``snac-eval list`` shows: empty where the weights are on this machine."""
+        return NEEDS_WEIGHTS if self.digest == "absent" else ""
+
+    @property
+    def _given(self) -> Path | None:
+        given = os.environ.get(self.variable)
+        return Path(given) if given else None
+
+    @property
+    def _hub(self) -> _Repository:
+        return _Repository(self.repository, None, f"set {self.variable} to a folder of its files")
+
+
+def quiet_transformers() -> Any:  # noqa: ANN401 - transformers' models are typed as Any
+    """The package ``transformers``, told to draw no bars and to say nothing but errors."""
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    return transformers
+
+
+def check_reachable() -> None:
+    """Raise OSError at once where the hub's client would try for a minute, or may not try at all.
+
+    Behind a proxy nothing is checked: the hub is then reached by another way.
+    """
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        raise OSError("HF_HUB_OFFLINE is set")
+    if urllib.request.getproxies():
+        return
+    hub = urllib.parse.urlsplit(constants.ENDPOINT)
+    port = hub.port or (443 if hub.scheme == "https" else 80)
+    try:
+        socket.create_connection((hub.hostname or "", port), timeout=_TIMEOUT_S).close()
+    except OSError as error:
+        raise OSError(f"{constants.ENDPOINT} cannot be reached: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Repository:
+    """A repository of the hub at a revision, from the cache where that holds what is wanted."""
+
+    name: str
+    revision: str | None
+    """A commit, a branch or a tag; None: the main branch."""
+    way_out: str
+    """What the user can do where neither cache nor hub has the files."""
+
+    def files(self) -> WeightFiles:
+        """Configuration and weights. Raises WeightsUnavailable."""
+        return WeightFiles(self._file(CONFIG_FILE), self._weights())
+
+    def folder(self) -> Path:
+        """The folder of the cache with the weights and all small files of the repository's root.
+
+        Raises WeightsUnavailable.
+        """
+        # Weights come last: where the cache has them, it has all.
+        if (cached := self.cached_weights()) is not None:
+            return cached.parent
+        for name in self._small_files():
+            self._file(name)
+        return self._weights().parent
+
+    def cached_weights(self) -> Path | None:
+        """The weights in the cache; None where they are not there."""
+        found = (self._cached(name) for name in WEIGHT_FILES)
+        return next((file for file in found if file is not None), None)
+
+    def _weights(self) -> Path:
+        from huggingface_hub.errors import EntryNotFoundError
+
+        if (cached := self.cached_weights()) is not None:
+            return cached
+        for name in WEIGHT_FILES[:-1]:
+            try:
+                return self._file(name)
+            except WeightsUnavailable as error:
+                if not isinstance(error.__cause__, EntryNotFoundError):
+                    raise
+        return self._file(WEIGHT_FILES[-1])
+
+    def _file(self, name: str) -> Path:
+        from huggingface_hub import hf_hub_download
+
+        # A pinned revision never changes: what the cache holds needs no question to the hub.
+        if (cached := self._cached(name)) is not None:
+            return cached
+        try:
+            check_reachable()
+            return Path(hf_hub_download(self.name, name, revision=self.revision))
+        except Exception as error:
+            raise self._unavailable(name, error) from error
+
+    def _small_files(self) -> list[str]:
+        from huggingface_hub import HfApi
+
+        try:
+            check_reachable()
+            names = HfApi().list_repo_files(self.name, revision=self.revision)
+        except Exception as error:
+            raise self._unavailable("the files", error) from error
+        return [name for name in names if "/" not in name and name.endswith(_OTHER_FILES)]
+
+    def _cached(self, name: str) -> Path | None:
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(self.name, name, revision=self.revision)
+        return Path(found) if isinstance(found, str) else None
+
+    def _unavailable(self, what: str, error: Exception) -> WeightsUnavailable:
+        return WeightsUnavailable(
+            f"cannot get {what} of '{self.name}' from the hub or its cache ({detail(error)}); set"
+            f" HF_HOME to a filled cache or HF_ENDPOINT to a mirror, or {self.way_out}"
+        )
+
+
+def _of_codec(repository: str, revision: str | None) -> _Repository:
+    way_out = (
+        f"give --weights DIR with {CONFIG_FILE} and {WEIGHT_FILES[-1]}, or take the bundled model,"
+        f" --model {BUNDLED_MODEL}"
+    )
+    return _Repository(repository, revision, way_out)
 
 
 def _published(name: str) -> CodecCard | None:
@@ -71,74 +235,14 @@ def _published(name: str) -> CodecCard | None:
 
 
 def _in_folder(folder: Path) -> WeightFiles:
-    for name in WEIGHT_FILES:
-        if (folder / name).is_file():
-            return WeightFiles(folder / CONFIG_FILE, folder / name)
-    raise WeightsUnavailable(f"{folder}: holds neither {' nor '.join(WEIGHT_FILES)}")
+    if (weights := _weights_in(folder)) is None:
+        raise WeightsUnavailable(_no_weights(folder))
+    return WeightFiles(folder / CONFIG_FILE, weights)
 
 
-def _from_hub(repository: str, revision: str | None) -> WeightFiles:
-    config = _hub_file(repository, CONFIG_FILE, revision)
-    for name in WEIGHT_FILES[:-1]:
-        if (weights := _hub_file_if_any(repository, name, revision)) is not None:
-            return WeightFiles(config, weights)
-    return WeightFiles(config, _hub_file(repository, WEIGHT_FILES[-1], revision))
+def _weights_in(folder: Path) -> Path | None:
+    return next((folder / name for name in WEIGHT_FILES if (folder / name).is_file()), None)
 
 
-def _hub_file_if_any(repository: str, name: str, revision: str | None) -> Path | None:
-    from huggingface_hub.errors import EntryNotFoundError
-
-    if _cached(repository, name, revision) is None and _cached(
-        repository, WEIGHT_FILES[-1], revision
-    ):
-        return None  # the cache holds the other format: do not ask the network for this one
-    try:
-        return _hub_file(repository, name, revision)
-    except WeightsUnavailable as error:
-        if isinstance(error.__cause__, EntryNotFoundError):
-            return None
-        raise
-
-
-def _hub_file(repository: str, name: str, revision: str | None) -> Path:
-    from huggingface_hub import hf_hub_download
-
-    # A pinned revision never changes: what the cache holds needs no question to the hub.
-    if (cached := _cached(repository, name, revision)) is not None:
-        return cached
-    try:
-        _check_reachable()
-        return Path(hf_hub_download(repository, name, revision=revision))
-    except Exception as error:
-        raise _unavailable(repository, name, error) from error
-
-
-def _check_reachable() -> None:
-    """Raises OSError at once where the hub client would knock on a closed door for a minute."""
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE or urllib.request.getproxies():
-        return
-    hub = urllib.parse.urlsplit(constants.ENDPOINT)
-    port = hub.port or (443 if hub.scheme == "https" else 80)
-    try:
-        socket.create_connection((hub.hostname or "", port), timeout=_TIMEOUT_S).close()
-    except OSError as error:
-        raise OSError(f"{constants.ENDPOINT} cannot be reached: {error}") from error
-
-
-def _cached(repository: str, name: str, revision: str | None) -> Path | None:
-    from huggingface_hub import try_to_load_from_cache
-
-    found = try_to_load_from_cache(repository, name, revision=revision)
-    return Path(found) if isinstance(found, str) else None
-
-
-def _unavailable(repository: str, name: str, error: Exception) -> WeightsUnavailable:
-    lines = str(error).strip().splitlines()
-    detail = lines[0] if lines else type(error).__name__
-    return WeightsUnavailable(
-        f"cannot get {name} of '{repository}' from the hub or its cache ({detail}). Three ways out:"
-        f" --weights DIR with {CONFIG_FILE} and {WEIGHT_FILES[-1]}; HF_HOME of a filled cache or"
-        f" HF_ENDPOINT of a mirror; or the bundled model, --model {BUNDLED_MODEL}"
-    )
+def _no_weights(folder: Path) -> str:
+    return f"{folder}: holds neither {' nor '.join(WEIGHT_FILES)}"

@@ -1,13 +1,18 @@
-"""Which device a codec computes on."""
+"""This machine: devices, cores, the memory of this process, and the facts that a run notes."""
 
 from __future__ import annotations
 
+import os
+import platform
+import resource
 import sys
 from pathlib import Path
+from typing import Any
 
 from snac_eval.errors import UsageError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+_MIB = 1 << 20
 
 
 def resolve_device(requested: str) -> str:
@@ -30,6 +35,76 @@ def resolve_device(requested: str) -> str:
     return requested
 
 
+def set_up_torch(device: str, num_threads: int) -> None:
+    """Bound torch's threads on a CPU (0: as many as torch likes), and treat tiny numbers as zero.
+
+    Quiet passages end in denormal numbers, which slow a CPU down many times.
+    """
+    import torch
+
+    if device == "cpu" and num_threads:
+        torch.set_num_threads(num_threads)
+    torch.set_flush_denormal(True)
+
+
+def num_cores() -> int:
+    """Cores that this process may use: fewer than the machine has, where it is confined to some."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def peak_memory_mib() -> float:
+    """Largest resident set of this process so far, in MiB.
+
+    Linux's own figure where there is one: ``getrusage`` there also counts what the parent had
+    resident when it started this process.
+    """
+    if (kib := _proc_status("VmHWM")) is not None:
+        return kib / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / _MIB if sys.platform == "darwin" else peak / 1024
+
+
+def resident_memory_mib() -> float:
+    """Resident set of this process now, in MiB; its peak where the system does not tell."""
+    kib = _proc_status("VmRSS")
+    return peak_memory_mib() if kib is None else kib / 1024
+
+
+def hardware(device: str) -> dict[str, Any]:
+    """CPU, all of the machine's cores, system and, for ``cuda``, the GPU's name."""
+    facts: dict[str, Any] = {
+        "machine": platform.machine(),
+        "system": platform.platform(),
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+    }
+    if device == "cuda":
+        import torch
+
+        facts["gpu"] = torch.cuda.get_device_name()
+    return facts
+
+
 def _surely_no_gpu() -> bool:
     nodes = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
     return sys.platform == "linux" and not any(Path(node).exists() for node in nodes)
+
+
+def _proc_status(key: str) -> int | None:
+    """A number of ``/proc/self/status``, in KiB; None where there is no such file or key."""
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return None
+    lines = (line.split() for line in status.read_text().splitlines())
+    return next((int(words[1]) for words in lines if words[0] == f"{key}:"), None)
+
+
+def _cpu_model() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()

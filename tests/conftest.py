@@ -9,6 +9,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from snac_eval.audio import speech_like
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -21,14 +23,8 @@ def shared_data() -> Path:
 
 
 def tone(duration_s: float = 1.0, sample_rate: int = 16000, seed: int = 0) -> NDArray[np.float32]:
-    """Something between speech and music: harmonics with a syllable-like envelope, and noise."""
-    rng = np.random.default_rng(seed)
-    time = np.arange(round(duration_s * sample_rate)) / sample_rate
-    pitch = 110 * (1 + 0.3 * rng.random())
-    harmonics = sum(np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, 20))
-    envelope = np.clip(np.sin(2 * np.pi * 3 * time), 0, 1) ** 0.5
-    signal = 0.2 * harmonics * envelope + 0.003 * rng.standard_normal(time.size)
-    return np.asarray(signal, dtype=np.float32)
+    """Synthetic speech ``[time]``."""
+    return speech_like(round(duration_s * sample_rate), sample_rate, seed=seed).samples[0]
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,25 @@
-"""A web server on 127.0.0.1 that serves a folder's files, with ranges, and may break off."""
+"""A web server on 127.0.0.1 that serves a folder's files, with ranges, and fails as it is told."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 
 @contextmanager
-def serve(folder: Path, cut_first_at: int | None = None) -> Iterator[tuple[str, list[str]]]:
+def serve(
+    folder: Path,
+    cut_first_at: int | None = None,
+    refusals: Sequence[int] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Iterator[tuple[str, list[str]]]:
     """Yields the address and the ranges asked for, one per request, empty for none.
 
-    The first answer ends after ``cut_first_at`` bytes.
+    The first answers have the statuses ``refusals``, with ``headers``. The first answer with
+    content ends after ``cut_first_at`` bytes.
     """
     ranges: list[str] = []
 
@@ -23,6 +29,9 @@ def serve(folder: Path, cut_first_at: int | None = None) -> Iterator[tuple[str, 
             asked = self.headers.get("Range", "")
             ranges.append(asked)
             start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+            if len(ranges) <= len(refusals):
+                self._refuse(refusals[len(ranges) - 1])
+                return
             if not file.is_file():
                 self.send_error(404)
                 return
@@ -33,8 +42,15 @@ def serve(folder: Path, cut_first_at: int | None = None) -> Iterator[tuple[str, 
             self.send_response(206 if asked else 200)
             self.send_header("Content-Length", str(len(body) - start))
             self.end_headers()
-            end = cut_first_at if len(ranges) == 1 and cut_first_at else len(body)
-            self.wfile.write(body[start:end])
+            first = len(ranges) == len(refusals) + 1
+            self.wfile.write(body[start : cut_first_at if first and cut_first_at else len(body)])
+
+        def _refuse(self, status: int) -> None:
+            self.send_response(status)
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             return

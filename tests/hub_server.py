@@ -35,18 +35,19 @@ def serve_hub(repository: str, folder: Path, commit: str = COMMIT) -> Iterator[s
                 self._send(json.dumps(tree if "/tree/" in self.path else info))
                 return
             revision, _, name = self.path.removeprefix(prefix).partition("/")
+            asked = revision if len(revision) == 40 else commit
             file = folder / name
             if not self.path.startswith(prefix) or not file.is_file():
                 self.send_response(404)
                 self.send_header("X-Error-Code", "EntryNotFound")
-                self.send_header("X-Repo-Commit", commit)
+                self.send_header("X-Repo-Commit", asked)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
             body = file.read_bytes()
             self.send_response(200)
             self.send_header("ETag", f'"{hashlib.sha256(body).hexdigest()}"')
-            self.send_header("X-Repo-Commit", revision if len(revision) == 40 else commit)
+            self.send_header("X-Repo-Commit", asked)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if with_body:

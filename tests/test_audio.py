@@ -126,3 +126,13 @@ def test_write_then_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(audio.read(tmp_path / "out.wav").samples, waveform.samples)
     with pytest.raises(AudioError, match="cannot write audio"):
         audio.write(tmp_path / "no" / "out.wav", waveform)
+
+
+def test_speech_like_is_seeded_and_neither_silent_nor_clipped() -> None:
+    one = audio.speech_like(32000, 16000, 2, seed=1)
+    assert one.samples.shape == (2, 32000)
+    assert one.samples.dtype == np.float32
+    assert np.array_equal(one.samples, audio.speech_like(32000, 16000, 2, seed=1).samples)
+    assert not np.array_equal(one.samples, audio.speech_like(32000, 16000, 2, seed=2).samples)
+    assert 0.1 < np.abs(one.samples).max() < 1
+    assert audio.speech_like(100, 16000, channels=0).num_channels == 1

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import math
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,10 +20,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from snac_eval.audio import speech_like
 from snac_eval.codecs.opening import open_model
 from snac_eval.errors import CodecError, SnacEvalError
+from snac_eval.machine import peak_memory_mib, resident_memory_mib
 from snac_eval.types import Codec, ReconstructionSource, Waveform
 
 WARM_UP_ROUNDS = 2
@@ -229,51 +228,6 @@ def _multiply_adds_per_s(codec: Codec, second: Waveform) -> float:
             codec.decode(codec.encode([second]), [0])
     operations = counter.get_total_flops()
     return operations / 2 / second.duration_s if operations else math.nan
-
-
-def speech_like(num_samples: int, sample_rate: int, channels: int, seed: int) -> Waveform:
-    """Synthetic talk: gliding harmonics under syllables, breath between them, some pauses.
-
-    Codecs whose cost depends on the signal (Opus) see neither silence nor a steady tone.
-    """
-    rng = np.random.default_rng(seed)
-    seconds = np.arange(num_samples) / sample_rate
-    drift = rng.uniform(0, 2 * np.pi, 3)
-    pitch = rng.uniform(90, 220) * (1 + 0.15 * np.sin(2 * np.pi * 0.4 * seconds + drift[0]))
-    phase = 2 * np.pi * np.cumsum(pitch) / sample_rate
-    harmonics = range(1, max(2, int(min(4000, 0.4 * sample_rate) / 220)))
-    voice = sum((np.sin(k * phase) / k for k in harmonics), start=np.zeros(num_samples))
-    syllables = np.clip(np.sin(2 * np.pi * 1.7 * seconds + drift[1]), 0, 1) ** 0.5
-    talking = np.sin(2 * np.pi * 0.23 * seconds + drift[2]) > -0.8
-    breath = 0.02 * rng.standard_normal(num_samples) * (1 - syllables)
-    mono = (0.15 * voice * syllables + breath) * talking + 1e-4 * rng.standard_normal(num_samples)
-    return Waveform(np.tile(mono.astype(np.float32), (channels, 1)), sample_rate)
-
-
-def peak_memory_mib() -> float:
-    """Largest resident set of this process so far, in MiB.
-
-    Linux's own figure where there is one: ``getrusage`` there also counts what the parent had
-    resident when it started this process.
-    """
-    if (kib := _proc_status("VmHWM")) is not None:
-        return kib / 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / _MIB if sys.platform == "darwin" else peak / 1024
-
-
-def resident_memory_mib() -> float:
-    """Resident set of this process now, in MiB; its peak where the system does not tell."""
-    kib = _proc_status("VmRSS")
-    return peak_memory_mib() if kib is None else kib / 1024
-
-
-def _proc_status(key: str) -> int | None:
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        return None
-    lines = (line.split() for line in status.read_text().splitlines())
-    return next((int(words[1]) for words in lines if words[0] == f"{key}:"), None)
 
 
 def _gpu_peak_memory_mib(device: str) -> float:

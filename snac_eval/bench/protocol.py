@@ -27,12 +27,12 @@ from snac_eval.bench.measure import read_measurement as _read
 from snac_eval.bench.measure import write_json as _write_setting
 from snac_eval.bench.table import Measured, score_rows, speed_table, write_speed_tables
 from snac_eval.errors import CodecError, OutputError, UsageError
-from snac_eval.machine import resolve_device
+from snac_eval.machine import num_cores, resolve_device
 from snac_eval.progress import track
-from snac_eval.run.manifest import environment, iso_time, jsonable, write_json
+from snac_eval.run.manifest import environment, iso_time
 from snac_eval.run.plan import codec_label
 from snac_eval.types import Codec
-from snac_eval.writing import write_file
+from snac_eval.writing import jsonable, write_file, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,13 +165,6 @@ def _open(config: BenchConfig, model: str, device: str) -> Codec:
 
 def _count(threads: str) -> int:
     return num_cores() if threads == ALL_CORES else int(threads)
-
-
-def num_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _measure_all(config: BenchConfig, to_do: Sequence[Setting]) -> list[Measured]:

@@ -6,8 +6,6 @@ where they break the contract, or says why it could not look.
 
 from __future__ import annotations
 
-import resource
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,9 +14,10 @@ from typing import Literal
 
 import numpy as np
 
-from snac_eval.audio import fill_channels
+from snac_eval.audio import speech_like
 from snac_eval.codecs.opening import open_model
 from snac_eval.errors import CodecError, UsageError
+from snac_eval.machine import peak_memory_mib
 from snac_eval.run.store import Store, StoredCodes
 from snac_eval.types import Codec, Codes, Timing, Waveform
 
@@ -56,9 +55,9 @@ class Subject:
     long_s: float = 60.0
 
     def speech(self, duration_s: float = 1.0, seed: int = 0) -> Waveform:
-        """Harmonics with a syllables' rhythm and a little noise, as this codec takes its audio."""
+        """Synthetic speech as this codec takes its audio."""
         rate = self.codec.card.sample_rate or _DEFAULT_RATE
-        return fill_channels(_speech(duration_s, rate, seed), self.codec.card.channels)
+        return speech_like(max(1, round(duration_s * rate)), rate, self.codec.card.channels, seed)
 
     def round_trip(self, waveform: Waveform, seed: int = 0) -> tuple[Codes, Waveform]:
         """Codes and audio of one clip."""
@@ -264,9 +263,9 @@ def first_streams(subject: Subject) -> str:
 def long_audio(subject: Subject) -> str:
     """A long clip keeps its length, in bounded memory."""
     waveform = subject.speech(subject.long_s)
-    before = _peak_memory_mb()
+    before = peak_memory_mib()
     _, estimate = subject.round_trip(waveform)
-    grown = _peak_memory_mb() - before
+    grown = peak_memory_mib() - before
     _check_like("long", estimate, waveform)
     if grown > _MEMORY_LIMIT_MB:
         raise Broken(f"{subject.long_s:g} s: peak memory grew by {grown:.0f} MB")
@@ -331,20 +330,3 @@ def _check_close(name: str, one: Waveform, other: Waveform) -> None:
 
 def _peak(waveform: Waveform) -> float:
     return float(np.abs(waveform.samples).max())
-
-
-def _peak_memory_mb() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20) if sys.platform == "darwin" else peak / 1024
-
-
-def _speech(duration_s: float, sample_rate: int, seed: int) -> Waveform:
-    rng = np.random.default_rng(seed)
-    time = np.arange(max(1, round(duration_s * sample_rate))) / sample_rate
-    pitch = 110 * (1 + 0.3 * rng.random())
-    signal = np.zeros_like(time)
-    for harmonic in range(1, 20):
-        signal += np.sin(2 * np.pi * pitch * harmonic * time) / harmonic
-    signal *= 0.2 * np.clip(np.sin(2 * np.pi * 3 * time), 0, 1) ** 0.5
-    signal += 0.003 * rng.standard_normal(time.size)
-    return Waveform(signal[None].astype(np.float32), sample_rate)

@@ -21,10 +21,11 @@ from typing import Any
 
 from snac_eval.audio import AUDIO_SUFFIXES, file_sha256, make_clip
 from snac_eval.download import cache_dir, only_one
-from snac_eval.errors import DatasetError, UsageError
+from snac_eval.errors import DatasetError, UsageError, detail
+from snac_eval.hub import check_reachable
 from snac_eval.progress import track
 from snac_eval.types import Clip, Dataset, DatasetRequest, Domain
-from snac_eval.writing import write_file, write_text
+from snac_eval.writing import write_file, write_json, write_text
 
 SPEAKER_COLUMNS = ("speaker_id", "speaker", "client_id")
 TEXT_COLUMNS = ("text", "transcript", "transcription", "sentence", "normalized_text")
@@ -127,10 +128,9 @@ def _revision(source: Source, folder: Path) -> tuple[str, tuple[str, ...]]:
 
 
 def _ask_hub(source: Source) -> str:
-    from huggingface_hub import HfApi, constants
+    from huggingface_hub import HfApi
 
-    if constants.HF_HUB_OFFLINE:
-        raise ConnectionError("HF_HUB_OFFLINE is set")
+    check_reachable()
     found = HfApi().dataset_info(source.repository, revision=source.revision or None, timeout=20)
     return str(found.sha)
 
@@ -157,7 +157,7 @@ def _fetch(source: Source, revision: str, place: Path, request: DatasetRequest) 
         raise _unavailable(source, error) from error
     complete = not request.first or len(rows) < request.first
     listing = {"revision": revision, "complete": complete, "clips": rows}
-    write_text(place / _INDEX, json.dumps(listing, indent=1, ensure_ascii=False) + "\n")
+    write_json(place / _INDEX, listing)
     return _Listed(rows, complete)
 
 
@@ -244,8 +244,8 @@ def _safe(text: str) -> str:
 
 
 def _unavailable(source: Source, error: Exception) -> DatasetError:
-    detail = " ".join(str(error).split())[:200] or type(error).__name__
     return DatasetError(
-        f"hf:{source.repository}: cannot be read from the hub or the cache ({detail}); check the"
-        " name and the connection, or give a local folder of the same layout as REPO"
+        f"hf:{source.repository}: cannot be read from the hub or the cache"
+        f" ({detail(error)}); check the name and the connection, or give a local folder of the same"
+        " layout as REPO"
     )

@@ -13,16 +13,14 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import replace
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from snac_eval.audio import RESAMPLER
-from snac_eval.metrics.base import SPEECH_ONLY, PreparedPair, Undefined, fingerprint, is_silent
-from snac_eval.metrics.hub import HubModel, quiet_transformers
-from snac_eval.types import Fingerprint, MetricInfo, Reconstruction, Score
+from snac_eval.hub import HubModel
+from snac_eval.metrics.base import SPEECH_ONLY, PreparedPair, Undefined, is_silent
+from snac_eval.metrics.hub import HubMetric, load
+from snac_eval.types import MetricInfo, Reconstruction, Score
 
 if TYPE_CHECKING:
     from snac_eval.metrics.base import Signal
@@ -32,9 +30,11 @@ SHORTEST_S = 0.1
 MODEL = HubModel("facebook/wav2vec2-base-960h", "SNAC_EVAL_WER_WEIGHTS")
 
 
-class WordErrorRate:
+class WordErrorRate(HubMetric):
     """Word error rate in percent, 0 and up, lower is better."""
 
+    model = MODEL
+    packages = ("transformers", "jiwer")
     imports = ("torch", "transformers", "jiwer")
 
     def __init__(self) -> None:
@@ -46,17 +46,8 @@ class WordErrorRate:
             value_range=(0.0, math.inf),
             domains=SPEECH_ONLY,
             sample_rate=RATE,
-            fingerprint=_fingerprint(),
+            fingerprint=self.fingerprint("word_error_rate", RATE),
         )
-
-    def state(self) -> str:
-        """What ``snac-eval list`` shows of it."""
-        return MODEL.state
-
-    def prepare(self) -> None:
-        """Get the weights. Raises WeightsUnavailable."""
-        _ = MODEL.folder
-        self.info = replace(self.info, fingerprint=_fingerprint())
 
     def score(self, reconstruction: Reconstruction) -> Score:
         """Undefined without a transcript, outside of speech, and for silence."""
@@ -84,7 +75,7 @@ def transcribe(signal: Signal) -> str:
     """What the recogniser hears in float32 ``[time]`` at 16 kHz."""
     import torch
 
-    processor, model = _recogniser()
+    processor, model = load(MODEL, "Wav2Vec2Processor", "Wav2Vec2ForCTC")
     features = processor(np.array(signal), sampling_rate=RATE, return_tensors="pt")
     with torch.inference_mode():
         letters = model(features.input_values).logits.argmax(dim=-1)
@@ -100,23 +91,3 @@ def _scored(reconstruction: Reconstruction) -> Signal:
     if len(estimate) < SHORTEST_S * RATE:
         raise Undefined(f"too short to recognise words, which needs {SHORTEST_S} s")
     return estimate
-
-
-def _fingerprint() -> Fingerprint:
-    return fingerprint(
-        "word_error_rate",
-        "transformers",
-        "jiwer",
-        model=MODEL.repository,
-        weights=MODEL.digest,
-        rate=RATE,
-        resampler=RESAMPLER,
-        v=1,
-    )
-
-
-@cache
-def _recogniser() -> tuple[Any, Any]:
-    transformers = quiet_transformers()
-    processor = transformers.Wav2Vec2Processor.from_pretrained(MODEL.folder)
-    return processor, transformers.Wav2Vec2ForCTC.from_pretrained(MODEL.folder).eval()

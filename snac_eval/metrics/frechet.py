@@ -15,17 +15,15 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from snac_eval.audio import RESAMPLER
-from snac_eval.metrics.base import ALL_DOMAINS, PreparedPair, Undefined, fingerprint
-from snac_eval.metrics.hub import HubModel, quiet_transformers
-from snac_eval.types import Fingerprint, MetricInfo, Reconstruction, Score
+from snac_eval.hub import HubModel
+from snac_eval.metrics.base import ALL_DOMAINS, PreparedPair, Undefined
+from snac_eval.metrics.hub import HubMetric, load
+from snac_eval.types import MetricInfo, Reconstruction, Score
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,9 +36,11 @@ SHORTEST_REST_S = 1.0
 MODEL = HubModel("laion/clap-htsat-unfused", "SNAC_EVAL_FAD_WEIGHTS")
 
 
-class FadClap:
+class FadClap(HubMetric):
     """Fréchet audio distance over CLAP embeddings of all clips, 0 and up, lower is better."""
 
+    model = MODEL
+    settings: ClassVar[Mapping[str, object]] = {"window_s": WINDOW_S}
     imports = ("torch", "transformers")
 
     def __init__(self) -> None:
@@ -52,19 +52,10 @@ class FadClap:
             value_range=(0.0, math.inf),
             domains=ALL_DOMAINS,
             sample_rate=RATE,
-            fingerprint=_fingerprint(),
+            fingerprint=self.fingerprint("fad_clap", RATE),
             kind="corpus",
             corpus_of="audio",
         )
-
-    def state(self) -> str:
-        """What ``snac-eval list`` shows of it."""
-        return MODEL.state
-
-    def prepare(self) -> None:
-        """Get the weights. Raises WeightsUnavailable."""
-        _ = MODEL.folder
-        self.info = replace(self.info, fingerprint=_fingerprint())
 
     def score(self, reconstruction: Reconstruction) -> Score:
         """No value: the clip's embeddings ``[side, window, dimension]``, for :meth:`finish`."""
@@ -107,7 +98,7 @@ def embed(signal: Signal) -> NDArray[np.float64]:
     """CLAP embeddings ``[window, dimension]`` of float32 ``[time]`` at 48 kHz."""
     import torch
 
-    extractor, model = _model()
+    extractor, model = load(MODEL, "ClapFeatureExtractor", "ClapAudioModelWithProjection")
     vectors = []
     for window in _windows(signal):
         features = extractor(np.array(window), sampling_rate=RATE, return_tensors="pt")
@@ -122,23 +113,3 @@ def _windows(signal: Signal) -> Iterator[Signal]:
         window = signal[start : start + length]
         if start == 0 or len(window) >= SHORTEST_REST_S * RATE:
             yield window
-
-
-def _fingerprint() -> Fingerprint:
-    return fingerprint(
-        "fad_clap",
-        "transformers",
-        model=MODEL.repository,
-        weights=MODEL.digest,
-        window_s=WINDOW_S,
-        rate=RATE,
-        resampler=RESAMPLER,
-        v=1,
-    )
-
-
-@cache
-def _model() -> tuple[Any, Any]:
-    transformers = quiet_transformers()
-    extractor = transformers.ClapFeatureExtractor.from_pretrained(MODEL.folder)
-    return extractor, transformers.ClapAudioModelWithProjection.from_pretrained(MODEL.folder).eval()

@@ -7,16 +7,14 @@ reference and estimate, as transformers runs ``microsoft/wavlm-base-plus-sv`` (e
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from snac_eval.audio import RESAMPLER
-from snac_eval.metrics.base import SPEECH_ONLY, PairMetric, Undefined, fingerprint
-from snac_eval.metrics.hub import HubModel, quiet_transformers
-from snac_eval.types import Fingerprint, MetricInfo
+from snac_eval.hub import HubModel
+from snac_eval.metrics.base import SPEECH_ONLY, PairMetric, Undefined
+from snac_eval.metrics.hub import HubMetric, load
+from snac_eval.types import MetricInfo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,9 +26,10 @@ SHORTEST_S = 0.5
 MODEL = HubModel("microsoft/wavlm-base-plus-sv", "SNAC_EVAL_SPEAKER_WEIGHTS")
 
 
-class SpeakerSimilarity(PairMetric):
+class SpeakerSimilarity(HubMetric, PairMetric):
     """Cosine of speaker embeddings, -1..1, higher is better."""
 
+    model = MODEL
     mixes_down = True
     imports = ("torch", "transformers")
 
@@ -43,17 +42,8 @@ class SpeakerSimilarity(PairMetric):
             value_range=(-1.0, 1.0),
             domains=SPEECH_ONLY,
             sample_rate=RATE,
-            fingerprint=_fingerprint(),
+            fingerprint=self.fingerprint("speaker_similarity", RATE),
         )
-
-    def state(self) -> str:
-        """What ``snac-eval list`` shows of it."""
-        return MODEL.state
-
-    def prepare(self) -> None:
-        """Get the weights. Raises WeightsUnavailable."""
-        _ = MODEL.folder
-        self.info = replace(self.info, fingerprint=_fingerprint())
 
     def _compute(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:
         if len(reference) < SHORTEST_S * sample_rate:
@@ -66,27 +56,8 @@ def embed(signal: Signal) -> NDArray[np.float64]:
     """Speaker embedding of float32 ``[time]`` at 16 kHz."""
     import torch
 
-    extractor, model = _model()
+    extractor, model = load(MODEL, "AutoFeatureExtractor", "WavLMForXVector")
     features = extractor(np.array(signal), sampling_rate=RATE, return_tensors="pt")
     with torch.inference_mode():
         vector = model(features.input_values).embeddings[0]
     return np.asarray(vector.double().numpy())
-
-
-def _fingerprint() -> Fingerprint:
-    return fingerprint(
-        "speaker_similarity",
-        "transformers",
-        model=MODEL.repository,
-        weights=MODEL.digest,
-        rate=RATE,
-        resampler=RESAMPLER,
-        v=1,
-    )
-
-
-@cache
-def _model() -> tuple[Any, Any]:
-    transformers = quiet_transformers()
-    extractor = transformers.AutoFeatureExtractor.from_pretrained(MODEL.folder)
-    return extractor, transformers.WavLMForXVector.from_pretrained(MODEL.folder).eval()

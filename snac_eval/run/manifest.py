@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import subprocess
 import time
@@ -20,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from snac_eval.audio import RESAMPLER, clip_list_digest
+from snac_eval.machine import hardware
 from snac_eval.run.corpus import Together
 from snac_eval.types import Clip, Fingerprint, MetricInfo, MetricKind
-from snac_eval.writing import write_file, write_text
+from snac_eval.writing import jsonable, write_file, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -242,22 +242,6 @@ def environment(device: str) -> dict[str, Any]:
     }
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON for people to read and to diff. Raises OutputError where that fails."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def jsonable(value: Any) -> Any:  # noqa: ANN401 - any dataclass field
-    """Plain JSON values of what a dataclass holds: NaN becomes None, paths become text."""
-    if isinstance(value, dict):
-        return {key: jsonable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [jsonable(item) for item in value]
-    if isinstance(value, float) and value != value:
-        return None
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
-
-
 def iso_time(seconds: float) -> str:
     """A Unix time in seconds as UTC, ISO 8601."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
@@ -282,27 +266,3 @@ def _commit() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown: git did not answer"
-
-
-def hardware(device: str) -> dict[str, Any]:
-    """CPU, cores, system and, for ``cuda``, the GPU's name."""
-    facts: dict[str, Any] = {
-        "machine": platform.machine(),
-        "system": platform.platform(),
-        "cpu": _cpu_model(),
-        "cores": os.cpu_count(),
-    }
-    if device == "cuda":
-        import torch
-
-        facts["gpu"] = torch.cuda.get_device_name()
-    return facts
-
-
-def _cpu_model() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()

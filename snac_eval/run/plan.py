@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,11 +11,11 @@ from pathlib import Path
 from snac_eval import audio
 from snac_eval.codecs.channels import PerChannel
 from snac_eval.codecs.opening import open_model
-from snac_eval.datasets.sampling import BALANCES, Balance, choose_clips, excerpt
-from snac_eval.errors import DatasetError, UsageError
-from snac_eval.machine import resolve_device
+from snac_eval.datasets.opening import Sampling, open_dataset
+from snac_eval.datasets.sampling import BALANCES, Balance
+from snac_eval.errors import UsageError
+from snac_eval.machine import num_cores, resolve_device
 from snac_eval.metrics.base import DEFAULT_METRICS
-from snac_eval.progress import track
 from snac_eval.registry import plugins
 from snac_eval.types import (
     AnyMetric,
@@ -24,7 +23,6 @@ from snac_eval.types import (
     Clip,
     Codec,
     Dataset,
-    DatasetRequest,
     Domain,
     MetricInfo,
     ReconstructionSource,
@@ -95,12 +93,12 @@ class RunConfig:
     @property
     def num_workers(self) -> int:
         """Scoring processes: as asked, else one per core."""
-        return self.workers if self.workers >= 0 else (os.cpu_count() or 1)
+        return self.workers if self.workers >= 0 else num_cores()
 
     @property
     def num_threads(self) -> int:
         """CPU threads of the codec: half the cores, for scoring runs beside it."""
-        return max(1, (os.cpu_count() or 1) // 2)
+        return max(1, num_cores() // 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,54 +239,6 @@ def make_plan(config: RunConfig) -> Plan:
         device=codec.device,
         domain_metrics=used,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """Which clips, and how much of each; see :class:`RunConfig`."""
-
-    excerpt_s: float = 0.0
-    balance: Balance = ""
-    seed: int = 0
-
-
-def open_dataset(
-    name: str,
-    data_root: Path | None = None,
-    card_dirs: Sequence[Path] = (),
-    limit: int = 0,
-    show_progress: bool = False,
-    sampling: Sampling = Sampling(),
-) -> Dataset:
-    """The dataset as the user named it, its clips chosen, inspected and cut to excerpts.
-
-    Raises DatasetError where it holds no clip.
-    """
-    request = DatasetRequest(
-        card=plugins.dataset_card(name, card_dirs),
-        argument=name.partition(":")[2],
-        data_root=data_root,
-        show_progress=show_progress,
-        first=0 if sampling.balance else limit,
-    )
-    dataset = plugins.open_dataset(request)
-    if not dataset.clips:
-        raise DatasetError(f"dataset '{name}' holds no clips; check the path and the file types")
-    chosen = choose_clips(dataset.clips, limit, sampling.balance, sampling.seed)
-    looked_at = track(chosen, "reading headers", "clip", show_progress and len(chosen) > 500)
-    clips = tuple(audio.inspect(clip) for clip in looked_at)
-    dataset = replace(dataset, clips=clips)
-    return _cut(dataset, sampling, show_progress) if sampling.excerpt_s else dataset
-
-
-def _cut(dataset: Dataset, sampling: Sampling, show_progress: bool) -> Dataset:
-    length_s = sampling.excerpt_s
-    shown = show_progress and len(dataset.clips) > 50
-    looked_at = track(dataset.clips, "choosing excerpts", "clip", shown)
-    clips = tuple(excerpt(clip, length_s, sampling.seed) for clip in looked_at)
-    short = sum(not clip.problem and clip.duration_s < length_s for clip in clips)
-    note = f"{short} of {len(clips)} clips are shorter than the excerpt of {length_s:g} s: whole"
-    return replace(dataset, clips=clips, notes=dataset.notes + ((note,) if short else ()))
 
 
 def _per_channel(codec: Codec | ReconstructionSource) -> Codec:

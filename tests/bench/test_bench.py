@@ -14,10 +14,11 @@ import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
 import snac_eval
+from snac_eval.audio import speech_like
 from snac_eval.bench import measure as measure_module
 from snac_eval.bench import protocol as bench_module
-from snac_eval.bench.measure import Measurement, Setting, measure, speech_like
-from snac_eval.bench.protocol import BenchConfig, bench, measure_in_process, num_cores, settings
+from snac_eval.bench.measure import Measurement, Setting, measure
+from snac_eval.bench.protocol import BenchConfig, bench, measure_in_process, settings
 from snac_eval.bench.table import (
     SPEED_COLUMNS,
     Measured,
@@ -29,6 +30,7 @@ from snac_eval.bench.table import (
 )
 from snac_eval.codecs.snac import SNAC
 from snac_eval.errors import CodecError, OutputError, SnacEvalError, UsageError
+from snac_eval.machine import num_cores
 from snac_eval.results.frames import SCORE_COLUMNS
 
 PCM = Setting("pcm_8bit", "cpu", 1, 1, 0.5, repeats=6, with_facts=True)
@@ -154,15 +156,6 @@ def test_process_that_dies_is_an_error_with_its_reason(monkeypatch: pytest.Monke
     monkeypatch.setattr(subprocess, "run", killed)
     reason = "0.5s_batch1_threads1: the measuring process ended with signal 9: no room"
     assert measure_in_process(PCM).error == reason
-
-
-def test_audio_is_seeded_and_neither_silent_nor_clipped() -> None:
-    one = speech_like(32000, 16000, 2, seed=1)
-    assert one.samples.shape == (2, 32000)
-    assert one.samples.dtype == np.float32
-    assert np.array_equal(one.samples, speech_like(32000, 16000, 2, seed=1).samples)
-    assert not np.array_equal(one.samples, speech_like(32000, 16000, 2, seed=2).samples)
-    assert 0.1 < np.abs(one.samples).max() < 1
 
 
 def test_median_has_the_interval_of_order_statistics() -> None:

@@ -129,7 +129,7 @@ def test_each_fault_is_found(check: str, method: str, fault: Callable[..., Any])
 
 
 def test_memory_beyond_the_limit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validate, "_peak_memory_mb", lambda: 3000.0 * next(_counter))
+    monkeypatch.setattr(validate, "peak_memory_mib", lambda: 3000.0 * next(_counter))
     assert _state(_broken(), "long audio") == "failed"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from snac_eval.api import load_codec
 from snac_eval.codecs.contract import CHECKS, Subject, examine
-from snac_eval.codecs.transformers import TransformersCodec
+from snac_eval.codecs.transformers.base import TransformersCodec
 from snac_eval.errors import CheckpointError, CodecError
 from snac_eval.registry import cards
 from snac_eval.types import CodecCard, Waveform
@@ -209,8 +210,8 @@ def test_tiles_change_nothing(
     (expected,) = codec.decode([whole], [0])
 
     def in_tiles(context: int) -> tuple[float, float]:
-        monkeypatch.setattr("snac_eval.codecs.transformers._TILE_FRAMES", 50)
-        monkeypatch.setattr("snac_eval.codecs.transformers._CONTEXT_FRAMES", context)
+        monkeypatch.setattr("snac_eval.codecs.transformers.tiles.TILE_FRAMES", 50)
+        monkeypatch.setattr("snac_eval.codecs.transformers.tiles.CONTEXT_FRAMES", context)
         (codes,) = codec.encode([waveform])
         (estimate,) = codec.decode([whole], [0])
         assert estimate.num_samples == waveform.num_samples
@@ -305,6 +306,16 @@ def test_refuses_what_it_cannot_take(tiny_models: dict[str, Path]) -> None:
     ):
         with pytest.raises(CodecError, match="encodec_48khz_6kbps"):
             codec.encode([bad])
+
+
+def test_what_it_computes_with_is_named(tiny_models: dict[str, Path]) -> None:
+    for name in NAMES:
+        codec = open_tiny(name, tiny_models)
+        weights = tiny_models[model_name(CARDS[name])] / "model.safetensors"
+        assert codec.weights_sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
+        assert codec.fingerprint.endswith(f"weights={codec.weights_sha256}")
+        (network,) = codec.torch_modules
+        assert type(network).__name__ == codec.model_class
 
 
 def test_saved_configurations_are_the_hubs_format(tiny_models: dict[str, Path]) -> None:

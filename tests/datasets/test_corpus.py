@@ -23,9 +23,9 @@ import soundfile
 from snac_eval import download
 from snac_eval.audio import clip_list_digest
 from snac_eval.datasets import corpus
+from snac_eval.datasets.opening import open_dataset
 from snac_eval.errors import CardError, DatasetError, DownloadError, UsageError
 from snac_eval.registry import plugins
-from snac_eval.run.plan import open_dataset
 from snac_eval.types import Dataset, DatasetRequest
 from tests.conftest import tone
 from tests.file_server import serve
@@ -382,7 +382,7 @@ def test_two_processes_download_once(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     esc50 = Corpus("esc50", tmp_path / "served")
-    program = "from snac_eval.run.plan import open_dataset; print(len(open_dataset('esc50').clips))"
+    program = "from snac_eval import load_dataset; print(len(load_dataset('esc50').clips))"
     with serve(esc50.folder) as (url, ranges):
         monkeypatch.setenv("SNAC_EVAL_ESC50_URL", url)
         command = [sys.executable, "-c", program]

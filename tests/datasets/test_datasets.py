@@ -10,9 +10,9 @@ import soundfile
 
 from snac_eval import audio
 from snac_eval.audio import read_clip
+from snac_eval.datasets.opening import open_dataset
 from snac_eval.datasets.sampling import choose_clips
 from snac_eval.errors import DatasetError, UsageError
-from snac_eval.run.plan import open_dataset
 from tests.conftest import tone
 
 

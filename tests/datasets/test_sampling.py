@@ -11,10 +11,11 @@ import pytest
 import soundfile
 
 from snac_eval import audio
+from snac_eval.datasets.opening import Sampling, open_dataset
 from snac_eval.datasets.sampling import SALIENT, choose_clips, excerpt
 from snac_eval.errors import DatasetError, UsageError
 from snac_eval.run.loop import run
-from snac_eval.run.plan import RunConfig, Sampling, open_dataset
+from snac_eval.run.plan import RunConfig
 from snac_eval.types import Clip
 from tests.conftest import tone
 

@@ -37,7 +37,7 @@ def noisy(signal: Signal, snr_db: float, seed: int = 1) -> Signal:
 def speech(request: pytest.FixtureRequest) -> Signal:
     """Four seconds at 16 kHz."""
     if request.param == "synthetic":
-        return tone(4.0)
+        return tone(4.0, seed=3)
     root: Path = request.getfixturevalue("shared_data")
     path = sorted((root / "LibriSpeech" / "test-mini").rglob("*.flac"))[0]
     return audio.read(path, length_s=4.0).samples[0]

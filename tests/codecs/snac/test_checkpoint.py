@@ -1,11 +1,9 @@
-"""Weights come from a folder, the hub or its cache; whatever is wrong with them is one line."""
+"""A checkpoint in any of its forms loads to the same model; what is wrong with it is one line."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,12 +11,10 @@ import torch
 from safetensors.torch import save_file
 from torch.nn.utils.parametrizations import weight_norm
 
-from snac_eval import hub as weights
 from snac_eval.codecs.snac.checkpoint import fold_weight_norm, load_model
 from snac_eval.codecs.snac.model import SNAC, SNACConfig
-from snac_eval.errors import CheckpointError, WeightsUnavailable
+from snac_eval.errors import CheckpointError
 from snac_eval.hub import find_weights
-from tests.hub_server import serve_hub
 
 TINY = SNACConfig(
     sampling_rate=24000,
@@ -124,66 +120,3 @@ def test_broken_checkpoints_are_one_line(tmp_path: Path, kind: str) -> None:
         load_model(find_weights(tmp_path))
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_folder_without_weights_and_unknown_names(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(WeightsUnavailable, match="neither model"):
-        find_weights(tmp_path)
-    for name in ("./nowhere", "nowhere", "opus_6kbps"):
-        with pytest.raises(WeightsUnavailable, match="no hub repository"):
-            find_weights(name)
-
-
-def test_published_names_are_taken_at_the_revision_of_their_card(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked = []
-    monkeypatch.setattr(weights, "_from_hub", lambda *arguments: asked.append(arguments))
-    find_weights("snac_24khz")
-    find_weights("snac_24khz", "main")
-    find_weights("owner/model")
-    pin = "d73ad176a12188fcf4f360ba3bf2c2fbbe8f58ec"
-    repository = "hubertsiuzdak/snac_24khz"
-    assert asked == [(repository, pin), (repository, "main"), ("owner/model", None)]
-
-
-def _ask(cache: Path, **environment: str) -> str:
-    """Find weights in a fresh process: the hub client reads its settings when imported."""
-    code = (
-        "from snac_eval.hub import find_weights\n"
-        "from snac_eval.errors import SnacEvalError\n"
-        "try:\n    print('FOUND', find_weights('owner/tiny').weights)\n"
-        "except SnacEvalError as error:\n    print('ERROR', error)\n"
-    )
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**kept, "HF_HOME": str(cache), **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert not done.stderr
-    return done.stdout.strip()
-
-
-def test_hub_then_cache_then_a_clear_error(tmp_path: Path) -> None:
-    save_model(tmp_path / "hub")
-    with serve_hub("owner/tiny", tmp_path / "hub") as endpoint:
-        online = _ask(tmp_path / "cache", HF_ENDPOINT=endpoint)
-    assert online.startswith("FOUND")
-    assert (
-        Path(online.removeprefix("FOUND ")).read_bytes()
-        == (tmp_path / "hub" / "pytorch_model.bin").read_bytes()
-    )
-    # The server is gone: the cache answers, asked to or not.
-    assert _ask(tmp_path / "cache", HF_HUB_OFFLINE="1") == online
-    assert _ask(tmp_path / "cache", HF_ENDPOINT=endpoint) == online
-    for environment in ({"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": endpoint}):
-        lost = _ask(tmp_path / "empty", **environment)
-        assert lost.startswith("ERROR")
-        for way_out in ("--weights DIR", "HF_HOME", "HF_ENDPOINT", "snac_16khz_mini"):
-            assert way_out in lost
-        assert "\n" not in lost
-    assert f"{endpoint} cannot be reached" in lost

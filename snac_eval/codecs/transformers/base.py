@@ -1,0 +1,205 @@
+"""What the codecs of transformers share: weights, configuration, batches, NumPy in and out."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from snac_eval import audio
+from snac_eval.codecs.checks import check_input
+from snac_eval.errors import CheckpointError, CodecError, detail
+from snac_eval.hub import WeightFiles, find_weights, quiet_transformers
+from snac_eval.machine import set_up_torch
+from snac_eval.types import CodecRequest, Codes, Waveform
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+# Raised whenever this adapter could give other codes or audio for the same weights.
+_IMPLEMENTATION = "1"
+
+
+class TransformersCodec(ABC):
+    """A model of transformers as a codec. Weights are located at once, loaded by ``prepare``.
+
+    Subclasses say what their model is called, what its configuration means, and how it is asked.
+    Raises UsageError where the extra is not installed.
+    """
+
+    can_drop_streams: ClassVar[bool] = True
+    model_type: ClassVar[str]
+    model_class: ClassVar[str]
+
+    def __init__(self, request: CodecRequest) -> None:
+        self.card = request.card
+        self.device = request.device
+        self._request = request
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Adapter, library, number of codebooks, and digest of the weights in use."""
+        library = f"transformers={version('transformers')}"
+        streams = f"codebooks={self._num_codebooks}"
+        weights = f"weights={self.weights_sha256}"
+        return f"{self.model_type}/{_IMPLEMENTATION};{library};{streams};{weights}"
+
+    @property
+    def weights_sha256(self) -> str:
+        """Digest of the weights' file."""
+        return audio.file_sha256(self._files.weights)
+
+    @property
+    def torch_modules(self) -> tuple[nn.Module, ...]:
+        """The networks that it computes with, loaded if need be."""
+        return (self._model,)
+
+    def prepare(self) -> None:
+        """Load the weights onto the device.
+
+        Raises WeightsUnavailable, CheckpointError for weights that are broken or incomplete, and
+        CodecError where card and weights disagree.
+        """
+        self._check_config(self._model.config)
+
+    @property
+    def num_parameters(self) -> int:
+        """Parameters of the whole model as it runs."""
+        return sum(int(one.numel()) for one in self._model.parameters())
+
+    def padded_length(self, num_samples: int) -> int | None:
+        """None, one clip at a time: matrix products round otherwise in another batch, and a token
+        in hundreds of thousands flips."""
+        return None
+
+    def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
+        """Codes of waveforms at the card's rate and channels; a batch pads to one length."""
+        for waveform in waveforms:
+            check_input(self.card, waveform)
+        padded = {self.padded_length(waveform.num_samples) for waveform in waveforms}
+        if None in padded:
+            return [self._encode_batch([one])[0] for one in waveforms]
+        if len(padded) > 1:
+            raise CodecError(f"{self.card.name}: clips in one batch pad to different lengths")
+        return self._encode_batch(waveforms) if waveforms else []
+
+    def _encode_batch(self, waveforms: Sequence[Waveform]) -> list[Codes]:
+        import torch
+
+        lengths = [waveform.num_samples for waveform in waveforms]
+        padded = self.padded_length(lengths[0]) or lengths[0]
+        batch = np.zeros((len(lengths), self.card.channels, padded), dtype=np.float32)
+        for row, waveform in zip(batch, waveforms, strict=True):
+            row[:, : waveform.num_samples] = waveform.samples
+        with torch.inference_mode():
+            tokens, side_info = self._encode(torch.from_numpy(batch).to(self.device))
+        arrays = tokens.cpu().numpy().astype(np.int32)
+        return [
+            Codes(length, tuple(streams), self.card.codebook_sizes, side_info=side)
+            for length, streams, side in zip(lengths, arrays, side_info, strict=True)
+        ]
+
+    def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
+        """Waveforms of ``num_samples`` each; these codecs draw nothing, seeds are not used."""
+        lengths = {self.padded_length(one.num_samples) for one in codes}
+        if None in lengths or len(lengths) > 1:
+            return [self._decode_batch([one])[0] for one in codes]
+        return self._decode_batch(codes) if codes else []
+
+    def _decode_batch(self, codes: Sequence[Codes]) -> list[Waveform]:
+        import torch
+
+        tokens = np.stack([np.stack(one.streams) for one in codes]).astype(np.int64)
+        with torch.inference_mode():
+            batch = self._decode(torch.from_numpy(tokens).to(self.device), codes).cpu().numpy()
+        return [
+            audio.fit_length(Waveform(np.array(row), self.card.sample_rate), one.num_samples)
+            for row, one in zip(batch, codes, strict=True)
+        ]
+
+    @abstractmethod
+    def _encode(self, batch: Tensor) -> tuple[Tensor, list[bytes]]:
+        """Tokens ``[batch, codebook, frame]`` and side information of each clip of a batch."""
+
+    @abstractmethod
+    def _decode(self, tokens: Tensor, codes: Sequence[Codes]) -> Tensor:
+        """Audio ``[batch, channel, time]`` of tokens ``[batch, codebook, frame]``."""
+
+    @abstractmethod
+    def _describe(self, config: Any) -> tuple[int, int, int, int, float]:  # noqa: ANN401
+        """Rate in Hz, channels, codebook size, codebooks and frames per second of a model."""
+
+    @property
+    def _num_codebooks(self) -> int:
+        return len(self.card.codebook_sizes)
+
+    @cached_property
+    def _files(self) -> WeightFiles:
+        where = self._request.weights or self.card.weights
+        return find_weights(where, None if self._request.weights else self.card.revision or None)
+
+    @cached_property
+    def _model(self) -> Any:  # noqa: ANN401 - transformers' models are typed as Any
+        set_up_torch(self.device, self._request.num_threads)
+        return _load_model(self._files, self.model_type, self.model_class).to(self.device).eval()
+
+    def _check_config(self, config: Any) -> None:  # noqa: ANN401
+        rate, channels, size, num_codebooks, frames = self._describe(config)
+        card = self.card
+        there = f"{rate} Hz, {channels} channel(s), {num_codebooks} codebooks of {size}"
+        wanted = (card.sample_rate, card.channels, {size}, {round(frames, 6)})
+        same = wanted == (
+            rate,
+            channels,
+            set(card.codebook_sizes),
+            {round(one, 6) for one in card.frame_rates_hz},
+        )
+        if not same or self._num_codebooks > num_codebooks:
+            raise CodecError(
+                f"{self._files.config}: a model of {there} at {frames:g} frames a second, which the"
+                f" card '{card.name}' does not describe; use the card of these weights, or write"
+                " one"
+            )
+
+
+def _load_model(files: WeightFiles, model_type: str, model_class: str) -> Any:  # noqa: ANN401
+    import torch
+    from safetensors import SafetensorError
+
+    _check_model_type(files, model_type)
+    transformers = quiet_transformers()
+    folder = files.config.parent
+    try:
+        model, report = getattr(transformers, model_class).from_pretrained(
+            folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
+        )
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{folder}: cannot be loaded as {model_class}: {detail(error)}"
+        ) from error
+    for problem in ("missing_keys", "mismatched_keys", "error_msgs"):
+        # transformers would go on with random weights in their place.
+        if report.get(problem):
+            example = sorted(map(str, report[problem]))[0]
+            raise CheckpointError(
+                f"{files.weights}: not the weights of this {model_class}:"
+                f" {len(report[problem])} {problem.replace('_', ' ')}, such as {example}"
+            )
+    return model
+
+
+def _check_model_type(files: WeightFiles, model_type: str) -> None:
+    try:
+        found = json.loads(files.config.read_text(encoding="utf-8")).get("model_type")
+    except (OSError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{files.config}: no valid configuration: {detail(error)}") from error
+    if found != model_type:
+        raise CheckpointError(
+            f"{files.config}: configures a model of type '{found}', not '{model_type}'; give the"
+            " weights that the card is about"
+        )

@@ -1,0 +1,75 @@
+"""``--dataset NAME``: the clips that a run takes, chosen, inspected and cut to excerpts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from snac_eval import audio
+from snac_eval.datasets.sampling import Balance, choose_clips, excerpt
+from snac_eval.errors import DatasetError
+from snac_eval.progress import track
+from snac_eval.registry import plugins
+from snac_eval.types import Dataset, DatasetRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Which clips a run takes, and how much of each."""
+
+    excerpt_s: float = 0.0
+    """Seconds of each clip; 0: whole clips."""
+    balance: Balance = ""
+    """Take equally many clips of each speaker or domain; empty: do not look at that."""
+    seed: int = 0
+    """Seed of both choices."""
+
+
+def open_dataset(
+    name: str,
+    data_root: Path | None = None,
+    card_dirs: Sequence[Path] = (),
+    limit: int = 0,
+    show_progress: bool = False,
+    sampling: Sampling = Sampling(),
+) -> Dataset:
+    """The dataset that the user named, its clips chosen, inspected and cut to excerpts.
+
+    Args:
+        name: of a card, with the loader's argument where it takes one: ``librispeech:test-clean``.
+        data_root: folder of corpora unpacked by hand.
+        card_dirs: folders of the user's own cards.
+        limit: how many clips, spread over the dataset; 0: all.
+        show_progress: draw a bar where this takes long.
+        sampling: which clips, and how much of each.
+
+    Raises:
+        SnacEvalError: UnknownNameError for a name without a card, DatasetError for a dataset that
+            holds no clip, and what the loader raises.
+    """
+    request = DatasetRequest(
+        card=plugins.dataset_card(name, card_dirs),
+        argument=name.partition(":")[2],
+        data_root=data_root,
+        show_progress=show_progress,
+        first=0 if sampling.balance else limit,
+    )
+    dataset = plugins.open_dataset(request)
+    if not dataset.clips:
+        raise DatasetError(f"dataset '{name}' holds no clips; check the path and the file types")
+    chosen = choose_clips(dataset.clips, limit, sampling.balance, sampling.seed)
+    looked_at = track(chosen, "reading headers", "clip", show_progress and len(chosen) > 500)
+    clips = tuple(audio.inspect(clip) for clip in looked_at)
+    dataset = replace(dataset, clips=clips)
+    return _cut(dataset, sampling, show_progress) if sampling.excerpt_s else dataset
+
+
+def _cut(dataset: Dataset, sampling: Sampling, show_progress: bool) -> Dataset:
+    length_s = sampling.excerpt_s
+    shown = show_progress and len(dataset.clips) > 50
+    looked_at = track(dataset.clips, "choosing excerpts", "clip", shown)
+    clips = tuple(excerpt(clip, length_s, sampling.seed) for clip in looked_at)
+    short = sum(not clip.problem and clip.duration_s < length_s for clip in clips)
+    note = f"{short} of {len(clips)} clips are shorter than the excerpt of {length_s:g} s: whole"
+    return replace(dataset, clips=clips, notes=dataset.notes + ((note,) if short else ()))

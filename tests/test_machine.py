@@ -1,0 +1,58 @@
+"""What this process takes and may use, and which device it computes on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from snac_eval import machine
+from snac_eval.errors import UsageError
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system tells the peak alone")
+def test_peak_memory_keeps_what_was_freed_and_the_resident_set_does_not() -> None:
+    # In a process of its own: what earlier tests left to the allocator is not given back.
+    program = (
+        "import numpy as np; from snac_eval.machine import *;"
+        " block = np.ones(64 << 20, dtype=np.uint8); full = resident_memory_mib(); del block;"
+        " print(full, peak_memory_mib(), resident_memory_mib())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    full, peak, left = map(float, done.stdout.split())
+    assert peak > full - 1
+    assert left < full - 32
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system tells no other figure")
+def test_peak_memory_of_a_child_is_not_its_parents() -> None:
+    block = np.ones(256 << 20, dtype=np.uint8)
+    program = "from snac_eval.machine import peak_memory_mib; print(peak_memory_mib())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert float(done.stdout) < block.nbytes / (1 << 20)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system confines no process")
+def test_cores_are_those_that_the_process_is_confined_to() -> None:
+    program = (
+        "import os; from snac_eval.machine import num_cores;"
+        " os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); print(num_cores())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert int(done.stdout) == 1
+    assert machine.num_cores() == len(os.sched_getaffinity(0))
+
+
+def test_hardware_names_the_machine() -> None:
+    facts = machine.hardware("cpu")
+    assert facts["cores"] == os.cpu_count()
+    assert set(facts) == {"machine", "system", "cpu", "cores"}
+
+
+def test_a_device_that_there_is_not_is_refused() -> None:
+    with pytest.raises(UsageError, match="unknown device 'tpu'"):
+        machine.resolve_device("tpu")
+    assert machine.resolve_device("cpu") == "cpu"
