@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from snac_eval.cli.flags import Commands, add_cards, card_dirs
-from snac_eval.registry import plugins
 from snac_eval.types import CodecCard, MetricInfo
 
 
@@ -33,6 +32,8 @@ def _list(options: argparse.Namespace, _: Sequence[str]) -> None:
 
 def list_codecs(card_dirs: Sequence[Path] = ()) -> str:
     """One line per codec card: name, bitrate, sample rate, state here, what it is."""
+    from snac_eval.registry import plugins
+
     cards = [plugins.codec_card(name, card_dirs) for name in plugins.codec_names(card_dirs)]
     return _columns(
         ["codec", "bitrate", "sample rate", "state", "description"],
@@ -51,6 +52,8 @@ def list_codecs(card_dirs: Sequence[Path] = ()) -> str:
 
 def list_datasets(card_dirs: Sequence[Path] = ()) -> str:
     """One line per dataset card: name, domain, licence, state here, what it is."""
+    from snac_eval.registry import plugins
+
     cards = [plugins.dataset_card(name, card_dirs) for name in plugins.dataset_names(card_dirs)]
     return _columns(
         ["dataset", "domain", "licence", "state", "description"],
