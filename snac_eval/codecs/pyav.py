@@ -49,19 +49,21 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class _Format:
-    """How FFmpeg handles one codec. ``trims_delay``: its decoder drops the delay by itself, as
-    OpusHead tells it to; ``output_rate`` in Hz, 0 for the encoder's own; ``delay`` in samples where
-    the encoder tells a wrong one; ``frame_s``: seconds of a packet whose last byte is not full;
-    ``prefix``: bytes in front of each packet that are all alike and go into the header."""
+    """How FFmpeg handles one codec."""
 
     decoder: str
     sample_format: str
     trims_delay: bool = False
+    """Whether its decoder drops the delay by itself, as OpusHead tells it to."""
     output_rate: int = 0
+    """In Hz; 0: the encoder's own."""
     decoder_options: Mapping[str, str] = field(default_factory=dict)
     delay: int | None = None
+    """In samples, where the encoder tells a wrong one."""
     frame_s: float = 0.0
+    """Seconds of a packet whose last byte is not full."""
     prefix: int = 0
+    """How many bytes in front of each packet are all alike, and go into the header."""
 
 
 _FORMATS: dict[Encoder, _Format] = {
