@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from snac_eval.cli.flags import Commands, add_cards
+from snac_eval.types import CodecCard, MetricInfo
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -17,8 +20,6 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _list(options: argparse.Namespace, _: Sequence[str]) -> None:
-    from snac_eval.cli.listing import list_codecs, list_datasets, list_metrics
-
     listings = {
         "codecs": lambda: list_codecs(options.cards),
         "datasets": lambda: list_datasets(options.cards),
@@ -26,3 +27,77 @@ def _list(options: argparse.Namespace, _: Sequence[str]) -> None:
     }
     for kind in [options.kind] if options.kind else listings:
         print(listings[kind](), end="\n\n" if options.kind is None else "\n")
+
+
+def list_codecs(card_dirs: Sequence[Path] = ()) -> str:
+    """One line per codec card: name, bitrate, sample rate, state here, what it is."""
+    from snac_eval.registry import plugins
+
+    cards = [plugins.codec_card(name, card_dirs) for name in plugins.codec_names(card_dirs)]
+    return _columns(
+        ["codec", "bitrate", "sample rate", "state", "description"],
+        [
+            [
+                card.name,
+                _bitrate(card),
+                _rate(card.sample_rate),
+                plugins.codec_state(card),
+                card.description,
+            ]
+            for card in cards
+        ],
+    )
+
+
+def list_datasets(card_dirs: Sequence[Path] = ()) -> str:
+    """One line per dataset card: name, domain, licence, state here, what it is."""
+    from snac_eval.registry import plugins
+
+    cards = [plugins.dataset_card(name, card_dirs) for name in plugins.dataset_names(card_dirs)]
+    return _columns(
+        ["dataset", "domain", "licence", "state", "description"],
+        [
+            [card.name, card.domain, card.licence, plugins.dataset_state(card), card.description]
+            for card in cards
+        ],
+    )
+
+
+def list_metrics() -> str:
+    """One line per metric: name, unit, which way is better, range, domains, rate, state here, what
+    it is."""
+    from snac_eval.registry import plugins
+
+    names = plugins.metric_names()
+    return _columns(
+        ["metric", "unit", "better", "range", "domains", "rate", "state", "description"],
+        [_metric_row(plugins.metric(name).info, plugins.metric_state(name)) for name in names],
+    )
+
+
+def _metric_row(info: MetricInfo, state: str) -> list[str]:
+    better = {True: "higher", False: "lower", None: "-"}[info.higher_is_better]
+    low, high = info.value_range
+    domains = "all" if len(info.domains) == 3 else ", ".join(sorted(info.domains))
+    rate = _rate(info.sample_rate) if info.sample_rate else "clip's"
+    span = f"{low:g}..{high:g}"
+    return [info.name, info.unit or "-", better, span, domains, rate, state, info.description]
+
+
+def _bitrate(card: CodecCard) -> str:
+    bps = card.nominal_bitrate_bps
+    return "-" if math.isnan(bps) else f"{bps / 1000:.4g} kbps"
+
+
+def _rate(sample_rate: int) -> str:
+    return f"{sample_rate / 1000:g} kHz" if sample_rate else "any"
+
+
+def _columns(header: list[str], rows: list[list[str]]) -> str:
+    table = [header, *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(header) - 1)]
+    lines = []
+    for row in table:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        lines.append("  ".join([*cells, row[-1]]))
+    return "\n".join(lines)
