@@ -27,11 +27,12 @@ demo: $(READY)  ## the bundled SNAC beside Opus, on the bundled clips
 test: $(READY)  ## every test
 	$(BIN)/python -m pytest
 
-lint: $(READY)  ## style, types, import order, function length
+lint: $(READY)  ## style, types, which way imports run, sizes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/check_imports.py snac_eval
 	$(BIN)/python tools/check_functions.py snac_eval training tools
 
 gate: $(READY)  ## has the bundled model's quality dropped?

@@ -117,20 +117,17 @@ def fetch(
         if known_hash is None:
             part.unlink(missing_ok=True)
         _download_rest(url, part, show_progress, backoff_s)
-        intact = _matches(part, known_hash)
-        if intact:
-            part.replace(file)
+        if not _matches(part, known_hash):
+            part.unlink()
+            raise DownloadError(
+                f"{url}: checksum differs from the published {known_hash}; nothing was kept, try"
+                f" again or {ways_out}"
+            )
+        return part.replace(file)
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise DownloadError(
             f"{url}: cannot be downloaded ({detail(error)}); try again to go on, or {ways_out}"
         ) from error
-    if not intact:
-        part.unlink()
-        raise DownloadError(
-            f"{url}: checksum differs from the published {known_hash}; nothing was kept, try again"
-            f" or {ways_out}"
-        )
-    return file
 
 
 def unpack(archive: Path, folder: Path, inner: str) -> Path:
