@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from snac_eval.codecs.snac.config import SNACConfig
+
 if TYPE_CHECKING:
-    from snac_eval.codecs.snac.model import SNAC, SNACConfig
+    from snac_eval.codecs.snac.model import SNAC
 
 __all__ = ["SNAC", "SNACConfig"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562: torch is imported when it is needed
-    if name in __all__:
-        from snac_eval.codecs.snac import model
+    if name == "SNAC":
+        from snac_eval.codecs.snac.model import SNAC
 
-        return getattr(model, name)
+        return SNAC
     raise AttributeError(f"module 'snac_eval.codecs.snac' has no attribute '{name}'")

@@ -10,12 +10,15 @@ import numpy as np
 
 from snac_eval.audio import file_sha256
 from snac_eval.codecs.checks import check_input
+from snac_eval.codecs.snac.config import SNACConfig
 from snac_eval.errors import CodecError
 from snac_eval.hub import weights_state
 from snac_eval.types import CodecCard, CodecRequest, Codes, Waveform
 
 if TYPE_CHECKING:
-    from snac_eval.codecs.snac.model import SNAC, SNACConfig
+    from torch import nn
+
+    from snac_eval.codecs.snac.model import SNAC
     from snac_eval.hub import WeightFiles
 
 # Raised whenever our implementation could give other codes or audio for the same weights.
@@ -51,7 +54,12 @@ class SnacCodec:
         whether it is compiled."""
         kept = f";streams={self._request.num_streams}" if self._request.num_streams else ""
         compiled = ";compiled" if self._is_compiled else ""
-        return f"snac/{_IMPLEMENTATION};weights={file_sha256(self._files.weights)}{kept}{compiled}"
+        return f"snac/{_IMPLEMENTATION};weights={self.weights_sha256}{kept}{compiled}"
+
+    @property
+    def weights_sha256(self) -> str:
+        """SHA-256 of the weights file in use. Raises WeightsUnavailable."""
+        return file_sha256(self._files.weights)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -70,6 +78,11 @@ class SnacCodec:
             # Tiles in the middle are compiled when they come: here, and not in a clip's timing.
             silence = np.zeros((1, _WARM_UP_S * self.card.sample_rate), dtype=np.float32)
             self.decode(self.encode([Waveform(silence, self.card.sample_rate)]), [0])
+
+    @property
+    def torch_modules(self) -> tuple[nn.Module, ...]:
+        """The loaded model. Raises WeightsUnavailable or CheckpointError."""
+        return (self._model,)
 
     @property
     def num_parameters(self) -> int:
@@ -138,13 +151,16 @@ class SnacCodec:
     def _model(self) -> SNAC:
         import torch
 
-        from snac_eval.codecs.snac.checkpoint import load_model
+        from snac_eval.codecs.snac.model import SNAC
 
         if self.device == "cpu" and self._request.num_threads:
             torch.set_num_threads(self._request.num_threads)
         # Quiet passages otherwise end in denormal numbers, which slow a CPU down many times.
         torch.set_flush_denormal(True)
-        return load_model(self._files, self.device, self._is_compiled)
+        model = SNAC.from_files(self._files, self.device)
+        if self._is_compiled:
+            model.compile_streams()
+        return model
 
     @property
     def _is_compiled(self) -> bool:

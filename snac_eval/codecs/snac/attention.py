@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-_HEAD_CHANNELS = 64
+from snac_eval.codecs.snac.config import HEAD_CHANNELS
+
 _BASE = 10000
 
 
@@ -18,10 +19,10 @@ class LocalAttention(nn.Module):
     def __init__(self, channels: int, window_size: int) -> None:
         super().__init__()
         self.window_size = window_size
-        self.num_heads = channels // _HEAD_CHANNELS
+        self.num_heads = channels // HEAD_CHANNELS
         self.norm = nn.LayerNorm(channels)
         self.to_qkv = nn.Linear(channels, 3 * channels, bias=False)
-        self.rel_pos = RotaryPositions(_HEAD_CHANNELS)
+        self.rel_pos = RotaryPositions(HEAD_CHANNELS)
         self.to_out = nn.Linear(channels, channels, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -39,7 +40,7 @@ class LocalAttention(nn.Module):
     def _heads(self, frames: Tensor) -> Tensor:
         batch, time, _ = frames.shape
         windows = time // self.window_size
-        shape = (batch, windows, self.window_size, self.num_heads, _HEAD_CHANNELS)
+        shape = (batch, windows, self.window_size, self.num_heads, HEAD_CHANNELS)
         return frames.reshape(shape).permute(0, 3, 1, 2, 4)
 
 

@@ -1,4 +1,4 @@
-"""Convolution, activation and noise layers of SNAC (arXiv 2410.14411, after DAC, 2306.06546).
+"""The layers of SNAC, its encoder and its decoder (arXiv 2410.14411, after DAC, 2306.06546).
 
 Tensors are ``[batch, channels, time]``. Module names follow the published checkpoints, so that
 their weights load without renaming.
@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
+
+from snac_eval.codecs.snac.attention import LocalAttention
+from snac_eval.codecs.snac.config import SNACConfig
 
 _KERNEL = 7
 _DILATIONS = (1, 3, 9)
@@ -219,3 +223,65 @@ class DecoderBlock(nn.Module):
         for layer in self.block:
             x = layer(x, noise(x)) if isinstance(layer, NoiseBlock) else layer(x)
         return x
+
+
+class Encoder(nn.Module):
+    """Audio ``[batch, 1, time]`` to latents ``[batch, channels, time / hop_length]``."""
+
+    def __init__(self, config: SNACConfig) -> None:
+        super().__init__()
+        channels = config.encoder_dim
+        layers: list[nn.Module] = [nn.Conv1d(1, channels, _KERNEL, padding=_KERNEL // 2)]
+        for stride in config.encoder_rates:
+            layers.append(EncoderBlock(channels, stride, config.depthwise))
+            channels *= 2
+        if config.attn_window_size is not None:
+            layers.append(LocalAttention(channels, config.attn_window_size))
+        groups = channels if config.depthwise else 1
+        layers.append(nn.Conv1d(channels, channels, _KERNEL, padding=_KERNEL // 2, groups=groups))
+        self.block = nn.Sequential(*layers)
+
+    def forward(self, audio: Tensor) -> Tensor:
+        return self.block(audio)  # type: ignore[no-any-return]
+
+
+class Decoder(nn.Module):
+    """Latents ``[batch, channels, time]`` to audio ``[batch, 1, time * hop_length]`` in -1..1."""
+
+    def __init__(self, config: SNACConfig) -> None:
+        super().__init__()
+        channels = config.decoder_dim
+        layers = _decoder_head(config.channels, channels, config.depthwise)
+        if config.attn_window_size is not None:
+            layers.append(LocalAttention(channels, config.attn_window_size))
+        for stride in config.decoder_rates:
+            halved = channels // 2
+            layers.append(DecoderBlock(channels, halved, stride, config.noise, config.depthwise))
+            channels = halved
+        layers += [
+            Snake1d(channels),
+            nn.Conv1d(channels, 1, _KERNEL, padding=_KERNEL // 2),
+            nn.Tanh(),
+        ]
+        self.model = nn.Sequential(*layers)
+
+    def forward(self, latents: Tensor, noise: NoiseSource) -> Tensor:
+        x, blocks = latents, 0
+        for layer in self.model:
+            if isinstance(layer, DecoderBlock):
+                x = layer(x, partial(noise, blocks))
+                blocks += 1
+            else:
+                x = layer(x)
+        return x
+
+
+def _decoder_head(latent_channels: int, channels: int, depthwise: bool) -> list[nn.Module]:
+    padding = _KERNEL // 2
+    if not depthwise:
+        return [nn.Conv1d(latent_channels, channels, _KERNEL, padding=padding)]
+    groups = latent_channels
+    return [
+        nn.Conv1d(latent_channels, latent_channels, _KERNEL, padding=padding, groups=groups),
+        nn.Conv1d(latent_channels, channels, 1),
+    ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -16,19 +17,20 @@ from torch.nn import functional
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
-    """Outcome of a training pass.
-
-    ``latents`` ``[batch, channels, time]``, ``codes`` one ``[batch, T_k]`` per stream,
-    ``vectors`` the projected vectors ``[batch, codebook_dim, T_k]`` that each stream looked up, and
-    the two losses that turn vectors and codebook entries towards one another.
-    """
+    """Outcome of a training pass."""
 
     latents: Tensor
+    """Sum of what the streams stand for, ``[batch, channels, time]``; gradients pass through."""
     codes: list[Tensor]
+    """One ``[batch, T_k]`` per stream, coarse to fine."""
     vectors: list[Tensor]
+    """What each stream looked up, ``[batch, codebook_dim, T_k]``, without gradients."""
     commitment_loss: Tensor
+    """Turns the encoder's vectors towards the entries chosen for them."""
     codebook_loss: Tensor
+    """Turns the chosen entries towards the encoder's vectors."""
     spread_loss: Tensor
+    """0 where each stream's vectors point in all directions alike."""
 
 
 class VectorQuantizer(nn.Module):
@@ -81,10 +83,15 @@ class ResidualQuantizer(nn.Module):
             VectorQuantizer(channels, codebook_size, codebook_dim, stride) for stride in strides
         )
 
+    @property
+    def stages(self) -> tuple[VectorQuantizer, ...]:
+        """The quantisers, coarse to fine."""
+        return cast("tuple[VectorQuantizer, ...]", tuple(self.quantizers))
+
     def encode(self, latents: Tensor) -> list[Tensor]:
         """Codes ``[batch, T_k]`` of latents ``[batch, channels, time]``, coarse to fine."""
         residual, codes = latents, []
-        for quantizer in self._stages():
+        for quantizer in self.stages:
             projected = quantizer.project(residual)
             codes.append(quantizer.lookup(projected))
             # z_e + (z_q - z_e), as in training, so that rounding and thus later codes agree.
@@ -94,7 +101,7 @@ class ResidualQuantizer(nn.Module):
 
     def decode(self, codes: Sequence[Tensor]) -> Tensor:
         """Latents ``[batch, channels, time]`` of codes ``[batch, T_k]``, all or the first few."""
-        stages = zip(self._stages()[: len(codes)], codes, strict=True)
+        stages = zip(self.stages[: len(codes)], codes, strict=True)
         parts = [stage.expand(stage.entries(stream)) for stage, stream in stages]
         return sum(parts[1:], start=parts[0])
 
@@ -106,7 +113,7 @@ class ResidualQuantizer(nn.Module):
         residual, total = latents, torch.zeros_like(latents)
         codes, looked_up = [], []
         commitment, codebook, spread = [], [], []
-        for index, quantizer in enumerate(self._stages()):
+        for index, quantizer in enumerate(self.stages):
             # Lookup is by angle, so the gradient may only turn the vector: with its length free,
             # encoder and codebook drive one another to infinity.
             vectors = quantizer.project(residual)
@@ -130,9 +137,6 @@ class ResidualQuantizer(nn.Module):
             looked_up,
             *(torch.stack(parts).sum() for parts in (commitment, codebook, spread)),
         )
-
-    def _stages(self) -> list[VectorQuantizer]:
-        return [stage for stage in self.quantizers if isinstance(stage, VectorQuantizer)]
 
 
 def _unevenness(directions: Tensor) -> Tensor:
