@@ -1,0 +1,136 @@
+"""A run is read once: what one reader refuses, all refuse, and nothing is done twice."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from snac_eval.cli.main import main
+from snac_eval.registry import plugins
+from tests.conftest import tone
+
+METRICS = "bitrate,mel_dac_paper,stoi,encode_real_time_factor,decode_real_time_factor"
+CODEC = '''
+from snac_eval.codecs.pcm import PcmCodec
+from snac_eval.registry.plugins import codec_card
+from snac_eval.types import CodecRequest
+
+DECODED = []
+
+
+class Counting(PcmCodec):
+    def __init__(self):
+        super().__init__(CodecRequest(codec_card("pcm_8bit")))
+
+    def decode(self, codes, seeds):
+        DECODED.append(len(codes))
+        return super().decode(codes, seeds)
+'''
+
+
+def _clips(folder: Path, seed: int) -> str:
+    """Two clips with the same names and the same lengths as those of any other seed."""
+    (folder / "wav" / "speech").mkdir(parents=True)
+    for index, name in enumerate(("a", "b")):
+        clip = tone(1.0 + 0.3 * index, seed=seed + index)
+        soundfile.write(folder / "wav" / "speech" / f"{name}.wav", clip, 16000)
+    return f"folder:{folder / 'wav'}"
+
+
+def _run(model: str, dataset: str, output: Path, *more: str) -> int:
+    base = ["run", "--model", model, "--dataset", dataset, "--output", str(output), "--quiet"]
+    return main([*base, "--workers", "0", "--metrics", METRICS, *more])
+
+
+@pytest.fixture(scope="module")
+def other_audio(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Two runs on different audio under equal names."""
+    root = tmp_path_factory.mktemp("other")
+    for index, model in enumerate(("pcm_16bit", "pcm_8bit")):
+        dataset = _clips(root / model, seed=10 * index)
+        assert _run(model, dataset, root / f"run_{model}", "--no-html") == 0
+    return [str(root / "run_pcm_16bit"), str(root / "run_pcm_8bit")]
+
+
+REFUSAL = "clip 'speech/a' is not the same audio in both (2 such clips)"
+
+
+def test_all_readers_refuse_other_audio_in_the_same_words(
+    other_audio: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = other_audio
+    baseline, page = tmp_path / "b.json", tmp_path / "page.html"
+    assert main(["baseline", first, "-o", str(baseline)]) == 0
+    capsys.readouterr()
+    codes, said = {}, {}
+    for name, arguments in {
+        "compare": ["compare", *other_audio],
+        "check": ["check", second, "--baseline", str(baseline)],
+        "table": ["table", *other_audio],
+        "page": ["report", *other_audio, "--html", "--output", str(page)],
+    }.items():
+        codes[name] = main(arguments)
+        said[name] = capsys.readouterr().out
+    said["page"] = page.read_text(encoding="utf-8").replace("&#39;", "'")
+    assert codes == {"compare": 0, "check": 3, "table": 0, "page": 0}
+    for name, text in said.items():
+        assert REFUSAL in text, name
+    assert "better" not in said["compare"]
+    assert "Nothing is ranked." in said["table"]
+    assert "**" not in said["table"].split("Mean over clips")[0].replace("**folder", "")
+    assert "Quality over bitrate" not in said["page"]
+
+
+@pytest.fixture
+def counting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A codec of one's own that counts its decode calls: ``counting:Counting``."""
+    (tmp_path / "counting.py").write_text(CODEC)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "counting", raising=False)
+    import counting  # type: ignore[import-not-found]
+
+    decoded: list[int] = counting.DECODED
+    return decoded
+
+
+def test_a_second_identical_run_decodes_nothing_and_keeps_the_page(
+    tmp_path: Path, counting: list[int]
+) -> None:
+    dataset, output = _clips(tmp_path, seed=0), tmp_path / "run"
+    assert _run("counting:Counting", dataset, output) == 0
+    page = output / "report.html"
+    written = page.stat().st_mtime_ns
+    # Once to score a clip, once to play it.
+    assert len(counting) == 4
+    counting.clear()
+    assert _run("counting:Counting", dataset, output) == 0
+    assert counting == []
+    assert page.stat().st_mtime_ns == written
+    assert _run("counting:Counting", dataset, output, "--report-clips", "1") == 0
+    assert len(counting) == 1
+    assert page.stat().st_mtime_ns > written
+    counting.clear()
+    assert _run("counting:Counting", dataset, output, "--limit", "1") == 0
+    assert len(counting) == 1
+    assert page.read_text(encoding="utf-8").count("<article") == 1
+
+
+def test_report_opens_no_metric(
+    other_audio: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} was opened")
+
+    for function in ("metric", "require_metric"):
+        monkeypatch.setattr(plugins, function, refuse)
+    page = tmp_path / "page.html"
+    assert main(["report", other_audio[0], "--html", "--output", str(page)]) == 0
+    assert page.read_text(encoding="utf-8").count("<audio") == 2 * 2
+    assert main(["compare", *other_audio]) == 0
+    assert main(["table", *other_audio]) == 0
+    baseline = tmp_path / "b.json"
+    assert main(["baseline", other_audio[0], "-o", str(baseline)]) == 0
+    assert main(["check", other_audio[0], "--baseline", str(baseline)]) == 0
