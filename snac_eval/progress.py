@@ -21,7 +21,7 @@ def track(items: Iterable[_T], description: str, unit: str, enabled: bool) -> It
 
 
 class Progress:
-    """A bar on standard error. In a log file, which cannot be redrawn, it comes every ten seconds."""
+    """A bar on standard error. A log file, which cannot be redrawn, gets it every ten seconds."""
 
     def __init__(self, num_clips: int, enabled: bool) -> None:
         from tqdm import tqdm
