@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from snac_eval.cli.listing import list_codecs, list_datasets, list_metrics
+from snac_eval.cli.list import list_codecs, list_datasets, list_metrics
 from snac_eval.cli.main import main
 from snac_eval.registry import extras, plugins
 
