@@ -94,7 +94,7 @@ def read_clip(clip: Clip, max_duration_s: float) -> Waveform:
 
 
 def write(path: Path, waveform: Waveform) -> None:
-    """Write 32-bit float WAV, or what the suffix names. Raises AudioError when that fails."""
+    """Write 32-bit float WAV, or another suffix's format. Raises AudioError when that fails."""
     import soundfile
 
     subtype = "FLOAT" if path.suffix.lower() == ".wav" else None
@@ -122,8 +122,10 @@ def to_mono(waveform: Waveform) -> Waveform:
 
 
 def fill_channels(waveform: Waveform, num_channels: int) -> Waveform:
-    """A mono signal on each of ``num_channels`` channels (0: any number will do, so on its one);
-    itself when it is not mono."""
+    """A mono signal repeated on ``num_channels`` channels; any other signal as it is.
+
+    ``num_channels`` 0 stands for any number: the signal stays mono.
+    """
     if waveform.num_channels != 1 or num_channels <= 1:
         return waveform
     return replace(waveform, samples=np.repeat(waveform.samples, num_channels, axis=0))
@@ -184,10 +186,10 @@ def _digest(path: Path, _modified_ns: int, _size: int) -> str:
 
 
 def make_clip(path: Path, root: Path, **fields: Any) -> Clip:  # noqa: ANN401 - fields of Clip
-    """A clip of one file below ``root``; the file itself is not looked at yet.
+    """A clip of one file below ``root``. The file itself is not read.
 
-    ``fields`` are any other fields of :class:`Clip`; the id is the relative path without suffix
-    unless they say otherwise.
+    ``fields`` are any other fields of :class:`Clip`. Without an ``id`` among them, the id is the
+    relative path without its suffix.
     """
     relative = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
     name = Path(relative).with_suffix("").as_posix()
@@ -215,12 +217,12 @@ def inspect(clip: Clip) -> Clip:
 
 
 def clip_list_digest(clips: Sequence[Clip]) -> str:
-    """SHA-256 of the clips' ids, sorted, one a line: names a list whatever its order."""
+    """SHA-256 of the clips' ids, sorted, one a line: the same whatever the order of the clips."""
     return hashlib.sha256("\n".join(sorted(clip.id for clip in clips)).encode()).hexdigest()
 
 
 def excerpt_digest(content: str, start_s: float, length_s: float | None) -> str:
-    """Digest of an excerpt: of its file's digest and of where it starts and how long it is."""
+    """SHA-256 of a file's digest ``content`` and of an excerpt's start and length in seconds."""
     return hashlib.sha256(f"{content}:{start_s!r}:{length_s!r}".encode()).hexdigest()
 
 
@@ -229,7 +231,7 @@ def power_envelope(
 ) -> NDArray[np.float64]:
     """Mean square of each ``hop_s`` seconds of a file, over all channels: ``[hops]``.
 
-    Bounded memory for what soundfile reads. Raises AudioError as :func:`read` does.
+    Memory is bounded for the formats that soundfile reads. Raises AudioError as :func:`read` does.
     """
     if path.suffix.lower() in _PYAV_SUFFIXES:
         waveform = read(path, start_s, length_s)

@@ -171,7 +171,7 @@ class _Repository:
         return next((file for file in found if file is not None), None)
 
     def _weights(self) -> Path:
-        from huggingface_hub.errors import EntryNotFoundError
+        from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
         if (cached := self.cached_weights()) is not None:
             return cached
@@ -179,7 +179,11 @@ class _Repository:
             try:
                 return self._file(name)
             except WeightsUnavailable as error:
-                if not isinstance(error.__cause__, EntryNotFoundError):
+                cause = error.__cause__
+                # The local one says only that the hub did not answer.
+                if isinstance(cause, LocalEntryNotFoundError) or not isinstance(
+                    cause, EntryNotFoundError
+                ):
                     raise
         return self._file(WEIGHT_FILES[-1])
 

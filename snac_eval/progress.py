@@ -14,14 +14,14 @@ _T = TypeVar("_T")
 
 
 def track(items: Iterable[_T], description: str, unit: str, enabled: bool) -> Iterator[_T]:
-    """The same items, with a bar on standard error while they are taken."""
+    """Yield the items, and show on standard error how many are done."""
     from tqdm import tqdm
 
     yield from tqdm(items, desc=description, unit=unit, disable=not enabled, leave=False)
 
 
 class Progress:
-    """Writes to standard error; in a log file, where nothing can be redrawn, every ten seconds."""
+    """A bar on standard error. A log file, which cannot be redrawn, gets it every ten seconds."""
 
     def __init__(self, num_clips: int, enabled: bool) -> None:
         from tqdm import tqdm

@@ -2,9 +2,10 @@
 
 The package ``datasets`` (extra ``hf``) streams the rows; each clip's own bytes go into the cache
 with a list of what is there, so that a run repeats, offline too. Only as many are fetched as
-``--limit`` asks for. REPO may also be a local folder that ``datasets`` can load. Of three parts the
-middle one is a configuration where the dataset has one of that name, else the split. COLUMN is the
-first audio column unless told; clips with a speaker's or a transcript's column count as speech.
+``--limit`` asks for. REPO may also be a local folder that ``datasets`` can load. In
+``hf:REPO:MIDDLE:LAST``, MIDDLE is a configuration if the dataset has one of that name, otherwise
+the split. COLUMN is the first audio column unless it is given. Clips with a speaker or a transcript
+count as speech.
 """
 
 from __future__ import annotations
@@ -35,14 +36,18 @@ _USAGE = "--dataset hf:REPO[:CONFIG]:SPLIT[:COLUMN], e.g. hf:openslr/librispeech
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What was asked for. ``middle`` is a configuration or a split, where only REPO is certain."""
+    """What the user asked for."""
 
     repository: str
+    """``owner/name`` on the hub, or a local folder."""
     revision: str
+    """A commit, a branch or a tag; empty: the main branch."""
     config: str
     split: str
     column: str
+    """Column of the audio; empty: the first one."""
     middle: str = ""
+    """The second of three parts: a configuration or a split, which only the dataset tells."""
 
     @classmethod
     def parse(cls, argument: str) -> Source:
@@ -58,7 +63,7 @@ class Source:
         return cls(repository, revision, *rest)
 
     def with_configs(self, configs: Sequence[str]) -> Source:
-        """The middle part put where it belongs."""
+        """The same with the middle part as one of ``configs``, or else as the split."""
         if not self.middle:
             return self
         if self.middle in configs:
@@ -91,10 +96,12 @@ def load(request: DatasetRequest) -> Dataset:
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """What the cache holds of one split: rows as written, and whether that is all of it."""
+    """What the cache holds of one split."""
 
     rows: list[dict[str, str]]
+    """One clip each: file, id, speaker, transcript."""
     complete: bool
+    """Whether these are all clips of the split."""
 
     @classmethod
     def read(cls, file: Path) -> _Listed | None:
@@ -107,7 +114,7 @@ class _Listed:
             raise DatasetError(f"{file}: is damaged; remove its folder to fetch it anew") from error
 
 
-# Which revision, asked of the hub; of the cache where the hub does not answer.
+# The revision: of the hub, or of the cache where the hub does not answer.
 
 
 def _revision(source: Source, folder: Path) -> tuple[str, tuple[str, ...]]:

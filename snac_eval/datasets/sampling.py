@@ -1,7 +1,7 @@
 """Which clips of a dataset a run takes, and which part of each.
 
-Every choice hangs on content and seed alone: the same on every machine and in any order, and a
-smaller ``--limit`` takes a part of what a larger one takes.
+Every choice depends on content and seed alone: it is the same on every machine and in any order.
+A smaller ``--limit`` takes a part of what a larger one takes.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ _HOP_S = 0.1
 def choose_clips(
     clips: Sequence[Clip], limit: int, balance: Balance = "", seed: int = 0
 ) -> tuple[Clip, ...]:
-    """``limit`` clips in dataset order, or all for 0, by a hash of their ids.
+    """``limit`` clips, or all for 0, in the order of the dataset.
 
-    Spread over the dataset; with ``balance`` as many of each speaker or domain as of the next, as
-    far as each has them. Raises DatasetError where no clip says what is to be balanced.
+    A hash of the ids chooses them, so that they are spread over the dataset. With ``balance`` each
+    speaker or domain gives equally many, as far as it has them. Raises DatasetError where no clip
+    says what is to be balanced.
     """
     if balance and not any(getattr(clip, balance) for clip in clips):
         raise DatasetError(
@@ -51,9 +52,9 @@ def choose_clips(
 def excerpt(clip: Clip, length_s: float, seed: int = 0) -> Clip:
     """An excerpt of an inspected clip: ``length_s`` seconds that are not its silence.
 
-    Starts lie 0.1 s apart. Those count whose excerpt has at least half of the clip's mean power;
-    there is always one, and the clip's digest and the seed draw it. Start and length go
-    into the id and the digest. A clip that is no longer than that, or has a problem, stays whole.
+    Starts lie 0.1 s apart. A start counts if its excerpt has at least half of the clip's mean
+    power; the clip's digest and the seed draw one of those. Start and length go into the id and the
+    digest. A clip that is no longer than the excerpt, or that has a problem, stays whole.
     """
     if clip.problem or clip.duration_s <= length_s:
         return clip

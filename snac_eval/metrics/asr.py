@@ -3,10 +3,10 @@
 Wav2Vec 2.0 (Baevski et al., NeurIPS 2020; English, trained on LibriSpeech), as transformers runs
 ``facebook/wav2vec2-base-960h`` (extra ``wer``), transcribes the estimate at 16 kHz, mixed to mono,
 letter by letter without a language model. ``jiwer`` counts word edits against the clip's own
-transcript. Both texts are put in capitals, and all but letters, apostrophes and spaces left out.
-A clip's rate is edits over its words, so that insertions may lift it above 100; a run's mean is
-over clips, not over words. It includes what the recogniser gets wrong in the clips themselves:
-compare with model ``pcm_16bit``.
+transcript. Both texts are put in capitals; only letters, apostrophes and spaces are kept.
+
+A clip's rate is edits over its words: insertions may lift it above 100. A run's mean is over clips,
+not over words. The recogniser also errs on the clips themselves: compare with model ``pcm_16bit``.
 """
 
 from __future__ import annotations

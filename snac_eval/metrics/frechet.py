@@ -2,13 +2,14 @@
 
 Kilgour et al., Interspeech 2019: both sides are embedded, a Gaussian is fitted to each cloud, and
 the squared Fréchet distance between the two is ``|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))``.
-The embedding is LAION-CLAP (Wu et al., ICASSP 2023), found by Gui et al. (ICASSP 2024) to follow
-perception better than the first one did, as transformers runs ``laion/clap-htsat-unfused`` (extra
-``fad``): one vector for every 10 s at 48 kHz, mixed to mono; what is left over counts as one if it
-is the whole clip or lasts at least a second. Covariances divide by N - 1.
+The embedding is LAION-CLAP (Wu et al., ICASSP 2023), as transformers runs
+``laion/clap-htsat-unfused`` (extra ``fad``). Gui et al. (ICASSP 2024) found that it follows
+perception better than the embedding of 2019. Audio is mixed to mono at 48 kHz and cut into windows
+of 10 s, one vector each. The rest of a clip is a window if it lasts at least a second or is the
+whole clip. Covariances divide by N - 1.
 
-One number for a dataset, and biased upwards where there are few vectors: compare codecs on the same
-clips only, and take hundreds of clips or more.
+The distance is one number for a dataset, and biased upwards where there are few vectors: compare
+codecs on the same clips only, and take hundreds of clips or more.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ DAC_PAPER_SCALES = tuple(
 )
 AUDIOTOOLS_MEL_SCALES = (Scale(2048, 150), Scale(512, 80))
 AUDIOTOOLS_STFT_SCALES = (Scale(2048), Scale(512))
-# Spectra that several metrics want; the others are made and filtered in blocks that fit the cache.
+# Several metrics want these spectra. The others are made and filtered in blocks that fit the cache.
 _SHARED_WINDOWS = frozenset(scale.window for scale in AUDIOTOOLS_STFT_SCALES)
 
 
@@ -89,7 +89,7 @@ def magnitudes(signal: Signal, window: int, filters: Matrix | None = None) -> Ma
 
 
 class _SpectralMetric(PairMetric):
-    """Sum over scales of the distance of log spectra, and of plain ones if ``linear`` says so."""
+    """Sum over scales of the distance of log spectra; ``linear`` adds that of plain spectra."""
 
     needs_audible_estimate = False
     imports = ("scipy.fft",)

@@ -1,11 +1,12 @@
 """DNSMOS and PLCMOS: opinions of speech that networks predict without a reference, as MOS of 1..5.
 
 DNSMOS P.835 (Reddy et al., ICASSP 2022) rates the speech (``sig``), the background (``bak``) and
-the whole (``ovrl``); DNSMOS P.808 (Reddy et al., ICASSP 2021) the whole in one test. PLCMOS v2
-(Diener et al., Interspeech 2023) rates what packet loss did. Computed by ``speechmos``, whose wheel
-holds the weights (extra ``dnsmos``), from the estimate at 16 kHz, mixed to mono and clipped to full
-scale as a file would be. DNSMOS looks at 9.01 s at a time, one second apart, repeats a shorter
-clip, and averages. PLCMOS draws raters: NumPy's generator is seeded for it and restored.
+the whole (``ovrl``). DNSMOS P.808 (Reddy et al., ICASSP 2021) rates the whole in one test. PLCMOS
+v2 (Diener et al., Interspeech 2023) rates what packet loss did. The package ``speechmos`` (extra
+``dnsmos``), whose wheel holds the weights, computes them from the estimate at 16 kHz, mixed to mono
+and clipped to full scale as a file would be. DNSMOS looks at 9.01 s at a time, one second apart,
+and averages; it repeats a shorter clip. PLCMOS picks its raters at random: NumPy's generator is
+seeded for it and then restored.
 
 A codec's score is only meaningful beside that of the clips themselves (model ``pcm_16bit``).
 """

@@ -1,7 +1,7 @@
 """TorchAudio-SQUIM: STOI, PESQ and SI-SDR that a network predicts without a reference.
 
-Kumar et al., ICASSP 2023. By ``torchaudio.pipelines.SQUIM_OBJECTIVE`` (extra ``squim``), which
-downloads its weights when it is first used, from the estimate at 16 kHz, mixed to mono.
+Kumar et al., ICASSP 2023. ``torchaudio.pipelines.SQUIM_OBJECTIVE`` (extra ``squim``) predicts from
+the estimate at 16 kHz, mixed to mono. It downloads its weights when it is first used.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 Taal et al., "An Algorithm for Intelligibility Prediction of Time-Frequency Weighted Noisy Speech"
 (2011); Jensen and Taal (2016) for the extended measure. Computed by ``pystoi``, which gets 16 kHz
-and resamples to its 10 kHz itself. Stereo is mixed to mono first. Needs 30 frames (0.4 s) that are
-not silent. ESTOI adds a little noise: NumPy's global generator is seeded for it and then restored.
+and resamples to its 10 kHz itself. Stereo is mixed to mono first. A score needs 30 frames (0.4 s)
+that are not silent. ESTOI adds a little noise: NumPy's global generator is seeded for it and then
+restored.
 """
 
 from __future__ import annotations

@@ -132,8 +132,11 @@ def _measurer(mode: Mode, mapper: str) -> Any:  # noqa: ANN401 - visqol's own cl
 
 
 def _quicken(api: Any) -> None:  # noqa: ANN401
-    """Let speech mode look for voice in whole arrays: the package goes sample by sample in Python,
-    a third of its time. The result is the same to the bit; a test holds it to that."""
+    """Let speech mode look for voice in whole arrays.
+
+    The package goes sample by sample in Python, which is a third of its time. The result is the
+    same to the bit; a test holds it to that.
+    """
     from visqol.audio_utils import AudioSignal
     from visqol.patch_creator import RmsVad, VadPatchCreator
 

@@ -1,8 +1,8 @@
 """SI-SDR and delay: the waveform itself, sample by sample.
 
 Conventions: SI-SDR after Le Roux et al., "SDR - half-baked or well done?" (ICASSP 2019), with the
-mean of both signals removed, in dB, at the reference's rate. Nothing is added to avoid a division
-by zero: where the ratio has no finite value, the score is undefined. Neural codecs are not trained
+mean of both signals removed, in dB, at the reference's rate. The score is undefined where the ratio
+has no finite value: nothing is added to avoid a division by zero. Neural codecs are not trained
 to keep the waveform, so a low SI-SDR alone says little about how they sound.
 """
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from snac_eval.metrics.base import Signal
 
 LIMIT_MS = 100
-# Below, the peak is chance: the best of thousands of lags of unrelated noise reaches about 0.05.
+# A lower peak is chance: the best of thousands of lags of unrelated noise reaches about 0.05.
 MIN_CORRELATION = 0.2
 # Samples are float32 (about 150 dB): a residual this far down is rounding, not a difference.
 _ROUNDING_RATIO = 1e-20
@@ -74,7 +74,7 @@ def si_sdr(reference: Signal, estimate: Signal) -> float:
 
 
 def delay_samples(reference: Signal, estimate: Signal, sample_rate: int) -> int:
-    """Samples by which the estimate lags, within 100 ms. Raises Undefined where no peak is."""
+    """Samples by which the estimate lags, within 100 ms. Raises Undefined without a peak."""
     limit = sample_rate * LIMIT_MS // 1000
     # An offset would pull the peak of the correlation towards no delay.
     delay = measure_delay(reference - reference.mean(), estimate - estimate.mean(), limit)
@@ -105,7 +105,7 @@ class _DelayMetric(PairMetric):
 
     @abstractmethod
     def _at_delay(self, reference: Signal, estimate: Signal, delay: int, sample_rate: int) -> float:
-        """Value for signals of which the estimate lags by ``delay`` samples."""
+        """Value of a pair whose estimate lags by ``delay`` samples."""
 
 
 class SiSdr(PairMetric):

@@ -8,8 +8,8 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
-from snac_eval.cli.listing import list_codecs, list_datasets, list_metrics
 
+from snac_eval.cli.list import list_codecs, list_datasets, list_metrics
 from snac_eval.cli.main import main
 from snac_eval.codecs.opening import open_model
 from snac_eval.errors import UsageError

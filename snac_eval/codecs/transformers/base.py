@@ -73,8 +73,11 @@ class TransformersCodec(ABC):
         return sum(int(one.numel()) for one in self._model.parameters())
 
     def padded_length(self, num_samples: int) -> int | None:
-        """None, one clip at a time: matrix products round otherwise in another batch, and a token
-        in hundreds of thousands flips."""
+        """None: the codec takes one clip at a time.
+
+        In a batch, matrix products round differently, which changes one token in hundreds of
+        thousands.
+        """
         return None
 
     def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
@@ -105,7 +108,7 @@ class TransformersCodec(ABC):
         ]
 
     def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
-        """Waveforms of ``num_samples`` each; these codecs draw nothing, seeds are not used."""
+        """Waveforms of ``num_samples`` each. These codecs draw nothing: seeds do not matter."""
         lengths = {self.padded_length(one.num_samples) for one in codes}
         if None in lengths or len(lengths) > 1:
             return [self._decode_batch([one])[0] for one in codes]

@@ -36,8 +36,11 @@ class MimiCodec(TransformersCodec):
     model_class = "MimiModel"
 
     def padded_length(self, num_samples: int) -> None:
-        """One clip at a time: torch.cdist, which looks tokens up, computes otherwise for more
-        than 25 vectors, and that changes tokens."""
+        """None: the codec takes one clip at a time.
+
+        torch.cdist, which looks tokens up, computes differently for more than 25 vectors, and that
+        changes tokens.
+        """
 
     def _describe(self, config: Any) -> tuple[int, int, int, int, float]:  # noqa: ANN401
         return (
