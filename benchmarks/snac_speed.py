@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator
 import snac
 import torch
 
+from snac_eval.codecs.snac import SNACConfig
 from snac_eval.codecs.snac.checkpoint import fold_weight_norm
 from snac_eval.codecs.snac.layers import GivenNoise
-from snac_eval.codecs.snac.model import SNAC, SNACConfig
+from snac_eval.codecs.snac.model import SNAC
 
 _SHAPE = {
     "sampling_rate": 24000,
@@ -41,9 +42,11 @@ def models(compiled: bool = False) -> tuple[SNAC, torch.nn.Module]:
     """Ours and the reference with the same weights."""
     torch.manual_seed(0)
     theirs = snac.SNAC(**_SHAPE, **_RATES).eval()
-    ours = SNAC(SNACConfig(**_SHAPE, **{key: tuple(one) for key, one in _RATES.items()})).eval()
+    ours = SNAC(SNACConfig.from_dict({**_SHAPE, **_RATES})).eval()
     ours.load_state_dict(fold_weight_norm(theirs.state_dict()))
-    return ours.freeze(compiled), theirs
+    if compiled:
+        ours.compile_streams()
+    return ours, theirs
 
 
 def timed(run: Callable[[], object]) -> float:

@@ -158,7 +158,7 @@ def start_streams(model: SNAC, audio: Tensor, wave_streams: int, first_wave: int
     them code random directions of the other latents. Look-up is by angle, so the last of the
     projected numbers is a constant: the angle to it says how loud the others are.
     """
-    stages = [stage for stage in model.quantizer.quantizers if isinstance(stage, VectorQuantizer)]
+    stages = model.quantizer.stages
     residual = torch.cat([model.encoder(part) for part in torch.split(audio, 16)])
     channels, used = residual.shape[1], num_coefficients(model)
     others = torch.linalg.qr(torch.randn(channels - used, channels - used))[0]

@@ -14,7 +14,7 @@ import json
 import math
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
+from snac_eval.codecs.snac import SNACConfig
 from snac_eval.codecs.snac.layers import FreshNoise
-from snac_eval.codecs.snac.model import SNAC, SNACConfig
+from snac_eval.codecs.snac.model import SNAC
 from snac_eval.codecs.snac.quantize import Quantized, VectorQuantizer
 from training.data import Corpus
 from training.discriminators import Discriminators
@@ -46,11 +47,10 @@ _CONFIG = Path(__file__).with_name("config.toml")
 
 def build_model(config: dict[str, Any]) -> SNAC:
     """The model with weight normalisation on every convolution, as it is trained."""
-    table: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in config["model"].items()
-    }
-    model = SNAC(SNACConfig(**table))
+    try:
+        model = SNAC(SNACConfig.from_dict(config["model"]))
+    except ValueError as error:
+        raise SystemExit(f"[model] of the recipe: {error}") from error
     initialise(model)
     for module in model.modules():
         if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
@@ -65,7 +65,7 @@ class CodebookReviver:
     Each stream is judged once it has seen four tokens per entry.
     """
 
-    stages: list[VectorQuantizer]
+    stages: Sequence[VectorQuantizer]
     counts: list[Tensor] = field(default_factory=list)
     pools: list[Tensor] = field(default_factory=list)
 
@@ -120,7 +120,7 @@ class Trainer:
         self.envelope_loss = EnvelopeLoss(config["model"]["sampling_rate"]).to(device)
         self.wave_loss = WaveLoss(config["model"]["sampling_rate"]).to(device)
         self.loudness_loss = LoudnessLoss(config["model"]["sampling_rate"]).to(device)
-        self.reviver = CodebookReviver(self.model.quantizer._stages())
+        self.reviver = CodebookReviver(self.model.quantizer.stages)
         self.adversary = Adversary(config, device) if config["adversarial"]["enabled"] else None
 
     def train_step(self, corpus: Corpus) -> dict[str, float]:
@@ -135,8 +135,7 @@ class Trainer:
         if step == 0 and not self.started:
             self._start_streams(corpus)
         keep = self._streams_kept(len(audio))
-        quantized = self.model.quantizer(self.model.encoder(audio), keep)
-        estimate = self.model.decoder(quantized.latents, FreshNoise())
+        estimate, quantized = self.model(audio, FreshNoise(), keep)
         losses = self._losses(audio, estimate, quantized)
         losses["gradient_norm"] = self._update(losses)
         self.reviver.observe(quantized)
@@ -208,7 +207,7 @@ class Trainer:
         Codebooks learn faster, to keep up with the encoder.
         """
         output = list(self.model.decoder.model[-2].parameters())
-        codebooks = [stage.codebook.weight for stage in self.model.quantizer._stages()]
+        codebooks = [stage.codebook.weight for stage in self.model.quantizer.stages]
         apart = {id(one) for one in (*output, *codebooks)}
         rest = [one for one in self.model.parameters() if id(one) not in apart]
         settings = self.config["optimiser"]
@@ -225,6 +224,7 @@ class Trainer:
         progress = min(1.0, self.step / self.config["steps"])
         return float(warm * (low + (high - low) * (1 + math.cos(math.pi * progress)) / 2))
 
+    @torch.no_grad()
     def start_from(self, folder: Path) -> None:
         """Begin with the weights of an exported model of the same shape; everything else afresh."""
         trained = SNAC.from_pretrained(folder)
@@ -237,7 +237,7 @@ class Trainer:
             if parametrize.is_parametrized(owner, attribute):
                 setattr(owner, attribute, value.to(self.device))
             else:
-                owner.get_parameter(attribute).data.copy_(value)
+                getattr(owner, attribute).copy_(value)
         self.average.load_state_dict(self.model.state_dict())
 
     def save(self, path: Path) -> None:

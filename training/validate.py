@@ -40,9 +40,8 @@ class Validation:
     @torch.no_grad()
     def __call__(self, model: SNAC, device: str) -> dict[str, float]:
         """Mel loss, PESQ-WB, STOI and the share of each codebook in use."""
-        clips = model.pad(self.clips.to(device))
-        quantized = model.quantizer(model.encoder(clips))
-        estimate = model.decoder(quantized.latents, SeededNoise(range(len(clips))))
+        clips = self.clips.to(device)
+        estimate, quantized = model(clips, SeededNoise(range(len(clips))))
         mel, _ = SpectralLoss(self.sample_rate).to(device)(clips, estimate)
         pairs = list(zip(clips[:, 0].cpu().numpy(), estimate[:, 0].cpu().numpy(), strict=True))
         rate = self.sample_rate

@@ -13,7 +13,7 @@ from snac_eval.registry import plugins
 from tests.conftest import tone
 
 METRICS = "bitrate,mel_dac_paper,stoi,encode_real_time_factor,decode_real_time_factor"
-CODEC = '''
+CODEC = """
 from snac_eval.codecs.pcm import PcmCodec
 from snac_eval.registry.plugins import codec_card
 from snac_eval.types import CodecRequest
@@ -28,7 +28,7 @@ class Counting(PcmCodec):
     def decode(self, codes, seeds):
         DECODED.append(len(codes))
         return super().decode(codes, seeds)
-'''
+"""
 
 
 def _clips(folder: Path, seed: int) -> str:

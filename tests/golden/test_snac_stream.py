@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,47 +13,16 @@ import torch
 from torch import Tensor
 from torch._dynamo.utils import counters
 
+from snac_eval.codecs.snac import SNAC, SNACConfig
 from snac_eval.codecs.snac.layers import GivenNoise, SeededNoise
-from snac_eval.codecs.snac.model import SNAC, SNACConfig
 from snac_eval.codecs.snac.stream import compile_problem
-
-# Odd and even strides, several vq strides; tiles of 128 rows at least, so seconds are many tiles.
-SMALL = SNACConfig(
-    sampling_rate=16000,
-    encoder_dim=8,
-    encoder_rates=(2, 3, 4),
-    decoder_dim=64,
-    decoder_rates=(4, 3, 2),
-    vq_strides=(4, 2, 1),
-    codebook_size=64,
-)
-SHAPES = {
-    "depthwise": SMALL,
-    "dense, without noise": SNACConfig(**{**SMALL.to_dict(), "depthwise": False, "noise": False}),
-    "attention": SNACConfig(
-        **{**SMALL.to_dict(), "encoder_dim": 16, "decoder_dim": 128, "attn_window_size": 8}
-    ),
-}
+from tests.codecs.snac.models import SHAPES, SMALL, equal, random_audio, random_model
 
 
 @pytest.fixture(params=sorted(SHAPES))
 def model(request: pytest.FixtureRequest) -> SNAC:
-    """A small model with random weights, its Snakes and codebooks no two alike."""
-    return _random(SHAPES[request.param])
-
-
-def _random(config: SNACConfig) -> SNAC:
-    torch.manual_seed(0)
-    made = SNAC(config).eval()
-    with torch.no_grad():
-        for name, value in made.named_parameters():
-            if name.endswith("alpha"):
-                value.uniform_(0.5, 2.0)
-    return made
-
-
-def _audio(num_samples: int) -> Tensor:
-    return 0.3 * torch.randn(1, 1, num_samples, generator=torch.Generator().manual_seed(1))
+    """A small model with random weights."""
+    return random_model(SHAPES[request.param])
 
 
 def _cut(signal: Tensor, sizes: tuple[int, ...]) -> Iterator[Tensor]:
@@ -68,27 +39,27 @@ def _joined(parts: Iterator[list[Tensor]]) -> list[Tensor]:
 
 @pytest.mark.parametrize("num_samples", [1, 97, 5000, 100_003])
 def test_tiles_give_what_whole_layers_give(model: SNAC, num_samples: int) -> None:
-    audio = _audio(num_samples)
+    audio = random_audio(num_samples)
     expected = model.encode_whole(audio)
     noise = [torch.randn(1, 1, model.pad(audio).shape[-1]) for _ in SMALL.decoder_rates]
     whole = model.decode_whole(expected, GivenNoise(noise))
     codes = model.encode(audio)
-    assert all(torch.equal(one, other) for one, other in zip(codes, expected, strict=True))
+    assert equal(codes, expected)
     decoded = model.decode(codes, noise=GivenNoise(noise))
     torch.testing.assert_close(decoded, whole, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("sizes", [(1000,), (37, 4096, 1), (200_000,)])
 def test_codes_do_not_depend_on_how_the_audio_comes_in(model: SNAC, sizes: tuple[int, ...]) -> None:
-    audio = _audio(100_003)
+    audio = random_audio(100_003)
     whole = model.encode(audio)
     parts = _joined(model.encode_stream(_cut(audio, sizes)))
-    assert all(torch.equal(one, other) for one, other in zip(parts, whole, strict=True))
+    assert equal(parts, whole)
 
 
 @pytest.mark.parametrize("num_frames", [1, 10, 1000])
 def test_audio_does_not_depend_on_how_the_codes_come_in(model: SNAC, num_frames: int) -> None:
-    codes = model.encode(_audio(100_003))
+    codes = model.encode(random_audio(100_003))
     whole = model.decode(codes, seeds=[3])
     per_frame = [model.config.vq_strides[0] // stride for stride in model.config.vq_strides]
     blocks = zip(
@@ -104,7 +75,7 @@ def test_codes_are_there_before_all_audio_is(model: SNAC) -> None:
     read = []
 
     def blocks() -> Iterator[Tensor]:
-        for block in _cut(_audio(400_000), (10_000,)):
+        for block in _cut(random_audio(400_000), (10_000,)):
             read.append(block)
             yield block
 
@@ -115,7 +86,7 @@ def test_codes_are_there_before_all_audio_is(model: SNAC) -> None:
 
 
 def test_first_streams_decode_alone(model: SNAC) -> None:
-    codes = model.encode(_audio(3000))
+    codes = model.encode(random_audio(3000))
     whole = model.decode_whole(codes[:2], SeededNoise([5]))
     torch.testing.assert_close(model.decode(codes[:2], seeds=[5]), whole, atol=1e-6, rtol=0)
 
@@ -132,13 +103,13 @@ def test_noise_is_the_same_in_any_pieces() -> None:
     assert not torch.equal(SeededNoise([1, 2])(0, torch.empty(2, 1, 10_000)), expected)
 
 
-def test_frozen_model_moves_and_codes_alike() -> None:
-    model = _random(SMALL)
-    audio = _audio(20_000)
-    codes, frozen = model.encode(audio), model.freeze().encode(audio)
-    assert all(torch.equal(one, other) for one, other in zip(frozen, codes, strict=True))
-    doubled = model.double().encode(audio.double())
-    assert [one.shape for one in doubled] == [one.shape for one in codes]
+@pytest.mark.parametrize("rates", [(1, 2, 4), (2, 1, 3), (1, 1, 4)])
+def test_tiles_know_strides_of_one(rates: tuple[int, ...]) -> None:
+    table = {**SMALL.to_dict(), "encoder_rates": rates, "decoder_rates": (math.prod(rates),)}
+    model = random_model(SNACConfig(**table))
+    for num_samples in (1, 5000, 100_003):
+        audio = random_audio(num_samples)
+        assert equal(model.encode(audio), model.encode_whole(audio))
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's own, about itself
@@ -147,17 +118,25 @@ def test_compiled_model_gives_the_same_codes() -> None:
         pytest.skip(f"torch.compile does not work here: {problem}")
     one_block = {"encoder_rates": (4,), "decoder_rates": (4,)}
     shape = SNACConfig(**{**SMALL.to_dict(), **one_block})
-    plain, compiled = _random(shape).freeze(), _random(shape).freeze(compiled=True)
-    audio = _audio(600_000)
+    plain, compiled = random_model(shape), random_model(shape)
+    compiled.compile_streams()
+    audio = random_audio(600_000)
     codes = plain.encode(audio)
     before = counters["stats"]["unique_graphs"]
     mine = compiled.encode(audio)
-    assert all(torch.equal(one, other) for one, other in zip(mine, codes, strict=True))
+    assert equal(mine, codes)
     there, here = (one.decode(codes, seeds=[0]) for one in (plain, compiled))
-    compiled(audio[..., :-70_001])
+    compiled.decode(compiled.encode(audio[..., :-70_001]))
     # One shape per stage, the encoder's block and the decoder's, whatever the clip's length.
     assert counters["stats"]["unique_graphs"] == before + 2
     torch.testing.assert_close(there, here, atol=1e-5, rtol=0)
+    # Compiled code reads the weights of its own model, also after these have changed.
+    other = random_model(shape, seed=7)
+    copied = copy.deepcopy(compiled)
+    compiled.load_state_dict(other.state_dict())
+    assert equal(compiled.encode(audio), other.encode(audio))
+    assert equal(copied.encode(audio), codes)
+    assert equal(copy.deepcopy(compiled.streamer()).encode(audio), other.encode(audio))
 
 
 def test_no_compiler_is_a_reason_and_no_error() -> None:

@@ -131,10 +131,16 @@ class SNACConfig:
     def _misfit(self) -> str:
         if math.prod(self.encoder_rates) != math.prod(self.decoder_rates):
             return "encoder_rates and decoder_rates have different products"
-        if min(*self.encoder_rates, *self.decoder_rates) < 2:
+        if min(self.decoder_rates) < 2:
             return (
-                "encoder_rates and decoder_rates must be at least 2: SNAC's padding fits no"
-                " layer of stride 1, and PyPI's snac cannot decode with one either"
+                "decoder_rates must be at least 2: with SNAC's padding there is no transposed"
+                " convolution of stride 1, and PyPI's snac cannot decode with one either"
+            )
+        if (num_frames := self._num_frames()) * self.hop_length != self.pad_multiple:
+            return (
+                f"encoder_rates turn {self.pad_multiple} samples into {num_frames} latent frames,"
+                f" not {self.pad_multiple // self.hop_length}: each stride of 1 adds a frame, which"
+                " the next block must drop"
             )
         if any(self.vq_strides[0] % stride for stride in self.vq_strides):
             return "every one of vq_strides must divide the first"
@@ -150,6 +156,13 @@ class SNACConfig:
                 f" encoder and {self.decoder_dim} in the decoder"
             )
         return ""
+
+    def _num_frames(self) -> int:
+        """Latent frames that the encoder's layers give for ``pad_multiple`` samples."""
+        length = self.pad_multiple
+        for rate in self.encoder_rates:
+            length = (length + 2 * math.ceil(rate / 2) - 2 * rate) // rate + 1
+        return length
 
 
 def _is_count(value: object) -> bool:

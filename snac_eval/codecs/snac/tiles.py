@@ -140,7 +140,7 @@ class Down(nn.Module):
 
     def forward(self, x: Tensor, carried: Carried, last: bool) -> tuple[Tensor, Carried]:
         before = x.new_zeros(self.padding, x.shape[1]) if carried is None else carried
-        after = x.new_zeros(self.stride - self.padding if last else 0, x.shape[1])
+        after = x.new_zeros(self.padding if last else 0, x.shape[1])
         x = torch.cat((before, self.snake(x), after))
         count = len(x) // self.stride
         groups = x[: count * self.stride].view(count, -1)
@@ -289,11 +289,14 @@ def plain_copy(module: M) -> M:
     """A copy without parameters: weights are plain buffers, weight normalisation folded in."""
     copied = copy.deepcopy(module)
     for part in list(copied.modules()):
+        weights = dict(part.named_parameters(recurse=False))
         if parametrize.is_parametrized(part):
-            for name in list(part.parametrizations):  # type: ignore[arg-type]
-                parametrize.remove_parametrizations(part, name)
-        for name, value in list(part.named_parameters(recurse=False)):
-            delattr(part, name)
+            weights |= {name: getattr(part, name) for name in part.parametrizations}  # type: ignore[union-attr]
+            # torch's remove_parametrizations would change the class, which is the original's too.
+            part.__class__ = parametrize.type_before_parametrizations(part)
+            del part.parametrizations
+        for name, value in weights.items():
+            part._parameters.pop(name, None)
             part.register_buffer(name, value.detach())
     return copied
 
