@@ -11,6 +11,7 @@ import pytest
 
 from snac_eval.cli.listing import list_codecs, list_datasets, list_metrics
 from snac_eval.cli.main import main
+from snac_eval.metrics.opening import require_metric
 from snac_eval.registry import extras, plugins
 
 _STATE = re.compile(r"ready|needs (extra \w+|weights \(\w+\)|download|local (file|folder) \(.+\))")
@@ -100,7 +101,7 @@ def test_too_old_a_package_is_a_missing_one(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_metrics_without_extras_are_ready_and_load(no_extras: None) -> None:
     for name in ("pesq_wb", "codebook_usage", "token_agreement@n=5"):
-        assert plugins.require_metric(name).info.name.startswith(name.partition("@")[0])
+        assert require_metric(name).info.name.startswith(name.partition("@")[0])
     assert plugins.metric_state("pesq_wb") == "ready"
 
 

@@ -23,7 +23,7 @@ from snac_eval.reports.html.tables import ReportRun
 from snac_eval.results.frames import load_frames
 from snac_eval.run.plan import Plan, RunConfig, clip_seed, make_plan
 from snac_eval.run.store import Store
-from snac_eval.types import Clip, Codec, ReconstructionSource, Waveform
+from snac_eval.types import Clip, Waveform
 
 FILE_NAME = "report.html"
 DEFAULT_CLIPS = 20
@@ -113,7 +113,8 @@ class _Maker:
 
     def _make(self, plan: Plan, clip_id: str, key: str) -> _Made:
         clip = self._clips.get(clip_id)
-        if clip is None or clip.sha256 not in key:
+        kept = self._store.keys([key]).get(key)
+        if clip is None or kept is None or clip.sha256 != kept.clip:
             raise StoreError("the clip is no longer what the run was of")
         reference = audio.read_clip(clip, plan.config.max_duration_s)
         if plan.codec.card.channels == 1:
@@ -127,17 +128,16 @@ class _Maker:
 
 
 def _estimate(plan: Plan, store: Store, clip: Clip, key: str) -> Waveform:
-    if isinstance(plan.codec, ReconstructionSource):
-        if plan.key(clip) != key:
+    if plan.codec.source is not None:
+        if plan.key(clip).id != key:
             raise StoreError("the reconstruction is no longer the file that was scored")
-        return plan.codec.read(clip)
+        return plan.codec.source.read(clip)
     stored = store.get_codes(key)
     if stored is None:
         raise StoreError("the store holds no codes of this clip")
-    codec: Codec = plan.codec
-    if not key.startswith(f"{codec.fingerprint}|"):
+    if store.keys([key])[key].codec != plan.codec.fingerprint or plan.codec.coder is None:
         raise StoreError("the codec is no longer the one that made these codes")
-    return codec.decode([stored.codes], [clip_seed(clip, plan.config.seed)])[0]
+    return plan.codec.coder.decode([stored.codes], [clip_seed(clip, plan.config.seed)])[0]
 
 
 def _report_clips(makers: Sequence[_Maker], chosen: Sequence[str]) -> Iterator[ReportClip]:
