@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import soundfile
@@ -33,9 +33,7 @@ Array = np.ndarray[Any, np.dtype[np.float32]]
 
 def plain_loop(model: str, data_root: Path, limit: int) -> dict[str, Any]:
     """Scores by clip id and metric, and how long what took, in seconds."""
-    codec = snac_eval.load_codec(model)
-    assert isinstance(codec, Codec)
-    codec.prepare()
+    codec = cast(Codec, snac_eval.load_codec(model))
     visqol = _visqol()
     clips = choose_clips(snac_eval.load_dataset(DATASET, data_root).clips, limit)
     one_clip(clips[0], codec, visqol)

@@ -14,9 +14,10 @@ import pandas as pd
 
 from snac_eval.codecs.opening import open_model
 from snac_eval.datasets.opening import open_dataset
-from snac_eval.errors import TooManyFailures
+from snac_eval.errors import TooManyFailures, UsageError
 from snac_eval.machine import resolve_device
-from snac_eval.registry import plugins
+from snac_eval.metrics.base import PairMetric
+from snac_eval.metrics.opening import require_metric
 from snac_eval.reports.html.page import FILE_NAME as PAGE_FILE
 from snac_eval.reports.html.page import write_page
 from snac_eval.reports.summary import write_tables
@@ -24,7 +25,7 @@ from snac_eval.results.frames import streams_frame, summary_frame
 from snac_eval.results.record import Run, read_run
 from snac_eval.run.loop import RunOutcome, run
 from snac_eval.run.plan import RunConfig
-from snac_eval.types import AnyMetric, Codec, Dataset, ReconstructionSource
+from snac_eval.types import Codec, Dataset, ReconstructionSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +133,13 @@ def _refuse_failures(record: Run, config: RunConfig) -> None:
 def load_codec(
     name: str, weights: str = "", device: str = "auto", card_dirs: Sequence[Path] = ()
 ) -> Codec | ReconstructionSource:
-    """A codec, ready to ``encode`` and ``decode`` waveforms at its card's sample rate."""
-    codec = open_model(name, card_dirs, weights=weights, device=resolve_device(device))
-    codec.prepare()
-    return codec
+    """A codec, ready to ``encode`` and ``decode`` waveforms at its card's sample rate.
+
+    ``files:DIR`` gives a source instead, which can only ``read``.
+    """
+    opened = open_model(name, card_dirs, weights=weights, device=resolve_device(device))
+    opened.prepare()
+    return opened.adapter
 
 
 def load_dataset(
@@ -146,12 +150,19 @@ def load_dataset(
     return open_dataset(name, root, limit=limit or 0)
 
 
-def load_metric(name: str) -> AnyMetric:
-    """A metric; one of two waveforms has ``score_pair(reference, estimate, sample_rate)``.
+def load_metric(name: str) -> PairMetric:
+    """A metric of two waveforms: ``load_metric("stoi").score_pair(reference, estimate, 16000)``.
 
-    Raises UsageError where it needs an extra that is not installed.
+    Raises UsageError where it needs an extra that is not installed, and for a metric that needs
+    more than two waveforms: codes, a transcript, all clips together.
     """
-    return plugins.require_metric(name)
+    metric = require_metric(name)
+    if metric.pair is None:
+        raise UsageError(
+            f"metric '{name}' needs more than two waveforms ({metric.info.description}); use"
+            f" snac_eval.evaluate(model, dataset, metrics=['{name}'])"
+        )
+    return metric.pair
 
 
 def _folder(output: str | Path | None) -> AbstractContextManager[str | Path]:

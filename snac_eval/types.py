@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 from annotated_types import Ge, Gt, Lt
 
@@ -207,22 +207,20 @@ class CodecRequest:
     compiled: bool = False
 
 
-@runtime_checkable
 class Codec(Protocol):
     """A codec that is ready to be asked. Constructing one is cheap; ``prepare`` loads weights.
 
-    ``fingerprint`` names implementation, configuration and weights: equal fingerprints give equal
-    codes. ``device`` is where it computes: ``cpu``, ``cuda`` or ``mps``. An adapter whose attribute
-    ``can_drop_streams`` is true emits and decodes no more than the streams of its request's card;
-    one whose ``can_compile`` is true heeds ``compiled`` (and says in ``notes`` where it cannot);
-    one with weights may have ``num_parameters``, how many it runs with.
+    An adapter may have more than what follows; :mod:`snac_eval.codecs.abilities` says what, and
+    :mod:`snac_eval.codecs.opening` alone looks for it.
     """
 
     card: CodecCard
     device: str
+    """Where it computes: ``cpu``, ``cuda`` or ``mps``."""
 
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """Implementation, configuration and weights: equal fingerprints give equal codes."""
 
     def prepare(self) -> None:
         """Load what encode and decode need. Raises SnacEvalError when that is impossible."""
@@ -238,19 +236,22 @@ class Codec(Protocol):
         """Waveforms of exactly ``num_samples`` each; ``seeds[i]`` seeds whatever item i draws."""
 
 
-@runtime_checkable
 class ReconstructionSource(Protocol):
     """Reconstructions that some other program already made: read, never encoded."""
 
     card: CodecCard
-    fingerprint: str
     device: str
+
+    @property
+    def fingerprint(self) -> str:
+        """What reads them, and its version."""
 
     def prepare(self) -> None:
         """Check that the source exists. Raises SnacEvalError when it does not."""
 
-    def fingerprint_for(self, clip: Clip) -> str:
-        """Identity of the reconstruction of this clip, so that a changed file is scored anew."""
+    def identity(self, clip: Clip) -> str:
+        """Digest of the reconstruction of this clip, so that a changed file is scored anew; empty
+        where there is none."""
 
     def read(self, clip: Clip) -> Waveform:
         """The reconstruction of this clip. Raises AudioError where there is none."""
@@ -393,53 +394,6 @@ class MetricInfo(Heading):
 
 
 class Metric(Protocol):
-    """A score of one clip from its two waveforms. Runs in a worker process."""
+    """What every metric has; :mod:`snac_eval.metrics.opening` has what each kind does."""
 
     info: MetricInfo
-
-    def score(self, reconstruction: Reconstruction) -> Score:
-        """Never raises for bad audio: says undefined or error, with the reason."""
-
-
-class CodesMetric(Protocol):
-    """A score of one clip from its codes, timing or card alone. Runs where the codec runs."""
-
-    info: MetricInfo
-
-    def score_codes(
-        self, codes: Codes | None, card: CodecCard, timing: Timing, duration_s: float
-    ) -> Score:
-        """``duration_s`` is the clip's own length in seconds."""
-
-
-class CorpusMetric(Protocol):
-    """A score of many clips together, from their codes: codebook use needs all of them."""
-
-    info: MetricInfo
-
-    def score_corpus(self, codes: Sequence[Codes], durations_s: Sequence[float]) -> Score:
-        """One score for the whole dataset."""
-
-
-class AudioCorpusMetric(Protocol):
-    """A score of many clips together, from their waveforms. ``score`` runs in a worker process."""
-
-    info: MetricInfo
-
-    def score(self, reconstruction: Reconstruction) -> Score:
-        """What is to be kept of one clip, as ``Score.partial``; or why there is nothing."""
-
-    def finish(self, details: Sequence[bytes]) -> Score:
-        """One score for the whole dataset, from what was kept."""
-
-
-class CodecMetric(Protocol):
-    """A score of one clip that needs the codec again. Runs where the codec runs."""
-
-    info: MetricInfo
-
-    def score_codec(self, codec: Codec, codes: Codes, seed: int) -> Score:
-        """``codes`` are the clip's, ``seed`` is what they are decoded with."""
-
-
-AnyMetric = Metric | CodesMetric | CorpusMetric | AudioCorpusMetric | CodecMetric

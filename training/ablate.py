@@ -15,7 +15,6 @@ from torch import Tensor
 
 from snac_eval import load_metric
 from snac_eval.codecs.snac.model import SNAC
-from snac_eval.metrics.base import PairMetric
 from training.data import Corpus
 
 METRICS = ("mel_dac_paper", "pesq_wb", "stoi")
@@ -37,9 +36,7 @@ def scores(model: SNAC, clips: Sequence[Tensor], without: int | None) -> list[fl
 
 
 def _score(name: str, reference: Tensor, estimate: Tensor, sample_rate: int) -> float:
-    metric = load_metric(name)
-    assert isinstance(metric, PairMetric)
-    score = metric.score_pair(reference.numpy(), estimate.numpy(), sample_rate)
+    score = load_metric(name).score_pair(reference.numpy(), estimate.numpy(), sample_rate)
     if score.value is None:
         raise SystemExit(f"{name}: {score.reason}; use other clips")
     return score.value

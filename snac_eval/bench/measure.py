@@ -15,16 +15,17 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from snac_eval.audio import speech_like
+from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.codecs.opening import open_model
-from snac_eval.errors import CodecError, SnacEvalError
+from snac_eval.errors import CodecError, SnacEvalError, one_line
 from snac_eval.machine import peak_memory_mib, resident_memory_mib
-from snac_eval.types import Codec, ReconstructionSource, Waveform
+from snac_eval.types import Codec, Waveform
 
 WARM_UP_ROUNDS = 2
 ANY_RATE_HZ = 24000
@@ -87,35 +88,39 @@ class Measurement:
 def measure(setting: Setting) -> Measurement:
     """Measure in this process, which must be fresh for the memory figures to mean something."""
     try:
-        codec = open_codec(setting)
-        codec.prepare()
+        opened = open_setting(setting)
+        coder = coder_of(opened, setting.model)
+        opened.prepare()
     except SnacEvalError as error:
-        return Measurement(error=str(error), broken_set_up=True)
+        return Measurement(error=one_line(error), broken_set_up=True)
     try:
-        return _measure(codec, setting)
+        return _measure(opened, coder, setting)
     except (SnacEvalError, MemoryError, RuntimeError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        return Measurement(error=f"{setting.name}: {reason}")
+        return Measurement(error=f"{setting.name}: {one_line(error)}")
 
 
-def open_codec(setting: Setting) -> Codec:
-    """The codec of the setting, not yet prepared. Raises CodecError where nothing is coded."""
-    codec = open_model(
+def open_setting(setting: Setting) -> OpenCodec:
+    """The codec of the setting, not yet prepared."""
+    return open_model(
         setting.model,
         tuple(map(Path, setting.card_dirs)),
         weights=setting.weights,
         device=setting.device,
         num_threads=setting.threads,
     )
-    if isinstance(codec, ReconstructionSource):
+
+
+def coder_of(opened: OpenCodec, model: str) -> Codec:
+    """The codec that is to be measured. Raises CodecError where nothing is coded."""
+    if opened.coder is None:
         raise CodecError(
-            f"{setting.model}: reads what another program made, so there is no speed to measure;"
+            f"{model}: reads what another program made, so there is no speed to measure;"
             " name a codec (see: snac-eval list codecs)"
         )
-    return codec
+    return opened.coder
 
 
-def _measure(codec: Codec, setting: Setting) -> Measurement:
+def _measure(opened: OpenCodec, codec: Codec, setting: Setting) -> Measurement:
     rate, channels = codec.card.sample_rate or ANY_RATE_HZ, codec.card.channels
     length = round(setting.duration_s * rate)
     if setting.batch_size > 1 and codec.padded_length(length) is None:
@@ -126,7 +131,7 @@ def _measure(codec: Codec, setting: Setting) -> Measurement:
     ]
     loaded = resident_memory_mib()
     times = _timed(codec, batch, setting.repeats)
-    facts = _facts(codec, setting) if setting.with_facts else {}
+    facts = _facts(opened, codec, setting) if setting.with_facts else {}
     return Measurement(
         encode_s=[encode for encode, _, _ in times],
         decode_s=[decode for _, decode, _ in times],
@@ -165,15 +170,16 @@ def _synchroniser(device: str) -> Callable[[], None]:
     return torch.cuda.synchronize if device == "cuda" else torch.mps.synchronize
 
 
-def _facts(codec: Codec, setting: Setting) -> dict[str, Any]:
+def _facts(opened: OpenCodec, codec: Codec, setting: Setting) -> dict[str, Any]:
     rate, channels = codec.card.sample_rate or ANY_RATE_HZ, codec.card.channels
     chunk = _first_chunk(codec, rate, channels)
     rounds = [sum(_round(codec, [chunk])) for _ in range(WARM_UP_ROUNDS + setting.repeats)]
+    parameters = opened.num_parameters
     return {
         "first_chunk_audio_s": chunk.duration_s,
         "first_chunk_s": rounds[WARM_UP_ROUNDS:],
-        "parameters": _parameters(codec),
-        "multiply_adds_per_s": _multiply_adds_per_s(codec, speech_like(rate, rate, channels, 0)),
+        "parameters": math.nan if parameters is None else float(parameters),
+        "multiply_adds_per_s": _multiply_adds_per_s(opened, speech_like(rate, rate, channels, 0)),
     }
 
 
@@ -198,34 +204,17 @@ def _takes(codec: Codec, chunk: Waveform) -> bool:
     return True
 
 
-def _torch_modules(codec: Codec) -> Iterator[Any]:
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        values = getattr(codec, "__dict__", {}).values()
-        yield from (value for value in values if isinstance(value, torch.nn.Module))
-
-
-def _parameters(codec: Codec) -> float:
-    counts = [
-        parameter.numel() for module in _torch_modules(codec) for parameter in module.parameters()
-    ]
-    return float(sum(counts)) if counts else math.nan
-
-
-def _multiply_adds_per_s(codec: Codec, second: Waveform) -> float:
-    """Of matrix products and convolutions, as torch counts them; NaN for other codecs.
-
-    A codec that does some of them by other means has ``whole_pass``, which does not.
-    """
-    if not any(True for _ in _torch_modules(codec)):
+def _multiply_adds_per_s(opened: OpenCodec, second: Waveform) -> float:
+    """Of matrix products and convolutions, as torch counts them; NaN for other codecs."""
+    if opened.coder is None or not opened.torch_modules():
         return math.nan
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter:
-        if (whole_pass := getattr(codec, "whole_pass", None)) is not None:
-            whole_pass(second)
+        if opened.whole_pass is not None:
+            opened.whole_pass(second)
         else:
-            codec.decode(codec.encode([second]), [0])
+            opened.coder.decode(opened.coder.encode([second]), [0])
     operations = counter.get_total_flops()
     return operations / 2 / second.duration_s if operations else math.nan
 

@@ -65,8 +65,9 @@ def measure_model(
 ) -> ModelFacts:
     """Build the model and encode the probe. Raises SnacEvalError for all but absent weights."""
     try:
-        codec = open_model(name, card_dirs, weights=weights, device=device)
-        if not isinstance(codec, Codec):
+        opened = open_model(name, card_dirs, weights=weights, device=device)
+        codec = opened.coder
+        if codec is None:
             raise UsageError(f"{name}: reads reconstructions and encodes nothing; name a codec")
         codec.prepare()
     except (WeightsUnavailable, DownloadError) as error:
@@ -77,7 +78,7 @@ def measure_model(
         name=name,
         sample_rate=codec.card.sample_rate,
         bitrate_bps=codes.num_bits / probe.duration_s,
-        num_parameters=getattr(codec, "num_parameters", None),
+        num_parameters=opened.num_parameters,
         token_rates_hz=tuple(stream.size / probe.duration_s for stream in codes.streams),
         codebook_sizes=codes.codebook_sizes,
     )

@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snac_eval.bench.measure import Measurement, Setting, open_codec
+from snac_eval.bench.measure import Measurement, Setting, coder_of, open_setting
 from snac_eval.bench.measure import read_measurement as _read
 from snac_eval.bench.measure import write_json as _write_setting
 from snac_eval.bench.table import Measured, score_rows, speed_table, write_speed_tables
@@ -31,7 +31,6 @@ from snac_eval.machine import num_cores, resolve_device
 from snac_eval.progress import track
 from snac_eval.run.manifest import environment, iso_time
 from snac_eval.run.plan import codec_label
-from snac_eval.types import Codec
 from snac_eval.writing import jsonable, write_file, write_json
 
 if TYPE_CHECKING:
@@ -103,7 +102,8 @@ def bench(config: BenchConfig, argv: Sequence[str] = ()) -> BenchResult:
     """
     plan = [(model, settings(config, model)) for model in config.models]
     _make_folder(config)
-    notes = _notes()
+    of_machine = _notes()
+    notes = list(of_machine)
     everything: list[Measured] = []
     folders = []
     for model, to_do in plan:
@@ -111,13 +111,14 @@ def bench(config: BenchConfig, argv: Sequence[str] = ()) -> BenchResult:
         measured = _measure_all(config, to_do)
         _refuse_nothing(model, measured)
         folder = config.output if len(plan) == 1 else config.output / file_name(model)
-        notes += getattr(open_codec(to_do[0]), "notes", ())
-        _write(folder, config, argv, measured, started, notes)
+        of_codec = open_setting(to_do[0]).notes()
+        _write(folder, config, argv, measured, started, (*of_machine, *of_codec))
+        notes += of_codec
         folders.append(folder)
         everything += measured
     if len(plan) > 1:
         write_speed_tables(config.output, everything)
-    return BenchResult(config.output, speed_table(everything), tuple(folders), notes)
+    return BenchResult(config.output, speed_table(everything), tuple(folders), tuple(notes))
 
 
 def file_name(model: str) -> str:
@@ -151,16 +152,13 @@ def settings(config: BenchConfig, model: str) -> list[Setting]:
 def _places(config: BenchConfig, model: str) -> list[tuple[str, int]]:
     """Device and CPU threads; a codec that only works on the CPU gets no row for a GPU."""
     device = resolve_device(config.device)
-    place = _open(config, model, device).device
+    cards = tuple(str(folder) for folder in config.card_dirs)
+    setting = Setting(model, device, 0, 1, 1.0, 1, weights=config.weights, card_dirs=cards)
+    place = coder_of(open_setting(setting), model).device
     on_cpu = [("cpu", threads) for threads in dict.fromkeys(map(_count, config.threads))]
     if place == "cpu":
         return on_cpu
     return [*(on_cpu if config.device == "auto" else []), (place, 0)]
-
-
-def _open(config: BenchConfig, model: str, device: str) -> Codec:
-    cards = tuple(str(folder) for folder in config.card_dirs)
-    return open_codec(Setting(model, device, 0, 1, 1.0, 1, weights=config.weights, card_dirs=cards))
 
 
 def _count(threads: str) -> int:
@@ -212,7 +210,7 @@ def _write(
 ) -> None:
     """The codec's own folder, which compare and check read as they read a run's."""
     setting = measured[-1].setting
-    codec = open_codec(setting)
+    codec = open_setting(setting)
     place = environment(setting.device)
     run_id = _digest(codec.fingerprint, *(one.setting.name for one in measured), str(place))[:12]
     rows = score_rows(measured, run_id, DATASET, _machine(place["hardware"]))
@@ -254,9 +252,9 @@ def _notes() -> tuple[str, ...]:
     )
 
 
-def _machine(hardware: Mapping[str, object]) -> str:
+def _machine(hardware: Mapping[str, object]) -> dict[str, object]:
     """What must be equal before two speeds are compared, as part of a fingerprint."""
-    return ";".join(f"{key}={hardware[key]}" for key in ("cpu", "cores", "gpu") if key in hardware)
+    return {key: hardware[key] for key in ("cpu", "cores", "gpu") if key in hardware}
 
 
 def _digest(*parts: str) -> str:

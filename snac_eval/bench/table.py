@@ -9,7 +9,7 @@ needs six repeats. ``score_rows`` gives the same as tidy rows, one per repeat, f
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,7 +113,7 @@ def _speed_row(one: Measured) -> list[object]:
 
 
 def score_rows(
-    measured: Sequence[Measured], run_id: str, dataset: str, machine: str
+    measured: Sequence[Measured], run_id: str, dataset: str, machine: Mapping[str, object]
 ) -> pd.DataFrame:
     """Tidy rows with the columns of a run's ``scores.parquet``.
 
@@ -123,7 +123,7 @@ def score_rows(
     """
     rows = [
         [run_id, one.codec, dataset, *_which(one, repeat), metric, value, one.status, reason,
-         f"{plugins.metric(metric).info.fingerprint};{machine}"]
+         str(plugins.metric(metric).info.fingerprint.extended(**machine))]
         for one in measured
         for repeat, metric, value, reason in _values(one)
     ]  # fmt: skip

@@ -9,10 +9,35 @@ from typing import TypeVar
 
 import numpy as np
 
-from snac_eval.errors import CodecError
+from snac_eval.codecs.abilities import OpenCodec
+from snac_eval.errors import CodecError, UsageError
 from snac_eval.types import Codec, Codes, Waveform
 
 _Part = TypeVar("_Part", bytes, tuple[bytes, ...])
+_NOTE = (
+    "each channel was coded on its own: bits are those of all channels, the nominal bitrate is that"
+    " of one, scores are means over channels"
+)
+
+
+def per_channel(opened: OpenCodec) -> OpenCodec:
+    """The codec once for each channel, with the same abilities. Raises UsageError for what is no
+    mono codec."""
+    if opened.coder is None or opened.card.channels != 1:
+        raise UsageError(f"--channels each is for mono codecs; {opened.card.name} is none")
+    whole_pass = opened.whole_pass
+
+    def whole_passes(waveform: Waveform) -> None:
+        for samples in waveform.samples[:, None]:
+            if whole_pass is not None:
+                whole_pass(replace(waveform, samples=samples))
+
+    return replace(
+        opened,
+        coder=PerChannel(opened.coder),
+        notes=lambda: (_NOTE, *opened.notes()),
+        whole_pass=None if whole_pass is None else whole_passes,
+    )
 
 
 class PerChannel:
@@ -25,11 +50,6 @@ class PerChannel:
     def __init__(self, codec: Codec) -> None:
         self.card = replace(codec.card, name=f"{codec.card.name}@channels=each", channels=0)
         self.device = codec.device
-        self.notes = (
-            "each channel was coded on its own: bits are those of all channels, the nominal bitrate"
-            " is that of one, scores are means over channels",
-            *getattr(codec, "notes", ()),
-        )
         self._codec = codec
 
     @cached_property

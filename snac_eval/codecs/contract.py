@@ -6,7 +6,6 @@ where they break the contract, or says why it could not look.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,11 +14,12 @@ from typing import Literal
 import numpy as np
 
 from snac_eval.audio import speech_like
+from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.codecs.opening import open_model
-from snac_eval.errors import CodecError, UsageError
+from snac_eval.codecs.packing import pack, unpack
+from snac_eval.errors import CodecError, UsageError, one_line
 from snac_eval.machine import peak_memory_mib
-from snac_eval.run.store import Store, StoredCodes
-from snac_eval.types import Codec, Codes, Timing, Waveform
+from snac_eval.types import Codec, Codes, Waveform
 
 State = Literal["ok", "failed", "skipped"]
 
@@ -48,11 +48,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The codec under test. ``reopen`` gives a fresh one, on another device if one is named."""
+    """The codec under test."""
 
     codec: Codec
     reopen: Callable[[str], Codec]
+    """Gives a fresh one, on the device that is named, or on the same one for ""."""
     long_s: float = 60.0
+    """Length in seconds of the long clip."""
+    drops_streams: bool = False
+    """Whether the codec says that it can leave streams out."""
 
     def speech(self, duration_s: float = 1.0, seed: int = 0) -> Waveform:
         """Synthetic speech as this codec takes its audio."""
@@ -78,15 +82,17 @@ def open_subject(
     reconstructions that are read from files."""
 
     def reopen(other: str) -> Codec:
-        opened = open_model(model, card_dirs, weights, other or device, num_threads)
-        if not isinstance(opened, Codec):
-            raise UsageError(
-                f"{model}: reads files and codes nothing; there is nothing to validate"
-            )
-        opened.prepare()
-        return opened
+        return _prepared(model, open_model(model, card_dirs, weights, other or device, num_threads))
 
-    return Subject(reopen(""), reopen, long_s)
+    opened = open_model(model, card_dirs, weights, device, num_threads)
+    return Subject(_prepared(model, opened), reopen, long_s, opened.drops_streams)
+
+
+def _prepared(model: str, opened: OpenCodec) -> Codec:
+    if opened.coder is None:
+        raise UsageError(f"{model}: reads files and codes nothing; there is nothing to validate")
+    opened.prepare()
+    return opened.coder
 
 
 def validate(subject: Subject) -> Iterator[Finding]:
@@ -104,8 +110,7 @@ def examine(name: str, check: Callable[[Subject], str], subject: Subject) -> Fin
     except Broken as broken:
         return Finding(name, "failed", str(broken))
     except Exception as error:  # noqa: BLE001 - whatever a codec raises is what is reported
-        detail = " ".join(str(error).split())
-        return Finding(name, "failed", f"{type(error).__name__}: {detail}")
+        return Finding(name, "failed", one_line(error))
 
 
 def lengths(subject: Subject) -> str:
@@ -177,15 +182,10 @@ def bits(subject: Subject) -> str:
 def stored_codes(subject: Subject) -> str:
     """Codes that went through the store decode, in a codec opened anew, to the first audio."""
     codes, estimate = subject.round_trip(subject.speech(), seed=2)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Store.create(Path(folder) / "run", overwrite=False) as store,
-    ):
-        store.put_codes("key", StoredCodes(codes, Timing()))
-        kept = store.get_codes("key")
-    if kept is None or not same_codes(kept.codes, codes):
+    kept = unpack(pack(codes))
+    if not same_codes(kept, codes):
         raise Broken("the store gives other codes back")
-    (later,) = subject.reopen("").decode([kept.codes], [2])
+    (later,) = subject.reopen("").decode([kept], [2])
     if not np.array_equal(later.samples, estimate.samples):
         raise Broken("stored codes decode to other audio")
     return "same audio to the bit"
@@ -250,7 +250,7 @@ def stereo(subject: Subject) -> str:
 
 def first_streams(subject: Subject) -> str:
     """``NAME@k=1`` sends fewer bits, and what it sends are the first streams."""
-    if not getattr(subject.codec, "can_drop_streams", False):
+    if not subject.drops_streams:
         raise Skipped("this codec cannot drop streams")
     count = len(subject.codec.card.codebook_sizes)
     waveform = subject.speech()

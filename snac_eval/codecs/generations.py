@@ -7,7 +7,29 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
+from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.types import Codec, Codes, Waveform
+
+
+def after_itself(opened: OpenCodec, generation: int) -> OpenCodec:
+    """The codec whose codes are those of the n-th encode of a clip, with the same abilities."""
+    if opened.coder is None:
+        raise ValueError("reconstructions that are read from files have no generations")
+    whole_pass = opened.whole_pass
+
+    def whole_passes(waveform: Waveform) -> None:
+        # n encodes, the decodes between them and the last decode: n passes.
+        for _ in range(generation):
+            if whole_pass is not None:
+                whole_pass(waveform)
+
+    note = f"encode times are those of {generation} generations together"
+    return replace(
+        opened,
+        coder=Generations(opened.coder, generation),
+        notes=lambda: (note, *opened.notes()),
+        whole_pass=None if whole_pass is None else whole_passes,
+    )
 
 
 class Generations:
@@ -21,10 +43,6 @@ class Generations:
         self.card = replace(codec.card, name=f"{codec.card.name}@generation={generation}")
         self.device = codec.device
         self.generation = generation
-        self.notes = (
-            f"encode times are those of {generation} generations together",
-            *getattr(codec, "notes", ()),
-        )
         self._codec = codec
 
     @cached_property

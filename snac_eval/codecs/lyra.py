@@ -75,10 +75,14 @@ class LyraCodec:
         """Implementation, LiteRT's version, digest of the weights, and the number of codebooks."""
         from importlib.metadata import version
 
-        digest = hashlib.sha256(b"".join(self._models)).hexdigest()
         runtime = version("ai-edge-litert")
-        streams = len(self.card.codebook_sizes)
-        return f"lyra/{_IMPLEMENTATION};litert={runtime};weights={digest};streams={streams}"
+        streams, weights = len(self.card.codebook_sizes), self.weights_sha256
+        return f"lyra/{_IMPLEMENTATION};litert={runtime};weights={weights};streams={streams}"
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """Digest of the three files one after the other."""
+        return hashlib.sha256(b"".join(self._models)).hexdigest()
 
     def prepare(self) -> None:
         """Raises WeightsUnavailable without the weights, CodecError where they are no Lyra."""

@@ -17,18 +17,22 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from inspect import getattr_static
 from pathlib import Path
-from typing import cast
+from typing import Any
 
-from snac_eval.codecs.generations import Generations
-from snac_eval.errors import SnacEvalError, UnknownNameError, UsageError
+from snac_eval.codecs.abilities import OpenCodec
+from snac_eval.codecs.generations import after_itself
+from snac_eval.errors import SnacEvalError, UnknownNameError, UsageError, one_line
 from snac_eval.registry import cards, plugins
-from snac_eval.types import Codec, CodecCard, CodecRequest, ReconstructionSource
+from snac_eval.types import CodecCard, CodecRequest
 
 _OPTIONS = ("k", "generation", "compile")
-_MEMBERS = ("card", "fingerprint", "device", "prepare", "padded_length", "encode", "decode")
+_CODEC = ("card", "fingerprint", "device", "prepare", "padded_length", "encode", "decode")
+_SOURCE = ("card", "fingerprint", "device", "prepare", "identity", "read")
+_ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ def open_model(
     weights: str = "",
     device: str = "cpu",
     num_threads: int = 0,
-) -> Codec | ReconstructionSource:
+) -> OpenCodec:
     """The codec that a name stands for, not yet prepared; the rest as in CodecRequest.
 
     Raises UnknownNameError, or UsageError where the codec cannot do what the options ask.
@@ -83,16 +87,59 @@ def open_model(
         request = CodecRequest(
             card, name.argument, weights, device, num_threads, name.num_streams, name.compiled
         )
-        codec = plugins.open_codec(request)
-        if name.num_streams and not getattr(codec, "can_drop_streams", False):
+        codec = opened(plugins.open_codec(request), f"codec family '{card.family}'")
+        if name.num_streams and not codec.drops_streams:
             raise UsageError(f"{model}: the codec family '{card.family}' cannot drop streams")
-        if name.compiled and not getattr(codec, "can_compile", False):
+        if name.compiled and not codec.compiles:
             raise UsageError(f"{model}: the codec family '{card.family}' cannot be compiled")
     if name.generation == 1:
         return codec
-    if isinstance(codec, ReconstructionSource):
+    if codec.coder is None:
         raise UsageError(f"{model}: reconstructions from elsewhere cannot be encoded again")
-    return Generations(codec, name.generation)
+    return after_itself(codec, name.generation)
+
+
+def opened(adapter: object, who: str) -> OpenCodec:
+    """The adapter with its abilities, each looked for once, here; ``who`` made it.
+
+    Raises UsageError for what is neither a codec nor a source of reconstructions.
+    """
+    made: Any = adapter
+    is_source = _has(made, "read") and not _has(made, "encode")
+    if missing := [one for one in (_SOURCE if is_source else _CODEC) if not _has(made, one)]:
+        raise UsageError(f"{who}: gives no codec: it has no '{missing[0]}'")
+    if not isinstance(made.card, CodecCard):
+        raise UsageError(f"{who}: its 'card' is no snac_eval.types.CodecCard")
+    return OpenCodec(
+        coder=None if is_source else made,
+        source=made if is_source else None,
+        drops_streams=bool(getattr(made, "can_drop_streams", False)),
+        compiles=bool(getattr(made, "can_compile", False)),
+        notes=_reader(made, "notes", tuple),
+        torch_modules=_reader(made, "torch_modules", lambda: _torch_modules(made)),
+        whole_pass=getattr(made, "whole_pass", None),
+        weights_sha256=_reader(made, "weights_sha256", str),
+    )
+
+
+def _has(adapter: object, name: str) -> bool:
+    # Statically: asking for a fingerprint may hash weights, or ask a hub for them.
+    return getattr_static(adapter, name, _ABSENT) is not _ABSENT
+
+
+def _reader(adapter: object, name: str, default: Callable[[], Any]) -> Callable[[], Any]:
+    """What gives the attribute when it is asked, for it may only be known once the codec is
+    prepared; ``default`` where there is no such attribute."""
+    return (lambda: getattr(adapter, name)) if _has(adapter, name) else default
+
+
+def _torch_modules(adapter: object) -> tuple[Any, ...]:
+    """Those that lie among the adapter's own attributes, or the adapter itself where it is one."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return ()
+    values = (adapter, *getattr(adapter, "__dict__", {}).values())
+    return tuple(value for value in values if isinstance(value, torch.nn.Module))
 
 
 def model_card(model: str, card_dirs: Sequence[Path] = ()) -> CodecCard:
@@ -106,19 +153,12 @@ def _names_module(name: str) -> bool:
     return all(part.isidentifier() for part in name.split("."))
 
 
-def _from_module(name: ModelName, weights: str) -> Codec | ReconstructionSource:
+def _from_module(name: ModelName, weights: str) -> OpenCodec:
     where = f"{name.name}:{name.argument}"
     if name.num_streams or name.compiled or weights:
         option = "@k" if name.num_streams else "@compile" if name.compiled else "--weights"
         raise UsageError(f"--model {where}: {option} is for codecs that have a card")
-    made = _call(where, _find(name))
-    if isinstance(made, ReconstructionSource):
-        return made
-    if missing := [member for member in _MEMBERS if not hasattr(made, member)]:
-        raise UsageError(f"--model {where}: gives no codec: it has no '{missing[0]}'")
-    if not isinstance(made.card, CodecCard):  # type: ignore[attr-defined]
-        raise UsageError(f"--model {where}: its 'card' is no snac_eval.types.CodecCard")
-    return cast(Codec, made)
+    return opened(_call(where, _find(name)), f"--model {where}")
 
 
 def _find(name: ModelName) -> object:
@@ -137,7 +177,7 @@ def _find(name: ModelName) -> object:
     except AttributeError as error:
         raise UsageError(f"--model {name.name}:{name.argument}: {error}") from error
     except Exception as error:
-        raise UsageError(f"module '{name.name}' cannot be imported: {_reason(error)}") from error
+        raise UsageError(f"module '{name.name}' cannot be imported: {one_line(error)}") from error
     return found
 
 
@@ -149,8 +189,4 @@ def _call(where: str, found: object) -> object:
     except SnacEvalError:
         raise
     except Exception as error:
-        raise UsageError(f"--model {where}: calling it failed: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UsageError(f"--model {where}: calling it failed: {one_line(error)}") from error

@@ -50,13 +50,13 @@ class FilesSource:
                 " reconstructions"
             )
 
-    def fingerprint_for(self, clip: Clip) -> str:
-        """Carries the file's sha256. A clip without a usable file gets an identity of its own:
-        :meth:`read` says what is wrong, and a file that turns up later is scored anew."""
+    def identity(self, clip: Clip) -> str:
+        """The file's sha256; empty for a clip without a usable file: :meth:`read` says what is
+        wrong, and a file that turns up later is scored anew."""
         try:
-            return f"{self.fingerprint}:sha256={self._digest(self._find(clip))}"
+            return self._digest(self._find(clip))
         except (AudioError, OSError):
-            return f"{self.fingerprint}:unreadable"
+            return ""
 
     def read(self, clip: Clip) -> Waveform:
         """The reconstruction at its own rate, channels and length.

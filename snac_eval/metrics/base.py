@@ -11,7 +11,7 @@ metric is defined on one channel only; each metric says which.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 import numpy as np
 
 from snac_eval import audio
-from snac_eval.errors import AudioError, SnacEvalError
+from snac_eval.errors import AudioError, one_line
 from snac_eval.types import (
     DOMAINS,
     Domain,
     Fingerprint,
-    Metric,
     MetricInfo,
     Reconstruction,
     Score,
@@ -172,7 +171,7 @@ class PairMetric(ABC):
             )
             return self.score_prepared(pair, domain)
 
-        return _guarded(compute)
+        return guarded(compute)
 
     def score_prepared(self, pair: PreparedPair, domain: Domain | None) -> Score:
         """Score of a pair that several metrics share. Never raises."""
@@ -181,7 +180,7 @@ class PairMetric(ABC):
             return Score.undefined(
                 f"{self.info.name} is defined for {defined}; this clip is {domain}"
             )
-        return _guarded(lambda: self._score_checked(pair))
+        return guarded(lambda: self._score_checked(pair))
 
     def _score_checked(self, pair: PreparedPair) -> Score:
         pair.check()
@@ -209,17 +208,14 @@ class PairMetric(ABC):
         """Value for two float32 ``[time]`` of equal length. Raises Undefined with a reason."""
 
 
-def score_all(metrics: Sequence[Metric], reconstruction: Reconstruction) -> dict[str, Score]:
-    """Scores by metric name; the pair is resampled once per rate, not once per metric."""
-    pair = PreparedPair(reconstruction.reference, reconstruction.estimate)
-    domain = reconstruction.clip.domain
-
-    def one(metric: Metric) -> Score:
-        if isinstance(metric, PairMetric):
-            return metric.score_prepared(pair, domain)
-        return _guarded(lambda: metric.score(reconstruction))
-
-    return {metric.info.name: one(metric) for metric in metrics}
+def guarded(compute: Callable[[], Score]) -> Score:
+    """What ``compute`` gives; what it raises becomes the reason why there is no value."""
+    try:
+        return compute()
+    except Undefined as undefined:
+        return Score.undefined(str(undefined))
+    except Exception as error:  # noqa: BLE001 - whatever a metric's package raises is the reason
+        return Score.error(one_line(error))
 
 
 def is_silent(samples: NDArray[Any]) -> bool:
@@ -267,17 +263,6 @@ def _installed(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "absent"
-
-
-def _guarded(compute: Callable[[], Score]) -> Score:
-    try:
-        return compute()
-    except Undefined as undefined:
-        return Score.undefined(str(undefined))
-    except SnacEvalError as error:
-        return Score.error(str(error))
-    except Exception as error:  # noqa: BLE001 - whatever a metric's package raises is the reason
-        return Score.error(f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
 def _waveform(side: str, samples: ArrayLike, sample_rate: int) -> Waveform:

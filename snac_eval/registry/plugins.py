@@ -7,16 +7,19 @@ group                name                                  object
 ==================== ===================================== =====================================
 snac_eval.codecs     codec family, as cards name it        ``(CodecRequest) -> Codec``
 snac_eval.datasets   loader, as cards name it              ``(DatasetRequest) -> Dataset``
-snac_eval.metrics    metric name                           class without arguments, with ``info``
+snac_eval.metrics    metric name                           ``() -> Metric``: its class, mostly
 snac_eval.cards      any                                   package whose folder holds cards
 ==================== ===================================== =====================================
 
 Nothing is imported before it is asked for. An entry point that needs an optional extra says so:
-``module:object [extra]``. What may lack something besides (weights, a corpus, a folder) has a
-function ``state``, in the codec's or the loader's module, called with the card, or as the metric's
-method: what ``snac-eval list`` shows in a few words, empty where it is ready. The module of a codec
-or a loader whose cards have options declares them: a frozen dataclass ``Options``, which
+``module:object [extra]``. What may lack something else (weights, a corpus, a folder) has a function
+``state``: in the codec's or the loader's module, called with the card, or as the metric's method.
+It gives what ``snac-eval list`` shows, in a few words, empty where nothing is missing. The module
+of a codec or a loader whose cards have options declares them: a frozen dataclass ``Options``, which
 :func:`snac_eval.registry.validation.read_options` fills in. Without one, a card may have none.
+
+What comes from here is as its entry point made it. :mod:`snac_eval.codecs.opening` and
+:mod:`snac_eval.metrics.opening` find out what it can do.
 """
 
 from __future__ import annotations
@@ -36,14 +39,12 @@ from snac_eval.registry import cards
 from snac_eval.registry.extras import missing_extra, require_extra
 from snac_eval.registry.validation import NoOptions, read_options
 from snac_eval.types import (
-    AnyMetric,
-    Codec,
     CodecCard,
     CodecRequest,
     Dataset,
     DatasetCard,
     DatasetRequest,
-    ReconstructionSource,
+    Metric,
 )
 
 _T = TypeVar("_T")
@@ -76,13 +77,12 @@ def metric_names() -> list[str]:
     return sorted(_group("snac_eval.metrics"))
 
 
-def open_codec(request: CodecRequest) -> Codec | ReconstructionSource:
-    """The adapter of the card's family, not yet prepared.
+def open_codec(request: CodecRequest) -> object:
+    """What the card's family makes of the request: an adapter, not yet prepared.
 
     Raises UsageError where its extra is missing, CardError where the card's options do not fit.
     """
-    load = _load_for("snac_eval.codecs", request.card.family, "codec family", request.card)
-    return cast("Codec | ReconstructionSource", load(request))
+    return _load_for("snac_eval.codecs", request.card.family, "codec family", request.card)(request)
 
 
 def open_dataset(request: DatasetRequest) -> Dataset:
@@ -92,34 +92,23 @@ def open_dataset(request: DatasetRequest) -> Dataset:
 
 
 @cache
-def metric(name: str) -> AnyMetric:
+def metric(name: str) -> Metric:
     """The metric of that name, which may carry options: ``token_agreement@n=5``.
 
     Cached: a metric holds no state between clips.
     """
     base, options = split_options(name)
-    make = _load("snac_eval.metrics", base, "metric", hint="snac-eval list metrics")
+    make = _load("snac_eval.metrics", base, "metric", listing="metrics")
     if options:
         _check_options(make, base, options)
-    return cast(AnyMetric, make(**options))
+    return cast(Metric, make(**options))
 
 
-def require_metric(name: str) -> AnyMetric:
-    """The metric, with all that it needs: a metric may have a method ``prepare`` that gets weights.
-
-    Raises UsageError, with the extra to install, or WeightsUnavailable.
-    """
-    found = metric(name)
+def require_metric_extra(name: str) -> None:
+    """Raises UsageError, with the extra to install, where the metric lacks one."""
     base, _ = split_options(name)
-    require_extra(f"metric '{base}'", _group("snac_eval.metrics")[base])
-    if (prepare := getattr(found, "prepare", None)) is not None:
-        prepare()
-    return found
-
-
-def scores_dataset(metric: AnyMetric) -> bool:
-    """Whether the metric scores all clips together and has no value per clip."""
-    return hasattr(metric, "score_corpus") or hasattr(metric, "finish")
+    entry = _pick(base, _group("snac_eval.metrics"), "metric", "metrics")
+    require_extra(f"metric '{base}'", entry)
 
 
 READY = "ready"
@@ -139,7 +128,7 @@ def metric_state(name: str) -> str:
     """``ready``, or what the metric lacks here: an extra, weights."""
     if (missing := missing_extra(_group("snac_eval.metrics")[name])) is not None:
         return missing.state
-    state = getattr(metric(name), "state", None)
+    state: Callable[[], str] | None = getattr(metric(name), "state", None)
     return (state() if state is not None else "") or READY
 
 
@@ -173,8 +162,8 @@ def _check_options(make: Callable[..., Any], name: str, options: Mapping[str, in
         raise UsageError(f"metric '{name}' has no option '{unknown[0]}'; {there}")
 
 
-def _load(group: str, name: str, what: str, hint: str = "") -> Callable[..., Any]:
-    entry = _pick(name, _group(group), what, hint.removeprefix("snac-eval list "))
+def _load(group: str, name: str, what: str, listing: str = "") -> Callable[..., Any]:
+    entry = _pick(name, _group(group), what, listing)
     try:
         return cast("Callable[..., Any]", entry.load())
     except (ImportError, AttributeError) as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from snac_eval.metrics.codebook import stream_table
+from snac_eval.metrics.opening import AudioCorpusMetric
 from snac_eval.types import Codes, Score, Status
 
 if TYPE_CHECKING:
@@ -39,32 +40,28 @@ def score_together(plan: Plan, store: Store) -> Together:
     codes, durations_s = _stored_codes(plan, store)
     scores = {}
     for name in plan.corpus_metrics():
-        if plan.info(name).corpus_of == "audio":
-            scores[name] = _from_parts(plan, store, name)
-        elif codes:
-            score = plan.metrics[name].score_corpus(codes, durations_s)  # type: ignore[union-attr]
+        metric = plan.metrics[name]
+        if metric.audio_corpus is not None:
+            scores[name] = _from_parts(plan, store, name, metric.audio_corpus)
+        elif metric.corpus is not None and codes:
+            score = metric.corpus.score_corpus(codes, durations_s)
             scores[name] = CorpusScore(score, _counts(score, len(codes), ()))
     return Together(scores, stream_table(codes, durations_s))
 
 
 def _stored_codes(plan: Plan, store: Store) -> tuple[list[Codes], list[float]]:
-    codes, durations_s = [], []
-    for clip in plan.clips:
-        if (stored := store.get_codes(plan.key(clip))) is not None:
-            codes.append(stored.codes)
-            durations_s.append(clip.duration_s)
-    return codes, durations_s
+    durations_s = {plan.key(clip).id: clip.duration_s for clip in plan.clips}
+    stored = list(store.codes(plan.key(clip).id for clip in plan.clips))
+    return [one.codes for _, one in stored], [durations_s[key] for key, _ in stored]
 
 
-def _from_parts(plan: Plan, store: Store, name: str) -> CorpusScore:
-    keys = [plan.key(clip) for clip in plan.clips if name in plan.partial_metrics(clip)]
+def _from_parts(plan: Plan, store: Store, name: str, metric: AudioCorpusMetric) -> CorpusScore:
+    keys = [plan.key(clip).id for clip in plan.clips if name in plan.partial_metrics(clip)]
     fingerprint = plan.fingerprint(name)
     parts = [one[fingerprint] for one in store.scores(keys).values() if fingerprint in one]
     details = [one.detail for one in parts if one.status == "ok"]
-    if details:
-        score = plan.metrics[name].finish(details)  # type: ignore[union-attr]
-    else:
-        score = Score.undefined("no clip has a part in it")
+    undefined = Score.undefined("no clip has a part in it")
+    score = metric.finish(details) if details else undefined
     return CorpusScore(score, _counts(score, len(details), parts))
 
 

@@ -1,24 +1,26 @@
 """The one loop: dataset -> codec -> metrics -> store.
 
-The codec works in this process, clip after clip (or batch after batch); each reconstruction goes
-to the engine's workers while the codec takes the next; whatever comes back is stored at once.
+Read from top to bottom this is the life of a clip. A thread reads it ahead, with clips of its
+length if the codec takes several at once; the codec encodes and decodes it in this process; what
+needs no audio is scored here, and the rest goes to the engine's workers while the codec takes the
+next clips. Whatever comes back is stored at once.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from snac_eval import audio
-from snac_eval.errors import AudioError, CodecError, SnacEvalError, UsageError
+from snac_eval.errors import AudioError, CodecError, UsageError, one_line
 from snac_eval.progress import Progress
 from snac_eval.run.corpus import score_together
-from snac_eval.run.engines.local import Engine, ScoredClip, ScoringTask
+from snac_eval.run.engines.local import Engine, ScoringTask
 from snac_eval.run.manifest import (
     TOGETHER,
     describe,
@@ -29,16 +31,9 @@ from snac_eval.run.manifest import (
     write_scores,
 )
 from snac_eval.run.plan import Job, Plan, RunConfig, clip_seed, make_plan
+from snac_eval.run.scoring import score_in_place
 from snac_eval.run.store import Store, StoredCodes
-from snac_eval.types import (
-    Codec,
-    Codes,
-    Reconstruction,
-    ReconstructionSource,
-    Score,
-    Timing,
-    Waveform,
-)
+from snac_eval.types import Codec, Reconstruction, ReconstructionSource, Score, Timing, Waveform
 
 _GPU_BATCH = 8
 
@@ -67,7 +62,7 @@ def run(
     plan = make_plan(config)
     with Store.create(config.output, config.overwrite) as store:
         _refuse_other_run(plan)
-        jobs = plan.pending(store.scores(plan.key(clip) for clip in plan.clips))
+        jobs = plan.pending(store.scores(plan.key(clip).id for clip in plan.clips))
         with _engine(plan, jobs) as engine:
             if jobs:
                 plan.codec.prepare()
@@ -102,7 +97,7 @@ def _known_together(plan: Plan, num_jobs: int) -> dict[str, Any] | None:
 def _engine(plan: Plan, jobs: Sequence[Job]) -> Engine:
     """The engine, its workers starting already: they load while the codec does."""
     names = {name for job in jobs for name in job.metrics}
-    scored = [name for name in plan.metrics if name in names and not _is_in_place(plan, name)]
+    scored = [name for name, one in plan.metrics.items() if name in names and not one.is_in_place]
     engine = Engine(min(plan.config.num_workers, len(jobs)), scored)
     if scored:
         engine.start()
@@ -116,45 +111,75 @@ def _compute(
     engine: Engine,
     meanwhile: Callable[[], None],
 ) -> None:
-    by_key = {job.key: job for job in jobs}
+    waiting = {job.key.id: job for job in jobs}
     with Progress(len(jobs), enabled=plan.config.show_progress) as progress:
 
-        def put(key: str, scores: dict[str, Score]) -> None:
-            store.put_scores(key, {plan.fingerprint(name): one for name, one in scores.items()})
+        def finish(job: Job, scores: Mapping[str, Score], codes: StoredCodes | None = None) -> None:
+            _put(plan, store, job, scores, codes)
+            progress.clip_done(job.clip, scores)
 
-        def keep(scored: ScoredClip) -> None:
-            put(scored.key, scored.scores)
-            progress.clip_done(by_key[scored.key].clip, scored.scores)
-
-        for batch in _batches(plan, jobs):
-            for job, outcome in _reconstruct(plan, batch, store):
-                if isinstance(outcome, Score):
-                    keep(ScoredClip(job.key, dict.fromkeys(job.metrics, outcome)))
-                    continue
-                in_place = _score_in_place(plan, job, outcome)
-                rest = tuple(name for name in job.metrics if name not in in_place)
-                if rest:
-                    put(job.key, in_place)
-                    engine.submit(ScoringTask(job.key, rest, outcome))
-                else:
-                    keep(ScoredClip(job.key, in_place))
+        for made in _reconstructions(plan, jobs, store):
+            job, outcome = made.job, made.outcome
+            if isinstance(outcome, Score):
+                finish(job, dict.fromkeys(job.metrics, outcome))
+                continue
+            scores = _score_in_place(plan, job, outcome)
+            rest = tuple(name for name in job.metrics if name not in scores)
+            if rest:
+                _put(plan, store, job, scores, made.new_codes)
+                engine.submit(ScoringTask(job.key.id, rest, outcome))
+            else:
+                finish(job, scores, made.new_codes)
             for scored in engine.finished():
-                keep(scored)
+                finish(waiting[scored.key], scored.scores)
         meanwhile()
         for scored in engine.drain():
-            keep(scored)
+            finish(waiting[scored.key], scored.scores)
+
+
+def _score_in_place(plan: Plan, job: Job, made: Reconstruction) -> dict[str, Score]:
+    metrics = {name: plan.metrics[name] for name in job.metrics}
+    return score_in_place(metrics, made, plan.codec, clip_seed(job.clip, plan.config.seed))
+
+
+def _put(
+    plan: Plan, store: Store, job: Job, scores: Mapping[str, Score], codes: StoredCodes | None
+) -> None:
+    by_fingerprint = {plan.fingerprint(name): score for name, score in scores.items()}
+    store.put(job.key, by_fingerprint, codes)
 
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """A job with its clip in memory: ``reference`` as scored, ``source`` as the codec takes it."""
+    """A job with its clip in memory."""
 
     job: Job
     reference: Waveform
+    """The clip as it is scored against."""
     source: Waveform
+    """The clip as the codec takes it."""
 
 
-_Batch = list[_Loaded | tuple[Job, Score]]
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A job with its reconstruction, or the error that stands for all of its scores."""
+
+    job: Job
+    outcome: Reconstruction | Score
+    new_codes: StoredCodes | None = None
+    """What the store does not have yet."""
+
+
+_Batch = list[_Loaded | _Made]
+
+
+def _reconstructions(plan: Plan, jobs: Sequence[Job], store: Store) -> Iterator[_Made]:
+    """Every job once, as soon as its clip went through the codec."""
+    for batch in _batches(plan, jobs):
+        yield from (item for item in batch if isinstance(item, _Made))
+        loaded = [item for item in batch if isinstance(item, _Loaded)]
+        if loaded:
+            yield from _reconstruct(plan, loaded, store)
 
 
 def _batches(plan: Plan, jobs: Sequence[Job]) -> Iterator[_Batch]:
@@ -164,15 +189,15 @@ def _batches(plan: Plan, jobs: Sequence[Job]) -> Iterator[_Batch]:
     a clip that does not fit the memory fails early.
     """
     size = plan.config.batch_size or (1 if plan.device == "cpu" else _GPU_BATCH)
-    codec = plan.codec
-    if isinstance(codec, ReconstructionSource):
+    codec = plan.codec.coder
+    if codec is None:
         size = 1
     batch: _Batch = []
     batch_length: int | None = None
     longest_first = sorted(jobs, key=lambda job: -job.clip.duration_s)
     for item in _read_ahead(plan, longest_first, size):
         length = None
-        if isinstance(item, _Loaded) and not isinstance(codec, ReconstructionSource):
+        if isinstance(item, _Loaded) and codec is not None:
             length = codec.padded_length(item.source.num_samples)
         if batch and (length is None or length != batch_length):
             yield batch
@@ -186,11 +211,9 @@ def _batches(plan: Plan, jobs: Sequence[Job]) -> Iterator[_Batch]:
         yield batch
 
 
-def _read_ahead(
-    plan: Plan, jobs: Sequence[Job], num_ahead: int
-) -> Iterator[_Loaded | tuple[Job, Score]]:
+def _read_ahead(plan: Plan, jobs: Sequence[Job], num_ahead: int) -> Iterator[_Loaded | _Made]:
     """Clips as :func:`_load` gives them; a thread reads the next while the codec has this one."""
-    waiting: deque[Future[_Loaded | tuple[Job, Score]]] = deque()
+    waiting: deque[Future[_Loaded | _Made]] = deque()
     with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
         try:
             for job in jobs:
@@ -204,52 +227,44 @@ def _read_ahead(
                 future.cancel()
 
 
-def _load(plan: Plan, job: Job) -> _Loaded | tuple[Job, Score]:
+def _load(plan: Plan, job: Job) -> _Loaded | _Made:
     try:
         return _Loaded(job, *plan.read(job.clip))
     except AudioError as error:
-        return job, Score.error(str(error))
+        return _Made(job, Score.error(one_line(error)))
 
 
-def _reconstruct(
-    plan: Plan, batch: _Batch, store: Store
-) -> Iterator[tuple[Job, Reconstruction | Score]]:
-    loaded = [item for item in batch if isinstance(item, _Loaded)]
-    yield from (item for item in batch if isinstance(item, tuple))
-    if not loaded:
-        return
+def _reconstruct(plan: Plan, loaded: Sequence[_Loaded], store: Store) -> Iterator[_Made]:
+    """Clips of one batch; one by one where that fails, so that one bad clip costs itself alone."""
+    codec, source = plan.codec.coder, plan.codec.source
     try:
-        if isinstance(plan.codec, ReconstructionSource):
-            made = [_read_estimate(plan.codec, item) for item in loaded]
+        if codec is not None:
+            made = _code(plan, codec, loaded, store)
         else:
-            made = _code(plan, plan.codec, loaded, store)
+            made = [_read(source, item) for item in loaded] if source is not None else []
     except Exception as error:  # noqa: BLE001 - whatever a codec raises becomes the clip's reason
-        if len(loaded) > 1:
-            for item in loaded:
-                yield from _reconstruct(plan, [item], store)
+        if len(loaded) == 1:
+            yield _Made(loaded[0].job, Score.error(one_line(error)))
             return
-        yield loaded[0].job, Score.error(_reason(error))
+        for item in loaded:
+            yield from _reconstruct(plan, [item], store)
         return
-    for item, (estimate, codes, timing) in zip(loaded, made, strict=True):
-        if item.reference.num_channels == 1:
-            estimate = audio.to_mono(estimate)
-        yield item.job, Reconstruction(item.job.clip, item.reference, estimate, codes, timing)
+    yield from made
 
 
-_Made = tuple[Waveform, Codes | None, Timing]
+def _read(source: ReconstructionSource, item: _Loaded) -> _Made:
+    return _Made(item.job, _beside(item, source.read(item.job.clip)))
 
 
 def _code(plan: Plan, codec: Codec, loaded: Sequence[_Loaded], store: Store) -> list[_Made]:
-    """Codes from the store where they are, else from the codec; then decode them."""
+    """Clips through the codec; what the store has codes of is decoded, but not encoded again."""
     seeds = [clip_seed(item.job.clip, plan.config.seed) for item in loaded]
-    stored = [store.get_codes(item.job.key) for item in loaded]
-    known = [one for one in stored if one is not None]
-    if len(known) == len(loaded):
-        codes = [one.codes for one in known]
-        return [
-            (_checked(estimate), one.codes, one.timing)
-            for estimate, one in zip(codec.decode(codes, seeds), known, strict=True)
-        ]
+    ids = [item.job.key.id for item in loaded]
+    stored = dict(store.codes(ids))
+    if len(stored) == len(set(ids)):
+        known = [stored[one] for one in ids]
+        estimates = codec.decode([one.codes for one in known], seeds)
+        return [_coded(*each) for each in zip(loaded, estimates, known, strict=True)]
     sources = [item.source for item in loaded]
     start = time.perf_counter()
     codes = codec.encode(sources)
@@ -258,52 +273,25 @@ def _code(plan: Plan, codec: Codec, loaded: Sequence[_Loaded], store: Store) -> 
     decoded = time.perf_counter()
     total_s = sum(source.duration_s for source in sources)
     made = []
-    for item, code, estimate in zip(loaded, codes, estimates, strict=True):
+    for item, estimate, one in zip(loaded, estimates, codes, strict=True):
         share = item.source.duration_s / total_s
         timing = Timing((encoded - start) * share, (decoded - encoded) * share)
-        made.append((_checked(estimate), code, timing))
-    for item, (_, code, timing) in zip(loaded, made, strict=True):
-        store.put_codes(item.job.key, StoredCodes(code, timing))
-    return list(made)
+        coded = StoredCodes(one, timing)
+        made.append(replace(_coded(item, estimate, coded), new_codes=coded))
+    return made
 
 
-def _read_estimate(source: ReconstructionSource, item: _Loaded) -> _Made:
-    return source.read(item.job.clip), None, Timing()
-
-
-def _checked(estimate: Waveform) -> Waveform:
+def _coded(item: _Loaded, estimate: Waveform, coded: StoredCodes) -> _Made:
     if not estimate.samples.size:
         raise CodecError("the codec returned no samples")
-    return estimate
+    outcome = replace(_beside(item, estimate), codes=coded.codes, timing=coded.timing)
+    return _Made(item.job, outcome)
 
 
-def _score_in_place(plan: Plan, job: Job, made: Reconstruction) -> dict[str, Score]:
-    """Scores that need the codec or what is known here anyway, such as timings, but no audio."""
-    scores = {}
-    for name in job.metrics:
-        metric = plan.metrics[name]
-        if (score_codes := getattr(metric, "score_codes", None)) is not None:
-            duration_s = made.reference.duration_s
-            scores[name] = score_codes(made.codes, plan.codec.card, made.timing, duration_s)
-        elif (score_codec := getattr(metric, "score_codec", None)) is not None:
-            scores[name] = _score_codec(plan, job, made.codes, score_codec)
-    return scores
-
-
-def _is_in_place(plan: Plan, name: str) -> bool:
-    metric = plan.metrics[name]
-    return hasattr(metric, "score_codes") or hasattr(metric, "score_codec")
-
-
-def _score_codec(
-    plan: Plan, job: Job, codes: Codes | None, score_codec: Callable[[Codec, Codes, int], Score]
-) -> Score:
-    if codes is None or isinstance(plan.codec, ReconstructionSource):
-        return Score.undefined("reconstructions that were read from files cannot be encoded again")
-    try:
-        return score_codec(plan.codec, codes, clip_seed(job.clip, plan.config.seed))
-    except Exception as error:  # noqa: BLE001 - whatever a codec raises becomes the score's reason
-        return Score.error(_reason(error))
+def _beside(item: _Loaded, estimate: Waveform) -> Reconstruction:
+    if item.reference.num_channels == 1:
+        estimate = audio.to_mono(estimate)
+    return Reconstruction(item.job.clip, item.reference, estimate)
 
 
 def _refuse_other_run(plan: Plan) -> None:
@@ -318,9 +306,3 @@ def _refuse_other_run(plan: Plan) -> None:
                 f"{folder}: holds a run of {what} '{there[what]}', not '{name}';"
                 " choose another --output, or --overwrite"
             )
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, SnacEvalError):
-        return str(error)
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

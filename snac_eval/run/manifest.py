@@ -99,7 +99,7 @@ def describe(
             "card": jsonable(asdict(plan.dataset.card)),
             "clip_list_sha256": clip_list_digest(plan.clips),
         },
-        "clips": {clip.id: _clip_facts(clip, plan.key(clip)) for clip in plan.clips},
+        "clips": {clip.id: _clip_facts(clip, plan.key(clip).id) for clip in plan.clips},
         "metrics": {name: metric_facts(plan.info(name)) for name in plan.metrics},
         "domain_metrics": {domain: list(names) for domain, names in plan.domain_metrics.items()},
         "scoring": {

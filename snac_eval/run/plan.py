@@ -9,23 +9,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from snac_eval import audio
-from snac_eval.codecs.channels import PerChannel
+from snac_eval.codecs.abilities import OpenCodec
+from snac_eval.codecs.channels import per_channel
 from snac_eval.codecs.opening import open_model
 from snac_eval.datasets.opening import Sampling, open_dataset
 from snac_eval.datasets.sampling import BALANCES, Balance
 from snac_eval.errors import UsageError
 from snac_eval.machine import num_cores, resolve_device
 from snac_eval.metrics.base import DEFAULT_METRICS
-from snac_eval.registry import plugins
+from snac_eval.metrics.opening import OpenMetric, open_metric, require_metric
+from snac_eval.run.store import ReconstructionKey
 from snac_eval.types import (
-    AnyMetric,
     Channels,
     Clip,
-    Codec,
     Dataset,
     Domain,
     MetricInfo,
-    ReconstructionSource,
     ReferenceRate,
     Score,
     Waveform,
@@ -103,10 +102,11 @@ class RunConfig:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One clip and the metrics that it still lacks. ``key`` names its reconstruction."""
+    """One clip and the metrics that it still lacks."""
 
     clip: Clip
-    key: str
+    key: ReconstructionKey
+    """Names its reconstruction."""
     metrics: tuple[str, ...]
 
 
@@ -115,9 +115,9 @@ class Plan:
     """The opened codec, the chosen clips, and which metrics apply to each domain."""
 
     config: RunConfig
-    codec: Codec | ReconstructionSource
+    codec: OpenCodec
     dataset: Dataset
-    metrics: Mapping[str, AnyMetric]
+    metrics: Mapping[str, OpenMetric]
     device: str
     domain_metrics: Mapping[Domain, tuple[str, ...]] = field(default_factory=dict)
 
@@ -129,7 +129,8 @@ class Plan:
     @property
     def run_id(self) -> str:
         """Twelve hex digits that name what is measured: codec, clips, seed, device, rates."""
-        parts = [self.dataset.name, self.config.reference_rate, *map(self.key, self.clips)]
+        keys = [self.key(clip).id for clip in self.clips]
+        parts = [self.dataset.name, self.config.reference_rate, *keys]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
     @property
@@ -141,20 +142,14 @@ class Plan:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must know and could not guess."""
-        card = self.codec.card
-        notes = self.dataset.notes
-        if card.sha256 and card.sha256 not in self.codec.fingerprint:
-            notes += (
-                f"the weights are not those that the card '{card.name}' names"
-                f" (sha256 {card.sha256[:12]}...): the figures are of these weights",
-            )
-        return notes + tuple(getattr(self.codec, "notes", ()))
+        return (*self.dataset.notes, *_weights_note(self.codec), *self.codec.notes())
 
-    def key(self, clip: Clip) -> str:
+    def key(self, clip: Clip) -> ReconstructionKey:
         """Identity of the reconstruction of this clip: equal keys mean equal audio."""
-        if isinstance(self.codec, ReconstructionSource):
-            return f"{self.codec.fingerprint_for(clip)}|{clip.sha256}"
-        return f"{self.codec.fingerprint}|{clip.sha256}|seed={self.config.seed}|{self.device}"
+        codec, source = self.codec.fingerprint, self.codec.source
+        if source is not None:
+            return ReconstructionKey(codec, clip.sha256, identity=source.identity(clip))
+        return ReconstructionKey(codec, clip.sha256, self.config.seed, self.device)
 
     def read(self, clip: Clip) -> tuple[Waveform, Waveform]:
         """The clip as it is scored against, and as the codec takes it. Raises AudioError."""
@@ -180,23 +175,26 @@ class Plan:
     def clip_metrics(self, clip: Clip) -> tuple[str, ...]:
         """Names of the metrics that score this clip one by one (corpus metrics score them all)."""
         names = self.domain_metrics[clip.domain]
-        return tuple(name for name in names if not plugins.scores_dataset(self.metrics[name]))
+        return tuple(name for name in names if self.metrics[name].info.kind != "corpus")
 
     def partial_metrics(self, clip: Clip) -> tuple[str, ...]:
         """Names of the metrics of all clips together that look at this clip's audio."""
         names = self.domain_metrics[clip.domain]
-        return tuple(name for name in names if hasattr(self.metrics[name], "finish"))
+        return tuple(name for name in names if self.metrics[name].audio_corpus is not None)
 
     def corpus_metrics(self) -> tuple[str, ...]:
         """Names of the metrics that score all clips together."""
-        return tuple(name for name, one in self.metrics.items() if plugins.scores_dataset(one))
+        return tuple(name for name, one in self.metrics.items() if one.info.kind == "corpus")
 
     def pending(self, stored: Mapping[str, Mapping[str, Score]]) -> list[Job]:
-        """What is left to do. Errors are tried again: a killed worker may have been bad luck."""
+        """What is left to do; ``stored`` has key id to metric fingerprint to score.
+
+        Errors are tried again: a killed worker may have been bad luck.
+        """
         jobs = []
         for clip in self.clips:
             key = self.key(clip)
-            have = stored.get(key, {})
+            have = stored.get(key.id, {})
             missing = tuple(
                 name
                 for name in (*self.clip_metrics(clip), *self.partial_metrics(clip))
@@ -218,7 +216,7 @@ def make_plan(config: RunConfig) -> Plan:
         num_threads=config.num_threads,
     )
     if config.channels == "each":
-        codec = _per_channel(codec)
+        codec = per_channel(codec)
     dataset = open_dataset(
         config.dataset,
         config.data_root,
@@ -235,16 +233,20 @@ def make_plan(config: RunConfig) -> Plan:
         config=config,
         codec=codec,
         dataset=dataset,
-        metrics={name: plugins.metric(name) for name in names},
+        metrics={name: open_metric(name) for name in names},
         device=codec.device,
         domain_metrics=used,
     )
 
 
-def _per_channel(codec: Codec | ReconstructionSource) -> Codec:
-    if isinstance(codec, ReconstructionSource) or codec.card.channels != 1:
-        raise UsageError(f"--channels each is for mono codecs; {codec.card.name} is none")
-    return PerChannel(codec)
+def _weights_note(codec: OpenCodec) -> tuple[str, ...]:
+    card, weights = codec.card, codec.weights_sha256() if codec.card.sha256 else ""
+    if not weights or weights == card.sha256:
+        return ()
+    return (
+        f"the weights are not those that the card '{card.name}' names"
+        f" (sha256 {card.sha256[:12]}...): the figures are of these weights",
+    )
 
 
 def clip_seed(clip: Clip, seed: int) -> int:
@@ -264,7 +266,7 @@ def _metrics_by_domain(chosen: Sequence[str]) -> dict[Domain, tuple[str, ...]]:
     # the default set leaves it out there.
     for name in chosen:
         if name != DEFAULT:
-            plugins.require_metric(name)
+            require_metric(name)
     return {
         domain: _merge([defaults if name == DEFAULT else (name,) for name in chosen or (DEFAULT,)])
         for domain, defaults in DEFAULT_METRICS.items()

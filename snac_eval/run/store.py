@@ -1,42 +1,80 @@
 """Where a run's codes and scores live: one SQLite file, keyed by content.
 
-``reconstructions`` holds codes and timings under (codec fingerprint, clip sha256, seed, device);
-``scores`` holds one row per reconstruction and metric fingerprint. A run that starts again finds
-what is there and computes the rest. Every write is one committed transaction, so a killed run
-loses the clip in hand and nothing else.
+``reconstructions`` has a row for each :class:`ReconstructionKey`, its parts in columns, with codes
+and timings where a codec made it. ``scores`` has a row for each reconstruction and row of
+``metrics``, which holds what else a score depends on: the metric's fingerprint. A run that starts
+again finds what is there and computes the rest. All that is put at once is one transaction, so that
+a killed run loses the clips in hand and nothing else.
 
 ``meta`` holds the schema's version. What the run is of stands in ``manifest.json``.
 """
 
 from __future__ import annotations
 
-import io
+import hashlib
+import json
+import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from sys import intern
 from types import TracebackType
-from typing import Any
 
-import numpy as np
-
-from snac_eval.errors import OutputError, StoreError
+from snac_eval.codecs.packing import pack, unpack
+from snac_eval.errors import CodecError, OutputError, StoreError
 from snac_eval.types import Codes, Score, Timing
 
 FILE_NAME = "store.sqlite"
-_SCHEMA_VERSION = "3"
-_SCHEMA = """
+_SCHEMA_VERSION = "4"
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+INSERT OR IGNORE INTO meta VALUES ('schema', '{_SCHEMA_VERSION}');
 CREATE TABLE IF NOT EXISTS reconstructions (
-    key TEXT PRIMARY KEY, codes BLOB NOT NULL, encode_s REAL, decode_s REAL
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
+    codec TEXT NOT NULL, clip TEXT NOT NULL, seed INTEGER NOT NULL, device TEXT NOT NULL,
+    identity TEXT NOT NULL, codes BLOB, encode_s REAL, decode_s REAL
+);
+CREATE TABLE IF NOT EXISTS metrics (
+    number INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE
 );
 CREATE TABLE IF NOT EXISTS scores (
-    key TEXT NOT NULL, fingerprint TEXT NOT NULL,
+    reconstruction INTEGER NOT NULL REFERENCES reconstructions (number),
+    metric INTEGER NOT NULL REFERENCES metrics (number),
     value REAL, status TEXT NOT NULL, reason TEXT NOT NULL, detail BLOB NOT NULL,
-    PRIMARY KEY (key, fingerprint)
+    PRIMARY KEY (reconstruction, metric)
 );
+COMMIT;
 """
+# One parameter holds all ids, so that their number has no limit. CROSS JOIN keeps their order.
+_WANTED = "FROM json_each(?) AS wanted CROSS JOIN reconstructions AS r ON r.id = wanted.value"
+
+
+@dataclass(frozen=True, slots=True)
+class ReconstructionKey:
+    """Identity of one clip's reconstruction: equal keys mean equal audio.
+
+    Whoever needs a part of it takes the field. :attr:`id` is not to be taken apart.
+    """
+
+    codec: str
+    """The fingerprint of the codec or of the source."""
+    clip: str
+    """The clip's sha256."""
+    seed: int = 0
+    """The run's seed; 0 where reconstructions are read from files, which draw nothing."""
+    device: str = ""
+    """Where the codec computed; empty where reconstructions are read from files."""
+    identity: str = ""
+    """What the source says of the file that it reads; empty for a codec."""
+
+    @property
+    def id(self) -> str:
+        """32 hex digits that stand for the key in files: equal keys, and no others, have equal
+        ones."""
+        return hashlib.sha256(json.dumps(astuple(self)).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +98,11 @@ class Store:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA)
-            self._db.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (_SCHEMA_VERSION,))
-            version = self._meta("schema")
-        if version != _SCHEMA_VERSION:
+            version = self._version()
+            if version is None:
+                self._db.executescript(_SCHEMA)
+        if version not in (None, _SCHEMA_VERSION):
+            self._db.close()
             raise StoreError(
                 f"{path}: written by another version of snac-eval (schema {version}, here"
                 f" {_SCHEMA_VERSION}); choose another --output or use --overwrite"
@@ -103,47 +142,87 @@ class Store:
     ) -> None:
         self._db.close()
 
-    def put_codes(self, key: str, stored: StoredCodes) -> None:
-        """Keep the codes and timings of one reconstruction."""
-        timing = stored.timing
-        row = (key, _pack(stored.codes), timing.encode_s, timing.decode_s)
-        with self._errors():
-            self._db.execute("INSERT OR REPLACE INTO reconstructions VALUES (?, ?, ?, ?)", row)
-
-    def get_codes(self, key: str) -> StoredCodes | None:
-        """Codes and timings, or None where this reconstruction has not been made."""
-        query = "SELECT codes, encode_s, decode_s FROM reconstructions WHERE key = ?"
-        with self._errors():
-            row = self._db.execute(query, (key,)).fetchone()
-        if row is None:
-            return None
-        nan = float("nan")
-        timing = Timing(nan if row[1] is None else row[1], nan if row[2] is None else row[2])
-        return StoredCodes(_unpack(row[0], self.path), timing)
-
-    def put_scores(self, key: str, scores: Mapping[str, Score]) -> None:
-        """Keep all scores of one reconstruction, by metric fingerprint, in one transaction."""
+    def put(
+        self, key: ReconstructionKey, scores: Mapping[str, Score], codes: StoredCodes | None = None
+    ) -> None:
+        """Keep scores by metric fingerprint, and codes where there are new ones, at once."""
+        row = (key.id, *astuple(key))
+        metrics = [(fingerprint,) for fingerprint in scores]
         rows = [
-            (key, fingerprint, score.value, score.status, score.reason, score.detail)
+            (score.value, score.status, score.reason, score.detail, key.id, fingerprint)
             for fingerprint, score in scores.items()
         ]
-        with self._errors():
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?)", rows)
-            self._db.execute("COMMIT")
+        with self._errors(), self._transaction():
+            self._db.execute(_INSERT_KEY, row)
+            if codes is not None:
+                timing = codes.timing
+                made = (pack(codes.codes), timing.encode_s, timing.decode_s, key.id)
+                self._db.execute(_UPDATE_CODES, made)
+            self._db.executemany("INSERT OR IGNORE INTO metrics (fingerprint) VALUES (?)", metrics)
+            self._db.executemany(_INSERT_SCORE, rows)
 
-    def scores(self, keys: Iterable[str]) -> dict[str, dict[str, Score]]:
-        """Reconstruction key to metric fingerprint to score, for those that exist."""
-        query = "SELECT fingerprint, value, status, reason, detail FROM scores WHERE key = ?"
+    def scores(self, ids: Iterable[str]) -> dict[str, dict[str, Score]]:
+        """Key id to metric fingerprint to score, for those that exist; every id is there."""
+        query = (
+            f"SELECT r.id, m.fingerprint, s.value, s.status, s.reason, s.detail {_WANTED}"
+            " CROSS JOIN scores AS s ON s.reconstruction = r.number"
+            " JOIN metrics AS m ON m.number = s.metric"
+        )
+        found: dict[str, dict[str, Score]] = {one: {} for one in ids}
         with self._errors():
-            return {
-                key: {row[0]: Score(*row[1:]) for row in self._db.execute(query, (key,))}
-                for key in keys
-            }
+            rows = self._db.execute(query, (json.dumps(list(found)),))
+            for one, fingerprint, value, status, reason, detail in rows:
+                # Interned: a million scores share a handful of texts.
+                score = Score(value, status, intern(reason), detail)
+                found[one][intern(fingerprint)] = score
+        return found
+
+    def codes(self, ids: Iterable[str]) -> Iterator[tuple[str, StoredCodes]]:
+        """Key id, codes and timings of each reconstruction that has any, in the order of ``ids``.
+
+        One clip's codes are in memory at a time.
+        """
+        query = f"SELECT r.id, r.codes, r.encode_s, r.decode_s {_WANTED} WHERE r.codes IS NOT NULL"
+        with self._errors():
+            for one, blob, *seconds in self._db.execute(query, (json.dumps(list(ids)),)):
+                timing = Timing(*(math.nan if time is None else time for time in seconds))
+                yield one, StoredCodes(self._unpacked(blob), timing)
+
+    def get_codes(self, id_: str) -> StoredCodes | None:
+        """Codes and timings of one reconstruction, or None where it has none."""
+        return next((codes for _, codes in self.codes([id_])), None)
+
+    def keys(self, ids: Iterable[str]) -> dict[str, ReconstructionKey]:
+        """Key id to key, for those that exist."""
+        query = f"SELECT r.id, r.codec, r.clip, r.seed, r.device, r.identity {_WANTED}"
+        with self._errors():
+            rows = self._db.execute(query, (json.dumps(list(ids)),))
+            return {row[0]: ReconstructionKey(*row[1:]) for row in rows}
 
     def _meta(self, key: str) -> str | None:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
+
+    def _version(self) -> str | None:
+        """The schema that is there; None in a new file."""
+        query = "SELECT 1 FROM sqlite_master WHERE name = 'meta'"
+        return self._meta("schema") if self._db.execute(query).fetchone() else None
+
+    def _unpacked(self, blob: bytes) -> Codes:
+        try:
+            return unpack(blob)
+        except CodecError as error:
+            raise StoreError(_damaged(self.path, error)) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -158,42 +237,17 @@ class Store:
             raise StoreError(_damaged(self.path, error)) from error
 
 
+_INSERT_KEY = """
+INSERT OR IGNORE INTO reconstructions (id, codec, clip, seed, device, identity)
+VALUES (?, ?, ?, ?, ?, ?)
+"""
+_UPDATE_CODES = "UPDATE reconstructions SET codes = ?, encode_s = ?, decode_s = ? WHERE id = ?"
+_INSERT_SCORE = """
+INSERT OR REPLACE INTO scores
+SELECT r.number, m.number, ?, ?, ?, ? FROM reconstructions AS r, metrics AS m
+WHERE r.id = ? AND m.fingerprint = ?
+"""
+
+
 def _damaged(path: Path, error: Exception) -> str:
     return f"{path}: damaged store ({error}); move it away, or start anew with --overwrite"
-
-
-def _pack(codes: Codes) -> bytes:
-    arrays: dict[str, Any] = {f"stream_{i}": stream for i, stream in enumerate(codes.streams)}
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        num_samples=np.int64(codes.num_samples),
-        codebook_sizes=np.array(codes.codebook_sizes, dtype=np.int64),
-        packet_lengths=np.array([len(packet) for packet in codes.packets], dtype=np.int64),
-        packets=np.frombuffer(b"".join(codes.packets), dtype=np.uint8),
-        packet_bits=np.int64(codes.packet_bits),
-        side_info=np.frombuffer(codes.side_info, dtype=np.uint8),
-        header=np.frombuffer(codes.header, dtype=np.uint8),
-        **arrays,
-    )
-    return buffer.getvalue()
-
-
-def _unpack(blob: bytes, path: Path) -> Codes:
-    try:
-        with np.load(io.BytesIO(blob), allow_pickle=False) as data:
-            sizes = tuple(int(size) for size in data["codebook_sizes"])
-            ends = np.cumsum(data["packet_lengths"])
-            payload = data["packets"].tobytes()
-            starts = [0, *ends[:-1]]
-            return Codes(
-                num_samples=int(data["num_samples"]),
-                streams=tuple(data[f"stream_{i}"] for i in range(len(sizes))),
-                codebook_sizes=sizes,
-                packets=tuple(payload[a:b] for a, b in zip(starts, ends, strict=False)),
-                packet_bits=int(data["packet_bits"]),
-                side_info=data["side_info"].tobytes(),
-                header=data["header"].tobytes(),
-            )
-    except (ValueError, KeyError, OSError, EOFError) as error:
-        raise StoreError(_damaged(path, error)) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import subprocess
 import sys
@@ -13,7 +14,6 @@ import pandas as pd
 import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
-import snac_eval
 from snac_eval.audio import speech_like
 from snac_eval.bench import measure as measure_module
 from snac_eval.bench import protocol as bench_module
@@ -28,9 +28,12 @@ from snac_eval.bench.table import (
     speed_markdown,
     speed_table,
 )
+from snac_eval.codecs.generations import after_itself
+from snac_eval.codecs.opening import open_model, opened
 from snac_eval.codecs.snac import SNAC
 from snac_eval.errors import CodecError, OutputError, SnacEvalError, UsageError
 from snac_eval.machine import num_cores
+from snac_eval.registry import plugins
 from snac_eval.results.frames import SCORE_COLUMNS
 
 PCM = Setting("pcm_8bit", "cpu", 1, 1, 0.5, repeats=6, with_facts=True)
@@ -104,8 +107,16 @@ def test_multiply_adds_are_those_of_the_layers() -> None:
     class OneConvolution:
         """18 multiply-adds for each of 1000 samples."""
 
+        card, device, fingerprint = plugins.codec_card("pcm_8bit"), "cpu", "one/1"
+
         def __init__(self) -> None:
             self.model = torch.nn.Conv1d(1, 2, 9, padding=4, bias=False)
+
+        def prepare(self) -> None:
+            """Nothing to load."""
+
+        def padded_length(self, num_samples: int) -> int:
+            return num_samples
 
         def encode(self, batch: list[object]) -> list[object]:
             return [self.model(torch.zeros(1, 1, 1000)) for _ in batch]
@@ -114,9 +125,9 @@ def test_multiply_adds_are_those_of_the_layers() -> None:
             return codes
 
     second = speech_like(1000, 1000, 1, 0)
-    codec: object = OneConvolution()
-    assert measure_module._multiply_adds_per_s(codec, second) == 18_000  # type: ignore[arg-type]
-    assert measure_module._parameters(codec) == 18  # type: ignore[arg-type]
+    codec = opened(OneConvolution(), "a test")
+    assert measure_module._multiply_adds_per_s(codec, second) == 18_000
+    assert codec.num_parameters == 18
 
 
 def test_codec_without_a_model_has_unknown_size_and_no_batches() -> None:
@@ -188,7 +199,7 @@ def _measured(**fields: object) -> Measured:
 
 def test_rows_are_those_of_a_run() -> None:
     lost = _measured(error="no memory", encode_s=[], decode_s=[])
-    rows = score_rows([_measured(), lost], "id", "bench", "cpu=X;cores=2")
+    rows = score_rows([_measured(), lost], "id", "bench", {"cpu": "X", "cores": 2})
     assert list(rows.columns) == SCORE_COLUMNS
     encode = rows[(rows["metric"] == "bench_encode_real_time_factor") & (rows["status"] == "ok")]
     assert encode["value"].tolist() == pytest.approx([0.05, 0.1, 0.15, 0.2, 0.25, 0.3])
@@ -253,9 +264,25 @@ def test_places_that_cannot_be_used(tmp_path: Path) -> None:
 
 
 def test_multiply_adds_of_snac_count_its_depthwise_convolutions() -> None:
-    codec = snac_eval.load_codec("snac_16khz_mini", device="cpu")
+    codec = open_model("snac_16khz_mini")
     second = speech_like(16000, 16000, 1, 0)
+    assert codec.coder is not None
+    codec.prepare()
     with FlopCounterMode(display=False) as counter:
-        codec.decode(codec.encode([second]), [0])  # type: ignore[union-attr]
+        codec.coder.decode(codec.coder.encode([second]), [0])
     seen = counter.get_total_flops() / 2
-    assert measure_module._multiply_adds_per_s(codec, second) > 1.01 * seen  # type: ignore[arg-type]
+    once = measure_module._multiply_adds_per_s(codec, second)
+    assert once > 1.01 * seen
+    assert measure_module._multiply_adds_per_s(after_itself(codec, 2), second) == 2 * once
+
+
+def test_notes_of_one_codec_stay_out_of_the_next_ones_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench_module, "_notes", lambda: ("busy",))
+    models = ("pcm_8bit@generation=2", "pcm_16bit")
+    result = bench(config(tmp_path, models=models, durations_s=(0.2,), repeats=1))
+    notes = [json.loads((one / "manifest.json").read_text())["notes"] for one in result.folders]
+    of_first = "encode times are those of 2 generations together"
+    assert notes == [["busy", of_first], ["busy"]]
+    assert result.notes == ("busy", of_first)

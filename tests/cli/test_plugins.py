@@ -47,6 +47,23 @@ def test_plugin_is_listed_and_run(site: Path, clips: Path, tmp_path: Path) -> No
     assert frame["value"].between(49, 51).all()
 
 
+def test_the_plugins_codec_keeps_the_contract(site: Path) -> None:
+    done = run_process("validate", "tiny_half", "--long", "1s", path=site)
+    assert done.returncode == 0, done.stdout
+    assert "the contract holds" in done.stdout
+
+
+def test_a_metric_of_the_wrong_kind_is_refused_by_name(
+    site: Path, clips: Path, tmp_path: Path
+) -> None:
+    run = ["run", "--model", "tiny_half", "--dataset", f"tiny:{clips}", "--metrics", "tiny_wrong"]
+    done = run_process(*run, "--output", tmp_path / "run", path=site)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    said = "metric 'tiny_wrong': it is of kind 'codes', which has the method 'score_codes'"
+    assert f"{said}; it has 'score'" in done.stderr
+
+
 def test_killed_worker_costs_its_clip_an_error_row(site: Path, clips: Path, tmp_path: Path) -> None:
     run = ["run", "--model", "tiny_half", "--dataset", f"tiny:{clips}"]
     done = run_process(

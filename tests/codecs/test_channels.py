@@ -19,8 +19,8 @@ from tests.conftest import tone
 
 
 def _mono(name: str) -> Codec:
-    codec = open_model(name)
-    assert isinstance(codec, Codec)
+    codec = open_model(name).coder
+    assert codec is not None
     codec.prepare()
     return codec
 

@@ -12,8 +12,8 @@ import pytest
 
 from snac_eval.cli.main import main
 from snac_eval.codecs import contract as validate
-from snac_eval.codecs import opening as models
 from snac_eval.codecs.contract import CHECKS, Subject, examine, open_subject
+from snac_eval.codecs.opening import opened
 from snac_eval.errors import UsageError
 from snac_eval.types import CodecCard, Codes, Waveform
 
@@ -157,8 +157,7 @@ def test_command_prints_findings_and_fails(
     assert "the contract holds" in printed
     assert "ok       length kept" in printed
     broken = type("Broken", (Toy,), {"_decode": _short})
-    monkeypatch.setattr(models, "open_model", broken)
-    monkeypatch.setattr(validate, "open_model", lambda *_: broken())
+    monkeypatch.setattr(validate, "open_model", lambda *_: opened(broken(), "a test"))
     assert main(["validate", "pcm_16bit", "--long", "1s"]) == 1
     assert "checks failed" in capsys.readouterr().out
 
@@ -166,3 +165,9 @@ def test_command_prints_findings_and_fails(
 def test_files_cannot_be_validated(tmp_path: pytest.TempPathFactory) -> None:
     with pytest.raises(UsageError, match="nothing to validate"):
         open_subject(f"files:{tmp_path}")
+
+
+def test_a_subject_knows_whether_its_codec_drops_streams() -> None:
+    subject = open_subject("snac_16khz_mini")
+    assert _state(subject, "streams dropped") == "ok"
+    assert _state(open_subject("pcm_8bit"), "streams dropped") == "skipped"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,14 @@ import torch
 
 from snac_eval.api import load_codec
 from snac_eval.cli.main import main
-from snac_eval.codecs.opening import ModelName, model_card, open_model
+from snac_eval.codecs.abilities import OpenCodec
+from snac_eval.codecs.channels import per_channel
+from snac_eval.codecs.generations import after_itself
+from snac_eval.codecs.opening import ModelName, model_card, open_model, opened
 from snac_eval.codecs.snac.model import SNAC
 from snac_eval.errors import UnknownNameError, UsageError
-from snac_eval.types import Codec, Waveform
+from snac_eval.registry import plugins
+from snac_eval.types import CodecCard, Codes, Waveform
 from tests.cli.helpers import scores
 from tests.codecs.snac.test_adapter import cards as cards
 from tests.conftest import tone
@@ -46,6 +51,14 @@ def broken():
 
 class Empty:
     card = 3
+
+class NoCard(Steps):
+    card = 3
+
+class HalfSource:
+    card, device, fingerprint = Steps.card, "cpu", "half/1"
+    def prepare(self): pass
+    def read(self, clip): raise NotImplementedError
 
 number = 5
 '''
@@ -114,8 +127,6 @@ def test_a_card_keeps_its_first_streams() -> None:
 def test_snac_without_its_last_stream(cards: Path) -> None:
     whole = load_codec("tiny_snac", card_dirs=[cards])
     first = load_codec("tiny_snac@k=1", card_dirs=[cards])
-    assert isinstance(whole, Codec)
-    assert isinstance(first, Codec)
     assert whole.fingerprint != first.fingerprint
     waveform = Waveform(tone(0.1, 24000)[None], 24000)
     ((all_codes,), (codes,)) = whole.encode([waveform]), first.encode([waveform])
@@ -146,8 +157,6 @@ def test_encodec_drops_codebooks_that_no_setting_names(tiny_models: dict[str, Pa
     weights = str(tiny_models["encodec_24khz"])
     three = load_codec("encodec_24khz_6kbps@k=3", weights=weights, device="cpu")
     four = load_codec("encodec_24khz_3kbps", weights=weights, device="cpu")
-    assert isinstance(three, Codec)
-    assert isinstance(four, Codec)
     waveform = Waveform(tone(0.5, 24000)[None], 24000)
     ((codes,), (more,)) = three.encode([waveform]), four.encode([waveform])
     assert len(codes.streams) == 3
@@ -193,11 +202,8 @@ def test_without_a_compiler_the_codec_runs_uncompiled_and_says_so(
 def test_a_later_generation_is_the_codec_after_itself(cards: Path) -> None:
     codec = load_codec("tiny_snac", card_dirs=[cards])
     third = load_codec("tiny_snac@generation=3", card_dirs=[cards])
-    assert isinstance(codec, Codec)
-    assert isinstance(third, Codec)
     assert third.fingerprint == f"{codec.fingerprint};generation=3"
     assert third.card.name == "tiny_snac@generation=3"
-    assert "3 generations" in third.notes[0]
     waveforms = [Waveform(tone(0.1, 24000, seed)[None], 24000) for seed in (1, 2)]
     together = third.encode(waveforms)
     for waveform, codes in zip(waveforms, together, strict=True):
@@ -224,8 +230,8 @@ def test_a_codec_of_the_current_folder_runs(
 
 
 def test_generations_of_ones_own_codec(own: str) -> None:
-    codec = open_model(f"{own}:Steps@generation=4")
-    assert isinstance(codec, Codec)
+    codec = open_model(f"{own}:Steps@generation=4").coder
+    assert codec is not None
     (codes,) = codec.encode([Waveform(np.zeros((1, 5), np.float32), 16000)])
     np.testing.assert_array_equal(codes.streams[0], np.full(5, 7 - 3))
 
@@ -240,6 +246,8 @@ def test_generations_of_ones_own_codec(own: str) -> None:
         ("own_package.steps:number", "no class and no function"),
         ("own_package.steps:broken", "calling it failed: RuntimeError: no luck"),
         ("own_package.steps:Empty", "it has no 'fingerprint'"),
+        ("own_package.steps:NoCard", "its 'card' is no snac_eval.types.CodecCard"),
+        ("own_package.steps:HalfSource", "it has no 'identity'"),
         ("own_package.steps:Steps@k=1", "@k is for codecs that have a card"),
         ("own_package", "unknown codec 'own_package'"),
     ],
@@ -263,3 +271,135 @@ def test_files_have_no_generations(audio_dir: Path) -> None:
         open_model(f"files@generation=2:{audio_dir}")
     with pytest.raises(UnknownNameError):
         open_model("nothing_like_it")
+
+
+class Able:
+    """A codec with every ability. Its fingerprint must not be asked for when it is opened."""
+
+    can_drop_streams = True
+    can_compile = True
+    weights_sha256 = "abc"
+
+    def __init__(self, card: CodecCard) -> None:
+        self.card = card
+        self.device = "cpu"
+        self.layer = torch.nn.Linear(2, 3)
+        self.passes: list[Waveform] = []
+
+    @property
+    def fingerprint(self) -> str:
+        raise AssertionError("the weights would be hashed")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return ("its own note",)
+
+    @property
+    def torch_modules(self) -> tuple[torch.nn.Module, ...]:
+        return (self.layer, self.layer)
+
+    def whole_pass(self, waveform: Waveform) -> None:
+        self.passes.append(waveform)
+
+    def prepare(self) -> None:
+        """Nothing to load."""
+
+    def padded_length(self, num_samples: int) -> int:
+        return num_samples
+
+    def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
+        raise NotImplementedError
+
+    def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
+        raise NotImplementedError
+
+
+def _able() -> tuple[Able, OpenCodec]:
+    able = Able(model_card("snac_16khz_mini"))
+    return able, opened(able, "a test")
+
+
+def _generations(codec: OpenCodec) -> OpenCodec:
+    return after_itself(codec, 2)
+
+
+WRAPPERS = pytest.mark.parametrize("wrap", [lambda codec: codec, _generations, per_channel])
+
+
+@WRAPPERS
+def test_a_wrapped_codec_keeps_every_ability(wrap: Callable[[OpenCodec], OpenCodec]) -> None:
+    codec = wrap(_able()[1])
+    assert codec.source is None
+    assert codec.drops_streams
+    assert codec.compiles
+    assert codec.num_parameters == 2 * 3 + 3
+    assert codec.weights_sha256() == "abc"
+    assert codec.notes()[-1] == "its own note"
+
+
+def test_a_wrapped_codec_says_what_else_is_to_be_known() -> None:
+    _, codec = _able()
+    assert codec.notes() == ("its own note",)
+    assert "2 generations" in _generations(codec).notes()[0]
+    assert "each channel was coded on its own" in per_channel(codec).notes()[0]
+
+
+def test_operations_are_counted_as_often_as_they_are_done() -> None:
+    stereo = Waveform(np.stack([tone(0.1), 0 * tone(0.1)]), 16000)
+    for wrap, times in ((_generations, 2), (per_channel, 2)):
+        able, codec = _able()
+        whole_pass = wrap(codec).whole_pass
+        assert whole_pass is not None
+        whole_pass(stereo)
+        assert len(able.passes) == times
+    left, right = (one.samples for one in able.passes)
+    np.testing.assert_array_equal(np.concatenate([left, right]), stereo.samples)
+
+
+@pytest.mark.parametrize("model", ["tiny_snac", "tiny_snac@k=1", "tiny_snac@generation=2"])
+def test_options_keep_the_abilities_of_snac(model: str, cards: Path) -> None:
+    codec = open_model(model, [cards])
+    codec.prepare()
+    plain = open_model("tiny_snac", [cards])
+    plain.prepare()
+    assert codec.num_parameters == plain.num_parameters
+    assert codec.num_parameters is not None
+    assert codec.drops_streams
+    assert codec.compiles
+    assert codec.whole_pass is not None
+
+
+@WRAPPERS
+def test_a_codec_without_abilities_has_none(wrap: Callable[[OpenCodec], OpenCodec]) -> None:
+    codec = wrap(open_model("pcm_8bit"))
+    assert not codec.drops_streams
+    assert not codec.compiles
+    assert codec.whole_pass is None
+    assert codec.num_parameters is None
+    assert codec.weights_sha256() == ""
+
+
+def test_modules_of_ones_own_codec_are_found_among_its_attributes() -> None:
+    codec = open_model("pcm_8bit").coder
+    assert codec is not None
+    codec.layer = torch.nn.Linear(2, 3)  # type: ignore[attr-defined]
+    assert opened(codec, "a test").num_parameters == 9
+
+
+def test_opening_a_codec_that_needs_no_torch_imports_none() -> None:
+    script = (
+        "import sys\n"
+        "from snac_eval.codecs.opening import open_model\n"
+        "open_model('opus_6kbps@generation=2').prepare()\n"
+        "print('torch' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+
+
+def test_a_family_that_gives_no_codec_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins, "open_codec", lambda _: object())
+    with pytest.raises(UsageError, match="codec family 'pcm': gives no codec: it has no 'card'"):
+        open_model("pcm_8bit")

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from snac_eval.codecs.opening import open_model
 from snac_eval.codecs.reconstructions import FilesSource, load
 from snac_eval.errors import AudioError, UsageError
 from snac_eval.registry import plugins
-from snac_eval.types import Clip, CodecRequest, ReconstructionSource
+from snac_eval.types import Clip, CodecRequest
 from tests.conftest import tone
 
 
@@ -103,24 +104,24 @@ def test_no_path_leads_out_of_the_folder(tmp_path: Path, path: str) -> None:
     wanted = clip(str(tmp_path / "secret.wav") if path.startswith("/") else path)
     with pytest.raises(AudioError, match="leads out of"):
         inside.read(wanted)
-    assert inside.fingerprint_for(wanted).endswith("unreadable")
+    assert inside.identity(wanted) == ""
 
 
-def test_fingerprint_follows_the_content(tmp_path: Path) -> None:
+def test_identity_follows_the_content(tmp_path: Path) -> None:
     path = write(tmp_path / "b.wav", 800)
     files = source(tmp_path)
-    before = files.fingerprint_for(clip("b.wav"))
-    assert hashlib.sha256(path.read_bytes()).hexdigest() in before
-    assert files.fingerprint_for(clip("b.wav")) == before
+    before = files.identity(clip("b.wav"))
+    assert before == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert files.identity(clip("b.wav")) == before
     write(path, 900)
     os.utime(path, ns=(0, 0))
-    assert files.fingerprint_for(clip("b.wav")) != before
+    assert files.identity(clip("b.wav")) != before
 
 
-def test_a_file_that_turns_up_later_has_another_fingerprint(tmp_path: Path) -> None:
-    before = source(tmp_path).fingerprint_for(clip("b.wav"))
+def test_a_file_that_turns_up_later_has_another_identity(tmp_path: Path) -> None:
+    before = source(tmp_path).identity(clip("b.wav"))
     write(tmp_path / "b.wav")
-    assert source(tmp_path).fingerprint_for(clip("b.wav")) != before
+    assert source(tmp_path).identity(clip("b.wav")) != before
 
 
 def test_the_folder_must_be_named_and_exist(tmp_path: Path) -> None:
@@ -129,5 +130,6 @@ def test_the_folder_must_be_named_and_exist(tmp_path: Path) -> None:
         load(CodecRequest(card))
     with pytest.raises(UsageError, match="is no folder"):
         load(CodecRequest(card, argument=str(tmp_path / "absent")))
-    opened = plugins.open_codec(CodecRequest(card, argument=str(tmp_path)))
-    assert isinstance(opened, ReconstructionSource)
+    opened = open_model(f"files:{tmp_path}")
+    assert (opened.coder, opened.card) == (None, card)
+    assert isinstance(opened.source, FilesSource)

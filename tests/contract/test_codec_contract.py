@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from snac_eval.audio import speech_like
 from snac_eval.codecs.contract import CHECKS, Subject, examine
+from snac_eval.codecs.opening import opened
 from snac_eval.errors import CodecError
 from snac_eval.registry import cards, plugins
 from snac_eval.types import Codec, CodecCard, CodecRequest, Codes, Waveform
@@ -40,10 +41,10 @@ def codec(card: CodecCard) -> Codec:
 def _open(card: CodecCard) -> Codec:
     if module := _MODULES.get(card.family):
         pytest.importorskip(module, reason=f"needs the extra {card.family}")
-    opened = plugins.open_codec(CodecRequest(card))
-    assert isinstance(opened, Codec)
-    opened.prepare()
-    return opened
+    codec = opened(plugins.open_codec(CodecRequest(card)), card.family).coder
+    assert codec is not None
+    codec.prepare()
+    return codec
 
 
 def speech(codec: Codec, duration_s: float = 1.0, seed: int = 0) -> Waveform:
@@ -99,7 +100,7 @@ def test_bits_are_those_of_the_packets(codec: Codec) -> None:
 
 
 def test_fingerprints_tell_cards_apart() -> None:
-    codecs = [plugins.open_codec(CodecRequest(card)) for card in CARDS.values()]
+    codecs = [opened(plugins.open_codec(CodecRequest(card)), "x") for card in CARDS.values()]
     assert len({codec.fingerprint for codec in codecs}) == len(CARDS)
 
 

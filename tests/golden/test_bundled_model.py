@@ -39,6 +39,6 @@ def test_it_codes_speech(codec: SnacCodec) -> None:
     kbps = codes.num_bits / reference.duration_s / 1000
     assert kbps == pytest.approx(1.875, rel=0.03)
     # Not a figure to quote, but far above what noise or another model's weights would reach.
-    score = snac_eval.load_metric("stoi").score_pair(reference.samples, first.samples, 16000)  # type: ignore[union-attr]
+    score = snac_eval.load_metric("stoi").score_pair(reference.samples, first.samples, 16000)
     assert score.value is not None
     assert score.value > 0.65

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -43,8 +44,7 @@ def compare(data_root: Path, limit: int) -> None:
         data_root=data_root,
         workers=0,
     )
-    codec = snac_eval.load_codec("opus_12kbps")
-    assert isinstance(codec, Codec)
+    codec = cast(Codec, snac_eval.load_codec("opus_12kbps"))
     frame = result.scores.pivot(index="clip_id", columns="metric", values="value")
     clips = snac_eval.load_dataset("librispeech:test-mini", data_root).clips
     assert len(frame) == limit

@@ -15,8 +15,9 @@ from snac_eval.metrics.codebook import (
     EntropyCodedBitrate,
     stream_table,
 )
+from snac_eval.metrics.opening import CodesMetric, CorpusMetric
 from snac_eval.metrics.speed import DecodeRealTimeFactor, EncodeRealTimeFactor
-from snac_eval.types import CodecCard, Codes, CodesMetric, CorpusMetric, Timing
+from snac_eval.types import CodecCard, Codes, Timing
 
 
 def card(nominal_bitrate_bps: float = 1000.0) -> CodecCard:

@@ -14,21 +14,22 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from snac_eval import audio
+from snac_eval.api import load_metric
 from snac_eval.metrics import base
-from snac_eval.metrics.base import DEFAULT_METRICS, PairMetric, PreparedPair, score_all
+from snac_eval.metrics.base import DEFAULT_METRICS, PairMetric, PreparedPair
+from snac_eval.metrics.opening import open_metric, opened
 from snac_eval.metrics.spectral import MelAudiotools, MelDacPaper, StftDistance
 from snac_eval.metrics.waveform import Delay, SiSdr, SiSdrAligned
 from snac_eval.registry import plugins
-from snac_eval.types import Clip, Domain, Metric, Reconstruction, Score, Waveform
+from snac_eval.run.scoring import score_audio, score_clip
+from snac_eval.types import Clip, Domain, Reconstruction, Score, Waveform
 from tests.conftest import tone
 
 Signal = NDArray[np.float32]
 RATE = 16000
 # Those of the core; test_metrics_optional.py has those of the extras.
 CORE = [name for name, entry in plugins._group("snac_eval.metrics").items() if not entry.extras]
-PAIR_METRICS = [
-    metric for metric in map(plugins.metric, sorted(CORE)) if isinstance(metric, PairMetric)
-]
+PAIR_METRICS = [one.pair for one in map(open_metric, sorted(CORE)) if one.pair is not None]
 QUICK = [one for one in PAIR_METRICS if one.info.name != "visqol_audio"]
 every_metric = pytest.mark.parametrize("metric", PAIR_METRICS, ids=lambda one: one.info.name)
 quick_metric = pytest.mark.parametrize("metric", QUICK, ids=lambda one: one.info.name)
@@ -274,13 +275,11 @@ def test_all_metrics_of_a_clip_resample_once_per_rate(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(base.audio, "resample", counting)
     clean = tone(1.5, 24000)
-    metrics: list[Metric] = [
-        plugins.metric(name) for name in ("pesq_wb", "stoi", "estoi", "pesq_nb", "mel_dac_paper")
-    ]  # type: ignore[misc]
-    scores = score_all(metrics, reconstruction(clean, noisy(clean), rate=24000))
+    names = ["pesq_wb", "stoi", "estoi", "pesq_nb", "mel_dac_paper"]
+    scores = score_clip(names, reconstruction(clean, noisy(clean), rate=24000))
     assert sorted(calls) == sorted([(24000, 16000)] * 2 + [(24000, 8000)] * 2)
-    assert list(scores) == [metric.info.name for metric in metrics]
-    alone = metrics[0].score(reconstruction(clean, noisy(clean), rate=24000))
+    assert list(scores) == names
+    alone = load_metric("pesq_wb").score(reconstruction(clean, noisy(clean), rate=24000))
     assert scores["pesq_wb"] == alone
 
 
@@ -292,9 +291,10 @@ def test_a_plugin_that_raises_costs_its_own_score_only() -> None:
             raise KeyError("no such thing")
 
     clean = tone(0.2)
-    scores = score_all([Broken(), MelDacPaper()], reconstruction(clean, clean))
-    assert_no_value(scores["stft_distance"], "error", "KeyError")
-    assert scores["mel_dac_paper"].value == 0.0
+    metrics = {"broken": opened(Broken(), "broken"), "mel": opened(MelDacPaper(), "mel")}
+    scores = score_audio(metrics, reconstruction(clean, clean))
+    assert_no_value(scores["broken"], "error", "KeyError")
+    assert scores["mel"].value == 0.0
 
 
 def test_parts_skip_silence_but_not_a_dropout() -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from snac_eval.api import load_metric
 from snac_eval.metrics import spectral, waveform
-from snac_eval.metrics.base import Memo, PairMetric, score_all
-from snac_eval.registry import plugins
+from snac_eval.metrics.base import Memo
+from snac_eval.run.scoring import score_clip
 from snac_eval.types import Clip, Reconstruction, Waveform
 from tests.conftest import tone
 
@@ -26,12 +27,10 @@ def _pair(channels: int) -> Reconstruction:
 @pytest.mark.parametrize("channels", [1, 2])
 def test_scores_together_are_scores_alone(channels: int) -> None:
     pair = _pair(channels)
-    metrics = [plugins.metric(name) for name in TOGETHER]
-    together = score_all(metrics, pair)  # type: ignore[arg-type]
-    for metric in metrics:
-        assert isinstance(metric, PairMetric)
-        assert together[metric.info.name] == metric.score(pair)
-        assert together[metric.info.name].status == "ok"
+    together = score_clip(TOGETHER, pair)
+    for name in TOGETHER:
+        assert together[name] == load_metric(name).score(pair)
+        assert together[name].status == "ok"
 
 
 def test_each_spectrum_and_delay_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +48,7 @@ def test_each_spectrum_and_delay_is_computed_once(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(spectral, "magnitudes", magnitudes)
     monkeypatch.setattr(waveform, "delay_samples", delay)
-    score_all([plugins.metric(name) for name in TOGETHER], _pair(1))  # type: ignore[misc]
+    score_clip(TOGETHER, _pair(1))
     assert sorted(windows) == sorted([32, 64, 128, 256, 512, 1024, 2048] * 2)
     assert len(delays) == 1
 

@@ -13,6 +13,7 @@ from snac_eval.cli.list import list_codecs, list_datasets, list_metrics
 from snac_eval.cli.main import main
 from snac_eval.codecs.opening import open_model
 from snac_eval.errors import UsageError
+from snac_eval.metrics.opening import require_metric
 from snac_eval.registry import extras, plugins
 
 _STATE = re.compile(r"ready|needs (extra \w+|weights \(\w+\)|download|local (file|folder) \(.+\))")
@@ -116,7 +117,7 @@ def test_too_old_a_package_is_a_missing_one(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_metrics_without_extras_are_ready_and_load(no_extras: None) -> None:
     for name in ("pesq_wb", "codebook_usage", "token_agreement@n=5"):
-        assert plugins.require_metric(name).info.name.startswith(name.partition("@")[0])
+        assert require_metric(name).info.name.startswith(name.partition("@")[0])
     assert plugins.metric_state("pesq_wb") == "ready"
 
 

@@ -24,19 +24,22 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, cast
 
-from snac_eval.registry import plugins
-from snac_eval.types import Metric, Reconstruction, Score
+from snac_eval.errors import one_line
+from snac_eval.metrics.opening import open_metric
+from snac_eval.run.scoring import score_clip
+from snac_eval.types import Reconstruction, Score
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-_ALWAYS = ("snac_eval.metrics.base", "soxr", "pebble.pool.process")
+_ALWAYS = ("snac_eval.run.scoring", "soxr", "pebble.pool.process")
 _TIMEOUT_S = 900.0
 
 
 @dataclass(frozen=True, slots=True)
 class ScoringTask:
-    """One clip to score by several metrics; ``key`` comes back with the scores."""
+    """One clip to score by several metrics."""
 
     key: str
+    """Names the clip: it comes back with the scores."""
     metrics: tuple[str, ...]
     reconstruction: Reconstruction
 
@@ -168,14 +171,6 @@ class Engine:
                 self._ready.append(ScoredClip(task.key, _outcome(future, task.metrics)))
 
 
-def score_clip(metrics: Sequence[str], reconstruction: Reconstruction) -> dict[str, Score]:
-    """Scores of one clip by metric name. The function that workers run."""
-    from snac_eval.metrics.base import score_all
-
-    opened = [cast(Metric, plugins.metric(name)) for name in metrics]
-    return score_all(opened, reconstruction)
-
-
 def _outcome(future: Future[dict[str, Score]], metrics: Sequence[str]) -> dict[str, Score]:
     try:
         return future.result()
@@ -190,15 +185,13 @@ def _death(error: Exception) -> str:
     code = getattr(error, "exitcode", None)
     if isinstance(code, int) and code < 0:
         return f"killed by {signal.Signals(-code).name}"
-    return f"{type(error).__name__}: {error}" + (f" (exit code {code})" if code else "")
+    return one_line(error) + (f" (exit code {code})" if code else "")
 
 
 def _modules(metrics: Sequence[str]) -> tuple[str, ...]:
     """What scoring by these metrics imports: their own modules, and what those load late."""
-    opened = [plugins.metric(name) for name in metrics]
-    own = [type(metric).__module__ for metric in opened]
-    late = [module for metric in opened for module in getattr(metric, "imports", ())]
-    return tuple(dict.fromkeys([*_ALWAYS, *own, *late]))
+    needed = [module for name in metrics for module in open_metric(name).imports]
+    return tuple(dict.fromkeys([*_ALWAYS, *needed]))
 
 
 def _context(modules: Sequence[str]) -> multiprocessing.context.BaseContext:

@@ -1,0 +1,79 @@
+"""An opened codec and what it can do beside encode and decode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from snac_eval.types import Codec, CodecCard, ReconstructionSource, Waveform
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCodec:
+    """A codec or a source of reconstructions, with what else it can do.
+
+    :func:`snac_eval.codecs.opening.open_model` makes it, and nothing else asks an adapter what it
+    can do. A codec around a codec (:mod:`~snac_eval.codecs.generations`,
+    :mod:`~snac_eval.codecs.channels`) replaces ``coder`` and keeps the rest. In brackets stands the
+    adapter's own attribute, which it need not have.
+    """
+
+    coder: Codec | None = None
+    """The codec; None where reconstructions are read from files."""
+    source: ReconstructionSource | None = None
+    """Where reconstructions are read from; None for a codec. One of the two is there."""
+    drops_streams: bool = False
+    """Whether it emits and decodes no more streams than its request's card has, so that
+    ``NAME@k=2`` works (``can_drop_streams``)."""
+    compiles: bool = False
+    """Whether it heeds ``CodecRequest.compiled``, so that ``NAME@compile=1`` works
+    (``can_compile``)."""
+    notes: Callable[[], tuple[str, ...]] = tuple
+    """What a reader of its numbers must know and could not guess (``notes``)."""
+    torch_modules: Callable[[], tuple[Any, ...]] = tuple
+    """The torch modules that hold its weights, once it is prepared (``torch_modules``)."""
+    whole_pass: Callable[[Waveform], None] | None = None
+    """Encode and decode with every operation done by torch, so that it can be counted; None where
+    ``encode`` and ``decode`` do so (``whole_pass``)."""
+    weights_sha256: Callable[[], str] = str
+    """Digest of the weights in use, which the card's ``sha256`` is compared with; empty where it
+    is not known (``weights_sha256``)."""
+
+    def __post_init__(self) -> None:
+        if (self.coder is None) == (self.source is None):
+            raise ValueError("an opened codec is either a codec or a source")
+
+    @property
+    def adapter(self) -> Codec | ReconstructionSource:
+        """The codec or the source, whichever is there."""
+        if self.coder is not None:
+            return self.coder
+        assert self.source is not None
+        return self.source
+
+    @property
+    def card(self) -> CodecCard:
+        """What the codec's configuration is."""
+        return self.adapter.card
+
+    @property
+    def device(self) -> str:
+        """Where it computes: ``cpu``, ``cuda`` or ``mps``."""
+        return self.adapter.device
+
+    @property
+    def fingerprint(self) -> str:
+        """The adapter's own. May hash weights or ask a hub for them."""
+        return self.adapter.fingerprint
+
+    @property
+    def num_parameters(self) -> int | None:
+        """How many parameters it runs with, once it is prepared; None where it has no torch module
+        to count them in."""
+        weights = {id(one): one for part in self.torch_modules() for one in part.parameters()}
+        return sum(one.numel() for one in weights.values()) if weights else None
+
+    def prepare(self) -> None:
+        """Load what it needs. Raises SnacEvalError when that is impossible."""
+        self.adapter.prepare()

@@ -1,0 +1,58 @@
+"""Scores that need no audio are made where the codec runs; audio is scored in the workers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from snac_eval.codecs.opening import open_model
+from snac_eval.metrics.bitrate import Bitrate
+from snac_eval.metrics.opening import open_metric, opened
+from snac_eval.run.scoring import score_clip, score_in_place
+from snac_eval.types import Clip, CodecCard, Codes, Reconstruction, Score, Timing, Waveform
+from tests.conftest import tone
+
+CLIP = Clip("a", Path("a.wav"), "a.wav", "0", 1.0, 48000, domain="speech")
+
+
+def _made() -> Reconstruction:
+    waveform = Waveform(tone(1.0, 48000)[None], 48000)
+    codec = open_model("pcm_16bit").coder
+    assert codec is not None
+    (codes,) = codec.encode([waveform])
+    (estimate,) = codec.decode([codes], [0])
+    return Reconstruction(CLIP, waveform, estimate, codes, Timing(0.5, 0.25))
+
+
+def test_codes_and_codec_are_scored_in_place_and_audio_is_left_out() -> None:
+    names = ("bitrate", "encode_real_time_factor", "reencode_mel_distance", "si_sdr", "fad_clap")
+    metrics = {name: open_metric(name) for name in names}
+    scores = score_in_place(metrics, _made(), open_model("pcm_16bit"), seed=1)
+    assert list(scores) == list(names[:3])
+    assert scores["bitrate"].value == 48000 * 16 / 1000
+    assert scores["encode_real_time_factor"].value == 0.5
+    assert scores["reencode_mel_distance"].status == "ok"
+
+
+def test_a_metric_that_raises_in_place_costs_its_own_score_only() -> None:
+    class Broken:
+        info = replace(Bitrate().info, name="broken")
+
+        def score_codes(
+            self, codes: Codes | None, card: CodecCard, timing: Timing, duration_s: float
+        ) -> Score:
+            raise KeyError("no\nsuch thing")
+
+    metrics = {"broken": opened(Broken(), "broken"), "bitrate": open_metric("bitrate")}
+    scores = score_in_place(metrics, _made(), open_model("pcm_16bit"), seed=1)
+    assert scores["broken"] == Score.error("KeyError: 'no\\nsuch thing'")
+    assert scores["bitrate"].status == "ok"
+
+
+def test_audio_is_scored_by_the_names_that_were_asked_for() -> None:
+    scores = score_clip(["si_sdr", "delay"], _made())
+    assert list(scores) == ["si_sdr", "delay"]
+    assert scores["delay"].value == 0
+    assert np.isfinite(scores["si_sdr"].value or np.nan)
