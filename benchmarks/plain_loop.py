@@ -22,9 +22,10 @@ from pesq import pesq
 from pystoi import stoi
 
 import snac_eval
+from snac_eval.datasets.sampling import choose_clips
 from snac_eval.metrics import spectral, waveform
 from snac_eval.metrics.base import parts
-from snac_eval.run.plan import choose_clips, clip_seed
+from snac_eval.run.plan import clip_seed
 from snac_eval.types import Clip, Codec, Codes, Waveform
 
 DATASET = "librispeech:test-mini"

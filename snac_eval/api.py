@@ -110,7 +110,7 @@ def execute(config: RunConfig, argv: Sequence[str] = ()) -> Executed:
         raise KeyboardInterrupt
     if config.html:
         page = outcome.folder / PAGE_FILE
-        write_page([record], page, config.report_clips, plan=outcome.plan)
+        write_page([record], page, config.report_clips, outcome.plan)
     _refuse_failures(record, config)
     return Executed(outcome, record)
 

@@ -188,7 +188,7 @@ def _batches(plan: Plan, jobs: Sequence[Job]) -> Iterator[_Batch]:
     The longest come first: what is left at the end, when workers run dry one by one, is short; and
     a clip that does not fit the memory fails early.
     """
-    size = plan.config.batch_size or (1 if plan.device == "cpu" else _GPU_BATCH)
+    size = plan.config.batch_size or (1 if plan.codec.device == "cpu" else _GPU_BATCH)
     codec = plan.codec.coder
     if codec is None:
         size = 1

@@ -91,7 +91,7 @@ def describe(
             "card": jsonable(asdict(replace(codec.card, options={}))),
             "options": jsonable(dict(codec.card.options)),
             "fingerprint": codec.fingerprint,
-            "device": plan.device,
+            "device": codec.device,
             "cpu_threads": config.num_threads,
         },
         "dataset": {
@@ -108,7 +108,7 @@ def describe(
             "channels": _CHANNELS.get(codec.card.channels, _STEREO),
             "workers": config.num_workers,
         },
-        **environment(plan.device),
+        **environment(codec.device),
     }
 
 

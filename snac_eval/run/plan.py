@@ -101,25 +101,12 @@ class RunConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """One clip and the metrics that it still lacks."""
-
-    clip: Clip
-    key: ReconstructionKey
-    """Names its reconstruction."""
-    metrics: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The opened codec, the chosen clips, and which metrics apply to each domain."""
+class Material:
+    """What a run codes: the opened codec and the chosen clips."""
 
     config: RunConfig
     codec: OpenCodec
     dataset: Dataset
-    metrics: Mapping[str, OpenMetric]
-    device: str
-    domain_metrics: Mapping[Domain, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def clips(self) -> tuple[Clip, ...]:
@@ -149,7 +136,7 @@ class Plan:
         codec, source = self.codec.fingerprint, self.codec.source
         if source is not None:
             return ReconstructionKey(codec, clip.sha256, identity=source.identity(clip))
-        return ReconstructionKey(codec, clip.sha256, self.config.seed, self.device)
+        return ReconstructionKey(codec, clip.sha256, self.config.seed, self.codec.device)
 
     def read(self, clip: Clip) -> tuple[Waveform, Waveform]:
         """The clip as it is scored against, and as the codec takes it. Raises AudioError."""
@@ -160,6 +147,24 @@ class Plan:
         if self.config.reference_rate == "codec":
             reference = source
         return reference, audio.fill_channels(source, card.channels)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One clip and the metrics that it still lacks."""
+
+    clip: Clip
+    key: ReconstructionKey
+    """Names its reconstruction."""
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(Material):
+    """What a run codes, and by which metrics it scores each domain."""
+
+    metrics: Mapping[str, OpenMetric]
+    domain_metrics: Mapping[Domain, tuple[str, ...]] = field(default_factory=dict)
 
     def info(self, name: str) -> MetricInfo:
         """What a metric's numbers mean in this run."""
@@ -205,9 +210,8 @@ class Plan:
         return jobs
 
 
-def make_plan(config: RunConfig) -> Plan:
-    """Open codec and dataset, choose clips and metrics. Nothing heavy is loaded yet."""
-    domain_metrics = _metrics_by_domain(config.metrics)
+def open_material(config: RunConfig) -> Material:
+    """Open codec and dataset, and choose the clips. Nothing heavy is loaded yet."""
     codec = open_model(
         config.model,
         config.card_dirs,
@@ -225,16 +229,22 @@ def make_plan(config: RunConfig) -> Plan:
         config.show_progress,
         Sampling(config.excerpt_s, config.balance, config.sample_seed),
     )
+    return Material(config, codec, dataset)
+
+
+def make_plan(config: RunConfig) -> Plan:
+    """Open codec, dataset and metrics. Nothing heavy is loaded yet."""
+    domain_metrics = _metrics_by_domain(config.metrics)
+    material = open_material(config)
     used: dict[Domain, tuple[str, ...]] = {
-        domain: domain_metrics[domain] for domain in {clip.domain for clip in dataset.clips}
+        domain: domain_metrics[domain] for domain in {clip.domain for clip in material.clips}
     }
     names = _merge(used.values(), order=domain_metrics["speech"] + domain_metrics["music"])
     return Plan(
         config=config,
-        codec=codec,
-        dataset=dataset,
+        codec=material.codec,
+        dataset=material.dataset,
         metrics={name: open_metric(name) for name in names},
-        device=codec.device,
         domain_metrics=used,
     )
 

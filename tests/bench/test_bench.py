@@ -34,7 +34,7 @@ from snac_eval.codecs.snac import SNAC
 from snac_eval.errors import CodecError, OutputError, SnacEvalError, UsageError
 from snac_eval.machine import num_cores
 from snac_eval.registry import plugins
-from snac_eval.results.frames import SCORE_COLUMNS
+from snac_eval.run.manifest import SCORE_COLUMNS
 
 PCM = Setting("pcm_8bit", "cpu", 1, 1, 0.5, repeats=6, with_facts=True)
 MINI = replace(PCM, model="snac_16khz_mini", repeats=1)
@@ -200,7 +200,7 @@ def _measured(**fields: object) -> Measured:
 def test_rows_are_those_of_a_run() -> None:
     lost = _measured(error="no memory", encode_s=[], decode_s=[])
     rows = score_rows([_measured(), lost], "id", "bench", {"cpu": "X", "cores": 2})
-    assert list(rows.columns) == SCORE_COLUMNS
+    assert list(rows.columns) == list(SCORE_COLUMNS)
     encode = rows[(rows["metric"] == "bench_encode_real_time_factor") & (rows["status"] == "ok")]
     assert encode["value"].tolist() == pytest.approx([0.05, 0.1, 0.15, 0.2, 0.25, 0.3])
     assert encode["clip_id"].iloc[2] == "2s_batch1_threads1_r03"

@@ -18,7 +18,8 @@ import soundfile
 
 from snac_eval.cli.main import main
 from snac_eval.codecs.pyav import PyavCodec
-from snac_eval.results.frames import SCORE_COLUMNS, SUMMARY_COLUMNS
+from snac_eval.results.frames import SUMMARY_COLUMNS
+from snac_eval.run.manifest import SCORE_COLUMNS
 from tests.cli.helpers import command, repeatable, run_process, scores
 from tests.conftest import tone
 
@@ -39,7 +40,7 @@ def test_writes_every_report(
     assert "| mel_dac_paper ↓" in printed
     assert "3 clips computed now" in printed
     frame = scores(tmp_path / "run")
-    assert list(frame.columns) == SCORE_COLUMNS
+    assert list(frame.columns) == list(SCORE_COLUMNS)
     assert len(frame) == 3 * 3
     assert set(frame["status"]) == {"ok"}
     summary = pd.read_csv(tmp_path / "run" / "summary.csv")

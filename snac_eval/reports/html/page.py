@@ -48,7 +48,7 @@ from snac_eval.writing import write_text
 if TYPE_CHECKING:
     from jinja2 import Template
 
-    from snac_eval.run.plan import Plan
+    from snac_eval.run.plan import Material
 
 FILE_NAME = "report.html"
 MAX_BYTES = 15_000_000
@@ -78,12 +78,12 @@ def write_page(
     runs: Sequence[Run],
     path: Path,
     num_clips: int = DEFAULT_CLIPS,
-    plan: Plan | None = None,
+    material: Material | None = None,
 ) -> bool:
     """Write the page of one run, or of several side by side, unless it is there already.
 
     Returns whether it was written. ``num_clips`` is how many of the worst clips can be played;
-    ``plan`` is that of the only run, where it has just ended. Raises UsageError without runs or
+    ``material`` is that of the only run, where it has just ended. Raises UsageError without runs or
     for a negative number, OutputError where the page cannot be written.
     """
     if not runs:
@@ -94,7 +94,7 @@ def write_page(
     digest = page_digest(named, num_clips)
     if _digest_of(path) == digest:
         return False
-    clips, notes = play(named, worst_clips(named)[:num_clips], plan)
+    clips, notes = play(named, worst_clips(named)[:num_clips], material)
     write_text(path, page(show(named), clips, notes, digest))
     return True
 

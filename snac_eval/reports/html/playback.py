@@ -18,7 +18,7 @@ from snac_eval import audio
 from snac_eval.errors import CodecError, StoreError, one_line
 from snac_eval.reports.html.sound import EXCERPTS_S, ReportClip
 from snac_eval.results.record import Run
-from snac_eval.run.plan import Plan, RunConfig, clip_seed, make_plan
+from snac_eval.run.plan import Material, RunConfig, clip_seed, open_material
 from snac_eval.run.store import Store
 from snac_eval.types import Clip, Waveform
 
@@ -26,16 +26,16 @@ _PATHS = ("output", "data_root")
 
 
 def play(
-    runs: Sequence[Run], clip_ids: Sequence[str], plan: Plan | None = None
+    runs: Sequence[Run], clip_ids: Sequence[str], material: Material | None = None
 ) -> tuple[list[ReportClip], list[str]]:
     """The clips as each run heard and made them, and why runs have nothing to play.
 
-    ``plan`` is that of the only run, where it has just ended: its codec is open already.
+    ``material`` is that of the only run, where it has just ended: its codec is open already.
     """
     if not clip_ids:
         return [], []
     with ExitStack() as stack:
-        makers = [_Maker(run, stack, plan) for run in runs]
+        makers = [_Maker(run, stack, material) for run in runs]
         clips = [_report_clip(clip_id, makers) for clip_id in clip_ids]
     notes = [f"Nothing to play of {one.run.name}: {one.problem}" for one in makers if one.problem]
     return clips, notes
@@ -54,19 +54,19 @@ class _Made:
 class _Maker:
     """Makes the sound of one run's clips. Whatever stands in the way becomes a reason."""
 
-    def __init__(self, run: Run, stack: ExitStack, plan: Plan | None) -> None:
+    def __init__(self, run: Run, stack: ExitStack, material: Material | None) -> None:
         self.run = run
         self.problem = ""
         try:
             if run.folder is None:
                 raise StoreError("it has no folder")
             self._store = stack.enter_context(Store.open_run(run.folder))
-            self._plan = plan or make_plan(_config(run.manifest))
-            self._plan.codec.prepare()
+            self._material = material or open_material(_config(run.manifest))
+            self._material.codec.prepare()
         except Exception as error:  # noqa: BLE001 - whatever a codec raises becomes a reason
             self.problem = f"its codec or data cannot be opened here: {one_line(error)}"
             return
-        self._clips = {clip.id: clip for clip in self._plan.clips}
+        self._clips = {clip.id: clip for clip in self._material.clips}
 
     def make(self, clip_id: str) -> _Made | str:
         """The clip's sound, or why there is none: "" where :attr:`problem` says it of all."""
@@ -83,8 +83,8 @@ class _Maker:
         clip = self._clips.get(clip_id)
         if clip is None or clip.sha256 != self.run.clips[clip_id].digest:
             raise StoreError("the clip is no longer what the run was of")
-        reference = audio.read_clip(clip, self._plan.config.max_duration_s)
-        if self._plan.codec.card.channels == 1:
+        reference = audio.read_clip(clip, self._material.config.max_duration_s)
+        if self._material.codec.card.channels == 1:
             reference = audio.to_mono(reference)
         estimate = self._estimate(clip)
         if reference.num_channels == 1:
@@ -94,17 +94,18 @@ class _Maker:
         return _Made(_head(reference), _head(estimate), reference.duration_s, clip.sha256)
 
     def _estimate(self, clip: Clip) -> Waveform:
-        plan, key = self._plan, self.run.manifest["clips"][clip.id]["key"]
-        if plan.codec.source is not None:
-            if plan.key(clip).id != key:
+        material, key = self._material, self.run.manifest["clips"][clip.id]["key"]
+        codec = material.codec
+        if codec.source is not None:
+            if material.key(clip).id != key:
                 raise StoreError("the reconstruction is no longer the file that was scored")
-            return plan.codec.source.read(clip)
-        if plan.codec.fingerprint != self.run.codec_fingerprint:
+            return codec.source.read(clip)
+        if codec.fingerprint != self.run.codec_fingerprint:
             raise StoreError("the codec is no longer the one that made these codes")
         stored = self._store.get_codes(key)
-        if stored is None or plan.codec.coder is None:
+        if stored is None or codec.coder is None:
             raise StoreError("the store holds no codes of this clip")
-        return plan.codec.coder.decode([stored.codes], [clip_seed(clip, plan.config.seed)])[0]
+        return codec.coder.decode([stored.codes], [clip_seed(clip, material.config.seed)])[0]
 
 
 def _report_clip(clip_id: str, makers: Sequence[_Maker]) -> ReportClip:
