@@ -20,7 +20,7 @@ Imports = Mapping[str, set[str]]
 
 def read_imports(package: str) -> Imports:
     """Modules of the package, and those that each of them imports."""
-    graph = grimp.build_graph(package)
+    graph = grimp.build_graph(package, cache_dir=None)
     return {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
 
 
