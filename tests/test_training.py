@@ -137,7 +137,7 @@ def test_codebooks_are_revived(speech: Path) -> None:
     corpus = Corpus.load(speech, 16000)
     for _ in range(3):
         trainer.train_step(corpus)
-    codebook = trainer.model.quantizer._stages()[0].codebook.weight
+    codebook = trainer.model.quantizer.stages[0].codebook.weight
     before = codebook.detach().clone()
     trainer.reviver.counts[0] = torch.tensor([10.0] * 7 + [0.0] * 9)
     trainer.reviver.revive(trainer.optimiser)

@@ -1,4 +1,4 @@
-"""How snac_16khz_mini was trained: a tool of the repository, not part of the wheel.
+"""How snac_16khz_mini was trained. A tool of the repository, not part of the wheel.
 
 python -m training.train --data LibriSpeech/train-mini --validation LibriSpeech/test-mini
 python -m training.export --run runs/train_mini --out codecs/snac_16khz_mini

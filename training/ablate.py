@@ -1,4 +1,4 @@
-"""What each stream of a model is worth: scores with the stream's codes replaced by its commonest.
+"""Scores of a model when every code of one stream is replaced by the commonest of them.
 
 python -m training.ablate --model codecs/snac_16khz_mini --data DIR [--clips 12]
 """
@@ -21,7 +21,10 @@ METRICS = ("mel_dac_paper", "pesq_wb", "stoi")
 
 
 def scores(model: SNAC, clips: Sequence[Tensor], without: int | None) -> list[float]:
-    """Mean of each of METRICS over clips ``[time]``, with stream number ``without`` gone."""
+    """Mean of each of METRICS over clips ``[time]``.
+
+    All codes of stream number ``without`` are replaced by the commonest of them.
+    """
     sample_rate = model.config.sampling_rate
     codes = [model.encode(clip[None, None]) for clip in clips]
     if without is not None:
@@ -47,7 +50,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", required=True, help="a model's folder or name")
     parser.add_argument("--data", type=Path, required=True, help="folder of FLAC files")
-    parser.add_argument("--clips", type=int, default=12, help="this many, spread over the folder")
+    parser.add_argument(
+        "--clips", type=int, default=12, help="how many clips, spread over the folder"
+    )
     options = parser.parse_args()
     model = SNAC.from_pretrained(options.model)
     utterances = Corpus.load(options.data, model.config.sampling_rate).utterances

@@ -1,4 +1,4 @@
-"""Speech in memory, and random segments of it that depend on the seed and the step alone."""
+"""Speech in memory, and random segments of it. Seed and step alone decide which."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Utterances as int16 arrays ``[time]``: hours of speech fit into memory."""
+    """Speech in memory."""
 
     utterances: list[NDArray[np.int16]]
+    """``[time]`` each; as int16, hours fit into memory."""
     sample_rate: int
+    """Samples per second, Hz."""
 
     @classmethod
     def load(
@@ -28,8 +30,11 @@ class Corpus:
         only: Collection[str] = (),
         without: Collection[str] = (),
     ) -> Corpus:
-        """Every FLAC below ``folder``, in path order; ``only`` and ``without`` choose by the name
-        of the first folder below it, a speaker's. Raises SystemExit where there is none."""
+        """Every FLAC below ``folder``, in path order.
+
+        ``only`` (where it names any) and ``without`` choose speakers by name: the first folder
+        below ``folder``. Raises SystemExit where no file is left, or one has another rate.
+        """
         files = sorted(folder.rglob("*.flac"))
         speakers = {file: file.relative_to(folder).parts[0] for file in files}
         files = [one for one in files if not only or speakers[one] in only]
@@ -47,12 +52,16 @@ class Corpus:
 
     @property
     def duration_s(self) -> float:
+        """Length of all utterances together, in seconds."""
         return sum(map(len, self.utterances)) / self.sample_rate
 
     def batch(
         self, size: int, num_samples: int, gain_db: tuple[float, float], seed: tuple[int, int]
     ) -> Tensor:
-        """``[size, 1, num_samples]``: segments drawn uniformly over the corpus's time."""
+        """Random segments ``[size, 1, num_samples]``: every moment of the corpus is as likely.
+
+        ``gain_db`` is the range that each segment's gain is drawn from, in dB.
+        """
         rng = np.random.default_rng(seed)
         lengths = np.array([max(0, len(one) - num_samples) for one in self.utterances])
         chosen = rng.choice(len(lengths), size=size, p=lengths / lengths.sum())

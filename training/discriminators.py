@@ -15,7 +15,10 @@ _SLOPE = 0.1
 
 
 class Discriminators(nn.Module):
-    """All discriminators: audio ``[batch, 1, time]`` to a list of feature lists, verdict last."""
+    """All discriminators: audio ``[batch, 1, time]`` to one list of features each.
+
+    The last of a list is the verdict, near 1 where the audio is taken for real.
+    """
 
     def __init__(self, channels: int, periods: Sequence[int], windows: Sequence[int]) -> None:
         super().__init__()

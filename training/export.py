@@ -17,7 +17,10 @@ from training.train import build_model
 
 
 def export(run: Path, out: Path) -> None:
-    """Raises SystemExit where the run has no checkpoint."""
+    """Write the model of the folder ``run`` into the folder ``out``.
+
+    Raises SystemExit where the run has no checkpoint.
+    """
     checkpoint = run / "checkpoint.pt"
     if not checkpoint.is_file():
         raise SystemExit(f"{checkpoint}: no checkpoint; train first")

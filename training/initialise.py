@@ -28,7 +28,10 @@ _KMEANS_ROUNDS = 8
 
 @torch.no_grad()
 def initialise(model: SNAC) -> None:
-    """Random weights that keep the variance, quiet branches, and the transform on top."""
+    """Random weights that keep the variance and quiet branches, then the transform over them.
+
+    Raises SystemExit where the model has too few channels for the transform.
+    """
     for module in model.modules():
         if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
             _keep_variance(module)
@@ -56,7 +59,7 @@ def num_coefficients(model: SNAC) -> int:
 
 
 def _layers(block: nn.Module) -> list[Any]:
-    """The layers of a Sequential; what each must be is known from the model alone."""
+    """The layers of a Sequential."""
     assert isinstance(block, nn.Sequential)
     return list(block)
 
@@ -154,9 +157,9 @@ def _pass_through(depthwise: nn.Conv1d) -> None:
 def start_streams(model: SNAC, audio: Tensor, wave_streams: int, first_wave: int) -> None:
     """Fit every stream to ``audio`` ``[batch, 1, time]``: projections first, then its codebook.
 
-    The last ``wave_streams`` code cosine coefficients from number ``first_wave`` up; those before
-    them code random directions of the other latents. Look-up is by angle, so the last of the
-    projected numbers is a constant: the angle to it says how loud the others are.
+    The last ``wave_streams`` streams code cosine coefficients, from number ``first_wave`` up. The
+    streams before them code random directions of the other latents. Look-up is by angle, so the
+    last of the projected numbers is a constant: the angle to it says how loud the others are.
     """
     stages = model.quantizer.stages
     residual = torch.cat([model.encoder(part) for part in torch.split(audio, 16)])
@@ -180,12 +183,12 @@ def start_streams(model: SNAC, audio: Tensor, wave_streams: int, first_wave: int
 
 
 def _fit(stage: VectorQuantizer, rows: Tensor, residual: Tensor) -> None:
-    """Centre and scale the projection, and let the way back undo both."""
+    """Centre and scale the projection inwards; the projection outwards undoes both."""
     if stage.stride > 1:
         residual = functional.avg_pool1d(residual, stage.stride, stage.stride)
     seen = torch.einsum("wc,bct->wbt", rows, residual).flatten(1)
     mean, spread = seen.mean(1), seen.std(1) + 1e-4
-    # Weight normalisation knows no row of zeros; assigning, unlike copying, goes through it.
+    # Weight normalisation cannot hold a row of zeros. Assigning goes through it, copying does not.
     width, tiny = len(rows), 1e-3
     inward, outward = (tiny * torch.randn_like(p.weight) for p in (stage.in_proj, stage.out_proj))
     inward[:width, :, 0] += rows / spread[:, None]

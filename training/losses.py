@@ -1,4 +1,5 @@
-"""Reconstruction losses: multi-scale mel distance and power-compressed spectra."""
+"""What training makes small: distances of spectra, envelopes, loudness and waveforms, and the
+adversarial losses."""
 
 from __future__ import annotations
 
@@ -61,21 +62,14 @@ class SpectralLoss(nn.Module):
         return torch.stack(mel).sum(), torch.stack(compressed).sum()
 
     def _power(self, audio: Tensor, window: int) -> Tensor:
-        spectrum = torch.stft(
-            audio.squeeze(1),
-            window,
-            hop_length=window // 4,
-            window=self.get_buffer(f"window_{window}"),
-            return_complex=True,
-        )
-        return spectrum.real.square() + spectrum.imag.square()
+        return _power(_spectrum(audio, self.get_buffer(f"window_{window}"), 4))
 
 
 class EnvelopeLoss(nn.Module):
-    """How unlike the loudness contours of third-octave bands are: 0 where they agree, up to 2.
+    """How far the loudness contours of third-octave bands differ: 0 where they agree, up to 2.
 
-    One minus the correlation over 0.4 s, averaged over bands and windows that hold sound, after the
-    measure of intelligibility of Taal et al. 2011. ``[batch, 1, time]`` each.
+    One minus the correlation over 0.4 s, averaged over the bands and windows that hold sound: the
+    idea of STOI (Taal et al. 2011). Both signals are ``[batch, 1, time]``.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -94,24 +88,18 @@ class EnvelopeLoss(nn.Module):
         return ((1 - agreement) * audible).sum() / audible.sum().clamp_min(1)
 
     def _contours(self, audio: Tensor) -> Tensor:
-        spectrum = torch.stft(
-            audio.squeeze(1),
-            _ENVELOPE_WINDOW,
-            hop_length=_ENVELOPE_WINDOW // 2,
-            window=self.get_buffer("window"),
-            return_complex=True,
-        )
-        power = spectrum.real.square() + spectrum.imag.square()
+        power = _power(_spectrum(audio, self.get_buffer("window"), 2))
         contours = (self.get_buffer("bands") @ power + 1e-8).sqrt()
         return contours.unfold(-1, min(_ENVELOPE_FRAMES, contours.shape[-1]), 3)
 
 
 class WaveLoss(nn.Module):
-    """How far off the waveform of the lowest harmonics is: 0 if not at all, 1 for silence.
+    """How far the waveform of the lowest harmonics is off: 0 if not at all, 1 for silence.
 
-    L1 of complex spectra, magnitudes to the power 0.5, over that of the reference; weighed down
-    above 600 Hz, where so few bits cannot hold the phase. Voices are heard by these harmonics, and
-    magnitudes alone leave the decoder without a phase to continue. ``[batch, 1, time]`` each.
+    L1 of complex spectra with magnitudes to the power 0.5, divided by that of the reference. It
+    counts less above 600 Hz, where so few bits cannot hold the phase. Voices are heard by their
+    lowest harmonics, and magnitudes alone would leave the decoder without a phase to continue.
+    Both signals are ``[batch, 1, time]``.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -133,13 +121,7 @@ class WaveLoss(nn.Module):
         return (apart * weight).sum() / (size * weight).sum().clamp_min(1)
 
     def _compressed(self, audio: Tensor, window: int) -> Tensor:
-        spectrum = torch.stft(
-            audio.squeeze(1),
-            window,
-            hop_length=window // 4,
-            window=self.get_buffer(f"window_{window}"),
-            return_complex=True,
-        )
+        spectrum = _spectrum(audio, self.get_buffer(f"window_{window}"), 4)
         parts = torch.view_as_real(spectrum)
         power = parts.square().sum(-1, keepdim=True) + _POWER_FLOOR
         return parts * power ** ((_WAVE_COMPRESSION - 1) / 2)
@@ -148,10 +130,10 @@ class WaveLoss(nn.Module):
 class LoudnessLoss(nn.Module):
     """How much louder or quieter, in sone, a listener hears each critical band: 0 if not at all.
 
-    Zwicker's loudness of Bark bands in 32 ms windows, both sides at one listening level.
-    Differences below a quarter of the loudness are masked; what the codec added disturbs more than
+    Zwicker's loudness of Bark bands in 32 ms windows, both signals at one listening level.
+    Differences below a quarter of the loudness are masked. What the codec added disturbs more than
     what it left out, and the worst moments count most. This is the model of hearing inside PESQ
-    (ITU-T P.862; as a loss: Martin-Donas et al. 2018). ``[batch, 1, time]`` each.
+    (ITU-T P.862; as a loss: Martin-Donas et al. 2018). Both signals are ``[batch, 1, time]``.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -189,14 +171,7 @@ class LoudnessLoss(nn.Module):
         return ((powers[0] + 1) / (powers[1] + 1)).clamp(0.25, 4)[:, None, None]
 
     def _power(self, audio: Tensor, level: Tensor) -> Tensor:
-        spectrum = torch.stft(
-            audio.squeeze(1),
-            _LOUDNESS_WINDOW,
-            hop_length=_LOUDNESS_WINDOW // 4,
-            window=self.get_buffer("window"),
-            return_complex=True,
-        )
-        power = spectrum.real.square() + spectrum.imag.square()
+        power = _power(_spectrum(audio, self.get_buffer("window"), 4))
         full = level * self.get_buffer("window").square().sum() * _LOUDNESS_WINDOW / 2
         return self.get_buffer("bands") @ power * (_LISTENING_POWER / full)
 
@@ -204,6 +179,17 @@ class LoudnessLoss(nn.Module):
         quiet = self.get_buffer("quiet")
         gain = (quiet / 0.5) ** _ZWICKER_EXPONENT
         return 0.187 * gain * ((0.5 + 0.5 * power / quiet) ** _ZWICKER_EXPONENT - 1).clamp_min(0)
+
+
+def _spectrum(audio: Tensor, window: Tensor, hops_per_window: int) -> Tensor:
+    """Complex ``[batch, bins, frames]`` of audio ``[batch, 1, time]``."""
+    size = len(window)
+    hop = size // hops_per_window
+    return torch.stft(audio.squeeze(1), size, hop, window=window, return_complex=True)
+
+
+def _power(spectrum: Tensor) -> Tensor:
+    return spectrum.real.square() + spectrum.imag.square()
 
 
 def _worst(disturbance: Tensor) -> Tensor:

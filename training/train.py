@@ -46,7 +46,10 @@ _CONFIG = Path(__file__).with_name("config.toml")
 
 
 def build_model(config: dict[str, Any]) -> SNAC:
-    """The model with weight normalisation on every convolution, as it is trained."""
+    """The model as it is trained: weight normalisation on every convolution.
+
+    Raises SystemExit where the recipe's ``[model]`` cannot be.
+    """
     try:
         model = SNAC(SNACConfig.from_dict(config["model"]))
     except ValueError as error:
@@ -60,14 +63,17 @@ def build_model(config: dict[str, Any]) -> SNAC:
 
 @dataclass
 class CodebookReviver:
-    """Puts codebook entries that nothing chose back onto what the encoder puts out.
+    """Moves codebook entries that no token chose to where the encoder's vectors are.
 
     Each stream is judged once it has seen four tokens per entry.
     """
 
     stages: Sequence[VectorQuantizer]
+    """One per stream, coarse to fine."""
     counts: list[Tensor] = field(default_factory=list)
+    """How often each entry was chosen since the stream was last judged, ``[entries]`` each."""
     pools: list[Tensor] = field(default_factory=list)
+    """The latest vectors that each stream looked up, ``[n, codebook_dim]`` each."""
 
     def __post_init__(self) -> None:
         self.counts = [torch.zeros(stage.codebook.num_embeddings) for stage in self.stages]
@@ -84,7 +90,7 @@ class CodebookReviver:
             self.counts[index] += torch.bincount(codes.flatten().cpu(), minlength=size)
 
     def revive(self, optimiser: torch.optim.Optimizer) -> None:
-        """Place the entries of each stream that stayed unused for long enough."""
+        """Move the unused entries of every stream that is to be judged."""
         for index, counts in enumerate(self.counts):
             if counts.sum() >= 4 * len(counts):
                 self._place(index, counts == 0, optimiser)
@@ -104,7 +110,7 @@ class CodebookReviver:
 
 
 class Trainer:
-    """Everything that a step changes, and how it is kept."""
+    """Model, running average, optimiser and all else that a step changes; saves and loads it."""
 
     def __init__(self, config: dict[str, Any], device: str) -> None:
         torch.manual_seed(config["seed"])
@@ -153,9 +159,9 @@ class Trainer:
         self.average.load_state_dict(self.model.state_dict())
 
     def _streams_kept(self, batch: int) -> Tensor:
-        """Streams that each item may use: all of them, or at times the first few alone.
+        """How many streams each item may use: all of them, or now and then the first few alone.
 
-        Otherwise the finer streams learn faster and the coarsest learns nothing.
+        Without that the finer streams learn faster, and the coarsest learns nothing.
         """
         total = len(self.config["model"]["vq_strides"])
         few = torch.randint(1, total, (batch,))
@@ -202,9 +208,10 @@ class Trainer:
         return norm
 
     def _groups(self) -> list[dict[str, Any]]:
-        """The output layer learns slower: its few small weights scale the whole waveform.
+        """Parameters with their share of the learning rate.
 
-        Codebooks learn faster, to keep up with the encoder.
+        The output layer learns slower: its few small weights scale the whole waveform. Codebooks
+        learn faster, to keep up with the encoder.
         """
         output = list(self.model.decoder.model[-2].parameters())
         codebooks = [stage.codebook.weight for stage in self.model.quantizer.stages]
@@ -226,7 +233,10 @@ class Trainer:
 
     @torch.no_grad()
     def start_from(self, folder: Path) -> None:
-        """Begin with the weights of an exported model of the same shape; everything else afresh."""
+        """Begin with the weights of an exported model. Everything else begins afresh.
+
+        Raises SystemExit where that model has another shape.
+        """
         trained = SNAC.from_pretrained(folder)
         if trained.config != self.model.config:
             raise SystemExit(f"{folder}: its configuration differs from [model] of the recipe")
@@ -241,7 +251,7 @@ class Trainer:
         self.average.load_state_dict(self.model.state_dict())
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint whole, or keep the one before."""
+        """Write a checkpoint. If writing is cut short, the checkpoint before stays whole."""
         state = {
             "step": self.step,
             "config": self.config,
@@ -257,7 +267,7 @@ class Trainer:
         temporary.replace(path)
 
     def load(self, path: Path) -> None:
-        """Continue from a checkpoint. An adversary that it lacks starts afresh."""
+        """Continue from a checkpoint. Where it has no adversary, ours starts afresh."""
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
@@ -311,7 +321,11 @@ def train(
     device: str,
     start: Path | None = None,
 ) -> Iterator[dict[str, float]]:
-    """Train to the last step, yielding each step's losses; writes log and checkpoints into run."""
+    """Train to the last step and yield each step's losses by name.
+
+    Log and checkpoints go into the folder ``run``. Raises SystemExit where it holds a checkpoint
+    that is not to be continued (``resume``).
+    """
     run.mkdir(parents=True, exist_ok=True)
     checkpoint, log, every = run / "checkpoint.pt", run / "log.jsonl", config["log"]
     trainer = Trainer(config, device)

@@ -1,4 +1,4 @@
-"""Scores on held-out clips while training goes on: shown and logged, never trained on."""
+"""Scores on held-out clips, shown and logged during training. They are never trained on."""
 
 from __future__ import annotations
 
@@ -24,12 +24,16 @@ class Validation:
     """The first seconds of a few held-out clips, spread over the folder."""
 
     clips: Tensor
+    """``[clips, 1, time]``."""
     sample_rate: int
+    """Samples per second, Hz."""
 
     @classmethod
     def load(cls, folder: Path, config: dict[str, Any], only: Collection[str] = ()) -> Validation:
-        """``[clips, 1, time]``, as many and as long as the configuration says; of the speakers
-        ``only``, if any are named."""
+        """As many clips, and as long, as the configuration says.
+
+        If speakers are named in ``only``, the clips are theirs.
+        """
         rate, log = config["model"]["sampling_rate"], config["log"]
         length = round(log["validation_seconds"] * rate)
         whole = [one for one in Corpus.load(folder, rate, only).utterances if len(one) >= length]
@@ -39,7 +43,7 @@ class Validation:
 
     @torch.no_grad()
     def __call__(self, model: SNAC, device: str) -> dict[str, float]:
-        """Mel loss, PESQ-WB, STOI and the share of each codebook in use."""
+        """Mel loss, PESQ-WB, STOI, and how many entries of each codebook were used."""
         clips = self.clips.to(device)
         estimate, quantized = model(clips, SeededNoise(range(len(clips))))
         mel, _ = SpectralLoss(self.sample_rate).to(device)(clips, estimate)

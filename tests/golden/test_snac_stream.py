@@ -127,8 +127,6 @@ def test_compiled_model_gives_the_same_codes() -> None:
     assert equal(mine, codes)
     there, here = (one.decode(codes, seeds=[0]) for one in (plain, compiled))
     compiled.decode(compiled.encode(audio[..., :-70_001]))
-    # One shape per stage, the encoder's block and the decoder's, whatever the clip's length.
-    assert counters["stats"]["unique_graphs"] == before + 2
     torch.testing.assert_close(there, here, atol=1e-5, rtol=0)
     # Compiled code reads the weights of its own model, also after these have changed.
     other = random_model(shape, seed=7)
@@ -137,6 +135,8 @@ def test_compiled_model_gives_the_same_codes() -> None:
     assert equal(compiled.encode(audio), other.encode(audio))
     assert equal(copied.encode(audio), codes)
     assert equal(copy.deepcopy(compiled.streamer()).encode(audio), other.encode(audio))
+    # One shape per stage, the encoder's block and the decoder's, whatever the clip and the weights.
+    assert counters["stats"]["unique_graphs"] == before + 2
 
 
 def test_no_compiler_is_a_reason_and_no_error() -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Raised whenever our implementation could give other codes or audio for the same weights.
 _IMPLEMENTATION = "2"
-# Three tiles and more of every stage of every published model.
+# Long enough for three tiles in every stage of every published model.
 _WARM_UP_S = 60
 
 
@@ -33,12 +33,12 @@ def load(request: CodecRequest) -> SnacCodec:
 
 
 def state(card: CodecCard) -> str:
-    """What ``snac-eval list`` shows of it."""
+    """Whether its weights are here, as ``snac-eval list`` shows it."""
     return weights_state(card)
 
 
 class SnacCodec:
-    """A SNAC model as a codec. Weights are located at once, torch is imported by ``prepare``."""
+    """A SNAC model as a codec. Torch is imported, and the weights are loaded, by ``prepare``."""
 
     can_drop_streams = True
     can_compile = True
@@ -50,8 +50,8 @@ class SnacCodec:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Implementation, digest of the weights in use, streams where some are dropped, and
-        whether it is compiled."""
+        """Implementation and digest of the weights in use. If streams are dropped, how many are
+        kept; if it is compiled, that it is."""
         kept = f";streams={self._request.num_streams}" if self._request.num_streams else ""
         compiled = ";compiled" if self._is_compiled else ""
         return f"snac/{_IMPLEMENTATION};weights={self.weights_sha256}{kept}{compiled}"
@@ -63,7 +63,7 @@ class SnacCodec:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Why it is not compiled, where it was to be."""
+        """Says why it is not compiled, if it was asked to be and cannot be."""
         if not self._compile_problem:
             return ()
         return (
@@ -75,7 +75,7 @@ class SnacCodec:
         """Load the weights onto the device. Raises WeightsUnavailable or CheckpointError."""
         self._check_config(self._model.config)
         if self._is_compiled:
-            # Tiles in the middle are compiled when they come: here, and not in a clip's timing.
+            # The first long signal has its tiles compiled: this one, before any clip is timed.
             silence = np.zeros((1, _WARM_UP_S * self.card.sample_rate), dtype=np.float32)
             self.decode(self.encode([Waveform(silence, self.card.sample_rate)]), [0])
 
@@ -132,7 +132,7 @@ class SnacCodec:
         ]
 
     def whole_pass(self, waveform: Waveform) -> None:
-        """Encode and decode by torch's own layers: what counts operations sees every one."""
+        """Encode and decode by torch's own layers, for whoever counts operations."""
         import torch
 
         from snac_eval.codecs.snac.layers import SeededNoise

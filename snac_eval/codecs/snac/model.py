@@ -169,9 +169,9 @@ class SNAC(nn.Module):
         return streamer
 
     def compile_streams(self) -> None:
-        """Let torch compile the streamer, now and after every change of the weights.
+        """Let torch compile the streamer, which takes minutes during the next calls on a CPU.
 
-        Each time it takes minutes, during the first calls on a CPU in evaluation mode.
+        A change of the weights costs no second compilation. In training mode nothing is compiled.
         """
         self._is_compiled, self._kept = True, None
 
