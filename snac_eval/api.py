@@ -18,8 +18,7 @@ from snac_eval.errors import TooManyFailures, UsageError
 from snac_eval.machine import resolve_device
 from snac_eval.metrics.base import PairMetric
 from snac_eval.metrics.opening import require_metric
-from snac_eval.reports.html.page import FILE_NAME as PAGE_FILE
-from snac_eval.reports.html.page import write_page
+from snac_eval.reports.html.page import page_path, shows, write_page
 from snac_eval.reports.summary import write_tables
 from snac_eval.results.frames import streams_frame, summary_frame
 from snac_eval.results.record import Run, read_run
@@ -109,8 +108,9 @@ def execute(config: RunConfig, argv: Sequence[str] = ()) -> Executed:
     if not outcome.finished:
         raise KeyboardInterrupt
     if config.html:
-        page = outcome.folder / PAGE_FILE
-        write_page([record], page, config.report_clips, outcome.plan)
+        page = page_path([outcome.folder])
+        if not shows(page, record, config.report_clips):
+            write_page([record], page, config.report_clips, outcome.plan)
     _refuse_failures(record, config)
     return Executed(outcome, record)
 

@@ -16,14 +16,13 @@ METRICS = "bitrate,mel_dac_paper,stoi,encode_real_time_factor,decode_real_time_f
 CODEC = """
 from snac_eval.codecs.pcm import PcmCodec
 from snac_eval.registry.plugins import codec_card
-from snac_eval.types import CodecRequest
 
 DECODED = []
 
 
 class Counting(PcmCodec):
     def __init__(self):
-        super().__init__(CodecRequest(codec_card("pcm_8bit")))
+        super().__init__(codec_card("pcm_8bit"))
 
     def decode(self, codes, seeds):
         DECODED.append(len(codes))
@@ -126,8 +125,7 @@ def test_report_opens_no_metric(
     def refuse(name: str) -> None:
         raise AssertionError(f"{name} was opened")
 
-    for function in ("metric", "require_metric"):
-        monkeypatch.setattr(plugins, function, refuse)
+    monkeypatch.setattr(plugins, "metric", refuse)
     page = tmp_path / "page.html"
     assert main(["report", other_audio[0], "--html", "--output", str(page)]) == 0
     assert page.read_text(encoding="utf-8").count("<audio") == 2 * 2

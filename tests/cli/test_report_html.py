@@ -14,7 +14,6 @@ import pytest
 import soundfile
 
 from snac_eval.cli.main import main
-from snac_eval.run.store import FILE_NAME
 from tests.conftest import tone
 
 if TYPE_CHECKING:
@@ -107,29 +106,29 @@ def test_a_codec_that_cannot_be_opened_leaves_its_players_out(
     runs: list[Path], tmp_path: Path
 ) -> None:
     moved = tmp_path / "moved"
-    moved.mkdir()
-    shutil.copy(runs[1] / FILE_NAME, moved)
-    manifest = json.loads((runs[1] / "manifest.json").read_text())
+    shutil.copytree(runs[1], moved)
+    manifest = json.loads((moved / "manifest.json").read_text())
     manifest["config"]["model"] = "no_such_codec"
     (moved / "manifest.json").write_text(json.dumps(manifest))
     assert main(["report", str(moved), str(runs[0]), "--html", "--output", str(moved / "x")]) == 0
     html = (moved / "x").read_text()
     assert "Nothing to play of opus_6kbps: its codec or data cannot be opened here" in html
     assert html.count("<audio") == 3 * 2
-    (moved / "manifest.json").unlink()
+    (moved / "store.sqlite").unlink()
     assert main(["report", str(moved), "--html"]) == 0
     html = (moved / "report.html").read_text()
-    assert "manifest.json is missing" in html
+    assert "no store.sqlite" in html
     assert "<audio" not in html
+    (moved / "manifest.json").unlink()
+    assert main(["report", str(moved), "--html"]) == 2
 
 
 def test_changed_weights_or_clips_are_not_passed_off_as_the_runs(
     runs: list[Path], tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
-    other.mkdir()
-    shutil.copy(runs[1] / FILE_NAME, other)
-    manifest = json.loads((runs[1] / "manifest.json").read_text())
+    shutil.copytree(runs[1], other)
+    manifest = json.loads((other / "manifest.json").read_text())
     manifest["config"]["model"] = "opus_12kbps"
     (other / "manifest.json").write_text(json.dumps(manifest))
     assert main(["report", str(other), "--html"]) == 0

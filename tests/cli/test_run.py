@@ -53,7 +53,9 @@ def test_writes_every_report(
     assert "\\toprule" in (tmp_path / "run" / "summary.tex").read_text()
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["state"] == "finished"
-    assert manifest["metrics"]["mel_dac_paper"] == frame.loc[1, "fingerprint"]
+    said = manifest["metrics"]["mel_dac_paper"]
+    assert ";".join(said["fingerprint"]) == frame.loc[1, "fingerprint"]
+    assert (said["kind"], said["higher_is_better"]) == ("audio", False)
     assert set(manifest["clips"]) == set(frame["clip_id"])
 
 
@@ -270,7 +272,10 @@ def test_table_says_what_cannot_be_compared(
     capsys.readouterr()
     main(["table", str(tmp_path / "a"), str(tmp_path / "b")])
     printed = capsys.readouterr().out
-    assert "not comparable across rows (a and b: measured in two ways" in printed
+    assert (
+        "not comparable across rows (opus_12kbps (a) and opus_12kbps (b): measured in two ways"
+        in printed
+    )
     assert "(2 to 3 clips)" in printed
     assert "of the clip or of the codec" in printed
 

@@ -12,6 +12,8 @@ import soundfile
 from snac_eval.codecs.channels import PerChannel
 from snac_eval.codecs.opening import open_model
 from snac_eval.errors import UsageError
+from snac_eval.results.frames import summary_frame
+from snac_eval.results.record import read_run
 from snac_eval.run.loop import run
 from snac_eval.run.plan import RunConfig
 from snac_eval.types import Codec, Waveform
@@ -60,7 +62,7 @@ def _run(folder: Path, output: Path, **changes: str) -> dict[str, float]:
             **changes,  # type: ignore[arg-type]
         )
     )
-    table = result.frames.summary.set_index("metric")["mean"]
+    table = summary_frame(read_run(result.folder)).set_index("metric")["mean"]
     return {name: float(table[name]) for name in ("bitrate", "si_sdr")}
 
 

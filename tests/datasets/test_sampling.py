@@ -14,6 +14,7 @@ from snac_eval import audio
 from snac_eval.datasets.opening import Sampling, open_dataset
 from snac_eval.datasets.sampling import SALIENT, choose_clips, excerpt
 from snac_eval.errors import DatasetError, UsageError
+from snac_eval.results.record import read_run
 from snac_eval.run.loop import run
 from snac_eval.run.plan import RunConfig
 from snac_eval.types import Clip
@@ -146,12 +147,14 @@ def test_a_run_records_its_excerpts(tmp_path: Path) -> None:
     assert manifest["config"]["excerpt_s"] == 5.0
     assert (manifest["config"]["balance"], manifest["config"]["sample_seed"]) == ("domain", 2)
     assert len(manifest["dataset"]["clip_list_sha256"]) == 64
-    assert manifest["excerpts"]
-    for clip_id, cut in manifest["excerpts"].items():
+    cuts = {clip: facts for clip, facts in manifest["clips"].items() if "start_s" in facts}
+    assert cuts
+    for clip_id, cut in cuts.items():
         assert clip_id.endswith(f"@{cut['start_s']:g}+5")
         assert cut["length_s"] == 5.0
-    assert set(result.frames.scores["clip_id"]) == set(manifest["clips"])
-    assert Counter(result.frames.scores["domain"]) == {"speech": 2, "music": 2}
-    assert any("shorter than the excerpt" in note for note in result.notes)
+    record = read_run(result.folder)
+    assert set(record.rows["clip_id"]) == set(record.clips)
+    assert Counter(record.rows["domain"]) == {"speech": 2, "music": 2}
+    assert any("shorter than the excerpt" in note for note in manifest["notes"])
     again = run(config)
     assert again.num_computed == 0

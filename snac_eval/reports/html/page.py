@@ -79,27 +79,29 @@ def write_page(
     path: Path,
     num_clips: int = DEFAULT_CLIPS,
     material: Material | None = None,
-) -> bool:
-    """Write the page of one run, or of several side by side, unless it is there already.
+) -> None:
+    """Write the page of one run, or of several side by side.
 
-    Returns whether it was written. ``num_clips`` is how many of the worst clips can be played;
-    ``material`` is that of the only run, where it has just ended. Raises UsageError without runs or
-    for a negative number, OutputError where the page cannot be written.
+    ``num_clips`` is how many of the worst clips can be played; ``material`` is that of the only
+    run, where it has just ended. Raises UsageError without runs or for a negative number,
+    OutputError where the page cannot be written.
     """
     if not runs:
         raise UsageError("no runs given; name at least one run folder")
     if num_clips < 0:
         raise UsageError(f"--report-clips {num_clips}: must be at least 0")
     named = named_apart(runs)
-    digest = page_digest(named, num_clips)
-    if _digest_of(path) == digest:
-        return False
+    digest = _page_digest(named, num_clips)
     clips, notes = play(named, worst_clips(named)[:num_clips], material)
     write_text(path, page(show(named), clips, notes, digest))
-    return True
 
 
-def page_digest(runs: Sequence[Run], num_clips: int) -> str:
+def shows(path: Path, run: Run, num_clips: int) -> bool:
+    """Whether the page there is of this very run: writing it again would change nothing."""
+    return _digest_of(path) == _page_digest(named_apart([run]), num_clips)
+
+
+def _page_digest(runs: Sequence[Run], num_clips: int) -> str:
     """Identity of what a page shows: the runs' records, and how it is drawn."""
     from pandas.util import hash_pandas_object
 
@@ -115,7 +117,7 @@ def page_digest(runs: Sequence[Run], num_clips: int) -> str:
 
 
 def _digest_of(path: Path) -> str:
-    """What :func:`page_digest` was when this page was written; empty where there is no page."""
+    """What :func:`_page_digest` was when this page was written; empty where there is no page."""
     if not path.is_file():
         return ""
     with path.open(encoding="utf-8", errors="replace") as file:
