@@ -116,7 +116,7 @@ class Material:
     @property
     def run_id(self) -> str:
         """Twelve hex digits that name what is measured: codec, clips, seed, device, rates."""
-        keys = [self.key(clip).id for clip in self.clips]
+        keys = [str(self.key(clip)) for clip in self.clips]
         parts = [self.dataset.name, self.config.reference_rate, *keys]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 

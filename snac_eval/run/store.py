@@ -70,6 +70,12 @@ class ReconstructionKey:
     identity: str = ""
     """What the source says of the file that it reads; empty for a codec."""
 
+    def __str__(self) -> str:
+        """For people, and for the digest that names a run."""
+        if not self.device:
+            return f"{self.codec}:sha256={self.identity}|{self.clip}"
+        return f"{self.codec}|{self.clip}|seed={self.seed}|{self.device}"
+
     @property
     def id(self) -> str:
         """32 hex digits that stand for the key in files: equal keys, and no others, have equal
