@@ -128,7 +128,13 @@ class EncodecCodec(TransformersCodec):
 
 
 def _index_of_lstm(layers: Sequence[Any]) -> int:
-    return next(index for index, layer in enumerate(layers) if hasattr(layer, "lstm"))
+    from torch import nn
+
+    return next(
+        index
+        for index, layer in enumerate(layers)
+        if any(isinstance(part, nn.LSTM) for part in layer.modules())
+    )
 
 
 def _overlap_add(chunks: Iterator[Tensor], stride: int, length: int) -> Tensor:
