@@ -17,21 +17,33 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snac_eval.bench.measure import Measurement, Setting, coder_of, open_setting
 from snac_eval.bench.measure import read_measurement as _read
 from snac_eval.bench.measure import write_json as _write_setting
-from snac_eval.bench.table import Measured, score_rows, speed_table, write_speed_tables
+from snac_eval.bench.table import (
+    Measured,
+    metric_info,
+    score_rows,
+    speed_table,
+    write_speed_tables,
+)
 from snac_eval.errors import CodecError, OutputError, UsageError
 from snac_eval.machine import num_cores, resolve_device
 from snac_eval.progress import track
-from snac_eval.run.manifest import environment, iso_time
+from snac_eval.run.manifest import (
+    codec_facts,
+    environment,
+    head,
+    metric_facts,
+    write_manifest,
+    write_scores_frame,
+)
 from snac_eval.run.plan import codec_label
-from snac_eval.writing import jsonable, write_file, write_json
+from snac_eval.writing import jsonable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -212,32 +224,28 @@ def _write(
     setting = measured[-1].setting
     codec = open_setting(setting)
     place = environment(setting.device)
+    machine = _machine(place["hardware"])
     run_id = _digest(codec.fingerprint, *(one.setting.name for one in measured), str(place))[:12]
-    rows = score_rows(measured, run_id, DATASET, _machine(place["hardware"]))
+    rows = score_rows(measured, run_id, DATASET, machine)
+    clips = dict(zip(rows["clip_id"], rows["speaker"], strict=True))
     manifest = {
-        "snac_eval": version("snac-eval"),
-        "kind": "bench",
-        "state": "finished",
-        "run_id": run_id,
-        "argv": list(argv),
+        **head("bench", "finished", run_id, measured[0].codec, argv, started),
         "config": jsonable(asdict(config)),
-        "started": iso_time(started),
-        "finished": iso_time(time.time()),
         "notes": list(notes),
-        "num_clips": int(rows["clip_id"].nunique()),
-        "codec": {
-            "card": jsonable(asdict(replace(codec.card, options={}))),
-            "options": jsonable(dict(codec.card.options)),
-            "fingerprint": codec.fingerprint,
-            "device": setting.device,
-        },
+        "num_clips": len(clips),
+        "codec": codec_facts(codec),
         "dataset": {"name": DATASET},
-        "clips": {clip: _digest(clip, str(config.seed)) for clip in rows["clip_id"].unique()},
-        "metrics": dict(zip(rows["metric"], rows["fingerprint"], strict=True)),
+        "clips": {
+            clip: {"sha256": _digest(clip, str(config.seed)), "speaker": setting_name}
+            for clip, setting_name in clips.items()
+        },
+        "metrics": {
+            name: metric_facts(metric_info(name, machine)) for name in rows["metric"].unique()
+        },
         **place,
     }
-    write_file(folder / "scores.parquet", lambda path: rows.to_parquet(path, index=False))
-    write_json(folder / "manifest.json", manifest)
+    write_scores_frame(folder, rows)
+    write_manifest(folder, manifest)
     write_speed_tables(folder, measured)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from snac_eval.registry import plugins
 from snac_eval.reports.grid import Cell, Column, Grid, count, number, render
 from snac_eval.reports.text import markdown_text, quantity, significant, span
 from snac_eval.run.manifest import SCORE_COLUMNS
+from snac_eval.types import MetricInfo
 from snac_eval.writing import write_file, write_text
 
 if TYPE_CHECKING:
@@ -123,11 +124,17 @@ def score_rows(
     """
     rows = [
         [run_id, one.codec, dataset, *_which(one, repeat), metric, value, one.status, reason,
-         str(plugins.metric(metric).info.fingerprint.extended(**machine))]
+         str(metric_info(metric, machine).fingerprint)]
         for one in measured
         for repeat, metric, value, reason in _values(one)
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS)).astype({"value": "float64"})
+    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+
+
+def metric_info(name: str, machine: Mapping[str, object]) -> MetricInfo:
+    """What a metric's numbers mean on this machine, which is part of their fingerprint."""
+    info = plugins.metric(name).info
+    return replace(info, fingerprint=info.fingerprint.extended(**machine))
 
 
 def _which(one: Measured, repeat: int) -> list[str]:

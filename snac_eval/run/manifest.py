@@ -27,6 +27,7 @@ from snac_eval.writing import jsonable, write_file, write_json
 if TYPE_CHECKING:
     import pandas as pd
 
+    from snac_eval.codecs.abilities import OpenCodec
     from snac_eval.run.plan import Plan
     from snac_eval.run.store import Store
 
@@ -75,25 +76,12 @@ def describe(
     """
     config, codec = plan.config, plan.codec
     return {
-        "snac_eval": version("snac-eval"),
-        "kind": "run",
-        "state": state,
-        "run_id": plan.run_id,
-        "label": plan.label,
-        "argv": list(argv),
+        **head("run", state, plan.run_id, plan.label, argv, started),
         "config": jsonable(asdict(config)),
-        "started": iso_time(started),
-        "finished": iso_time(time.time()),
         "notes": list(plan.notes),
         "num_clips": len(plan.clips),
         "num_clips_computed_now": num_computed,
-        "codec": {
-            "card": jsonable(asdict(replace(codec.card, options={}))),
-            "options": jsonable(dict(codec.card.options)),
-            "fingerprint": codec.fingerprint,
-            "device": codec.device,
-            "cpu_threads": config.num_threads,
-        },
+        "codec": codec_facts(codec) | {"cpu_threads": config.num_threads},
         "dataset": {
             "name": plan.dataset.name,
             "card": jsonable(asdict(plan.dataset.card)),
@@ -109,6 +97,32 @@ def describe(
             "workers": config.num_workers,
         },
         **environment(codec.device),
+    }
+
+
+def head(
+    kind: str, state: str, run_id: str, label: str, argv: Sequence[str], started: float
+) -> dict[str, Any]:
+    """What a manifest begins with, of a run and of a bench alike."""
+    return {
+        "snac_eval": version("snac-eval"),
+        "kind": kind,
+        "state": state,
+        "run_id": run_id,
+        "label": label,
+        "argv": list(argv),
+        "started": iso_time(started),
+        "finished": iso_time(time.time()),
+    }
+
+
+def codec_facts(codec: OpenCodec) -> dict[str, Any]:
+    """Which codec it was, and where it computed."""
+    return {
+        "card": jsonable(asdict(replace(codec.card, options={}))),
+        "options": jsonable(dict(codec.card.options)),
+        "fingerprint": codec.fingerprint,
+        "device": codec.device,
     }
 
 
