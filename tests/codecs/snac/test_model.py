@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from snac_eval.codecs.snac import SNAC
-from snac_eval.codecs.snac.layers import SeededNoise
+from snac_eval.codecs.snac.layers import FreshNoise, SeededNoise
 from snac_eval.codecs.snac.stream import Streamer
 from snac_eval.codecs.snac.watch import Watch
 from tests.codecs.snac.models import SHAPES, SMALL, equal, random_audio, random_model
@@ -288,6 +288,20 @@ def test_what_is_made_in_inference_mode_can_be_used_outside() -> None:
         streamer = model.streamer()
     assert not any(buffer.is_inference() for buffer in streamer.buffers())
     assert equal(copy.deepcopy(streamer).double().float().encode(AUDIO), model.encode(AUDIO))
+
+
+def test_codes_and_audio_can_be_trained_on() -> None:
+    model = random_model()
+    codes = model.encode(AUDIO)
+    audio = model.decode(codes)
+    (streamed,) = model.encode_stream([AUDIO])
+    (sound,) = model.decode_stream([codes])
+    whole = model.encode_whole(AUDIO)
+    outcomes = [*codes, *streamed, *whole, audio, sound, model.decode_whole(codes, FreshNoise())]
+    assert not any(one.is_inference() or one.requires_grad for one in outcomes)
+    estimate = model.decoder(model.quantizer.decode(codes), FreshNoise())
+    (estimate - audio).square().mean().backward()
+    assert all(one.grad is not None for one in model.decoder.parameters())
 
 
 def test_what_cannot_be_rearranged_is_refused() -> None:
