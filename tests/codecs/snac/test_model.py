@@ -14,9 +14,8 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from snac_eval.codecs.snac import SNAC
 from snac_eval.codecs.snac.layers import FreshNoise, SeededNoise
-from snac_eval.codecs.snac.stream import Streamer
 from snac_eval.codecs.snac.watch import Watch
-from tests.codecs.snac.models import SHAPES, SMALL, equal, random_audio, random_model
+from tests.codecs.snac.models import SHAPES, equal, random_audio, random_model
 
 AUDIO = random_audio(3000)
 
@@ -144,10 +143,7 @@ def test_codes_are_those_of_a_fresh_model_after(change: str) -> None:
     CHANGES[change](model)
     after = _outcome(model)
     assert equal(after, _outcome(_fresh(model)))
-    assert not any(torch.equal(one, other) for one, other in zip(before, after, strict=True)) or (
-        change in ("float64", "load_state_dict of a part", "a codebook")
-        and not equal(before, after)
-    )
+    assert not equal(after, before)
     CHANGES[change](model)
     assert equal(_outcome(model), _outcome(_fresh(model)))
 
@@ -357,9 +353,3 @@ def test_codes_that_do_not_fit_one_another_are_refused() -> None:
     for bad in ([*codes, codes[0]], [codes[0], codes[2]], [codes[1], codes[0]]):
         with pytest.raises(ValueError, match="must have the shapes"):
             model.decode(bad)
-
-
-def test_snapshot_of_another_model_is_another() -> None:
-    assert isinstance(random_model().streamer(), Streamer)
-    one, other = random_model(SMALL, 0), random_model(SMALL, 1)
-    assert not equal(_outcome(one), _outcome(other))
