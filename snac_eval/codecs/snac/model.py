@@ -87,7 +87,6 @@ class SNAC(nn.Module):
         """Zeros at the end up to a multiple of ``config.pad_multiple`` samples."""
         return functional.pad(audio, (0, -audio.shape[-1] % self.config.pad_multiple))
 
-    @torch.inference_mode()
     def encode(self, audio: Tensor) -> list[Tensor]:
         """Codes ``[batch, T_k]``, coarse to fine, of audio ``[batch, 1, time]``.
 
@@ -98,7 +97,6 @@ class SNAC(nn.Module):
             return self.encode_whole(audio)
         return self.streamer().encode(audio)
 
-    @torch.inference_mode()
     def decode(
         self,
         codes: Sequence[Tensor],
@@ -139,12 +137,12 @@ class SNAC(nn.Module):
         """
         yield from self.streamer().decode_stream(blocks, noise or SeededNoise([seed]))
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode_whole(self, audio: Tensor) -> list[Tensor]:
         """:meth:`encode` by each layer on the whole batch at once: what keeps a GPU busy."""
         return self.quantizer.encode(self.encoder(self.pad(audio)))
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def decode_whole(self, codes: Sequence[Tensor], noise: NoiseSource) -> Tensor:
         """:meth:`decode` by each layer on the whole batch at once, untrimmed."""
         return self.decoder(self.quantizer.decode(codes), noise)  # type: ignore[no-any-return]

@@ -73,7 +73,7 @@ class Streamer(nn.Module):
             [Stage(-(-_FEWEST_ROWS // coarse), [latents]), *_decoder(decoder)]
         )
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode(self, audio: Tensor) -> list[Tensor]:
         """Codes ``[batch, T_k]``, coarse to fine, of audio ``[batch, 1, time]``, item after item.
 
@@ -88,7 +88,7 @@ class Streamer(nn.Module):
             _fill(rows, self._tokens([one[None]]))
         return streams_of(tokens, config)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def decode(self, codes: Sequence[Tensor], noise: NoiseSource) -> Tensor:
         """Audio ``[batch, 1, time]`` of codes ``[batch, T_k]``, all streams or the first few."""
         config = self.config
@@ -99,13 +99,11 @@ class Streamer(nn.Module):
             _fill(rows, self._audio([one], noise.item(index)))
         return audio.transpose(1, 2)
 
-    @torch.inference_mode()
     def encode_stream(self, blocks: Iterable[Tensor]) -> Iterator[list[Tensor]]:
         """Codes ``[1, T_k]`` as they get ready, of audio ``[1, 1, any time]`` as it comes in."""
         for tokens in self._tokens(blocks):
-            yield streams_of(tokens[None], self.config)
+            yield streams_of(tokens[None].clone(), self.config)
 
-    @torch.inference_mode()
     def decode_stream(
         self, blocks: Iterable[Sequence[Tensor]], noise: NoiseSource
     ) -> Iterator[Tensor]:
@@ -114,7 +112,7 @@ class Streamer(nn.Module):
         Every block of codes holds whole frames of the coarse stream.
         """
         for rows in self._audio(blocks, noise):
-            yield rows.t()[None]
+            yield rows.t()[None].clone()
 
     def compile_stages(self) -> None:
         """Compile what tiles between the first and the last go through, when the next one comes.
@@ -208,14 +206,18 @@ def compile_problem() -> str:
     return ""
 
 
+@torch.inference_mode()
 def _run(
     stages: Iterable[nn.Module], pieces: Iterable[Tensor], source: NoiseSource | None = None
 ) -> Iterator[Tensor]:
-    """Rows through stage after stage; each takes from the one before it as it needs."""
+    """Rows through stage after stage; each takes from the one before it as it needs.
+
+    They are inference tensors, which users could not train on: callers copy them.
+    """
     for stage in stages:
         assert isinstance(stage, Stage)
         pieces = stage.run(pieces, source)
-    return iter(pieces)
+    yield from pieces
 
 
 def _fill(rows: Tensor, parts: Iterable[Tensor]) -> None:
