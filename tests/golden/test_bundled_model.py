@@ -32,7 +32,7 @@ def test_it_is_what_its_card_says(codec: SnacCodec) -> None:
     assert codec.card.sha256 == codec.weights_sha256
     assert codec.card.sha256 in codec.fingerprint
     (loaded,) = codec.torch_modules
-    assert sum(one.numel() for one in loaded.parameters()) == codec.num_parameters
+    assert len(list(loaded.parameters())) == len(list(model.parameters()))
 
 
 def test_it_codes_speech(codec: SnacCodec) -> None:

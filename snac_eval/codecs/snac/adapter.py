@@ -84,11 +84,6 @@ class SnacCodec:
         """The loaded model. Raises WeightsUnavailable or CheckpointError."""
         return (self._model,)
 
-    @property
-    def num_parameters(self) -> int:
-        """Parameters of the whole model as it runs, weight normalisation folded in."""
-        return sum(one.numel() for one in self._model.parameters())
-
     def padded_length(self, num_samples: int) -> int:
         """``num_samples`` rounded up to whole frames of the coarsest stream."""
         multiple = self._model.config.pad_multiple

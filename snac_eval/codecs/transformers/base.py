@@ -67,11 +67,6 @@ class TransformersCodec(ABC):
         """
         self._check_config(self._model.config)
 
-    @property
-    def num_parameters(self) -> int:
-        """Parameters of the whole model as it runs."""
-        return sum(int(one.numel()) for one in self._model.parameters())
-
     def padded_length(self, num_samples: int) -> int | None:
         """None: the codec takes one clip at a time.
 
