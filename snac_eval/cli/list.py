@@ -35,7 +35,7 @@ def list_codecs(card_dirs: Sequence[Path] = ()) -> str:
     from snac_eval.registry import plugins
 
     cards = [plugins.codec_card(name, card_dirs) for name in plugins.codec_names(card_dirs)]
-    return _columns(
+    return _table(
         ["codec", "bitrate", "sample rate", "state", "description"],
         [
             [
@@ -55,7 +55,7 @@ def list_datasets(card_dirs: Sequence[Path] = ()) -> str:
     from snac_eval.registry import plugins
 
     cards = [plugins.dataset_card(name, card_dirs) for name in plugins.dataset_names(card_dirs)]
-    return _columns(
+    return _table(
         ["dataset", "domain", "licence", "state", "description"],
         [
             [card.name, card.domain, card.licence, plugins.dataset_state(card), card.description]
@@ -70,7 +70,7 @@ def list_metrics() -> str:
     from snac_eval.registry import plugins
 
     names = plugins.metric_names()
-    return _columns(
+    return _table(
         ["metric", "unit", "better", "range", "domains", "rate", "state", "description"],
         [_metric_row(plugins.metric(name).info, plugins.metric_state(name)) for name in names],
     )
@@ -94,11 +94,8 @@ def _rate(sample_rate: int) -> str:
     return f"{sample_rate / 1000:g} kHz" if sample_rate else "any"
 
 
-def _columns(header: list[str], rows: list[list[str]]) -> str:
-    table = [header, *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(len(header) - 1)]
-    lines = []
-    for row in table:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        lines.append("  ".join([*cells, row[-1]]))
-    return "\n".join(lines)
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    from snac_eval.reports.grid import Cell, Column, Grid, render
+
+    grid = Grid.of(map(Column, header), (map(Cell, row) for row in rows))
+    return render(grid, "txt").rstrip("\n")

@@ -13,6 +13,7 @@ from snac_eval.codecs.checks import check_input
 from snac_eval.codecs.snac.config import SNACConfig
 from snac_eval.errors import CodecError
 from snac_eval.hub import weights_state
+from snac_eval.machine import set_up_torch
 from snac_eval.types import CodecCard, CodecRequest, Codes, Waveform
 
 if TYPE_CHECKING:
@@ -144,14 +145,9 @@ class SnacCodec:
 
     @cached_property
     def _model(self) -> SNAC:
-        import torch
-
         from snac_eval.codecs.snac.model import SNAC
 
-        if self.device == "cpu" and self._request.num_threads:
-            torch.set_num_threads(self._request.num_threads)
-        # Quiet passages otherwise end in denormal numbers, which slow a CPU down many times.
-        torch.set_flush_denormal(True)
+        set_up_torch(self.device, self._request.num_threads)
         model = SNAC.from_files(self._files, self.device)
         if self._is_compiled:
             model.compile_streams()
