@@ -24,6 +24,7 @@ from snac_eval.types import CodecCard
 CONFIG_FILE = "config.json"
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 """A model has one of these; the first is taken where it has both."""
+_WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
 BUNDLED_MODEL = "snac_16khz_mini"
 NEEDS_WEIGHTS = "needs weights (hub)"
 """What ``snac-eval list`` shows of a model whose weights are not on this machine."""
@@ -239,8 +240,16 @@ def _published(name: str) -> CodecCard | None:
 
 
 def _in_folder(folder: Path) -> WeightFiles:
-    if (weights := _weights_in(folder)) is None:
-        raise WeightsUnavailable(_no_weights(folder))
+    """A file of another name serves where it is the only one that looks like weights."""
+    weights = _weights_in(folder)
+    if weights is None:
+        others = sorted(file for file in folder.iterdir() if file.suffix in _WEIGHT_SUFFIXES)
+        if len(others) > 1:
+            names = ", ".join(file.name for file in others)
+            raise WeightsUnavailable(f"{_no_weights(folder)}; leave only the one meant of {names}")
+        if not others:
+            raise WeightsUnavailable(_no_weights(folder))
+        weights = others[0]
     return WeightFiles(folder / CONFIG_FILE, weights)
 
 

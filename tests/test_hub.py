@@ -118,6 +118,16 @@ def test_folder_without_weights_and_unknown_names(tmp_path: Path) -> None:
             find_weights(name)
 
 
+def test_the_only_weights_of_another_name_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "snac.pt").touch()
+    assert find_weights(tmp_path).weights == tmp_path / "snac.pt"
+    (tmp_path / "old.ckpt").touch()
+    with pytest.raises(WeightsUnavailable, match=r"only the one meant of old\.ckpt, snac\.pt"):
+        find_weights(tmp_path)
+    (tmp_path / "pytorch_model.bin").touch()
+    assert find_weights(tmp_path).weights == tmp_path / "pytorch_model.bin"
+
+
 def test_a_folder_that_the_user_named_must_hold_the_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
