@@ -196,8 +196,8 @@ def _notes(groups: Mapping[str, Sequence[Run]], contests: _Contests) -> Iterator
     for dataset, runs in groups.items():
         yield from _contest_notes(dataset, contests[dataset])
         for run in runs:
-            if not run.finished:
-                yield f"{run.name} on {dataset}: the run was not finished."
+            if run.unfinished:
+                yield f"{run.name} on {dataset}: {run.unfinished}."
             yield from _missing_notes(f"{run.name} on {dataset}", run, contests[dataset])
 
 

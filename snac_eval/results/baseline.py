@@ -35,8 +35,8 @@ def write_baseline(run: Run, path: Path, metrics: Sequence[str] = ()) -> None:
     Raises UsageError for an interrupted run and for a metric without a score per clip, OutputError
     where the file cannot be written.
     """
-    if not run.finished:
-        raise UsageError(f"{run.name}: this run was interrupted; finish it before it is a baseline")
+    if run.unfinished:
+        raise UsageError(f"{run.name}: {run.unfinished}; run it again to finish it")
     check_names(metrics, run)
     if whole := [name for name in metrics if run.info(name).kind == "corpus"]:
         raise UsageError(f"{whole[0]} has no score per clip: a gate cannot test it; leave it out")

@@ -96,7 +96,7 @@ class Comparison:
     """Empty for two runs."""
     frontiers: tuple[Frontier, ...]
     notes: tuple[str, ...]
-    """Which frontiers could not be drawn, and why."""
+    """Which runs are not finished; which frontiers could not be drawn, and why."""
 
 
 def compare(
@@ -124,7 +124,7 @@ def compare(
         clips={(a.name, b.name): _telling(a, b, names) for a, b in combinations(runs, 2)},
         ranks=tuple(ranks(runs, names, seed)),
         frontiers=tuple(drawn),
-        notes=tuple(notes),
+        notes=(*(f"{run.name}: {run.unfinished}." for run in runs if run.unfinished), *notes),
     )
 
 
@@ -155,7 +155,7 @@ def _difference(
     tolerance = tolerances.metrics.get(info.name, Tolerance(math.inf))
     blank = Difference(first.name, second.name, info.name, "not comparable")
     blank = replace(blank, left_out=pairs.left_out, relative=tolerance.relative)
-    if problem := pairs.problem or _no_ratio(tolerance, pairs):
+    if problem := pairs.problem or tolerance.problem(*pairs.first, *pairs.second):
         verdict: Verdict = "not tested" if info.kind == "corpus" else "not comparable"
         return replace(blank, verdict=verdict, reason=problem)
     return _tested(blank, info, tolerance, pairs, seed, permutations)
@@ -198,12 +198,6 @@ def _tested(
         num_units=interval.num_units,
         reason=reason,
     )
-
-
-def _no_ratio(tolerance: Tolerance, pairs: Pairs) -> str:
-    if tolerance.relative and min(*pairs.first, *pairs.second) <= 0:
-        return "values that are not above zero have no ratio"
-    return ""
 
 
 def _with_verdict(one: Difference, info: MetricInfo, tolerances: Tolerances) -> Difference:

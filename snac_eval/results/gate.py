@@ -134,11 +134,9 @@ def check(
 
 
 def _problem(run: Run, checks: Sequence[MetricCheck]) -> str:
-    if not run.finished:
-        return "the run was interrupted; run it to its end"
     if all(one.outcome == "not tested" for one in checks):
-        return "no metric was tested"
-    return ""
+        return run.unfinished or "no metric was tested"
+    return run.unfinished
 
 
 def _test(
@@ -150,7 +148,7 @@ def _test(
         return replace(blank, outcome="not tested", reason=_untested(name, better, baseline))
     pairs = pair(run, baseline, name)
     blank = replace(blank, left_out=pairs.left_out, num_lost=_lost(run, baseline, name))
-    if problem := pairs.problem or _no_ratio(tolerance, pairs):
+    if problem := pairs.problem or tolerance.problem(*pairs.first, *pairs.second):
         return replace(blank, reason=problem)
     return _measured(blank, tolerance, pairs, better, seed)
 
@@ -167,11 +165,6 @@ def _lost(run: Run, baseline: Run, name: str) -> int:
     if name not in run.metrics:
         return 0
     return sum(clip in run.metrics[name].missing for clip in baseline.metrics[name].values)
-
-
-def _no_ratio(tolerance: Tolerance, pairs: Pairs) -> str:
-    fine = not tolerance.relative or min(*pairs.first, *pairs.second) > 0
-    return "" if fine else "values that are not above zero have no ratio"
 
 
 def _measured(

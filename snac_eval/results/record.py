@@ -23,7 +23,9 @@ import pandas as pd
 from snac_eval.errors import StoreError, UsageError, detail
 from snac_eval.registry import plugins
 from snac_eval.run.manifest import FILE_NAME as MANIFEST_FILE
-from snac_eval.run.manifest import SCORE_COLUMNS, SCORES_FILE, metric_info
+from snac_eval.run.manifest import SCORE_COLUMNS, SCORES_FILE, metric_info, stored_scores
+from snac_eval.run.store import FILE_NAME as STORE_FILE
+from snac_eval.run.store import Store
 from snac_eval.types import MetricInfo, Score
 
 _MACHINE = ("machine", "cpu", "cores", "gpu")
@@ -83,6 +85,15 @@ class Run:
     folder: Path | None = None
     """Where it was read from; None for a baseline."""
 
+    @property
+    def unfinished(self) -> str:
+        """That the run has not come to its end, and how far it came; empty where it has."""
+        if self.finished:
+            return ""
+        left = len(self.clips) - self.rows["clip_id"].nunique()
+        missing = f": {left} of {len(self.clips)} clips are not scored yet" if left else ""
+        return f"the run was not finished{missing}"
+
     def speaker(self, clip: str) -> str:
         """The clip's speaker; empty where none is known."""
         return self.clips[clip].speaker if clip in self.clips else ""
@@ -127,8 +138,8 @@ def read_run(folder: Path) -> Run:
     if not folder.is_dir():
         raise StoreError(f"{folder}: no such run folder; give one that run or bench wrote")
     manifest = read_json(folder / MANIFEST_FILE)
-    rows = _read_scores(folder / SCORES_FILE)
     try:
+        rows = _rows(folder, manifest)
         return replace(_run(folder.resolve().name, manifest, rows), folder=folder)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise StoreError(
@@ -273,6 +284,14 @@ def _state(result: MetricResult, clip: str) -> str:
     if clip in result.values:
         return "ok"
     return result.missing[clip].status if clip in result.missing else "absent"
+
+
+def _rows(folder: Path, manifest: Mapping[str, Any]) -> pd.DataFrame:
+    """The run's rows; of one that was killed, or still runs, those that its store has so far."""
+    if manifest["state"] == "running" and (folder / STORE_FILE).is_file():
+        with Store.open_run(folder) as store:
+            return stored_scores(manifest, store)
+    return _read_scores(folder / SCORES_FILE)
 
 
 def _read_scores(path: Path) -> pd.DataFrame:

@@ -58,6 +58,12 @@ class Tolerance:
         array = np.asarray(values, dtype=np.float64)
         return np.log(array) if self.relative else array
 
+    def problem(self, *values: float) -> str:
+        """Why these values have no place on that scale; empty where they have."""
+        if self.relative and min(values) <= 0:
+            return "values that are not above zero have no ratio"
+        return ""
+
     def __str__(self) -> str:
         return f"{100 * self.value:g} %" if self.relative else f"{self.value:g}"
 

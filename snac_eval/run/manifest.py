@@ -155,27 +155,21 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def write_scores(folder: Path, manifest: Mapping[str, Any], store: Store) -> None:
-    """Write ``scores.parquet``: one row per clip and metric that the store has a score of."""
+    """Write ``scores.parquet`` of what the store has."""
+    write_scores_frame(folder, stored_scores(manifest, store))
+
+
+def stored_scores(manifest: Mapping[str, Any], store: Store) -> pd.DataFrame:
+    """One row per clip and metric that the store has a score of."""
     import pandas as pd
 
     frame = pd.DataFrame(_score_rows(manifest, store), columns=list(SCORE_COLUMNS))
-    write_scores_frame(folder, frame)
-
-
-def refresh_scores(folder: Path) -> None:
-    """Write ``scores.parquet`` anew from the store of a run that was killed before it could."""
-    from snac_eval.run.store import Store
-
-    manifest = read_manifest(folder)
-    if manifest.get("state") == "running":
-        with Store.open_run(folder) as store:
-            write_scores(folder, manifest, store)
+    return frame.astype({"value": "float64"})
 
 
 def write_scores_frame(folder: Path, frame: pd.DataFrame) -> None:
     """Write rows with the columns :data:`SCORE_COLUMNS` as ``scores.parquet``."""
-    typed = frame.astype({"value": "float64"})
-    write_file(folder / SCORES_FILE, lambda path: typed.to_parquet(path, index=False))
+    write_file(folder / SCORES_FILE, lambda path: frame.to_parquet(path, index=False))
 
 
 def metric_facts(info: MetricInfo) -> dict[str, Any]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -54,26 +58,34 @@ def other_audio(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [str(root / "run_pcm_16bit"), str(root / "run_pcm_8bit")]
 
 
+def _told(
+    runs: list[str], baseline: Path, capsys: pytest.CaptureFixture[str]
+) -> tuple[dict[str, int], dict[str, str]]:
+    """Exit codes and words of every reader, the last of the runs checked against the baseline."""
+    page = baseline.with_suffix(".html")
+    codes, said = {}, {}
+    for name, arguments in {
+        "compare": ["compare", *runs],
+        "check": ["check", runs[-1], "--baseline", str(baseline)],
+        "table": ["table", *runs],
+        "page": ["report", *runs, "--html", "--output", str(page)],
+    }.items():
+        codes[name] = main(arguments)
+        said[name] = capsys.readouterr().out
+    said["page"] = page.read_text(encoding="utf-8").replace("&#39;", "'")
+    return codes, said
+
+
 REFUSAL = "clip 'speech/a' is not the same audio in both (2 such clips)"
 
 
 def test_all_readers_refuse_other_audio_in_the_same_words(
     other_audio: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first, second = other_audio
-    baseline, page = tmp_path / "b.json", tmp_path / "page.html"
-    assert main(["baseline", first, "-o", str(baseline)]) == 0
+    baseline = tmp_path / "b.json"
+    assert main(["baseline", other_audio[0], "-o", str(baseline)]) == 0
     capsys.readouterr()
-    codes, said = {}, {}
-    for name, arguments in {
-        "compare": ["compare", *other_audio],
-        "check": ["check", second, "--baseline", str(baseline)],
-        "table": ["table", *other_audio],
-        "page": ["report", *other_audio, "--html", "--output", str(page)],
-    }.items():
-        codes[name] = main(arguments)
-        said[name] = capsys.readouterr().out
-    said["page"] = page.read_text(encoding="utf-8").replace("&#39;", "'")
+    codes, said = _told(other_audio, baseline, capsys)
     assert codes == {"compare": 0, "check": 3, "table": 0, "page": 0}
     for name, text in said.items():
         assert REFUSAL in text, name
@@ -83,6 +95,38 @@ def test_all_readers_refuse_other_audio_in_the_same_words(
     assert len(rows) == 2
     assert not any(mark in row for row in rows for mark in ("**", "<ins>"))
     assert "Quality over bitrate" not in said["page"]
+
+
+def test_all_readers_say_in_the_same_words_that_a_run_is_not_finished(
+    other_audio: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, baseline = other_audio[0], tmp_path / "b.json"
+    assert main(["baseline", whole, "-o", str(baseline)]) == 0
+    killed = _killed(Path(whole), tmp_path / "killed")
+    capsys.readouterr()
+    codes, said = _told([whole, str(killed)], baseline, capsys)
+    assert codes == {"compare": 0, "check": 3, "table": 0, "page": 0}
+    for name, text in said.items():
+        assert "the run was not finished: 1 of 2 clips are not scored yet" in text, name
+    assert main(["baseline", str(killed), "-o", str(tmp_path / "no.json")]) == 2
+    assert "killed: the run was not finished: 1 of 2 clips" in capsys.readouterr().err
+
+
+def _killed(whole: Path, folder: Path) -> Path:
+    """The run as ``kill -9`` leaves it, before the second clip and with no scores.parquet."""
+    shutil.copytree(whole, folder)
+    (folder / "scores.parquet").unlink()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"state": "running"}))
+    with closing(sqlite3.connect(folder / "store.sqlite")) as store:
+        gone = store.execute(
+            "DELETE FROM scores WHERE reconstruction ="
+            " (SELECT number FROM reconstructions WHERE id = ?)",
+            (manifest["clips"]["speech/b"]["key"],),
+        )
+        assert gone.rowcount > 0
+        store.commit()
+    return folder
 
 
 @pytest.fixture

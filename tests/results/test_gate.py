@@ -162,10 +162,10 @@ def test_an_interrupted_run_never_passes(tmp_path: Path) -> None:
     result = _check(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": PESQ}, state="interrupted")
     assert (result.exit_code, result.verdict) == (
         3,
-        "not known: the run was interrupted; run it to its end",
+        "not known: the run was not finished",
     )
     interrupted = read_run(write_run(tmp_path / "x", {"pesq_wb": PESQ}, state="interrupted"))
-    with pytest.raises(UsageError, match="interrupted"):
+    with pytest.raises(UsageError, match="x: the run was not finished; run it again"):
         write_baseline(interrupted, tmp_path / "x.json")
 
 

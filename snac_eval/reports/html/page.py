@@ -199,8 +199,8 @@ def _per_clip(runs: Sequence[Run]) -> list[str]:
 def _run_notes(runs: Sequence[Run]) -> Iterable[str]:
     for run in runs:
         yield from (f"{run.name}: {note}" for note in run.manifest.get("notes", ()))
-        if left := len(run.clips) - run.rows["clip_id"].nunique():
-            yield f"{run.name}: {left} of {len(run.clips)} clips are not scored yet"
+        if run.unfinished:
+            yield f"{run.name}: {run.unfinished}"
     if len({json.dumps(run.manifest.get("hardware"), sort_keys=True) for run in runs}) > 1:
         yield "The runs were made on different machines: their speeds do not compare."
 
