@@ -40,7 +40,7 @@ from snac_eval.run.manifest import (
     head,
     metric_facts,
     write_manifest,
-    write_scores_frame,
+    write_scores,
 )
 from snac_eval.run.plan import codec_label
 from snac_eval.writing import jsonable
@@ -244,7 +244,7 @@ def _write(
         },
         **place,
     }
-    write_scores_frame(folder, rows)
+    write_scores(folder, rows)
     write_manifest(folder, manifest)
     write_speed_tables(folder, measured)
 

@@ -39,7 +39,7 @@ def _report(options: argparse.Namespace, _: Sequence[str]) -> None:
     from snac_eval.reports.html.page import page_path, write_page
     from snac_eval.reports.summary import summary_markdown, write_tables
     from snac_eval.results.record import read_run
-    from snac_eval.run.manifest import write_scores_frame
+    from snac_eval.run.manifest import write_scores
 
     if options.output and not options.html:
         raise UsageError("--output names the HTML page; give --html with it")
@@ -47,7 +47,7 @@ def _report(options: argparse.Namespace, _: Sequence[str]) -> None:
     for folder in options.run:
         runs.append(read_run(folder))
         if runs[-1].unfinished:
-            write_scores_frame(folder, runs[-1].rows)
+            write_scores(folder, runs[-1].rows)
         write_tables(runs[-1], folder)
         print(summary_markdown(runs[-1]))
     if options.html:

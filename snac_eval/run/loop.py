@@ -26,6 +26,7 @@ from snac_eval.run.manifest import (
     describe,
     metric_facts,
     read_manifest,
+    stored_scores,
     together_facts,
     write_manifest,
     write_scores,
@@ -79,7 +80,7 @@ def run(
             finally:
                 manifest = describe(plan, argv, state, started, len(jobs))
                 manifest |= known or together_facts(score_together(plan, store))
-                write_scores(config.output, manifest, store)
+                write_scores(config.output, stored_scores(manifest, store))
                 write_manifest(config.output, manifest)
     return RunOutcome(config.output, plan, state == "finished", len(jobs))
 

@@ -154,11 +154,6 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     write_json(folder / FILE_NAME, manifest)
 
 
-def write_scores(folder: Path, manifest: Mapping[str, Any], store: Store) -> None:
-    """Write ``scores.parquet`` of what the store has."""
-    write_scores_frame(folder, stored_scores(manifest, store))
-
-
 def stored_scores(manifest: Mapping[str, Any], store: Store) -> pd.DataFrame:
     """One row per clip and metric that the store has a score of."""
     import pandas as pd
@@ -167,7 +162,7 @@ def stored_scores(manifest: Mapping[str, Any], store: Store) -> pd.DataFrame:
     return frame.astype({"value": "float64"})
 
 
-def write_scores_frame(folder: Path, frame: pd.DataFrame) -> None:
+def write_scores(folder: Path, frame: pd.DataFrame) -> None:
     """Write rows with the columns :data:`SCORE_COLUMNS` as ``scores.parquet``."""
     write_file(folder / SCORES_FILE, lambda path: frame.to_parquet(path, index=False))
 

@@ -138,11 +138,14 @@ class Material:
             return ReconstructionKey(codec, clip.sha256, identity=source.identity(clip))
         return ReconstructionKey(codec, clip.sha256, self.config.seed, self.codec.device)
 
+    def read_reference(self, clip: Clip) -> Waveform:
+        """The clip at its own rate, mixed down for a mono codec. Raises AudioError."""
+        whole = audio.read_clip(clip, self.config.max_duration_s)
+        return audio.to_mono(whole) if self.codec.card.channels == 1 else whole
+
     def read(self, clip: Clip) -> tuple[Waveform, Waveform]:
         """The clip as it is scored against, and as the codec takes it. Raises AudioError."""
-        card = self.codec.card
-        whole = audio.read_clip(clip, self.config.max_duration_s)
-        reference = audio.to_mono(whole) if card.channels == 1 else whole
+        card, reference = self.codec.card, self.read_reference(clip)
         source = audio.resample(reference, card.sample_rate or reference.sample_rate)
         if self.config.reference_rate == "codec":
             reference = source

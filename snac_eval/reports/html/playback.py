@@ -83,9 +83,7 @@ class _Maker:
         clip = self._clips.get(clip_id)
         if clip is None or clip.sha256 != self.run.clips[clip_id].digest:
             raise StoreError("the clip is no longer what the run was of")
-        reference = audio.read_clip(clip, self._material.config.max_duration_s)
-        if self._material.codec.card.channels == 1:
-            reference = audio.to_mono(reference)
+        reference = self._material.read_reference(clip)
         estimate = self._estimate(clip)
         if reference.num_channels == 1:
             estimate = audio.to_mono(estimate)
