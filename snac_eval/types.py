@@ -1,9 +1,7 @@
 """The shapes that travel from dataset to report.
 
-Read top to bottom this is the life of one clip: a :class:`Clip` is read into a
-:class:`Waveform`, a :class:`Codec` turns it into :class:`Codes` and back, the two waveforms
-form a :class:`Reconstruction`, each :class:`Metric` makes a :class:`Score` of it.
-
+A :class:`Clip` is read into a :class:`Waveform`, a :class:`Codec` turns it into :class:`Codes` and
+back, the two waveforms form a :class:`Reconstruction`, each :class:`Metric` makes a :class:`Score`.
 Arrays are NumPy: they travel to worker processes, and the copy to the host synchronises a GPU.
 """
 
@@ -334,9 +332,9 @@ class Fingerprint:
 
     def difference(self, other: Fingerprint) -> str:
         """The parts in which two fingerprints differ, for people."""
-        only_mine = "; ".join(part for part in self.parts if part not in other.parts)
-        only_theirs = "; ".join(part for part in other.parts if part not in self.parts)
-        return f"{only_mine or 'nothing'} against {only_theirs or 'nothing'}"
+        sides = ((self.parts, other.parts), (other.parts, self.parts))
+        only = ["; ".join(part for part in mine if part not in theirs) for mine, theirs in sides]
+        return " against ".join(one or "nothing" for one in only)
 
 
 class Heading:
@@ -384,13 +382,16 @@ class MetricInfo(Heading):
     corpus_of: Literal["codes", "audio"] = "codes"
     """What a metric of kind corpus looks at."""
     speed: Literal["", "run", "bench"] = ""
-    """Set where the metric measures the machine as much as the codec: in a run, beside whatever
-    else the machine does, or in a bench, alone."""
+    """Set where it measures the machine too: in a run, in passing, or in a bench, alone."""
+    floor: float | None = None
+    """A clip whose score is worse than this is a catastrophe; None where no value says so."""
+    ranked: bool = True
+    """False where it is shown but decides nothing unless it is asked for by name."""
 
     @property
     def is_quality(self) -> bool:
         """Whether it says how good a codec is: it has a better direction and is no speed."""
-        return self.higher_is_better is not None and not self.speed
+        return self.higher_is_better is not None and not self.speed and self.ranked
 
 
 class Metric(Protocol):

@@ -180,6 +180,8 @@ def metric_facts(info: MetricInfo) -> dict[str, Any]:
         "kind": info.kind,
         "corpus_of": info.corpus_of,
         "speed": info.speed,
+        "floor": info.floor,
+        "ranked": info.ranked,
         "fingerprint": list(info.fingerprint.parts),
     }
 
@@ -202,6 +204,8 @@ def metric_info(name: str, facts: Mapping[str, Any]) -> MetricInfo:
         kind=facts["kind"],
         corpus_of=facts["corpus_of"],
         speed=facts["speed"],
+        floor=facts.get("floor"),
+        ranked=facts.get("ranked", True),
     )
 
 
