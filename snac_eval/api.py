@@ -19,7 +19,7 @@ from snac_eval.machine import resolve_device
 from snac_eval.metrics.base import PairMetric
 from snac_eval.metrics.opening import require_metric
 from snac_eval.reports.html.page import page_path, shows, write_page
-from snac_eval.reports.summary import write_tables
+from snac_eval.reports.summary import has_tables, write_tables
 from snac_eval.results.frames import streams_frame, summary_frame
 from snac_eval.results.record import Run, read_run
 from snac_eval.run.loop import RunOutcome, run
@@ -104,7 +104,8 @@ def execute(config: RunConfig, argv: Sequence[str] = ()) -> Executed:
     """
     outcome = run(config, argv, meanwhile=_load_report_libraries)
     record = read_run(outcome.folder)
-    write_tables(record, outcome.folder)
+    if not (outcome.is_unchanged and has_tables(outcome.folder)):
+        write_tables(record, outcome.folder)
     if not outcome.finished:
         raise KeyboardInterrupt
     if config.html:

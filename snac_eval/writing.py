@@ -4,28 +4,56 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from snac_eval.errors import OutputError
 
+_TEMPORARY = re.compile(r"\..+\.[0-9]+\.tmp")
+
 
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
     """Call ``write`` with a temporary path beside ``path``, then move it there.
 
-    Raises OutputError when the folder or the file cannot be written.
+    Once this returns, the file outlives a power cut. Raises OutputError when the folder or the file
+    cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
+        _to_disk(temporary)
         temporary.replace(path)
+        _to_disk(path.parent)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         if temporary.exists():
             temporary.unlink()
+
+
+def clear_temporaries(folder: Path) -> None:
+    """Remove what writers that were killed left of :func:`write_file`; nobody else may be writing
+    in this folder. Raises OutputError where that fails."""
+    for path in folder.glob(".*.tmp"):
+        if not _TEMPORARY.fullmatch(path.name):
+            continue
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be removed: {error.strerror}") from error
+
+
+def _to_disk(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":
+        return  # Windows keeps folders by itself, and opens none
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:

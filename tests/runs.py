@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from snac_eval.registry import plugins
-from snac_eval.run.manifest import SCORE_COLUMNS, metric_facts
+from snac_eval.run.manifest import metric_facts
+from snac_eval.run.sealed import SCORE_COLUMNS
 
 Column = Sequence[float | str]
 HARDWARE = {"machine": "x86_64", "system": "Linux 6.1", "cpu": "Test CPU", "cores": 2}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from snac_eval.datasets.sampling import Balance, choose_clips, excerpt
 from snac_eval.errors import DatasetError
 from snac_eval.progress import track
 from snac_eval.registry import plugins
-from snac_eval.types import Dataset, DatasetRequest
+from snac_eval.types import Clip, Dataset, DatasetRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ def open_dataset(
     limit: int = 0,
     show_progress: bool = False,
     sampling: Sampling = Sampling(),
+    inspect: Callable[[Clip], Clip] = audio.inspect,
 ) -> Dataset:
     """The dataset that the user named, its clips chosen, inspected and cut to excerpts.
 
@@ -43,6 +44,7 @@ def open_dataset(
         limit: how many clips, spread over the dataset; 0: all.
         show_progress: draw a bar where this takes long.
         sampling: which clips, and how much of each.
+        inspect: adds to a clip what its file says.
 
     Raises:
         SnacEvalError: UnknownNameError for a name without a card, DatasetError for a dataset that
@@ -60,7 +62,7 @@ def open_dataset(
         raise DatasetError(f"dataset '{name}' holds no clips; check the path and the file types")
     chosen = choose_clips(dataset.clips, limit, sampling.balance, sampling.seed)
     looked_at = track(chosen, "reading headers", "clip", show_progress and len(chosen) > 500)
-    clips = tuple(audio.inspect(clip) for clip in looked_at)
+    clips = tuple(inspect(clip) for clip in looked_at)
     dataset = replace(dataset, clips=clips)
     return _cut(dataset, sampling, show_progress) if sampling.excerpt_s else dataset
 

@@ -13,6 +13,7 @@ from snac_eval.results.frames import streams_frame, summary_frame
 from snac_eval.results.record import Run
 from snac_eval.writing import write_file, write_text
 
+_FILES = ("summary.csv", "summary.md", "summary.tex")
 _STATISTICS = ("mean", "95 % interval", "median", "p5 to p95", "ok", "undefined", "failed")
 STATISTICS = tuple(map(Column, _STATISTICS))
 """The columns of :func:`statistics`."""
@@ -27,6 +28,11 @@ def write_tables(run: Run, folder: Path) -> None:
         write_file(folder / "streams.csv", lambda path: streams.to_csv(path, index=False))
     write_text(folder / "summary.md", summary_markdown(run))
     write_text(folder / "summary.tex", render(summary_grid(run), "latex"))
+
+
+def has_tables(folder: Path) -> bool:
+    """Whether the tables of a summary are there."""
+    return all((folder / name).is_file() for name in _FILES)
 
 
 def summary_markdown(run: Run) -> str:

@@ -1,9 +1,9 @@
 """A finished run, read once. Tables, comparisons, gates and the page all ask this record.
 
 ``read_run`` reads the two files that a run or a bench leaves, ``manifest.json`` and
-``scores.parquet``; a baseline file holds the same facts and becomes the same record. Only ``pair``
-and ``shared`` decide which clips are comparable: the same id with the same audio, the same metric
-by fingerprint, and speeds of the same machine.
+``scores.parquet`` (:mod:`snac_eval.results.reading`); a baseline file holds the same facts and
+becomes the same record. Only ``pair`` and ``shared`` decide which clips are comparable: the same id
+with the same audio, the same metric by fingerprint, and speeds of the same machine.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ import pandas as pd
 
 from snac_eval.errors import StoreError, UsageError, detail
 from snac_eval.registry import plugins
-from snac_eval.run.manifest import FILE_NAME as MANIFEST_FILE
-from snac_eval.run.manifest import SCORE_COLUMNS, SCORES_FILE, metric_info, stored_scores
-from snac_eval.run.store import FILE_NAME as STORE_FILE
-from snac_eval.run.store import Store
+from snac_eval.results.reading import read_files
+from snac_eval.run.manifest import metric_info
+from snac_eval.run.sealed import FILE_NAME as MANIFEST_FILE
+from snac_eval.run.sealed import SCORES_FILE
 from snac_eval.types import MetricInfo, Score
 
 _MACHINE = ("machine", "cpu", "cores", "gpu")
@@ -137,9 +137,8 @@ def read_run(folder: Path) -> Run:
     """The run in this folder. Raises StoreError where a file is missing or broken."""
     if not folder.is_dir():
         raise StoreError(f"{folder}: no such run folder; give one that run or bench wrote")
-    manifest = read_json(folder / MANIFEST_FILE)
     try:
-        rows = _rows(folder, manifest)
+        manifest, rows = read_files(folder)
         return replace(_run(folder.resolve().name, manifest, rows), folder=folder)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise StoreError(
@@ -284,28 +283,6 @@ def _state(result: MetricResult, clip: str) -> str:
     if clip in result.values:
         return "ok"
     return result.missing[clip].status if clip in result.missing else "absent"
-
-
-def _rows(folder: Path, manifest: Mapping[str, Any]) -> pd.DataFrame:
-    """The run's rows; of one that was killed, or still runs, those that its store has so far."""
-    if manifest["state"] == "running" and (folder / STORE_FILE).is_file():
-        with Store.open_run(folder) as store:
-            return stored_scores(manifest, store)
-    return _read_scores(folder / SCORES_FILE)
-
-
-def _read_scores(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise StoreError(f"{path}: no such file; give a folder that run or bench wrote")
-    try:
-        frame = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: not a readable Parquet file ({detail(error)})") from error
-    if lacking := [name for name in SCORE_COLUMNS if name not in frame.columns]:
-        raise StoreError(f"{path}: has no column '{lacking[0]}'; write the run again")
-    if frame.duplicated(["clip_id", "metric"]).any():
-        raise StoreError(f"{path}: scores a clip twice by one metric; write the run again")
-    return frame
 
 
 def _run(name: str, manifest: Mapping[str, Any], rows: pd.DataFrame) -> Run:

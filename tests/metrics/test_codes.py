@@ -12,6 +12,7 @@ from snac_eval.metrics.bitrate import Bitrate, NominalBitrate, TokensPerSecond
 from snac_eval.metrics.codebook import (
     CodebookPerplexity,
     CodebookUsage,
+    CodesTogether,
     EntropyCodedBitrate,
     stream_table,
 )
@@ -73,15 +74,15 @@ def test_what_is_unknown_is_undefined(
 
 def test_uniform_use_of_half_a_codebook() -> None:
     clips = [token_codes([0, 1, 0, 1], [0, 0, 0, 0]), token_codes([2, 3, 2, 3], [0, 0, 0, 0])]
-    durations = [1.0, 1.0]
-    assert CodebookUsage().score_corpus(clips, durations).value == pytest.approx((50 + 12.5) / 2)
-    assert CodebookPerplexity().score_corpus(clips, durations).value == pytest.approx((4 + 1) / 2)
-    entropy_coded = EntropyCodedBitrate().score_corpus(clips, durations).value
+    codes = CodesTogether.of(clips, [1.0, 1.0])
+    assert CodebookUsage().score_corpus(codes).value == pytest.approx((50 + 12.5) / 2)
+    assert CodebookPerplexity().score_corpus(codes).value == pytest.approx((4 + 1) / 2)
+    entropy_coded = EntropyCodedBitrate().score_corpus(codes).value
     assert entropy_coded == pytest.approx(8 * 2 / 2 / 1000)
 
 
 def test_streams_of_different_length_make_a_row_each() -> None:
-    rows = stream_table([token_codes([0, 1], [5, 5, 5, 6])], [2.0])
+    rows = stream_table(CodesTogether.of([token_codes([0, 1], [5, 5, 5, 6])], [2.0]))
     assert [row["stream"] for row in rows] == [0, 1]
     assert [row["num_tokens"] for row in rows] == [2, 4]
     assert [row["tokens_per_second"] for row in rows] == [1.0, 2.0]
@@ -96,7 +97,7 @@ def test_entropy_never_exceeds_what_was_sent() -> None:
     rng = np.random.default_rng(0)
     clips = [token_codes(rng.integers(0, 8, 5000).tolist()) for _ in range(3)]
     exact = sum(one.num_bits for one in clips) / 3 / 1000
-    coded = EntropyCodedBitrate().score_corpus(clips, [1.0] * 3).value
+    coded = EntropyCodedBitrate().score_corpus(CodesTogether.of(clips, [1.0] * 3)).value
     assert coded is not None
     assert 0.99 * exact < coded <= exact
 
@@ -107,24 +108,35 @@ CORPUS_METRICS = [EntropyCodedBitrate(), CodebookUsage(), CodebookPerplexity()]
 @pytest.mark.parametrize("metric", CORPUS_METRICS, ids=lambda metric: metric.info.name)
 @pytest.mark.parametrize("codes", [[], [packet_codes()], [token_codes([])]])
 def test_no_tokens_no_codebook_figures(metric: CorpusMetric, codes: list[Codes]) -> None:
-    score = metric.score_corpus(codes, [1.0] * len(codes))
+    score = metric.score_corpus(CodesTogether.of(codes, [1.0] * len(codes)))
     assert (score.value, score.status) == (None, "undefined")
     assert score.reason
 
 
-@pytest.mark.parametrize("metric", CORPUS_METRICS, ids=lambda metric: metric.info.name)
-def test_a_token_outside_of_its_codebook_is_an_error(metric: CorpusMetric) -> None:
-    score = metric.score_corpus([token_codes([0, 8])], [1.0])
-    assert (score.value, score.status) == (None, "error")
-    assert "outside of its codebook of 8 entries" in score.reason
+def test_a_clip_that_does_not_fit_is_refused_and_adds_nothing() -> None:
+    together = CodesTogether.of([token_codes([1, 2])], [1.0])
+    before = together.pack()
+    for odd, problem in (
+        (token_codes([1], size=16), "disagree about the codebooks"),
+        (token_codes([0, 8]), "outside of its codebook of 8 entries"),
+        (packet_codes(), "disagree about the codebooks"),
+    ):
+        with pytest.raises(CodecError, match=problem):
+            together.add(odd)
+    assert together.pack() == before
 
 
-def test_clips_of_different_codebooks_are_refused() -> None:
-    clips = [token_codes([1]), token_codes([1], size=16)]
-    assert CodebookUsage().score_corpus(clips, [1.0, 1.0]).status == "error"
-    with pytest.raises(CodecError, match="disagree"):
-        stream_table(clips, [1.0, 1.0])
+def test_counts_of_parts_are_those_of_the_whole_kept_or_not() -> None:
+    rng = np.random.default_rng(0)
+    clips = [token_codes(rng.integers(0, 8, 50).tolist()) for _ in range(4)]
+    whole = CodesTogether.of(clips, [0.5] * 4)
+    half = CodesTogether.of(clips[:2], [0.5] * 2)
+    kept = CodesTogether.unpack(half.pack(), 2.0)
+    for one in clips[2:]:
+        kept.add(one)
+    assert stream_table(kept) == stream_table(whole)
+    assert (kept.num_clips, kept.side_info_bits) == (4, whole.side_info_bits)
 
 
 def test_packets_have_no_stream_rows() -> None:
-    assert stream_table([packet_codes()], [1.0]) == []
+    assert stream_table(CodesTogether.of([packet_codes()], [1.0])) == []
