@@ -172,7 +172,7 @@ def _num_scored(store: Path) -> int:
             return 0
         query = (
             "SELECT count(DISTINCT reconstruction) FROM scores, metrics"
-            " WHERE scores.metric = metrics.number AND fingerprint LIKE 'stoi%'"
+            " WHERE scores.metric = metrics.number AND key LIKE 'stoi%'"
         )
         return int(db.execute(query).fetchone()[0])
 
