@@ -12,7 +12,12 @@ from dataclasses import replace
 
 from snac_eval.errors import UsageError
 from snac_eval.reports.grid import NONE, Block, Cell, Column, Grid, count, metric_column, number
-from snac_eval.reports.published import Published, PublishedRow, published_cells
+from snac_eval.reports.published import (
+    Published,
+    PublishedRow,
+    listener_values,
+    published_cells,
+)
 from snac_eval.reports.text import format_value
 from snac_eval.results.ranking import ALPHA, BITRATE, Contest, Mark, contest, mark
 from snac_eval.results.record import Run, check_names, first_info, metric_names, named_apart
@@ -31,7 +36,8 @@ def paper_grid(
     ``metrics`` chooses the columns; none: bitrate, quality and speed. ``published`` figures become
     the last block. As CSV it has a row per run: ``<metric>``, ``<metric>_ci_low``,
     ``<metric>_ci_high``, ``<metric>_n``, ``<metric>_undefined``, ``<metric>_failed`` and
-    ``<metric>_mark``; published figures follow with ``<metric>`` and ``<metric>_definition``.
+    ``<metric>_mark``; published figures follow with ``<metric>``, ``<metric>_definition``, ``read``
+    and what listeners said.
 
     Raises UsageError without runs, and for a metric that none has.
     """
@@ -146,6 +152,8 @@ def _published_row(
         "nominal_bps": row.nominal_bps,
         "exact_bps": row.exact_bps,
         "source": " ".join(row.source),
+        "read": row.read,
+        **listener_values(row),
     }
     return Cell(label, values=values), NONE, *published_cells(row, names)
 
