@@ -108,7 +108,9 @@ def _cell(run: Run, one: Contest, decimals: int | None) -> Cell:
         return NONE
     if result.whole is not None:
         value = math.nan if result.whole.value is None else result.whole.value
-        return replace(number(value), values=_values(name, value, n=len(run.clips)))
+        return replace(
+            number(value), values=_values(name, value, n=result.counts[0], counts=result.counts)
+        )
     if run not in one.runs:
         return replace(NONE, values=_values(name, math.nan, counts=result.counts))
     mean, interval = one.mean(run), one.interval(run)
@@ -206,6 +208,8 @@ def _notes(groups: Mapping[str, Sequence[Run]], contests: _Contests) -> Iterator
         for run in runs:
             if run.unfinished:
                 yield f"{run.name} on {dataset}: {run.unfinished}."
+            shown = {one.info.name for one in contests[dataset]}
+            yield from (f"{run.name} on {dataset}: {caveat}." for caveat in run.caveats(shown))
             yield from _missing_notes(f"{run.name} on {dataset}", run, contests[dataset])
 
 
