@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from snac_eval.audio import AUDIO_SUFFIXES, make_clip
@@ -18,7 +19,7 @@ def load(request: DatasetRequest) -> Dataset:
     """
     if not request.argument:
         raise UsageError("dataset 'folder' needs a path: --dataset folder:PATH")
-    root = Path(request.argument).expanduser()
+    root = Path(os.path.expanduser(request.argument))
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder; give a folder of audio files")
     clips = tuple(

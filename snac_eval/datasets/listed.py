@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ def load(request: DatasetRequest) -> Dataset:
     """Clips in the order of the file. Raises DatasetError naming file and line."""
     if not request.argument:
         raise UsageError("dataset 'manifest' needs a file: --dataset manifest:FILE.csv")
-    file = Path(request.argument).expanduser()
+    file = Path(os.path.expanduser(request.argument))
     clips = read_manifest(file, request.card.domain)
     return Dataset(f"manifest:{file.stem}", request.card, clips)
 
