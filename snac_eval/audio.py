@@ -18,6 +18,7 @@ import numpy as np
 
 from snac_eval.errors import AudioError, readable
 from snac_eval.reading.files import Facts, measure, powers, samples
+from snac_eval.reading.names import composed
 from snac_eval.types import Clip, Waveform
 
 if TYPE_CHECKING:
@@ -198,11 +199,15 @@ def make_clip(path: Path, root: Path, **fields: Any) -> Clip:  # noqa: ANN401 - 
     """A clip of one file below ``root``. The file itself is not read.
 
     ``fields`` are any other fields of :class:`Clip`. Without an ``id`` among them, the id is the
-    relative path without its suffix.
+    relative path without its suffix. Here alone names become ids: accents are composed, and what
+    no file or terminal can hold is escaped (:func:`snac_eval.errors.readable`).
     """
     relative = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-    name = Path(relative).with_suffix("").as_posix()
-    return Clip(**{"id": name, **fields}, path=path, relative_path=relative)
+    known = {"id": Path(relative).with_suffix("").as_posix(), **fields}
+    for name in ("id", "speaker"):
+        known[name] = readable(composed(known.get(name, "")))
+    known["transcript"] = known.get("transcript", "").encode(errors="backslashreplace").decode()
+    return Clip(**known, path=path, relative_path=relative)
 
 
 def inspect(clip: Clip, longest_s: float = math.inf) -> Clip:
