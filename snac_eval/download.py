@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from snac_eval.errors import DownloadError, detail
+from snac_eval.reading.names import user_path
 
 if TYPE_CHECKING:
     import requests
@@ -43,7 +44,7 @@ def cache_dir() -> Path:
     from platformdirs import user_cache_path
 
     chosen = os.environ.get("SNAC_EVAL_CACHE")
-    return Path(chosen) if chosen else user_cache_path("snac-eval")
+    return user_path(chosen) if chosen else user_cache_path("snac-eval")
 
 
 @contextmanager

@@ -65,7 +65,7 @@ class Clip:
     for the clips that a run takes. ``sha256`` identifies the content (and the excerpt, where
     ``start_s`` or ``length_s`` cut one out); ``relative_path`` is the path below the dataset's root
     and matches reconstructions on disk; ``problem`` says why the clip cannot be read, and is empty
-    when it can; ``remarks`` say what is odd about a file that can be read.
+    when it can; ``remarks`` say what is odd about it then.
     """
 
     id: str

@@ -12,6 +12,7 @@ from snac_eval import audio
 from snac_eval.datasets.sampling import Balance, choose_clips, excerpt
 from snac_eval.errors import DatasetError
 from snac_eval.progress import track
+from snac_eval.reading.names import user_path
 from snac_eval.registry import plugins
 from snac_eval.types import Clip, Dataset, DatasetRequest
 
@@ -55,7 +56,7 @@ def open_dataset(
     request = DatasetRequest(
         card=plugins.dataset_card(name, card_dirs),
         argument=name.partition(":")[2],
-        data_root=data_root,
+        data_root=None if data_root is None else user_path(data_root),
         show_progress=show_progress,
         first=0 if sampling.balance else limit,
     )
