@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from snac_eval.errors import DownloadError, detail
+from snac_eval.reading.names import user_path
 
 if TYPE_CHECKING:
     import requests
@@ -47,7 +48,7 @@ def cache_dir() -> Path:
 
     chosen = os.environ.get("SNAC_EVAL_CACHE")
     if chosen:
-        return Path(chosen)
+        return user_path(chosen)
     try:
         folder = user_cache_path("snac-eval")
     except RuntimeError:
