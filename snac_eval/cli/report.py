@@ -6,13 +6,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snac_eval.cli.flags import Commands
+from snac_eval.cli.flags import Commands, path
 from snac_eval.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from snac_eval.results.record import Run
 
 
@@ -22,7 +23,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "report", help="write a run's report files again; --html: one page of one run or several"
     )
     report.set_defaults(command=_report)
-    report.add_argument("run", type=Path, nargs="+", help="run folder")
+    report.add_argument("run", type=path, nargs="+", help="run folder")
     report.add_argument(
         "--html",
         action="store_true",
@@ -30,7 +31,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     report.add_argument(
         "--output",
-        type=Path,
+        type=path,
         help="the page's file (default RUN/report.html, of several runs ./report.html)",
     )
     report.add_argument(

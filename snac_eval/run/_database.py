@@ -83,7 +83,7 @@ def real(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else float(value) + 0.0
 
 
-def checksum(*said: object, blob: bytes = b"") -> int:
+def checksum(*said: object, blob: object = b"") -> int:
     """CRC-32 of a row: a flipped bit anywhere in it changes this."""
     if not isinstance(blob, bytes):  # a flipped bit can make text of it
         return checksum(*said, blob)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from snac_eval.errors import CodecError
@@ -22,10 +22,23 @@ _STATES: tuple[Status, ...] = ("ok", "undefined", "error")
 
 @dataclass(frozen=True, slots=True)
 class CorpusScore:
-    """The score of all clips together, and how many clips are ok, undefined and failed."""
+    """The score of all clips together, and how many clips are ok, undefined and failed. Where a
+    value is without some of them, its reason says so."""
 
     score: Score
     counts: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, score: Score, num_clips: int, lost: Sequence[Score] = ()) -> CorpusScore:
+        """Clips in the score share its state; ``lost`` are the others, each with its own."""
+        states = [score.status] * num_clips + [one.status for one in lost]
+        ok, undefined, error = (states.count(state) for state in _STATES)
+        if score.status == "ok" and lost:
+            left_out = f"{len(lost)} of {len(states)} clips are left out"
+            which = ((undefined, "undefined"), (error, "failed"))
+            left_out += f" ({', '.join(f'{count} {word}' for count, word in which if count)})"
+            score = replace(score, reason="; ".join(filter(None, (left_out, score.reason))))
+        return cls(score, (ok, undefined, error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +58,7 @@ def score_together(plan: Plan, store: Store) -> Together:
     earlier run has counted.
     """
     clips = {key.id: clip for clip, key in zip(plan.clips, plan.keys, strict=True)}
-    codes, problem = _count(clips, store)
+    codes, lost, problem = _count(clips, store)
     kept = _kept_parts(plan, store)
     scores = {}
     for name in plan.corpus_metrics():
@@ -54,12 +67,13 @@ def score_together(plan: Plan, store: Store) -> Together:
             scores[name] = _from_parts(kept.get(name, []), metric.audio_corpus)
         elif metric.corpus is not None and codes.num_clips:
             score = Score.error(problem) if problem else metric.corpus.score_corpus(codes)
-            scores[name] = CorpusScore(score, _counts(score, codes.num_clips, ()))
+            scores[name] = CorpusScore.of(score, codes.num_clips, lost)
     return Together(scores, () if problem else stream_table(codes))
 
 
-def _count(clips: Mapping[str, Clip], store: Store) -> tuple[CodesTogether, str]:
-    """The codes of these clips together, and why they cannot be: their codebooks disagree."""
+def _count(clips: Mapping[str, Clip], store: Store) -> tuple[CodesTogether, Sequence[Score], str]:
+    """The codes of these clips together, the errors of those that were tried and have none, and why
+    the codes are not together: their codebooks disagree."""
     counted, packed = store.counted()
     if not counted or not counted <= clips.keys():
         counted, packed = set(), CodesTogether().pack()
@@ -69,12 +83,21 @@ def _count(clips: Mapping[str, Clip], store: Store) -> tuple[CodesTogether, str]
         try:
             together.add(stored.codes)
         except CodecError as error:
-            return together, str(error)
+            return together, (), str(error)
         counted.add(one)
     if len(counted) > num_before:
         store.keep_counted(counted, together.pack())
     together.duration_s = math.fsum(clips[one].duration_s for one in counted)
-    return together, ""
+    return together, _errors(store, [one for one in clips if one not in counted]), ""
+
+
+def _errors(store: Store, ids: Sequence[str]) -> list[Score]:
+    """The first error of each of these reconstructions that has any."""
+    errors = (
+        next((one for one in scores.values() if one.status == "error"), None)
+        for _, scores in store.scores(ids)
+    )
+    return [error for error in errors if error is not None]
 
 
 def _kept_parts(plan: Plan, store: Store) -> dict[str, list[Score]]:
@@ -96,14 +119,4 @@ def _from_parts(parts: Sequence[Score], metric: AudioCorpusMetric) -> CorpusScor
     details = [one.detail for one in parts if one.status == "ok"]
     undefined = Score.undefined("no clip has a part in it")
     score = metric.finish(details) if details else undefined
-    return CorpusScore(score, _counts(score, len(details), parts))
-
-
-def _counts(score: Score, num_clips: int, parts: Sequence[Score]) -> tuple[int, int, int]:
-    """The clips share the state of the score that they have together; parts may fail alone."""
-    ok, undefined, error = (
-        (num_clips if score.status == state else 0)
-        + sum(one.status == state for one in parts if one.status != "ok")
-        for state in _STATES
-    )
-    return ok, undefined, error
+    return CorpusScore.of(score, len(details), [one for one in parts if one.status != "ok"])

@@ -8,6 +8,7 @@ that rewrites a file can set back the time of its contents, but not the time of 
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from dataclasses import fields, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from snac_eval import audio
 from snac_eval.errors import SnacEvalError
@@ -45,21 +47,20 @@ class Inspections:
         except SnacEvalError:  # whoever writes to the store will say what is wrong
             return cls({})
 
-    def inspect(self, clip: Clip) -> Clip:
+    def inspect(self, clip: Clip, longest_s: float = math.inf) -> Clip:
         """As :func:`snac_eval.audio.inspect`."""
         try:
             status = os.stat(clip.path)
         except (OSError, ValueError):
-            return audio.inspect(clip)
-        stamp = _stamp(status)
+            return audio.inspect(clip, longest_s)
+        stamp = f"{_stamp(status)}:{longest_s}"
         name = f"{clip.path}\n{clip.start_s!r}\n{clip.length_s!r}".encode("utf-8", "surrogatepass")
         stamp_then, found = self._known.get(name, ("", ""))
         if stamp == stamp_then:
-            return replace(clip, **json.loads(found))
-        inspected = audio.inspect(clip)
+            return replace(clip, **_known_changes(found))
+        inspected = audio.inspect(clip, longest_s)
         changes = _changes(clip, inspected)
-        plain = all(isinstance(one, str | int | float) for one in changes.values())
-        if plain and not inspected.problem and time.time() - status.st_ctime > _SETTLED_S:
+        if not inspected.problem and time.time() - status.st_ctime > _SETTLED_S:
             self.new[name] = (stamp, json.dumps(changes))
         return inspected
 
@@ -72,6 +73,11 @@ def _this_version() -> str:
 def _stamp(status: os.stat_result) -> str:
     times = f"{status.st_mtime_ns}:{status.st_ctime_ns}"
     return f"{_this_version()}:{status.st_dev}:{status.st_ino}:{status.st_size}:{times}"
+
+
+def _known_changes(found: str) -> dict[str, Any]:
+    changes: dict[str, Any] = json.loads(found)
+    return {name: tuple(one) if isinstance(one, list) else one for name, one in changes.items()}
 
 
 def _changes(before: Clip, after: Clip) -> dict[str, object]:

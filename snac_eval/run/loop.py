@@ -18,6 +18,7 @@ from typing import Any
 
 from snac_eval import audio
 from snac_eval.codecs.checks import check_codes
+from snac_eval.codecs.repeats import LONGEST_S, repeat
 from snac_eval.errors import AudioError, CodecError, StoreError, one_line
 from snac_eval.progress import Progress
 from snac_eval.run._database import damaged
@@ -27,6 +28,7 @@ from snac_eval.run.folder import only_writer
 from snac_eval.run.identity import refuse_other_run
 from snac_eval.run.inspections import Inspections
 from snac_eval.run.manifest import (
+    DETERMINISM,
     TOGETHER,
     State,
     describe,
@@ -44,6 +46,7 @@ from snac_eval.types import Codec, Reconstruction, ReconstructionSource, Score, 
 _GPU_BATCH = 8
 # A row that is damaged is made anew; one that will not stay means a file that is.
 _ROUNDS = 3
+_REPEAT_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,8 @@ def run(
             manifest = describe(plan, argv, time.time())
             if not jobs and _has_ended(config.output, old, manifest):
                 return RunOutcome(config.output, plan, True, 0, is_unchanged=True)
-            return _run(plan, jobs, store, manifest, old, meanwhile)
+            work = _Work(plan, store, manifest, old, meanwhile)
+            return work.done_with(jobs)
 
 
 def _has_ended(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -95,72 +99,74 @@ def _has_ended(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> 
     return old.get("state") == "finished" and same_work(old, new) and is_committed(folder, old)
 
 
-def _run(
-    plan: Plan,
-    jobs: Sequence[Job],
-    store: Store,
-    manifest: Mapping[str, Any],
-    old: Mapping[str, Any],
-    meanwhile: Callable[[], None],
-) -> RunOutcome:
-    """Do these jobs, and those that rows of the store need which turn out to be damaged."""
-    num_computed = 0
-    for _ in range(_ROUNDS):
-        known = None if jobs else _known_together(old, manifest)
-        left, finished = _round(plan, jobs, store, manifest, known, num_computed, meanwhile)
-        num_computed += len(jobs)
-        if not left:
-            return RunOutcome(plan.config.output, plan, finished, num_computed, store.damage)
-        jobs = left
-    raise StoreError(damaged(store.path, f"{store.num_dropped} rows cannot be kept in it"))
+class _Work:
+    """One call of a run that has something to do, down to its last manifest."""
 
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        manifest: Mapping[str, Any],
+        old: Mapping[str, Any],
+        meanwhile: Callable[[], None],
+    ) -> None:
+        self._plan, self._store = plan, store
+        self._manifest, self._old = manifest, old
+        self._meanwhile = meanwhile
+        self._num_computed = 0
+        same = old.get("run_id") == plan.run_id
+        self._repeated: dict[str, Any] = dict(old.get(DETERMINISM) or {}) if same else {}
 
-def _round(
-    plan: Plan,
-    jobs: Sequence[Job],
-    store: Store,
-    manifest: Mapping[str, Any],
-    known: Mapping[str, Any] | None,
-    num_before: int,
-    meanwhile: Callable[[], None],
-) -> tuple[list[Job], bool]:
-    """Do these jobs and commit the run; what is left to do before it can be, and whether it came to
-    its end."""
-    state: State = "interrupted"
-    with _engine(plan, jobs) as engine:
-        if jobs:
-            plan.codec.prepare()
-        write_manifest(plan.config.output, manifest)
-        try:
+    def done_with(self, jobs: Sequence[Job]) -> RunOutcome:
+        """Do these jobs, and those of rows in the store that turn out to be damaged."""
+        folder, store = self._plan.config.output, self._store
+        for _ in range(_ROUNDS):
+            known = None if jobs else _known_together(self._old, self._manifest)
+            self._num_computed += len(jobs)
+            left, finished = self._round(jobs, known)
+            if not left:
+                return RunOutcome(folder, self._plan, finished, self._num_computed, store.damage)
+            jobs = left
+        raise StoreError(damaged(store.path, f"{store.num_dropped} rows cannot be kept in it"))
+
+    def _round(
+        self, jobs: Sequence[Job], known: Mapping[str, Any] | None
+    ) -> tuple[list[Job], bool]:
+        """Do these jobs and commit the run: what is left to do before that, and whether it came to
+        its end."""
+        state: State = "interrupted"
+        with _engine(self._plan, jobs) as engine:
             if jobs:
-                _compute(plan, jobs, store, engine, meanwhile)
-            state = "finished"
-        except KeyboardInterrupt:
-            pass
-        finally:
-            num_computed = num_before + len(jobs)
-            left = _commit(plan, store, manifest, state, num_computed, known)
-    return left, state == "finished"
+                self._plan.codec.prepare()
+            write_manifest(self._plan.config.output, self._manifest)
+            try:
+                if jobs:
+                    _compute(self._plan, jobs, self._store, engine, lambda: self._beside(jobs))
+                state = "finished"
+            except KeyboardInterrupt:
+                pass
+            finally:
+                left = self._commit(state, known)
+        return left, state == "finished"
 
+    def _beside(self, jobs: Sequence[Job]) -> None:
+        self._meanwhile()
+        if not self._repeated:
+            self._repeated = _repeat(self._plan, jobs)
 
-def _commit(
-    plan: Plan,
-    store: Store,
-    manifest: Mapping[str, Any],
-    state: State,
-    num_computed: int,
-    known: Mapping[str, Any] | None,
-) -> list[Job]:
-    """End the run, unless reading it finds that something is to be done again: that is returned."""
-    folder, dropped = plan.config.output, store.num_dropped
-    found = known or together_facts(score_together(plan, store))
-    num_rows = write_scores(folder, stored_tables(manifest, store))
-    is_whole = state != "finished" or store.num_dropped == dropped
-    if not is_whole and (left := plan.pending(store.settled(plan.ids))):
-        return left
-    whole = ended(manifest, plan, state, num_computed, found, num_rows, store.damage)
-    write_manifest(folder, whole)
-    return []
+    def _commit(self, state: State, known: Mapping[str, Any] | None) -> list[Job]:
+        """End the run, unless reading it finds that something is to be done again: that."""
+        plan, store = self._plan, self._store
+        folder, dropped = plan.config.output, store.num_dropped
+        found = known or together_facts(score_together(plan, store))
+        num_rows = write_scores(folder, stored_tables(self._manifest, store))
+        is_whole = state != "finished" or store.num_dropped == dropped
+        if not is_whole and (left := plan.pending(store.settled(plan.ids))):
+            return left
+        facts = {**found, DETERMINISM: self._repeated, "num_rows": num_rows}
+        whole = ended(self._manifest, plan, state, self._num_computed, facts, store.damage)
+        write_manifest(folder, whole)
+        return []
 
 
 def _known_together(
@@ -171,6 +177,22 @@ def _known_together(
     if not same or old.get("state") != "finished":
         return None
     return {key: old[key] for key in TOGETHER}
+
+
+def _repeat(plan: Plan, jobs: Sequence[Job]) -> dict[str, Any]:
+    """Whether the codec gives the same answer twice, and to which clip; empty where none of the
+    first clips can be read, and where nothing is coded."""
+    if (codec := plan.codec.coder) is None:
+        return {}
+    long_enough = sorted(jobs, key=lambda job: -min(job.clip.duration_s, LONGEST_S))
+    for job in long_enough[:_REPEAT_TRIES]:
+        try:
+            _, source = plan.read(job.clip)
+        except AudioError:
+            continue
+        found = repeat(codec, source, clip_seed(job.clip, plan.config.seed))
+        return {"clip": job.clip.id, **found.facts()}
+    return {}
 
 
 def _engine(plan: Plan, jobs: Sequence[Job]) -> Engine:

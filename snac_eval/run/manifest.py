@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 State = Literal["running", "interrupted", "finished"]
 TOGETHER = ("corpus_scores", "streams")
 _ROWS_AT_ONCE = 20_000
+DETERMINISM = "determinism"
+"""Key of what two passes over one clip gave: the facts of a
+:class:`~snac_eval.codecs.repeats.Repeat`, and the clip."""
 _CHANNELS = {0: "each coded on its own", 1: "mixed down to mono"}
 _STEREO = "as in the clip; a mono clip fills both channels and is scored on their mean"
 _PACKAGES = (
@@ -99,13 +102,12 @@ def ended(
     state: State,
     num_computed: int,
     found: Mapping[str, Any],
-    num_rows: int,
     damage: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The manifest of a run that ends, and that vouches for the ``scores.parquet`` in its folder.
 
-    ``found`` is what :func:`together_facts` says of all clips together, ``num_rows`` how many rows
-    ``scores.parquet`` has, ``damage`` what was found damaged and made anew.
+    ``found`` is what :func:`together_facts` says of all clips together, and what else is only known
+    now; ``damage`` is what was found damaged and made anew.
     """
     now = {
         "state": state,
@@ -113,7 +115,6 @@ def ended(
         "notes": [*plan.notes, *damage],
         "num_clips_computed_now": num_computed,
         "files": vouched_files(plan.config.output),
-        "num_rows": num_rows,
     }
     return {**manifest, **now, **found}
 

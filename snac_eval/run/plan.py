@@ -244,7 +244,9 @@ class Plan(Material):
         return jobs
 
 
-def open_material(config: RunConfig, inspect: Callable[[Clip], Clip] = audio.inspect) -> Material:
+def open_material(
+    config: RunConfig, inspect: Callable[[Clip, float], Clip] = audio.inspect
+) -> Material:
     """Open codec and dataset, and choose the clips. Nothing heavy is loaded yet.
 
     ``inspect`` adds to a clip what its file says.
@@ -264,13 +266,13 @@ def open_material(config: RunConfig, inspect: Callable[[Clip], Clip] = audio.ins
         config.card_dirs,
         config.limit,
         config.show_progress,
-        Sampling(config.excerpt_s, config.balance, config.sample_seed),
+        Sampling(config.excerpt_s, config.balance, config.sample_seed, config.max_duration_s),
         inspect,
     )
     return Material(config, codec, dataset)
 
 
-def make_plan(config: RunConfig, inspect: Callable[[Clip], Clip] = audio.inspect) -> Plan:
+def make_plan(config: RunConfig, inspect: Callable[[Clip, float], Clip] = audio.inspect) -> Plan:
     """Open codec, dataset and metrics, as :func:`open_material` does."""
     domain_metrics = _metrics_by_domain(config.metrics)
     material = open_material(config, inspect)
