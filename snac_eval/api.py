@@ -125,8 +125,8 @@ def _load_report_libraries() -> None:
 
 
 def _refuse_failures(record: Run, config: RunConfig) -> None:
-    errors = record.rows[record.rows["status"] == "error"]
-    failed, total = errors["clip_id"].nunique(), record.rows["clip_id"].nunique()
+    errors = record.compact[record.compact["status"] == "error"]
+    failed, total = errors["clip_id"].nunique(), record.num_scored
     if failed > config.max_error_rate * total:
         raise TooManyFailures(
             f"{failed} of {total} clips failed, more than --max-error-rate"

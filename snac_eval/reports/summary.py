@@ -74,7 +74,7 @@ def statistics(row: Mapping[Any, Any]) -> list[Cell]:
 
 def _caption(run: Run) -> str:
     """One line: codec, dataset, how many clips."""
-    scored = run.rows["clip_id"].nunique()
+    scored = run.num_scored
     left = len(run.clips) - scored
     unfinished = f", {left} more not scored yet" if left else ""
     return (

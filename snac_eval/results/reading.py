@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+from pyarrow.parquet import read_table
 
 from snac_eval.errors import SnacEvalError, StoreError, detail
 from snac_eval.run.manifest import stored_tables
@@ -27,7 +29,8 @@ _LOOKS = 3
 
 
 def read_files(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
-    """The manifest and a row for each clip and metric, columns ``SCORE_COLUMNS``.
+    """The manifest and a row for each clip and metric, columns ``SCORE_COLUMNS``, texts as
+    categories.
 
     Raises StoreError where a file is missing or broken and another cannot stand in for it.
     """
@@ -65,7 +68,8 @@ def _vouched_rows(folder: Path, manifest: Mapping[str, Any]) -> pd.DataFrame:
             f"{path}: damaged, it is not what {MANIFEST_FILE} says; run the same command again"
         )
     try:
-        frame = pd.read_parquet(io.BytesIO(content))
+        table = read_table(io.BytesIO(content), read_dictionary=list(SCORE_COLUMNS))
+        frame = _frame(table)
     except (OSError, ValueError) as error:
         raise StoreError(f"{path}: not a readable Parquet file ({detail(error)})") from error
     if lacking := [name for name in SCORE_COLUMNS if name not in frame.columns]:
@@ -90,8 +94,22 @@ def _rows_instead(folder: Path, manifest: Mapping[str, Any], problem: StoreError
 
 
 def _stored_rows(folder: Path, manifest: Mapping[str, Any]) -> pd.DataFrame:
-    import pyarrow as pa
-
     with Store.open_run(folder) as store:
-        rows: pd.DataFrame = pa.concat_tables(stored_tables(manifest, store)).to_pandas()
-    return rows
+        parts = [
+            pa.table([_encoded(one) for one in table.columns], table.column_names)
+            for table in stored_tables(manifest, store)
+        ]
+    return _frame(pa.concat_tables(parts))
+
+
+def _encoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.dictionary_encode() if pa.types.is_string(column.type) else column
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """Texts as categories: a tenth of the memory, for each stands there thousands of times."""
+    # What pandas wrote of its own types would make plain texts of them.
+    plain = table.replace_schema_metadata(None).unify_dictionaries()
+    frame: pd.DataFrame = plain.to_pandas()
+    texts = [name for name in SCORE_COLUMNS if name in frame.columns and name != "value"]
+    return frame.astype(dict.fromkeys(texts, "category"))

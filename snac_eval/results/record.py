@@ -18,6 +18,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from snac_eval.codecs.repeats import Repeat
@@ -86,19 +87,30 @@ class Run:
     """Of Python and packages."""
     manifest: Mapping[str, Any] = field(repr=False)
     """The whole ``manifest.json``, to be shown; empty for a baseline."""
-    rows: pd.DataFrame = field(repr=False)
-    """The whole ``scores.parquet``; empty for a baseline."""
+    compact: pd.DataFrame = field(repr=False)
+    """The whole ``scores.parquet``, texts as categories; empty for a baseline."""
     folder: Path | None = None
     """Where it was read from; None for a baseline."""
     determinism: str = ""
     """That the codec gave one clip two answers, or that this could not be checked."""
 
     @property
+    def rows(self) -> pd.DataFrame:
+        """The whole ``scores.parquet``, made anew when it is asked for: it is large."""
+        texts = [name for name in self.compact.columns if name != "value"]
+        return self.compact.astype(dict.fromkeys(texts, "str"))
+
+    @property
+    def num_scored(self) -> int:
+        """How many clips have a score."""
+        return int(self.compact["clip_id"].nunique())
+
+    @property
     def unfinished(self) -> str:
         """That the run has not come to its end, and how far it came; empty where it has."""
         if self.finished:
             return ""
-        left = len(self.clips) - self.rows["clip_id"].nunique()
+        left = len(self.clips) - self.num_scored
         missing = f": {left} of {len(self.clips)} clips are not scored yet" if left else ""
         return f"the run was not finished{missing}"
 
@@ -306,7 +318,9 @@ def _state(result: MetricResult, clip: str) -> str:
 
 
 def _run(name: str, manifest: Mapping[str, Any], rows: pd.DataFrame) -> Run:
-    by_metric = {str(metric): part for metric, part in rows.groupby("metric", sort=False)}
+    by_metric = {
+        str(metric): part for metric, part in rows.groupby("metric", sort=False, observed=True)
+    }
     if unknown := [metric for metric in by_metric if metric not in manifest["metrics"]]:
         raise ValueError(f"it says nothing of the metric {unknown[0]} in {SCORES_FILE}")
     return Run(
@@ -325,7 +339,7 @@ def _run(name: str, manifest: Mapping[str, Any], rows: pd.DataFrame) -> Run:
         place=_place(manifest),
         versions={"snac-eval": manifest["snac_eval"], **manifest["versions"]},
         manifest=manifest,
-        rows=rows,
+        compact=rows,
         determinism=_determinism(manifest),
     )
 
@@ -363,7 +377,7 @@ def _result(
 
 
 def _check_fingerprint(info: MetricInfo, rows: pd.DataFrame) -> None:
-    other = set(rows["fingerprint"]) - {str(info.fingerprint)}
+    other = set(rows["fingerprint"].unique()) - {str(info.fingerprint)}
     if other:
         raise ValueError(
             f"{info.name} is {info.fingerprint} there, but {min(map(str, other))} in {SCORES_FILE}"
@@ -371,13 +385,11 @@ def _check_fingerprint(info: MetricInfo, rows: pd.DataFrame) -> None:
 
 
 def _clip_result(info: MetricInfo, rows: pd.DataFrame) -> MetricResult:
-    values, missing = {}, {}
-    columns = (rows[name] for name in ("clip_id", "value", "status", "reason"))
-    for clip, value, status, reason in zip(*columns, strict=True):
-        if status == "ok" and math.isfinite(value):
-            values[str(clip)] = float(value)
-        else:
-            missing[str(clip)] = Score(None, status, str(reason))
+    clips = rows["clip_id"].cat.categories.to_numpy()[rows["clip_id"].cat.codes]
+    ok = ((rows["status"] == "ok") & np.isfinite(rows["value"])).to_numpy()
+    values = dict(zip(clips[ok].tolist(), rows["value"][ok].tolist(), strict=True))
+    others = zip(clips[~ok].tolist(), rows["status"][~ok], rows["reason"][~ok], strict=True)
+    missing = {clip: Score(None, status, str(reason)) for clip, status, reason in others}
     return clip_result(info, values, missing)
 
 

@@ -57,7 +57,7 @@ CREATE TABLE IF NOT EXISTS scores (
     value REAL, status TEXT NOT NULL, reason TEXT NOT NULL, detail BLOB NOT NULL,
     version TEXT NOT NULL, checksum INTEGER NOT NULL,
     PRIMARY KEY (reconstruction, metric)
-);
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS files (
     name BLOB PRIMARY KEY, stamp TEXT NOT NULL, found TEXT NOT NULL, checksum INTEGER NOT NULL
 );
@@ -71,7 +71,7 @@ COMMIT;
 _WANTED = "FROM json_each(?) AS wanted CROSS JOIN reconstructions AS r ON r.id = wanted.value"
 _SCORES = f"""
 SELECT wanted.key, r.id, m.key, s.value, s.status, s.reason, s.detail, s.version, s.checksum,
-    s.rowid {_WANTED}
+    s.reconstruction, s.metric {_WANTED}
     CROSS JOIN scores AS s ON s.reconstruction = r.number
     CROSS JOIN metrics AS m ON m.number = s.metric
 """
@@ -227,7 +227,7 @@ class Store:
         One reconstruction's scores are in memory at a time.
         """
         ids = list(ids)
-        broken: list[int] = []
+        broken: list[list[int]] = []
         asked = iter(enumerate(ids))
         with self._db.errors():
             rows = self._db.execute(_SCORES, (json.dumps(ids),))
@@ -239,7 +239,7 @@ class Store:
                     index, one = next(asked)
                 yield one, found
             yield from ((one, {}) for _, one in asked)
-            self._drop("DELETE FROM scores WHERE rowid = ?", broken)
+            self._drop("DELETE FROM scores WHERE reconstruction = ? AND metric = ?", broken)
 
     def codes(self, ids: Iterable[str]) -> Iterator[tuple[str, StoredCodes]]:
         """Key id, codes and timings of each reconstruction that has any, in the order of ``ids``.
@@ -250,12 +250,12 @@ class Store:
             f"SELECT r.number, r.id, r.codes, r.encode_s, r.decode_s, r.checksum {_WANTED}"
             " WHERE r.codes IS NOT NULL"
         )
-        broken: list[int] = []
+        broken: list[list[int]] = []
         with self._db.errors():
             rows = self._db.execute(query, (json.dumps(list(ids)),))
             for number, one, blob, *seconds, kept in rows:
                 if kept != checksum(one, *seconds, blob=blob):
-                    broken.append(number)
+                    broken.append([number])
                     continue
                 timing = Timing(*(math.nan if time is None else time for time in seconds))
                 yield one, StoredCodes(self._unpacked(blob), timing)
@@ -308,20 +308,22 @@ class Store:
             row = (0, counts, checksum(*ids, blob=counts))
             self._db.execute("INSERT OR REPLACE INTO tokens VALUES (?, ?, ?)", row)
 
-    def _verified(self, rows: Iterable[tuple[Any, ...]], broken: list[int]) -> dict[str, Score]:
+    def _verified(
+        self, rows: Iterable[tuple[Any, ...]], broken: list[list[int]]
+    ) -> dict[str, Score]:
         found = {}
-        for _, id_, name, value, status, reason, detail, made_by, kept, number in rows:
+        for _, id_, name, value, status, reason, detail, made_by, kept, *place in rows:
             if kept == checksum(id_, name, value, status, reason, detail, made_by):
                 # Interned: a million scores share a handful of texts.
                 found[intern(name)] = Score(value, status, intern(reason), detail)
             else:
-                broken.append(number)
+                broken.append(place)
         return found
 
-    def _drop(self, statement: str, broken: Sequence[int]) -> None:
+    def _drop(self, statement: str, broken: Sequence[Sequence[int]]) -> None:
         if broken and not self._db.read_only:
             with self._db.transaction():
-                self._db.executemany(statement, [(number,) for number in broken])
+                self._db.executemany(statement, broken)
         self.num_dropped += len(broken)
 
     def _check_version(self) -> None:
