@@ -89,7 +89,8 @@ def fill_store(config: RunConfig) -> None:
             codes = Codes(_LENGTH, streams=streams, codebook_sizes=_SIZES)
             keys = plan.score_keys(plan.clip_metrics(clip), clip)
             scores = {
-                one: Score.ok(float(value)) for one, value in zip(keys.values(), values, strict=False)
+                one: Score.ok(float(value))
+                for one, value in zip(keys.values(), values, strict=False)
             }
             store.put(key, scores, StoredCodes(codes, Timing(0.001, 0.001)))
 
@@ -108,7 +109,9 @@ def measure(config: RunConfig) -> str:
     if process.returncode or "\n0 clips computed now" not in printed:
         raise SystemExit(f"the run went wrong:\n{printed}")
     memory_mib = used.ru_maxrss / 1024
-    return f"{wall_s:5.2f} s, computing {used.ru_utime + used.ru_stime:5.2f} s, {memory_mib:.0f} MiB"
+    return (
+        f"{wall_s:5.2f} s, computing {used.ru_utime + used.ru_stime:5.2f} s, {memory_mib:.0f} MiB"
+    )
 
 
 def main() -> None:

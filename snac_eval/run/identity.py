@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snac_eval.errors import UsageError
+from snac_eval.reading.names import user_path
 
 if TYPE_CHECKING:
     from snac_eval.run.plan import Plan
@@ -18,8 +19,11 @@ def identity(plan: Plan) -> dict[str, Any]:
     """What a run is of, less what may change from one call to the next: more metrics, another
     ``--limit``, other workers. Keys are the words in which a difference is told."""
     config = plan.config
+    _, _, argument = config.model.partition(":")
+    made = {} if plan.codec.source is None else {"folder of reconstructions": _whole(argument)}
     return {
         "codec": plan.label,
+        **made,
         "codec fingerprint": plan.codec.fingerprint,
         "device": plan.codec.device,
         "seed": config.seed,
@@ -67,6 +71,10 @@ def _is_same_audio(plan: Plan, old: Mapping[str, Any]) -> bool:
         return False
     pairs = [(clips[clip.id], clip) for clip in plan.clips if clip.id in clips]
     return bool(pairs) and all(facts.get("sha256") == clip.sha256 for facts, clip in pairs)
+
+
+def _whole(path: str | Path) -> str:
+    return os.path.abspath(user_path(path))
 
 
 def _root(clip: Clip) -> str:
