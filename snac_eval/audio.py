@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snac_eval.errors import AudioError, readable
+from snac_eval.errors import AudioError, detail, readable
 from snac_eval.reading.files import Facts, measure, powers, samples
 from snac_eval.reading.names import composed
 from snac_eval.types import Clip, Waveform
@@ -109,9 +110,11 @@ def write(path: Path, waveform: Waveform) -> None:
 
     subtype = "FLOAT" if path.suffix.lower() == ".wav" else None
     try:
-        soundfile.write(str(path), waveform.samples.T, waveform.sample_rate, subtype=subtype)
+        soundfile.write(
+            os.fsencode(path), waveform.samples.T, waveform.sample_rate, subtype=subtype
+        )
     except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioError(f"{path}: cannot write audio here: {error}") from error
+        raise AudioError(f"{readable(path)}: cannot write audio here: {detail(error)}") from error
 
 
 def resample(waveform: Waveform, sample_rate: int) -> Waveform:
