@@ -134,7 +134,8 @@ def _powers(source: Source, hop_s: float, length_s: float | None) -> list[float]
     for block in _up_to(source.blocks, wanted):
         rest = np.concatenate([rest, block], axis=1)
         whole = rest.shape[1] // hop
-        squares = np.square(rest[:, : whole * hop], dtype=np.float64)
+        with np.errstate(invalid="ignore"):  # NaN is the caller's to find
+            squares = np.square(rest[:, : whole * hop], dtype=np.float64)
         found += squares.reshape(len(rest), whole, hop).mean(axis=(0, 2)).tolist()
         rest = rest[:, whole * hop :]
     if rest.shape[1]:
