@@ -77,9 +77,9 @@ class OutputError(SnacEvalError):
 
 
 class TooManyFailures(SnacEvalError):  # noqa: N818 - reads as the state it reports
-    """The run finished, but more clips failed than was allowed. Exit code 1."""
+    """The run finished, but more clips failed than was allowed. Exit code 4."""
 
-    exit_code = 1
+    exit_code = 4
 
 
 def one_line(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from snac_eval.cli.flags import Commands, add_tolerances, names, path
 from snac_eval.errors import OutputError
 
 _EPILOG = """exit codes: 0 passed; 1 a regression: a drop that is significant and larger than the
-tolerance; 2 wrong usage or broken input; 3 not comparable or inconclusive"""
+tolerance; 2 wrong usage or broken input; 3 not comparable or inconclusive; 70 an internal error"""
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -90,7 +90,7 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
         "--max-error-rate",
         type=float,
         default=0.1,
-        help="share of clips that may fail before the exit code is 1 (default 0.1)",
+        help="share of clips that may fail before the exit code is 4 (default 0.1)",
     )
     how.add_argument(
         "--report-clips", type=int, default=20, help="clips to hear in report.html (default 20)"
