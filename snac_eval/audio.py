@@ -81,7 +81,7 @@ def read(path: Path, start_s: float = 0.0, length_s: float | None = None) -> Wav
     """
     waveform = samples(path, start_s, length_s)
     if waveform.num_samples == 0:
-        raise AudioError(f"{readable(path)}: holds no samples; remove it from the dataset")
+        raise AudioError(f"{readable(path)}: holds no samples; repair or remove it")
     if not all(np.isfinite(channel).all() for channel in waveform.samples):
         raise AudioError(f"{readable(path)}: holds NaN or infinite samples; repair or remove it")
     return waveform

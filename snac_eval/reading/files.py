@@ -152,7 +152,7 @@ def _use(path: Path, use: Callable[[Source], _Used], start_s: float = 0.0) -> _U
         status = path.stat()
         if not stat.S_ISREG(status.st_mode) or not status.st_size:
             what = "is empty" if stat.S_ISREG(status.st_mode) else "is no file"
-            raise AudioError(f"{readable(path)}: {what}; remove it from the dataset")
+            raise AudioError(f"{readable(path)}: {what}; repair or remove it")
         # Unbuffered: libsndfile goes on where the descriptor stands.
         with path.open("rb", buffering=0) as file:
             return _try_decoders(file, use, start_s)
