@@ -93,8 +93,9 @@ def read_clip(clip: Clip, max_duration_s: float) -> Waveform:
         raise AudioError(clip.problem)
     if clip.duration_s > max_duration_s:
         raise AudioError(
-            f"{readable(clip.path)}: lasts longer than --max-duration {max_duration_s:g} s; cut it"
-            " with a manifest (start, duration) or --excerpt, or raise the limit"
+            f"{readable(clip.path)}: lasts at least {clip.duration_s:.0f} s, more than"
+            f" --max-duration {max_duration_s:g}; cut it with a manifest (start, duration) or"
+            " --excerpt, or raise the limit"
         )
     if clip.num_channels > MAX_CHANNELS:
         raise AudioError(
