@@ -118,9 +118,7 @@ def _freed(blocks: list[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
 
 def _up_to(blocks: Iterator[NDArray[np.float32]], wanted: float) -> Iterator[NDArray[np.float32]]:
     """So many samples of each channel, as far as there are."""
-    for block in blocks:
-        if wanted <= 0:
-            return
+    while wanted > 0 and (block := next(blocks, None)) is not None:
         yield block[:, : int(min(wanted, block.shape[1]))]
         wanted -= block.shape[1]
 
