@@ -389,9 +389,14 @@ class MetricInfo(Heading):
     """False where it is shown but decides nothing unless it is asked for by name."""
 
     @property
-    def is_quality(self) -> bool:
+    def tells_quality(self) -> bool:
         """Whether it says how good a codec is: it has a better direction and is no speed."""
-        return self.higher_is_better is not None and not self.speed and self.ranked
+        return self.higher_is_better is not None and not self.speed
+
+    @property
+    def is_quality(self) -> bool:
+        """Whether it also decides which codec is better."""
+        return self.tells_quality and self.ranked
 
 
 class Metric(Protocol):
