@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from numbers import Real
 from typing import get_args
+
+import numpy as np
 
 from snac_eval.types import MetricInfo, Score, Status
 
@@ -22,9 +23,11 @@ def checked(info: MetricInfo, found: object) -> Score:
     """
     if not isinstance(found, Score):
         return _refused(info, f"{_shown(found)} instead of a snac_eval.types.Score")
+    reason: object = found.reason
+    detail: object = found.detail
     if found.status not in get_args(Status):
         return _refused(info, f"a score whose status is {_shown(found.status)}")
-    if not isinstance(found.reason, str) or not isinstance(found.detail, bytes):
+    if not isinstance(reason, str) or not isinstance(detail, bytes):
         return _refused(info, "a score whose reason is no text or whose detail is no bytes")
     if found.status != "ok":
         if found.value is not None:
@@ -37,7 +40,7 @@ def checked(info: MetricInfo, found: object) -> Score:
 
 def _checked_value(info: MetricInfo, found: Score) -> Score:
     given: object = found.value
-    if not isinstance(given, Real) or isinstance(given, bool):
+    if not isinstance(given, (int, float, np.integer, np.floating)) or isinstance(given, bool):
         return _refused(info, f"{_shown(given)} instead of a number")
     value = float(given)
     if not math.isfinite(value):
@@ -46,7 +49,7 @@ def _checked_value(info: MetricInfo, found: Score) -> Score:
     slack = [_TOLERANCE * max(1.0, abs(bound)) for bound in (low, high)]
     if not low - slack[0] <= value <= high + slack[1]:
         return _refused(info, f"{value:.6g}, which is not within its range of {low:g} to {high:g}")
-    return found if type(given) is float else replace(found, value=value)
+    return found if given.__class__ is float else replace(found, value=value)
 
 
 def _refused(info: MetricInfo, what: str) -> Score:

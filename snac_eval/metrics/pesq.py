@@ -162,4 +162,4 @@ def _powers(signal: Signal, sample_rate: int) -> NDArray[np.float64]:
     """Mean square of each 4 ms."""
     frame = round(_FRAME_S * sample_rate)
     frames = signal[: len(signal) // frame * frame].reshape(-1, frame)
-    return np.square(frames, dtype=np.float64).mean(axis=1)
+    return np.asarray(np.square(frames, dtype=np.float64).mean(axis=1))

@@ -188,8 +188,8 @@ class _DelayMetric(PairMetric):
 class SiSdr(PairMetric):
     """SI-SDR in dB as the signals are, delay included; channels are averaged.
 
-    Shown and not ranked: half a sample of delay, which nobody hears, leaves a perfect copy of speech
-    at 2 to 13 dB.
+    Shown and not ranked: half a sample of delay, which nobody hears, leaves a perfect copy of
+    speech at 2 to 13 dB.
     """
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from snac_eval.errors import UsageError
 from snac_eval.reports.grid import NONE, Block, Cell, Column, Grid, count, metric_column, number
 from snac_eval.reports.published import Published, PublishedRow, published_cells
 from snac_eval.reports.text import format_value
-from snac_eval.results.ranking import ALPHA, BITRATE, Contest, Mark, contest, mark
+from snac_eval.results.ranking import ALPHA, BITRATE, Contest, Mark, contest, mark, tells_quality
 from snac_eval.results.record import Run, check_names, first_info, metric_names, named_apart
 
 _VERSIONS = ("snac-eval", "python", "torch", "av", "soxr", "pesq", "pystoi", "visqol-python")
@@ -66,7 +66,7 @@ def _default_columns(runs: Sequence[Run]) -> tuple[str, ...]:
     infos = [first_info(runs, name) for name in metric_names(*runs)]
     kept = [info for info in infos if info.kind != "corpus"]
     rate = [info.name for info in kept if info.name == BITRATE]
-    quality = [info.name for info in kept if info.tells_quality]
+    quality = [info.name for info in kept if tells_quality(info)]
     speed = [info.name for info in kept if info.speed]
     return tuple([*rate, *quality, *speed] or [info.name for info in infos])
 

@@ -177,6 +177,11 @@ def unbeaten(points: Sequence[tuple[float, float]]) -> list[bool]:
     ]
 
 
+def tells_quality(info: MetricInfo) -> bool:
+    """Whether a metric says how good a codec is, be it ranked unasked or not."""
+    return replace(info, ranked=True).is_quality
+
+
 def quality_metrics(runs: Sequence[Run], metrics: Sequence[str] = ()) -> list[str]:
     """Metrics with a score per clip that say how good a codec is: of ``metrics``, which were asked
     for by name, or of all that are ranked unasked."""
@@ -184,7 +189,7 @@ def quality_metrics(runs: Sequence[Run], metrics: Sequence[str] = ()) -> list[st
     return [
         info.name
         for info in infos
-        if info.tells_quality and (info.ranked or metrics) and info.kind != "corpus"
+        if tells_quality(info) and (info.ranked or metrics) and info.kind != "corpus"
     ]
 
 
