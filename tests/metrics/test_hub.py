@@ -93,6 +93,7 @@ def test_fad_merges_what_was_kept_of_clips(models: Path) -> None:
     assert metric.finish([one.detail for one in kept]).value == pytest.approx(expected, rel=1e-3)
     assert metric.finish([kept[0].detail]).status == "undefined"
     assert metric.score(pair(np.zeros(16000), tone(1.0))).reason == "the reference is silent"
+    assert metric.score(pair(tone(1.0), np.zeros(16000))).status == "error"
 
 
 def pad(waveform: Waveform) -> Any:  # noqa: ANN401
@@ -121,7 +122,7 @@ def test_word_error_rate_counts_words(models: Path, monkeypatch: pytest.MonkeyPa
     ):
         assert reason in metric.score(pair(signal, signal, **fields)).reason
     silent = metric.score(pair(signal, 0 * signal, transcript="a"))
-    assert silent == Score.undefined("the estimate is silent")
+    assert silent == Score.error("the estimate is silent, the reference is audible")
 
 
 def test_transcripts_are_those_of_transformers(models: Path) -> None:
