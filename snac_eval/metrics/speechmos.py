@@ -45,7 +45,8 @@ class _SpeechMos(PairMetric):
             description=description,
             unit="MOS",
             higher_is_better=True,
-            value_range=(1.0, 5.0),
+            # Regressions without a bound, of opinions that lie between 1 and 5.
+            value_range=(0.0, 6.0),
             domains=SPEECH_ONLY,
             sample_rate=RATE,
             fingerprint=fingerprint(

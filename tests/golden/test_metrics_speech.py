@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from snac_eval import audio
+from snac_eval.api import load_codec
 from snac_eval.metrics import _visqol
 from snac_eval.metrics import visqol as visqol_module
 from snac_eval.metrics.base import PairMetric
@@ -138,6 +139,28 @@ def test_visqol_speech_falls_with_noise(speech: Signal) -> None:
     scores = [value(VisqolSpeech(), speech, noisy(speech, snr)) for snr in (80, 45, 30)]
     assert scores[0] > scores[1] > scores[2] >= 1
     assert 3.5 < value(VisqolSpeech(), speech, speech) < 4.8
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [PesqWb(), PesqNb(), Stoi(), Estoi(), VisqolSpeechPolynomial()],
+    ids=lambda one: one.info.name,
+)
+def test_a_floor_lies_between_a_lost_clip_and_a_poor_codec(
+    metric: PairMetric, shared_data: Path
+) -> None:
+    files = sorted((shared_data / "LibriSpeech" / "test-mini").rglob("*.flac"))
+    clips = [audio.read(files[index], length_s=4.0).samples[0] for index in (0, 12, 24)]
+    floor = metric.info.floor
+    assert floor is not None
+    codec = load_codec("opus_6kbps")
+    lost, heard = [], []
+    for clip, other in zip(clips, clips[1:] + clips[:1], strict=True):
+        lost += [value(metric, clip, np.ascontiguousarray(one)) for one in (other, clip[::-1])]
+        poor = codec.decode(codec.encode([audio.resample(Waveform(clip[None], RATE), 24000)]), [0])
+        estimate = audio.fit_length(audio.resample(poor[0], RATE), clip.size).samples[0]
+        heard.append(value(metric, clip, estimate))
+    assert np.median(lost) < floor < min(heard)
 
 
 def test_visqol_without_the_lattice_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
