@@ -21,7 +21,7 @@ from snac_eval.metrics.base import PairMetric, PreparedPair
 from snac_eval.metrics.speechmos import DnsmosBak, DnsmosOvrl, DnsmosP808, DnsmosSig, Plcmos
 from snac_eval.metrics.zimtohrli import Zimtohrli
 from snac_eval.registry import extras, plugins
-from snac_eval.types import Waveform
+from snac_eval.types import Score, Waveform
 from tests.conftest import tone
 
 Signal = NDArray[np.float32]
@@ -108,7 +108,7 @@ def test_zimtohrli_equals_the_package() -> None:
 
 
 @pytest.mark.parametrize("name", OPTIONAL)
-def test_too_short_or_silent_is_undefined(name: str) -> None:
+def test_too_short_is_undefined_and_a_silent_answer_an_error(name: str) -> None:
     if plugins.metric_state(name).startswith("needs extra"):
         pytest.skip(plugins.metric_state(name))
     metric: Any = plugins.metric(name)
@@ -116,7 +116,7 @@ def test_too_short_or_silent_is_undefined(name: str) -> None:
     assert "too short" in metric.score_pair(signal, signal, 16000).reason
     signal = tone(2.0)
     silent = metric.score_pair(signal, np.zeros_like(signal), 16000)
-    assert silent.status == "undefined"
+    assert silent == Score.error("the estimate is silent, the reference is audible")
 
 
 def test_warpq_asks_its_package_for_the_raw_score(monkeypatch: pytest.MonkeyPatch) -> None:
