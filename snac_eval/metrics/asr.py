@@ -18,7 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from snac_eval.hub import HubModel
-from snac_eval.metrics.base import SPEECH_ONLY, PreparedPair, Undefined, audible_channels, guarded
+from snac_eval.metrics.base import (
+    SPEECH_ONLY,
+    PreparedPair,
+    audible_channels,
+    guarded,
+    require_length,
+)
 from snac_eval.metrics.hub import HubMetric, load
 from snac_eval.types import MetricInfo, Reconstruction, Score
 
@@ -88,6 +94,5 @@ def _scored(reconstruction: Reconstruction) -> Signal:
     sides = pair.at(RATE, mono=True)
     audible_channels(*sides, " at the rate or mix that is scored")
     estimate: Signal = sides[1].samples[0]
-    if len(estimate) < SHORTEST_S * RATE:
-        raise Undefined(f"too short to recognise words, which needs {SHORTEST_S} s")
+    require_length("word_error_rate", sides[1], SHORTEST_S)
     return estimate

@@ -158,13 +158,14 @@ class PairMetric(ABC):
 
     ``mixes_down``: stereo is mixed to mono first; otherwise channels are scored and averaged.
     ``aligns``: it takes delays out by itself, and gets the whole of an estimate that is longer than
-    the reference. ``imports``: modules that scoring loads, which a worker loads before its first
-    clip comes.
+    the reference. ``shortest_s``: clips of fewer seconds have no score. ``imports``: modules that
+    scoring loads, which a worker loads before its first clip comes.
     """
 
     info: MetricInfo
     mixes_down: ClassVar[bool] = False
     aligns: ClassVar[bool] = False
+    shortest_s: float = 0.0
     imports: ClassVar[tuple[str, ...]] = ()
 
     def score(self, reconstruction: Reconstruction) -> Score:
@@ -211,6 +212,7 @@ class PairMetric(ABC):
         reference, estimate = pair.at(self.info.sample_rate, self.mixes_down, self.aligns)
         channels = audible_channels(reference, estimate, " at the rate or mix that is scored")
         rate = reference.sample_rate
+        require_length(self.info.name, reference, self.shortest_s)
         values = []
         for index in channels:
             memo = pair.memo(rate, self.mixes_down, index)
@@ -247,6 +249,12 @@ def guarded(info: MetricInfo, compute: Callable[[], object]) -> Score:
 def is_silent(samples: NDArray[Any], peak: float = SILENCE_PEAK) -> bool:
     """Whether no channel of ``[..., time]`` moves by ``peak`` (-100 dBFS) about its middle."""
     return not samples.size or float(np.ptp(samples, axis=-1).max()) < 2 * peak
+
+
+def require_length(metric: str, waveform: Waveform, shortest_s: float) -> None:
+    """Raises Undefined where the waveform is too short for the metric of this name."""
+    if waveform.num_samples < shortest_s * waveform.sample_rate:
+        raise Undefined(f"too short for {metric}, which needs {shortest_s:g} s")
 
 
 def audible_channels(reference: Waveform, estimate: Waveform, where: str = "") -> list[int]:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from snac_eval.hub import HubModel
-from snac_eval.metrics.base import ALL_DOMAINS, PreparedPair, guarded
+from snac_eval.metrics.base import ALL_DOMAINS, PreparedPair, audible_channels, guarded
 from snac_eval.metrics.hub import HubMetric, load
 from snac_eval.types import MetricInfo, Reconstruction, Score
 
@@ -88,7 +88,9 @@ def _bias(num_vectors: int, num_dimensions: int) -> str:
 
 def _embedded(pair: PreparedPair) -> bytes:
     pair.check()
-    sides = [one.samples[0] for one in pair.at(RATE, mono=True)]
+    mixed = pair.at(RATE, mono=True)
+    audible_channels(*mixed, " in the mix that is scored")
+    sides = [one.samples[0] for one in mixed]
     buffer = io.BytesIO()
     np.save(buffer, np.stack([embed(side) for side in sides]).astype(np.float32))
     return buffer.getvalue()
