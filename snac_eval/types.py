@@ -279,10 +279,9 @@ class Reconstruction:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A value, or the reason why there is none. Never a sentinel.
+    """A value and what must be known of it, or the reason why there is none. Never a sentinel.
 
-    Beside a value, ``reason`` is what must be known of it. ``detail`` is what a metric of the whole
-    dataset keeps of one clip, which has no value then.
+    ``detail`` is what a metric of the whole dataset keeps of one clip, which has no value then.
     """
 
     value: float | None
