@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from snac_eval.registry import plugins
 from snac_eval.results.gate import check
-from snac_eval.results.record import Run, RunClip, clip_result, pair, read_run
+from snac_eval.results.pairing import pair
+from snac_eval.results.record import Run, RunClip, clip_result, read_run
 from snac_eval.results.tolerances import Tolerances, load_tolerances
 
 METRICS = ("pesq_wb", "visqol_speech", "stoi", "si_sdr", "mel_dac_paper", "stft_distance")

@@ -17,16 +17,9 @@ from typing import Literal
 import numpy as np
 
 from snac_eval.errors import UsageError
+from snac_eval.results.pairing import Pairs, pair
 from snac_eval.results.ranking import Frontier, RankIntervals, frontiers, quality_metrics, ranks
-from snac_eval.results.record import (
-    Pairs,
-    Run,
-    check_names,
-    first_info,
-    metric_names,
-    named_apart,
-    pair,
-)
+from snac_eval.results.record import Run, check_names, first_info, metric_names, named_apart
 from snac_eval.results.stats import PERMUTATIONS, Unit, holm, paired_difference
 from snac_eval.results.tolerances import Tolerance, Tolerances
 from snac_eval.types import MetricInfo

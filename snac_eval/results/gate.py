@@ -23,7 +23,8 @@ from typing import Literal
 import numpy as np
 
 from snac_eval.results.baseline import rounded
-from snac_eval.results.record import Pairs, Run, check_names, pair
+from snac_eval.results.pairing import Pairs, pair
+from snac_eval.results.record import Run, check_names
 from snac_eval.results.stats import holm, paired_difference
 from snac_eval.results.tolerances import Tolerance, Tolerances, direction
 from snac_eval.types import MetricInfo

@@ -17,7 +17,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from snac_eval.results.record import Run, Shared, first_info, metric_names, shared
+from snac_eval.results.pairing import Shared, shared
+from snac_eval.results.record import Run, first_info, metric_names
 from snac_eval.results.stats import (
     PERMUTATIONS,
     Interval,

@@ -35,6 +35,7 @@ from snac_eval.reports.html.sound import (
 )
 from snac_eval.reports.html.tables import Shown
 from snac_eval.reports.text import format_value
+from snac_eval.results.pairing import shared
 from snac_eval.results.ranking import (
     Frontier,
     contest,
@@ -42,7 +43,7 @@ from snac_eval.results.ranking import (
     quality_metrics,
     worst_clips,
 )
-from snac_eval.results.record import Run, first_info, metric_names, named_apart, shared
+from snac_eval.results.record import Run, first_info, metric_names, named_apart
 from snac_eval.writing import write_text
 
 if TYPE_CHECKING:
