@@ -393,12 +393,6 @@ class MetricInfo(Heading):
         """Whether it says how good a codec is: it has a better direction and is no speed."""
         return self.higher_is_better is not None and not self.speed and self.ranked
 
-    def is_catastrophic(self, value: float) -> bool:
-        """Whether a clip's score is worse than the floor."""
-        if self.floor is None or self.higher_is_better is None:
-            return False
-        return value < self.floor if self.higher_is_better else value > self.floor
-
 
 class Metric(Protocol):
     """What every metric has; :mod:`snac_eval.metrics.opening` has what each kind does."""

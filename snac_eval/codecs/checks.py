@@ -95,7 +95,7 @@ def _levels(waveform: Waveform) -> Levels:
     samples = waveform.samples
     starts = np.arange(0, waveform.num_samples, max(1, round(_BLOCK_S * waveform.sample_rate)))
     high, low = (one.reduceat(samples, starts, axis=1) for one in (np.maximum, np.minimum))
-    levels: Levels = (high - low) / 2
+    levels: Levels = ((high - low) / 2).astype(np.float32)
     return levels
 
 

@@ -13,12 +13,21 @@ from dataclasses import replace
 from snac_eval.errors import UsageError
 from snac_eval.reports.grid import NONE, Block, Cell, Column, Grid, count, metric_column, number
 from snac_eval.reports.published import Published, PublishedRow, published_cells
-from snac_eval.reports.text import format_value
+from snac_eval.reports.text import format_value, lost_lines, worst_mark, worst_notes
+from snac_eval.results.pairing import lost_by_metric
 from snac_eval.results.ranking import ALPHA, BITRATE, Contest, Mark, contest, mark
-from snac_eval.results.record import Run, check_names, first_info, metric_names, named_apart
+from snac_eval.results.record import (
+    MetricResult,
+    Run,
+    check_names,
+    first_info,
+    metric_names,
+    named_apart,
+)
 
 _VERSIONS = ("snac-eval", "python", "torch", "av", "soxr", "pesq", "pystoi", "visqol-python")
-
+_LOST = "Clips were lost: the notes say whose, and what is therefore not ranked."
+"""What a caption begins with then."""
 
 _Contests = Mapping[str, Sequence[Contest]]
 
@@ -30,8 +39,9 @@ def paper_grid(
 
     ``metrics`` chooses the columns; none: bitrate, quality and speed. ``published`` figures become
     the last block. As CSV it has a row per run: ``<metric>``, ``<metric>_ci_low``,
-    ``<metric>_ci_high``, ``<metric>_n``, ``<metric>_undefined``, ``<metric>_failed`` and
-    ``<metric>_mark``; published figures follow with ``<metric>`` and ``<metric>_definition``.
+    ``<metric>_ci_high``, ``<metric>_n``, ``<metric>_undefined``, ``<metric>_failed``,
+    ``<metric>_catastrophic`` and ``<metric>_mark``; published figures follow with ``<metric>`` and
+    ``<metric>_definition``.
 
     Raises UsageError without runs, and for a metric that none has.
     """
@@ -47,7 +57,13 @@ def paper_grid(
     }
     num_tests = mark([one for several in contests.values() for one in several])
     blocks = [_block(group, contests[dataset], names) for dataset, group in groups.items()]
-    notes = list(_notes(groups, contests))
+    lost = {
+        dataset: lost_by_metric(group, [one.info.name for one in contests[dataset]])
+        for dataset, group in groups.items()
+    }
+    notes = [f"{dataset}: {line}" for dataset in lost for line in lost_lines(lost[dataset])]
+    notes += _notes(groups, contests)
+    notes += worst_notes(runs, names)
     if published is not None:
         shown = published.of(names)
         rows = tuple(_published_row(shown, row, names) for row in shown.rows)
@@ -57,7 +73,7 @@ def paper_grid(
     return Grid(
         columns=(Column("codec"), Column("clips"), *columns),
         blocks=tuple(blocks),
-        caption=" ".join(_caption(runs, num_tests)),
+        caption=" ".join([*([_LOST] if any(lost.values()) else []), *_caption(runs, num_tests)]),
         notes=tuple(notes),
     )
 
@@ -97,33 +113,36 @@ def _column(runs: Sequence[Run], one: Contest) -> list[Cell]:
 
 
 def _cell(run: Run, one: Contest, decimals: int | None) -> Cell:
-    result, name = run.metrics.get(one.info.name), one.info.name
+    result = run.metrics.get(one.info.name)
     if result is None:
         return NONE
     if result.whole is not None:
         value = math.nan if result.whole.value is None else result.whole.value
-        return replace(number(value), values=_values(name, value, n=len(run.clips)))
+        return replace(number(value), values=_values(result, value, n=len(run.clips)))
     if run not in one.runs:
-        return replace(NONE, values=_values(name, math.nan, counts=result.counts))
+        return replace(NONE, values=_values(result, math.nan))
     mean, interval = one.mean(run), one.interval(run)
     mark = one.marks.get(run.name, "")
     ends, n = (interval.low, interval.high), len(one.values(run))
-    values = _values(name, mean, ends, n, result.counts, mark)
+    values = _values(result, mean, ends, n, mark)
+    worst = worst_mark(result)
     if decimals is None:
-        return Cell(format_value(mean), mark=mark, key=mean, values=values)
+        return Cell(format_value(mean), worst, mark, mean, values=values)
     half_width = (interval.high - interval.low) / 2
-    after = "" if math.isnan(half_width) else f"± {half_width:.{decimals}f}"
+    spread = "" if math.isnan(half_width) else f"± {half_width:.{decimals}f}"
+    after = f"{spread} {worst}".strip()
     return Cell(f"{mean:.{decimals}f}", after, mark, mean, values=values)
 
 
 def _values(
-    name: str,
+    result: MetricResult,
     mean: float,
     ends: tuple[float, float] = (math.nan, math.nan),
     n: int = 0,
-    counts: tuple[int, int, int] = (0, 0, 0),
     mark: Mark = "",
 ) -> Mapping[str, object]:
+    name, whole = result.info.name, result.whole is not None
+    counts = (0, 0, 0) if whole else result.counts
     return {
         name: mean,
         f"{name}_ci_low": ends[0],
@@ -131,6 +150,7 @@ def _values(
         f"{name}_n": n,
         f"{name}_undefined": counts[1],
         f"{name}_failed": counts[2],
+        f"{name}_catastrophic": None if whole else result.num_catastrophic,
         f"{name}_mark": mark,
     }
 
@@ -217,7 +237,8 @@ def _contest_note(one: Contest) -> str:
         return f"not comparable across rows ({one.problem})"
     most = max((len(run.clips) for run in one.runs), default=0)
     which = "that all rows scored" if several else "that were scored"
-    few = "; too few to rank" if several and one.info.is_quality and not one.marks else ""
+    unmarked = several and one.info.is_quality and not one.marks and not one.lost
+    few = "; too few to rank" if unmarked else ""
     if len(clips) == most and not few:
         return ""
     return f"over the {len(clips)} clips {which}{few}" if one.runs else ""

@@ -7,13 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from snac_eval.reports.grid import Cell, Column, Grid, count, interval, number, render
-from snac_eval.reports.text import markdown_text
+from snac_eval.reports.grid import NONE, Cell, Column, Grid, count, interval, number, render
+from snac_eval.reports.text import floor_notes, markdown_text
 from snac_eval.results.frames import streams_frame, summary_frame
 from snac_eval.results.record import Run
 from snac_eval.writing import write_file, write_text
 
-_STATISTICS = ("mean", "95 % interval", "median", "p5 to p95", "ok", "undefined", "failed")
+CATASTROPHIC = "catastrophic"
+"""The column of clips that are worse than their metric's floor, or failed."""
+_STATISTICS = (
+    *("mean", "95 % interval", "median", "p5 to p95"),
+    *(CATASTROPHIC, "ok", "undefined", "failed"),
+)
 STATISTICS = tuple(map(Column, _STATISTICS))
 """The columns of :func:`statistics`."""
 
@@ -40,7 +45,7 @@ def summary_grid(run: Run) -> Grid:
     """A row per metric that is defined on some clip; a note names the others."""
     rows = summary_frame(run).to_dict("records")
     nowhere = [row["metric"] for row in rows if _undefined_everywhere(row)]
-    return Grid.of(
+    grid = Grid.of(
         [Column("metric"), *STATISTICS],
         (
             [Cell(run.info(row["metric"]).heading), *statistics(row)]
@@ -48,8 +53,18 @@ def summary_grid(run: Run) -> Grid:
             if row["metric"] not in nowhere
         ),
         caption=_caption(run),
-        notes=[f"Undefined on every clip: {', '.join(nowhere)}."] if nowhere else (),
+        notes=[
+            *([f"Undefined on every clip: {', '.join(nowhere)}."] if nowhere else []),
+            *floor_notes(run.info(row["metric"]) for row in rows if row["metric"] not in nowhere),
+        ],
     )
+    return without_empty_catastrophes(grid)
+
+
+def without_empty_catastrophes(grid: Grid) -> Grid:
+    """The grid, less the column of catastrophic clips where no metric has a floor."""
+    index = [column.name for column in grid.columns].index(CATASTROPHIC)
+    return grid if grid.numeric[index] else grid.without(CATASTROPHIC)
 
 
 def statistics(row: Mapping[Any, Any]) -> list[Cell]:
@@ -59,8 +74,16 @@ def statistics(row: Mapping[Any, Any]) -> list[Cell]:
         interval(row["ci_low"], row["ci_high"]),
         number(row["median"]),
         interval(row["p05"], row["p95"]),
+        _catastrophic(row),
         *(count(row[name]) for name in ("n_ok", "n_undefined", "n_error")),
     ]
+
+
+def _catastrophic(row: Mapping[Any, Any]) -> Cell:
+    share = row["catastrophic_share"]
+    if share != share:
+        return NONE
+    return Cell(f"{row['n_catastrophic']} ({100 * share:.0f} %)", key=float(share))
 
 
 def _caption(run: Run) -> str:

@@ -12,7 +12,9 @@ from snac_eval.reports.grid import NONE, Cell, Column, Grid, metric_column, rend
 from snac_eval.reports.text import (
     NOTHING,
     counts,
+    floor_notes,
     format_value,
+    lost_lines,
     markdown_text,
     p_value,
     signed,
@@ -37,11 +39,14 @@ _FEW_SPEAKERS = (
 
 
 def comparison_markdown(result: Comparison, num_clips: int = 5) -> str:
-    """Every pair's differences and telling clips, then the frontiers and what could not be told."""
+    """Every pair's lost clips, differences and telling clips, then the frontiers and what could not
+    be told."""
     parts = []
     for first, second in result.clips:
         rows = [one for one in result.differences if (one.first, one.second) == (first, second)]
         parts.append(f"## {markdown_text(first)} against {markdown_text(second)}")
+        lost = lost_lines(result.lost(first, second))
+        parts += [f"**Clips were lost.** {markdown_text(line)}" for line in lost]
         parts += _pair_parts(rows, result.infos, result.clips[first, second][:num_clips])
     if result.ranks:
         parts += ["## Ranks, 95 % intervals", _ranks(result.ranks, result.infos)]
@@ -125,6 +130,8 @@ def _pair_parts(
 ) -> list[str]:
     tested = [one for one in rows if not math.isnan(one.difference)]
     parts = [_table([_difference_row(one, infos) for one in tested])] if tested else []
+    shown = any(one.catastrophic_first or one.catastrophic_second for one in tested)
+    parts += floor_notes(infos[one.metric] for one in tested) if shown else []
     parts += _reasons(rows)
     if clips:
         minus = markdown_text(f"{rows[0].first} minus {rows[0].second}")
@@ -136,7 +143,7 @@ def _reasons(rows: Sequence[Difference]) -> list[str]:
     """A line per verdict and reason, with the metrics that share it."""
     groups: dict[tuple[str, str], list[str]] = {}
     for one in rows:
-        if one.reason:
+        if one.reason and one.verdict != "clips lost":
             groups.setdefault((one.verdict, one.reason), []).append(one.metric)
     return [
         f"{verdict.capitalize()} ({markdown_text(reason)}): {markdown_text(', '.join(metrics))}."
@@ -156,8 +163,16 @@ def _difference_row(one: Difference, infos: _Infos) -> _Row:
         ("p (Holm)", Cell(p_value(one.p_holm))),
         ("verdict", Cell(one.verdict, mark="strong" if one.verdict in _SHOWN else "")),
         ("clips", Cell(f"{one.n}{speakers}")),
+        ("catastrophic", _catastrophic(one)),
         ("left out", Cell(counts(one.left_out) or NOTHING)),
     ]
+
+
+def _catastrophic(one: Difference) -> Cell:
+    """How many clips of the first and of the second run are; a dash where none is."""
+    if not (one.catastrophic_first or one.catastrophic_second):
+        return NONE
+    return Cell(f"{one.catastrophic_first} and {one.catastrophic_second}")
 
 
 def _telling(clips: Sequence[TellingClip]) -> str:
@@ -255,8 +270,10 @@ def _other_versions(result: GateResult) -> list[str]:
 
 
 def _table(rows: Sequence[_Row]) -> str:
+    """The rows as a table; a column without any value is left out."""
     columns = [Column(name) for name, _ in rows[0]] if rows else []
-    return _markdown(Grid.of(columns, ([cell for _, cell in row] for row in rows)))
+    empty = [one.name for i, one in enumerate(columns) if all(row[i][1] is NONE for row in rows)]
+    return _markdown(Grid.of(columns, ([cell for _, cell in row] for row in rows)).without(*empty))
 
 
 def _spread(head: str, rows: Mapping[str, Mapping[Column, Cell]]) -> str:

@@ -3,7 +3,8 @@
 Every two runs are paired clip by clip. The sign-flip test's p-values are corrected together, over
 all metrics and all pairs of runs (Holm). What else a machine does shifts the speeds of all clips of
 a run alike, and no test over clips can see that: speeds that a run measured in passing are shown
-and not tested, and those of a bench are called different only beyond their tolerance.
+and not tested, and those of a bench are called different only beyond their tolerance. Where a run
+lost clips, what is left is shown and not tested: its mean is over the survivors.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from snac_eval.errors import UsageError
-from snac_eval.results.pairing import Pairs, pair
+from snac_eval.results.pairing import Loss, Pairs, lost_by_metric, pair
 from snac_eval.results.ranking import Frontier, RankIntervals, frontiers, quality_metrics, ranks
 from snac_eval.results.record import Run, check_names, first_info, metric_names, named_apart
 from snac_eval.results.stats import PERMUTATIONS, Unit, holm, paired_difference
@@ -25,7 +26,13 @@ from snac_eval.results.tolerances import Tolerance, Tolerances
 from snac_eval.types import MetricInfo
 
 Verdict = Literal[
-    "better", "worse", "different", "no difference shown", "not comparable", "not tested"
+    "better",
+    "worse",
+    "different",
+    "no difference shown",
+    "clips lost",
+    "not comparable",
+    "not tested",
 ]
 
 
@@ -36,7 +43,9 @@ class Difference:
     Where ``relative`` it and its interval are shares (0.1: the first is 10 % higher). ``low`` and
     ``high`` bound it at 95 % by bootstrap over ``num_units`` of ``unit``, ``t_low`` and ``t_high``
     by Student's t. ``p_value`` is of the sign-flip test, ``p_holm`` corrected, ``p_wilcoxon`` the
-    uncorrected check. ``reason`` says why there is no verdict.
+    uncorrected check. ``catastrophic_first`` and ``_second`` are how many clips of either run are
+    worse than the metric's floor or failed, None without a floor. ``reason`` says why there is no
+    verdict.
     """
 
     first: str
@@ -58,6 +67,8 @@ class Difference:
     p_wilcoxon: float = math.nan
     unit: Unit = "clip"
     num_units: int = 0
+    catastrophic_first: int | None = None
+    catastrophic_second: int | None = None
     reason: str = ""
 
 
@@ -90,6 +101,16 @@ class Comparison:
     frontiers: tuple[Frontier, ...]
     notes: tuple[str, ...]
     """Which runs are not finished; which frontiers could not be drawn, and why."""
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether any two runs could be compared by any metric."""
+        return any(not math.isnan(one.p_holm) for one in self.differences)
+
+    def lost(self, first: str, second: str) -> dict[Loss, list[str]]:
+        """What these two runs lost, with the metrics that share it."""
+        runs = [run for run in self.runs if run.name in (first, second)]
+        return lost_by_metric(runs, self.infos)
 
 
 def compare(
@@ -147,10 +168,16 @@ def _difference(
     pairs = pair(first, second, info.name)
     tolerance = tolerances.metrics.get(info.name, Tolerance(math.inf))
     blank = Difference(first.name, second.name, info.name, "not comparable")
-    blank = replace(blank, left_out=pairs.left_out, relative=tolerance.relative)
+    blank = replace(
+        blank,
+        left_out=pairs.left_out,
+        relative=tolerance.relative,
+        catastrophic_first=_catastrophic(first, info),
+        catastrophic_second=_catastrophic(second, info),
+    )
     if problem := pairs.problem or tolerance.problem(*pairs.first, *pairs.second):
         verdict: Verdict = "not tested" if info.kind == "corpus" else "not comparable"
-        return replace(blank, verdict=verdict, reason=problem)
+        return replace(blank, verdict="clips lost" if pairs.lost else verdict, reason=problem)
     return _tested(blank, info, tolerance, pairs, seed, permutations)
 
 
@@ -171,12 +198,10 @@ def _tested(
     )
     interval = tested.interval
     shown = np.expm1 if tolerance.relative else np.float64
-    reason = "one clip: nothing to test" if tested.n < 2 else ""
-    if in_passing := info.speed == "run":
-        reason = "measured in passing; snac-eval bench tests speeds"
+    verdict, reason = _untested(info, pairs)
     return replace(
         blank,
-        verdict="not tested" if in_passing else "no difference shown",
+        verdict=verdict,
         n=tested.n,
         mean_first=float(np.mean(pairs.first)),
         mean_second=float(np.mean(pairs.second)),
@@ -185,12 +210,25 @@ def _tested(
         high=float(shown(interval.high)),
         t_low=float(shown(interval.t_low)),
         t_high=float(shown(interval.t_high)),
-        p_value=math.nan if in_passing else tested.p_value,
-        p_wilcoxon=math.nan if in_passing else tested.p_wilcoxon,
+        p_value=math.nan if reason else tested.p_value,
+        p_wilcoxon=math.nan if reason else tested.p_wilcoxon,
         unit=interval.unit,
         num_units=interval.num_units,
         reason=reason,
     )
+
+
+def _untested(info: MetricInfo, pairs: Pairs) -> tuple[Verdict, str]:
+    """The verdict that stands without a test and why; the reason is empty where one is made."""
+    if pairs.lost:
+        return "clips lost", "; ".join(map(str, pairs.lost))
+    if info.speed == "run":
+        return "not tested", "measured in passing; snac-eval bench tests speeds"
+    return "no difference shown", "one clip: nothing to test" if len(pairs.clips) < 2 else ""
+
+
+def _catastrophic(run: Run, info: MetricInfo) -> int | None:
+    return run.metrics[info.name].num_catastrophic if info.name in run.metrics else None
 
 
 def _with_verdict(one: Difference, info: MetricInfo, tolerances: Tolerances) -> Difference:

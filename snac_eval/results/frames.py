@@ -25,6 +25,8 @@ SUMMARY_COLUMNS = [
     "median",
     "p05",
     "p95",
+    "n_catastrophic",
+    "catastrophic_share",
 ]
 STREAM_COLUMNS = [
     "codec",
@@ -43,13 +45,16 @@ def summary_frame(run: Run) -> pd.DataFrame:
     """One row per metric, columns :data:`SUMMARY_COLUMNS`.
 
     The interval is the 95 % interval of the mean over clips. A metric of all clips together has
-    its value as mean, and no interval.
+    its value as mean, and no interval. ``n_catastrophic`` counts the clips that are worse than the
+    metric's floor or failed, ``catastrophic_share`` is their share of those ok or failed; both are
+    empty without a floor.
     """
     rows = []
     for name, result in run.metrics.items():
         head = [run.codec, run.dataset, name, result.info.unit, result.info.higher_is_better]
-        rows.append([*head, *result.counts, *_statistics(run, result)])
-    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
+        worst = [result.num_catastrophic, result.catastrophic_share]
+        rows.append([*head, *result.counts, *_statistics(run, result), *worst])
+    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS).astype({"n_catastrophic": "Int64"})
 
 
 def streams_frame(run: Run) -> pd.DataFrame:

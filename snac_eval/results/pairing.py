@@ -111,8 +111,13 @@ def shared(runs: Sequence[Run], *metrics: str) -> Shared:
 
 
 def losses(runs: Sequence[Run], metric: str) -> tuple[Loss, ...]:
-    """What each of these runs lost by this metric; runs that did not measure it are left out."""
+    """What each of these runs lost by this metric; empty where the runs are not comparable.
+
+    Runs that did not measure it, or to which it does not apply, are left out.
+    """
     having = [run for run in runs if metric in run.metrics and _applies(run.metrics[metric])]
+    if any(_problem(first, second, metric) for first, second in combinations(having, 2)):
+        return ()
     results = [run.metrics[metric] for run in having]
     clips = dict.fromkeys(clip for one in results for clip in (*one.values, *one.missing))
     lost: dict[int, list[str]] = {index: [] for index in range(len(having))}

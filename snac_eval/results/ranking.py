@@ -3,7 +3,8 @@
 A codec is marked best where it is not shown to be worse than the one with the best mean, second
 where its mean is the best of the rest. "Shown" is the paired sign-flip test over the clips that
 all of them scored, Holm-corrected over every test of the table, so that no third decimal decides.
-Speeds, rates and whatever was not measured alike are shown and not ranked.
+Speeds, rates and whatever was not measured alike are shown and not ranked; and where a run lost
+clips nobody is marked, ranked or on a frontier.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from snac_eval.results.pairing import Shared, shared
+from snac_eval.results.pairing import Loss, Shared, losses, lost_by_metric, shared
 from snac_eval.results.record import Run, first_info, metric_names
 from snac_eval.results.stats import (
     PERMUTATIONS,
@@ -48,6 +49,8 @@ class Contest:
     """Those that have a score of some clip."""
     shared: Shared
     """The clips that they are compared on, or why they cannot be."""
+    lost: tuple[Loss, ...] = ()
+    """What runs lost, those without any score included: nobody is marked then."""
     marks: dict[str, Mark] = field(default_factory=dict)
     """By the run's name; empty where the contest is not ranked."""
 
@@ -109,7 +112,7 @@ def contest(runs: Sequence[Run], metric: str) -> Contest:
     """The runs that have scores of this metric, and the clips that they share."""
     having = [run for run in runs if metric in run.metrics and run.metrics[metric].values]
     found = shared(having, metric) if having else Shared()
-    return Contest(first_info(runs, metric), having, found)
+    return Contest(first_info(runs, metric), having, found, losses(runs, metric))
 
 
 def mark(contests: Sequence[Contest]) -> int:
@@ -142,7 +145,7 @@ def ranks(runs: Sequence[Run], metrics: Sequence[str], seed: int = 0) -> Iterato
         return
     for name in quality_metrics(runs, metrics):
         found = shared(runs, name)
-        if len(found.clips) < 2:
+        if len(found.clips) < 2 or found.lost:
             continue
         scores = [found.values(run, name) for run in runs]
         better = bool(first_info(runs, name).higher_is_better)
@@ -160,6 +163,8 @@ def frontiers(runs: Sequence[Run], metrics: Sequence[str]) -> tuple[list[Frontie
             continue
         drawn = (_frontier(runs, name, cost, columns) for name in quality_metrics(runs, metrics))
         found += [one for one in drawn if one is not None]
+    for loss, names in lost_by_metric(runs, quality_metrics(runs, metrics)).items():
+        notes.append(f"No frontier of {', '.join(names)}: {loss}.")
     return found, notes
 
 
@@ -197,7 +202,7 @@ def worst_clips(runs: Sequence[Run]) -> list[str]:
 
 
 def _can_rank(one: Contest) -> bool:
-    return len(one.runs) > 1 and not one.problem and one.info.is_quality
+    return len(one.runs) > 1 and not one.problem and not one.lost and one.info.is_quality
 
 
 def _long_enough(contests: Sequence[Contest]) -> list[Contest]:
@@ -247,7 +252,7 @@ def _frontier(
 ) -> Frontier | None:
     """The frontier on the clips that every run has scored; None where there is none."""
     found = shared(runs, metric, *columns)
-    if not found.clips:
+    if not found.clips or found.lost:
         return None
     prices = [sum(float(np.mean(found.values(run, name))) for name in columns) for run in runs]
     means = [float(np.mean(found.values(run, metric))) for run in runs]

@@ -58,7 +58,7 @@ class MetricResult:
         heard is no better, and a codec must not do well by failing. None without a floor."""
         if self.info.floor is None:
             return None
-        below = sum(self.info.is_catastrophic(value) for value in self.values.values())
+        below = sum(is_catastrophic(self.info, value) for value in self.values.values())
         return below + self.counts[2]
 
     @property
@@ -114,6 +114,13 @@ class Run:
     def info(self, metric: str) -> MetricInfo:
         """What this metric's numbers mean, as the run recorded it."""
         return self.metrics[metric].info
+
+
+def is_catastrophic(info: MetricInfo, value: float) -> bool:
+    """Whether a clip's score is worse than the metric's floor."""
+    if info.floor is None or info.higher_is_better is None:
+        return False
+    return value < info.floor if info.higher_is_better else value > info.floor
 
 
 def read_run(folder: Path) -> Run:

@@ -97,6 +97,7 @@ def test_means_and_ranks_are_of_the_clips_that_all_scored(tmp_path: Path) -> Non
     assert (second["pesq_wb_n"], second["pesq_wb_undefined"]) == (38, 1)
     assert second["pesq_wb_failed"] == 1
     assert table.notes == (
+        "data: codec1 lost 2 of 40 clips (undefined: silence): no verdict on pesq_wb.",
         "data: over the 38 clips that all rows scored: pesq_wb.",
         "codec1 on data: 1 failed, 1 undefined: pesq_wb.",
     )

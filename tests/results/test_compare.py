@@ -169,7 +169,7 @@ def test_csv_has_a_row_per_pair_and_metric(tmp_path: Path) -> None:
     result = _compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": [*PESQ[:19], "error: x"]})  # type: ignore[list-item]
     lines = comparison_csv(result).splitlines()
     assert lines[0].startswith("first,second,metric,verdict,n,left_out,mean_first")
-    assert lines[1].startswith("codec0,codec1,pesq_wb,no difference shown,19,1 error in codec1,")
+    assert lines[1].startswith("codec0,codec1,pesq_wb,clips lost,19,1 error in codec1,")
 
 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:

@@ -34,8 +34,8 @@ from snac_eval.reports.html.sound import (
     fit,
 )
 from snac_eval.reports.html.tables import Shown
-from snac_eval.reports.text import format_value
-from snac_eval.results.pairing import shared
+from snac_eval.reports.text import format_value, lost_lines
+from snac_eval.results.pairing import lost_by_metric, shared
 from snac_eval.results.ranking import (
     Frontier,
     contest,
@@ -159,7 +159,7 @@ def _context(shown: Sequence[Shown], notes: Sequence[str]) -> dict[str, Any]:
         "title": " · ".join(dict.fromkeys(run.name for run in runs)),
         "datasets": list(dict.fromkeys(run.dataset for run in runs)),
         "runs": shown,
-        "notes": [*notes, *dict.fromkeys(_run_notes(runs))],
+        "notes": [*_lost_notes(runs), *notes, *dict.fromkeys(_run_notes(runs))],
         "summary": _told(tables.summary_table(shown), shown),
         **_side_by_side(shown),
         "distributions": list(_distributions(shown)),
@@ -195,6 +195,11 @@ def _told(table: Grid | None, shown: Sequence[Shown]) -> Grid | None:
 
 def _per_clip(runs: Sequence[Run]) -> list[str]:
     return [name for name in metric_names(*runs) if first_info(runs, name).kind != "corpus"]
+
+
+def _lost_notes(runs: Sequence[Run]) -> list[str]:
+    """What runs lost, before all else that is said."""
+    return [f"Clips were lost. {one}" for one in lost_lines(lost_by_metric(runs, _per_clip(runs)))]
 
 
 def _run_notes(runs: Sequence[Run]) -> Iterable[str]:
