@@ -22,7 +22,8 @@ from snac_eval.reports.text import (
     xml_text,
 )
 from snac_eval.results.compare import Comparison, Difference, TellingClip
-from snac_eval.results.gate import GateResult, MetricCheck
+from snac_eval.results.gate import GateResult
+from snac_eval.results.outcomes import MetricCheck
 from snac_eval.results.ranking import Frontier, RankIntervals
 from snac_eval.results.stats import MIN_CLUSTERS
 from snac_eval.types import MetricInfo
@@ -32,6 +33,7 @@ _Row = Sequence[tuple[str, Cell]]
 _Infos = Mapping[str, MetricInfo]
 
 _SHOWN = ("better", "worse")
+_PARTS_SHOWN = 3
 _WORST_FIRST = ("regression", "not comparable", "inconclusive", "passed", "not tested")
 _FEW_SPEAKERS = (
     f"The clips are of fewer than {MIN_CLUSTERS} known speakers: what is shown holds for these."
@@ -75,21 +77,33 @@ def check_markdown(result: GateResult) -> str:
         f" {result.run.run_id} against baseline {result.baseline.run_id}"
         f" ({markdown_text(result.baseline.codec)})"
     )
-    order = sorted(result.checks, key=lambda one: _WORST_FIRST.index(one.outcome))
+    order = sorted(
+        [*result.checks, *_shown_parts(result)], key=lambda one: _WORST_FIRST.index(one.outcome)
+    )
+    lost = dict.fromkeys(one.loss for one in result.checks if one.loss)
+    said = [f"**Clips were lost.** {markdown_text(one)}." for one in lost]
+    said += [f"**Clips are missing.** {result.allowed}."] if result.allowed else []
     method = (
         "A regression is a drop of the mean that is larger than the tolerance and beyond chance:"
-        f" one-sided sign-flip test over paired clips, Holm-corrected, below {result.alpha:g}."
+        " one-sided sign-flip test over paired clips, Holm-corrected over"
+        f" {result.num_tests} tests, below {result.alpha:g}."
     )
     if any(one.n and one.num_units == one.n for one in result.checks):
         method += f" {_FEW_SPEAKERS}"
-    parts = [title, what, _table([_check_row(one) for one in order]), method]
+    rows = [_check_row(one) for one in order]
+    parts = [title, *said, what, _table(rows), *_part_notes(result), method]
     return "\n\n".join([*parts, *_other_versions(result)]) + "\n"
 
 
 def check_junit(result: GateResult) -> str:
-    """JUnit XML: a test case per metric. A regression is a failure; what is not comparable or
-    inconclusive is an error, for a CI system shows no other word; not tested is skipped."""
-    outcomes: list[str] = [one.outcome for one in result.checks]
+    """JUnit XML: a test case per metric, per part that did not pass, and one for all other parts. A
+    regression is a failure; what is not comparable or inconclusive is an error, for a CI system
+    shows no other word; not tested is skipped."""
+    cases = [(one.name, one.outcome, _check_line(one)) for one in result.checks]
+    cases += [(one.name, one.outcome, _check_line(one)) for one in result.failed_parts]
+    if passed := [one for one in result.parts if one.outcome == "passed"]:
+        cases.append(("the other parts", "passed", f"{len(passed)} passed"))
+    outcomes: list[str] = [outcome for _, outcome, _ in cases]
     whole = int(bool(result.problem))
     counts = {
         "tests": len(outcomes) + whole,
@@ -104,16 +118,37 @@ def check_junit(result: GateResult) -> str:
     )
     name = xml_text(f"snac-eval check {result.run.codec} {result.run.dataset}")
     suite = ElementTree.SubElement(root, "testsuite", {"name": name, **attributes, "time": "0"})
-    for one in result.checks:
-        _add_case(suite, one.metric, one.outcome, _check_line(one))
+    for case in cases:
+        _add_case(suite, *case)
     if result.problem:
         _add_case(suite, "the whole check", "inconclusive", result.problem)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, "unicode") + "\n"
 
 
-def _add_case(suite: ElementTree.Element, metric: str, outcome: str, line: str) -> None:
-    named = {"classname": "snac_eval.check", "name": xml_text(metric), "time": "0"}
+def _shown_parts(result: GateResult) -> list[MetricCheck]:
+    """The parts that did not pass, of each metric the worst few."""
+    shown: dict[str, list[MetricCheck]] = {}
+    for one in result.failed_parts:
+        shown.setdefault(one.metric, []).append(one)
+    return [one for parts in shown.values() for one in parts[:_PARTS_SHOWN]]
+
+
+def _part_notes(result: GateResult) -> list[str]:
+    """How many parts passed, and how many that did not pass are not in the table."""
+    if not result.parts:
+        return []
+    passed = sum(one.outcome == "passed" for one in result.parts)
+    more = len(result.failed_parts) - len(_shown_parts(result))
+    counts = f"{passed} of {len(result.parts)} parts passed" + (
+        f"; {more} more did not" * bool(more)
+    )
+    what = "domain, speaker and folder, the 5th percentile, single clips, catastrophic clips"
+    return [f"{counts}. Parts of a metric are what its mean can hide: {what}."]
+
+
+def _add_case(suite: ElementTree.Element, name: str, outcome: str, line: str) -> None:
+    named = {"classname": "snac_eval.check", "name": xml_text(name), "time": "0"}
     case = ElementTree.SubElement(suite, "testcase", named)
     text = xml_text(line)
     if outcome == "passed":
@@ -229,7 +264,7 @@ def _method(result: Comparison) -> str:
 def _check_row(one: MetricCheck) -> _Row:
     sign = _sign(one)
     return [
-        ("metric", Cell(one.info.heading)),
+        ("metric", Cell(", ".join(filter(None, (one.info.heading, one.part))))),
         ("outcome", Cell(one.outcome, mark="strong" if one.outcome == "regression" else "")),
         ("baseline", Cell(format_value(one.baseline_mean))),
         ("run", Cell(format_value(one.run_mean))),
@@ -248,10 +283,11 @@ def _check_line(one: MetricCheck) -> str:
         return f"{one.outcome}: {one.reason}"
     sign = _sign(one)
     why = f" ({one.reason})" if one.reason else ""
+    ends = "" if math.isnan(one.drop_low) else f" ({span(one.drop_low, one.drop_high, sign)})"
     return (
         f"{one.outcome}{why}: {format_value(one.baseline_mean)} to {format_value(one.run_mean)},"
-        f" drop {sign(one.drop)} ({span(one.drop_low, one.drop_high, sign)}),"
-        f" tolerance {one.tolerance}, p {p_value(one.p_holm)}, {one.n} clips"
+        f" drop {sign(one.drop)}{ends}, tolerance {one.tolerance or NOTHING},"
+        f" p {p_value(one.p_holm)}, {one.n} clips"
     )
 
 
