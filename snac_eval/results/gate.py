@@ -1,14 +1,14 @@
 """The gate: has this run dropped against its baseline, by more than matters? ``snac-eval check``.
 
 A metric has **dropped** where its mean is worse by more than the tolerance *and* the one-sided
-sign-flip test, corrected over all metrics of the check (Holm), puts that beyond chance. So a check
-of an unchanged codec fails with a probability of at most ``alpha``, however many metrics it has.
+t-test of the mean, corrected over all metrics of the check (Holm), puts that beyond chance. So a
+check of an unchanged codec fails with a probability of at most ``alpha``, however many metrics it
+has.
 
 A metric has **passed** only where a drop of twice the tolerance would have shown: where its 95 %
-interval (Student's t) ends below that. Too few or too uneven clips are inconclusive, not passed;
-and as the sign-flip test needs clips enough (``0.5 ** n`` times the number of metrics must reach
-``alpha``: eight for ten metrics), fewer can pass or be inconclusive, but never fail.
-What is said of fewer than ten speakers is said of these speakers: see the module ``stats``.
+interval ends below that. Too few or too uneven clips are inconclusive, not passed; and with fewer
+than ``MIN_UNITS`` speakers or clips a metric can pass or be inconclusive, but never fail. Where all
+clips are of one speaker, what is said is said of that speaker: see the module ``stats``.
 ``benchmarks/gate_simulation.py`` measures all this.
 """
 
@@ -24,7 +24,7 @@ import numpy as np
 
 from snac_eval.results.baseline import rounded
 from snac_eval.results.record import Pairs, Run, check_names, pair
-from snac_eval.results.stats import holm, paired_difference
+from snac_eval.results.stats import MIN_UNITS, Claim, Unit, holm, paired_difference
 from snac_eval.results.tolerances import Tolerance, Tolerances, direction
 from snac_eval.types import MetricInfo
 
@@ -53,6 +53,9 @@ class MetricCheck:
     n: int = 0
     num_units: int = 0
     """Clips or speakers behind the test."""
+    unit: Unit = "clip"
+    claim: Claim = "general"
+    """What the interval and the test hold for."""
     num_lost: int = 0
     """Clips with a score in the baseline, and undefined or an error in the run."""
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -115,7 +118,6 @@ def check(
     tolerances: Tolerances,
     metrics: Sequence[str] = (),
     speed: bool = True,
-    seed: int = 0,
 ) -> GateResult:
     """Compare a run with a baseline on the baseline's metrics, or on ``metrics``.
 
@@ -123,11 +125,10 @@ def check(
     """
     check_names(metrics, baseline)
     names = [name for name in metrics or baseline.metrics if speed or not baseline.info(name).speed]
-    checks = [_test(run, baseline, name, tolerances.metrics.get(name), seed) for name in names]
+    checks = [_test(run, baseline, name, tolerances.metrics.get(name)) for name in names]
     corrected = holm([one.p_value for one in checks])
-    family = sum(not math.isnan(p) for p in corrected)
     judged = tuple(
-        _judge(replace(one, p_holm=p), tolerances.alpha, family)
+        _judge(replace(one, p_holm=p), tolerances.alpha)
         for one, p in zip(checks, corrected, strict=True)
     )
     return GateResult(run, baseline, tolerances.alpha, judged, _problem(run, judged))
@@ -139,9 +140,7 @@ def _problem(run: Run, checks: Sequence[MetricCheck]) -> str:
     return run.unfinished
 
 
-def _test(
-    run: Run, baseline: Run, name: str, tolerance: Tolerance | None, seed: int
-) -> MetricCheck:
+def _test(run: Run, baseline: Run, name: str, tolerance: Tolerance | None) -> MetricCheck:
     better = direction(baseline.info(name), tolerance)
     blank = MetricCheck(baseline.info(name), "not comparable", tolerance=tolerance)
     if tolerance is None or better is None or not baseline.metrics[name].values:
@@ -150,7 +149,7 @@ def _test(
     blank = replace(blank, left_out=pairs.left_out, num_lost=_lost(run, baseline, name))
     if problem := pairs.problem or tolerance.problem(*pairs.first, *pairs.second):
         return replace(blank, reason=problem)
-    return _measured(blank, tolerance, pairs, better, seed)
+    return _measured(blank, tolerance, pairs, better)
 
 
 def _untested(name: str, better: bool | None, baseline: Run) -> str:
@@ -167,9 +166,7 @@ def _lost(run: Run, baseline: Run, name: str) -> int:
     return sum(clip in run.metrics[name].missing for clip in baseline.metrics[name].values)
 
 
-def _measured(
-    blank: MetricCheck, tolerance: Tolerance, pairs: Pairs, better: bool, seed: int
-) -> MetricCheck:
+def _measured(blank: MetricCheck, tolerance: Tolerance, pairs: Pairs, better: bool) -> MetricCheck:
     """The drop and its p-value; "passed" stands for "not yet judged"."""
     # Baselines are rounded: the run is too, so that the same scores differ by exactly nothing.
     ours = [rounded(value) for value in pairs.first]
@@ -177,7 +174,7 @@ def _measured(
     sign = -1.0 if better else 1.0
     drops = sign * (tolerance.scale(ours) - tolerance.scale(theirs))
     tested = paired_difference(
-        drops.tolist(), [0.0] * len(drops), pairs.speakers, seed, alternative="greater"
+        drops.tolist(), [0.0] * len(drops), pairs.speakers, alternative="greater"
     )
     same = bool(np.all(np.abs(drops) <= _SAME * tolerance.size))
     return replace(
@@ -186,21 +183,23 @@ def _measured(
         reason=f"no clip moved by over {_SAME:.0%} of the tolerance" if same else "",
         n=tested.n,
         num_units=tested.interval.num_units,
+        unit=tested.interval.unit,
+        claim=tested.interval.claim,
         baseline_mean=float(np.mean(theirs)),
         run_mean=float(np.mean(ours)),
         drop=tested.mean,
-        drop_low=tested.interval.t_low,
-        drop_high=tested.interval.t_high,
+        drop_low=tested.interval.low,
+        drop_high=tested.interval.high,
         p_value=1.0 if same else tested.p_value,
     )
 
 
-def _judge(one: MetricCheck, alpha: float, family: int) -> MetricCheck:
+def _judge(one: MetricCheck, alpha: float) -> MetricCheck:
     """The outcome of a measured metric; drops are on the tolerance's scale until here."""
     if one.outcome != "passed" or one.tolerance is None:
         return one
     size = one.tolerance.size
-    outcome, reason = _outcome(one, size, alpha, family)
+    outcome, reason = _outcome(one, size, alpha)
     if one.tolerance.relative:
         one = replace(
             one,
@@ -211,7 +210,7 @@ def _judge(one: MetricCheck, alpha: float, family: int) -> MetricCheck:
     return replace(one, outcome=outcome, reason=reason)
 
 
-def _outcome(one: MetricCheck, size: float, alpha: float, family: int) -> tuple[Outcome, str]:
+def _outcome(one: MetricCheck, size: float, alpha: float) -> tuple[Outcome, str]:
     if one.drop > size and one.p_holm <= alpha:
         return "regression", f"worse by more than {one.tolerance}, beyond chance"
     if one.num_lost:
@@ -219,12 +218,9 @@ def _outcome(one: MetricCheck, size: float, alpha: float, family: int) -> tuple[
     if one.reason:
         return "passed", one.reason
     if one.drop > size:
-        few = family * 0.5**one.num_units > alpha
-        why = (
-            f"but {one.num_units} clips or speakers are too few to show it"
-            if few
-            else "but within chance"
-        )
+        why = "but within chance"
+        if one.num_units < MIN_UNITS:
+            why = f"but {one.num_units} clips or speakers are too few to show it"
         return "inconclusive", f"worse by more than {one.tolerance}, {why}"
     if not one.drop_high < 2 * size:
         return "inconclusive", "too few clips: a drop of twice the tolerance would not show"

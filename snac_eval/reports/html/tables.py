@@ -9,13 +9,14 @@ from typing import Any
 
 import pandas as pd
 
+from snac_eval.reports.claims import INTERVALS
 from snac_eval.reports.grid import NONE, Cell, Column, Grid, count, metric_column, number
-from snac_eval.reports.summary import STATISTICS, statistics
+from snac_eval.reports.paper import contest_limits
+from snac_eval.reports.summary import STATISTICS, run_limits, statistics
 from snac_eval.reports.text import format_value, percent
 from snac_eval.results.frames import summary_frame
 from snac_eval.results.ranking import Contest
 from snac_eval.results.record import Run, first_info, metric_names
-from snac_eval.results.stats import MIN_CLUSTERS
 
 MAX_ROWS = 300
 
@@ -53,13 +54,10 @@ def summary_table(shown: Sequence[Shown]) -> Grid:
         for one, summary in summaries
         if name in summary
     ]
-    note = (
-        "An interval is a 95 % bootstrap interval of the mean. It resamples speakers where the"
-        f" scored clips have {MIN_CLUSTERS} or more, else clips. A value of all clips together,"
-        " such as codebook use, has none."
-    )
+    notes = [f"{INTERVALS} A value of all clips together, such as codebook use, has none."]
+    notes += [f"{one.name}: {said}" for one in shown for said in run_limits(one.run)]
     columns = [Column("metric"), Column("codec"), *STATISTICS]
-    return Grid.of(columns, rows, "Every metric, over the clips of each run", [note], "summary")
+    return Grid.of(columns, rows, "Every metric, over the clips of each run", notes, "summary")
 
 
 def comparison_table(shown: Sequence[Shown], contests: Sequence[Contest]) -> Grid:
@@ -70,7 +68,7 @@ def comparison_table(shown: Sequence[Shown], contests: Sequence[Contest]) -> Gri
         [Column("codec"), *(metric_column(each.info) for each in contests)],
         rows,
         "The same clips: mean ± half of its 95 % interval",
-        [f"Clips scored by every run: {counts or 'none'}."],
+        [f"Clips scored by every run: {counts or 'none'}.", *contest_limits(contests)],
         "comparison",
     )
 
