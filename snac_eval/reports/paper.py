@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from snac_eval.errors import UsageError
+from snac_eval.reports.claims import INTERVALS, narrowed
 from snac_eval.reports.grid import NONE, Block, Cell, Column, Grid, count, metric_column, number
 from snac_eval.reports.published import Published, PublishedRow, published_cells
 from snac_eval.reports.text import format_value, lost_lines, worst_mark, worst_notes
@@ -73,7 +74,9 @@ def paper_grid(
     return Grid(
         columns=(Column("codec"), Column("clips"), *columns),
         blocks=tuple(blocks),
-        caption=" ".join([*([_LOST] if any(lost.values()) else []), *_caption(runs, num_tests)]),
+        caption=" ".join(
+            [*([_LOST] if any(lost.values()) else []), *_caption(runs, num_tests, contests)]
+        ),
         notes=tuple(notes),
     )
 
@@ -179,18 +182,26 @@ def _decimals(half_width: float) -> int | None:
     return min(6, max(0, -exponent + (1 if first < 3.55 else 0)))
 
 
-def _caption(runs: Sequence[Run], num_tests: int) -> Iterator[str]:
-    yield "Mean over clips ± half of its 95 % bootstrap interval."
+def contest_limits(contests: Sequence[Contest]) -> list[str]:
+    """For whom the intervals of these contests hold, where not for other speakers too."""
+    found = ((one.info.name, one.interval(run)) for one in contests for run in one.runs)
+    return narrowed((name, one.claim, one.num_units, one.unit) for name, one in found)
+
+
+def _caption(runs: Sequence[Run], num_tests: int, contests: _Contests) -> Iterator[str]:
+    yield f"Mean over clips ± half of its 95 % interval. {INTERVALS}"
     datasets = dict.fromkeys(run.dataset for run in runs)
     yield "Data: " + "; ".join(_data(name, runs) for name in datasets) + "."
     if num_tests:
         yield (
             "Bold: not shown to be worse than the best of its data; underlined: the best of the"
-            " rest (paired sign-flip test, Holm-corrected over the table's"
+            " rest (paired t-test of the mean, Holm-corrected over the table's"
             f" {num_tests} tests, significant below {ALPHA:g}). Rates and speeds are not ranked."
         )
     else:
         yield "Nothing is ranked."
+    for dataset, several in contests.items():
+        yield from (f"{dataset}: {said}" for said in contest_limits(several))
     scored = (run.manifest.get("scoring", {}).get("reference_rate") for run in runs)
     if rates := sorted({rate for rate in scored if rate}):
         yield f"Scored at the sample rate of the {' or of the '.join(rates)}."

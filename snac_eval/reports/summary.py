@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from snac_eval.reports.claims import INTERVALS, narrowed
 from snac_eval.reports.grid import NONE, Cell, Column, Grid, count, interval, number, render
 from snac_eval.reports.text import floor_notes, markdown_text
-from snac_eval.results.frames import streams_frame, summary_frame
+from snac_eval.results.frames import intervals, streams_frame, summary_frame
 from snac_eval.results.record import Run
 from snac_eval.writing import write_file, write_text
 
@@ -42,9 +43,12 @@ def summary_markdown(run: Run) -> str:
 
 
 def summary_grid(run: Run) -> Grid:
-    """A row per metric that is defined on some clip; a note names the others."""
+    """A row per metric that is defined on some clip; notes name the others, and say for whom the
+    intervals hold."""
     rows = summary_frame(run).to_dict("records")
     nowhere = [row["metric"] for row in rows if _undefined_everywhere(row)]
+    undefined = [f"Undefined on every clip: {', '.join(nowhere)}."] if nowhere else []
+    floors = floor_notes(run.info(row["metric"]) for row in rows if row["metric"] not in nowhere)
     grid = Grid.of(
         [Column("metric"), *STATISTICS],
         (
@@ -53,10 +57,7 @@ def summary_grid(run: Run) -> Grid:
             if row["metric"] not in nowhere
         ),
         caption=_caption(run),
-        notes=[
-            *([f"Undefined on every clip: {', '.join(nowhere)}."] if nowhere else []),
-            *floor_notes(run.info(row["metric"]) for row in rows if row["metric"] not in nowhere),
-        ],
+        notes=[*undefined, INTERVALS, *run_limits(run), *floors],
     )
     return without_empty_catastrophes(grid)
 
@@ -65,6 +66,12 @@ def without_empty_catastrophes(grid: Grid) -> Grid:
     """The grid, less the column of catastrophic clips where no metric has a floor."""
     index = [column.name for column in grid.columns].index(CATASTROPHIC)
     return grid if grid.numeric[index] else grid.without(CATASTROPHIC)
+
+
+def run_limits(run: Run) -> list[str]:
+    """For whom the run's intervals hold, where not for other speakers too."""
+    found = intervals(run).items()
+    return narrowed((name, one.claim, one.num_units, one.unit) for name, one in found)
 
 
 def statistics(row: Mapping[Any, Any]) -> list[Cell]:
@@ -93,7 +100,7 @@ def _caption(run: Run) -> str:
     unfinished = f", {left} more not scored yet" if left else ""
     return (
         f"{run.codec} on {run.dataset}, {scored} clips{unfinished};"
-        " mean over clips with its 95 % bootstrap interval"
+        " mean over clips with its 95 % interval"
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import fields
 from functools import partial
 from xml.etree import ElementTree
 
+from snac_eval.reports.claims import INTERVALS, narrowed, units
 from snac_eval.reports.grid import NONE, Cell, Column, Grid, metric_column, render
 from snac_eval.reports.text import (
     NOTHING,
@@ -25,7 +26,6 @@ from snac_eval.results.compare import Comparison, Difference, TellingClip
 from snac_eval.results.gate import GateResult
 from snac_eval.results.outcomes import MetricCheck
 from snac_eval.results.ranking import Frontier, RankIntervals
-from snac_eval.results.stats import MIN_CLUSTERS
 from snac_eval.types import MetricInfo
 
 _Row = Sequence[tuple[str, Cell]]
@@ -35,9 +35,6 @@ _Infos = Mapping[str, MetricInfo]
 _SHOWN = ("better", "worse")
 _PARTS_SHOWN = 3
 _WORST_FIRST = ("regression", "not comparable", "inconclusive", "passed", "not tested")
-_FEW_SPEAKERS = (
-    f"The clips are of fewer than {MIN_CLUSTERS} known speakers: what is shown holds for these."
-)
 
 
 def comparison_markdown(result: Comparison, num_clips: int = 5) -> str:
@@ -85,13 +82,15 @@ def check_markdown(result: GateResult) -> str:
     said += [f"**Clips are missing.** {result.allowed}."] if result.allowed else []
     method = (
         "A regression is a drop of the mean that is larger than the tolerance and beyond chance:"
-        " one-sided sign-flip test over paired clips, Holm-corrected over"
-        f" {result.num_tests} tests, below {result.alpha:g}."
+        " one-sided paired t-test of the mean, Holm-corrected over"
+        f" {result.num_tests} tests, below {result.alpha:g}. {INTERVALS}"
     )
-    if any(one.n and one.num_units == one.n for one in result.checks):
-        method += f" {_FEW_SPEAKERS}"
+    reaches = [(one.metric, one.claim, one.num_units, one.unit) for one in result.checks if one.n]
     rows = [_check_row(one) for one in order]
-    parts = [title, *said, what, _table(rows), *_part_notes(result), method]
+    parts = [
+        *(title, *said, what, _table(rows), *_part_notes(result)),
+        *(method, *narrowed(reaches)),
+    ]
     return "\n\n".join([*parts, *_other_versions(result)]) + "\n"
 
 
@@ -188,7 +187,7 @@ def _reasons(rows: Sequence[Difference]) -> list[str]:
 
 def _difference_row(one: Difference, infos: _Infos) -> _Row:
     sign = partial(signed, relative=one.relative)
-    speakers = f" ({one.num_units} speakers)" if one.unit == "speaker" else ""
+    speakers = "" if one.unit == "clip" else f" ({units(one.num_units, one.unit)})"
     return [
         ("metric", Cell(infos[one.metric].heading)),
         (one.first, Cell(format_value(one.mean_first))),
@@ -253,12 +252,14 @@ def _frontier(frontiers: Sequence[Frontier], infos: _Infos, cost: Column) -> str
 
 def _method(result: Comparison) -> str:
     tests = sum(not math.isnan(one.p_holm) for one in result.differences)
-    by_clip = any(one.unit == "clip" and one.n for one in result.differences)
-    return (
-        "Paired by clip, on clips scored in both; bootstrap interval of the mean difference;"
-        f" sign-flip test, Holm-corrected over {tests} tests, significant below {result.alpha:g}."
-        + (f" {_FEW_SPEAKERS}" if by_clip else "")
+    reaches = [(one.metric, one.claim, one.num_units, one.unit) for one in result.differences]
+    said = (
+        "Paired by clip, on clips scored in both; t-test of the mean difference, Holm-corrected"
+        f" over {tests} tests, significant below {result.alpha:g}.",
+        INTERVALS,
+        *narrowed(one for one in reaches if one[2]),
     )
+    return " ".join(said)
 
 
 def _check_row(one: MetricCheck) -> _Row:

@@ -1,14 +1,14 @@
 """The gate: has this run dropped against its baseline, by more than matters? ``snac-eval check``.
 
 A metric has **dropped** where its mean is worse by more than the tolerance *and* the one-sided
-sign-flip test, corrected over all metrics of the check (Holm), puts that beyond chance. So a check
-of an unchanged codec fails with a probability of at most ``alpha``, however many metrics it has.
+t-test of the mean, corrected over all metrics of the check (Holm), puts that beyond chance. So a
+check of an unchanged codec fails with a probability of at most ``alpha``, however many metrics it
+has.
 
 A metric has **passed** only where a drop of twice the tolerance would have shown: where its 95 %
-interval (Student's t) ends below that. Too few or too uneven clips are inconclusive, not passed;
-and as the sign-flip test needs clips enough (``0.5 ** n`` times the number of metrics must reach
-``alpha``: eight for ten metrics), fewer can pass or be inconclusive, but never fail.
-What is said of fewer than ten speakers is said of these speakers: see the module ``stats``.
+interval ends below that. Too few or too uneven clips are inconclusive, not passed; and with fewer
+than ``MIN_UNITS`` speakers or clips a metric can pass or be inconclusive, but never fail. Where all
+clips are of one speaker, what is said is said of that speaker: see the module ``stats``.
 
 A mean hides what befalls a few: so every metric but speeds is looked at in **parts** too, by
 domain, speaker and folder, at its 5th percentile, clip by clip, and by the number of catastrophic
@@ -40,7 +40,7 @@ from snac_eval.results.outcomes import MetricCheck, Outcome, judge_part, whole_c
 from snac_eval.results.pairing import Pairs, pair
 from snac_eval.results.parts import Measured, parts
 from snac_eval.results.record import Run, check_names
-from snac_eval.results.stats import holm, paired_difference
+from snac_eval.results.stats import MIN_UNITS, holm, paired_difference
 from snac_eval.results.tolerances import Tolerance, Tolerances, direction
 
 # Differences up to this part of a tolerance are rounding: other threads, another build of torch.
@@ -233,11 +233,13 @@ def _measured(blank: MetricCheck, measured: Measured) -> MetricCheck:
         reason=f"no clip moved by over {_SAME:.0%} of the tolerance" if same else "",
         n=tested.n,
         num_units=tested.interval.num_units,
+        unit=tested.interval.unit,
+        claim=tested.interval.claim,
         baseline_mean=float(np.mean(measured.base)),
         run_mean=float(np.mean(measured.run)),
         drop=tested.mean,
-        drop_low=tested.interval.t_low,
-        drop_high=tested.interval.t_high,
+        drop_low=tested.interval.low,
+        drop_high=tested.interval.high,
         p_value=1.0 if same else tested.p_value,
     )
 
@@ -266,12 +268,9 @@ def _outcome(one: MetricCheck, size: float, alpha: float) -> tuple[Outcome, str]
     if one.reason:
         return "passed", one.reason
     if one.drop > size:
-        few = 0.5**one.num_units > alpha
-        why = (
-            f"but {one.num_units} clips or speakers are too few to show it"
-            if few
-            else "but within chance"
-        )
+        why = "but within chance"
+        if one.num_units < MIN_UNITS:
+            why = f"but {one.num_units} clips or speakers are too few to show it"
         return "inconclusive", f"worse by more than {one.tolerance}, {why}"
     if not one.drop_high < 2 * size:
         return "inconclusive", "too few clips: a drop of twice the tolerance would not show"

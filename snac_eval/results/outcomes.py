@@ -10,6 +10,7 @@ from typing import Literal
 from snac_eval.results.baseline import rounded
 from snac_eval.results.parts import Part
 from snac_eval.results.record import Run
+from snac_eval.results.stats import Claim, Unit
 from snac_eval.results.tolerances import Tolerance
 from snac_eval.types import MetricInfo
 
@@ -28,6 +29,9 @@ class MetricCheck:
     n: int = 0
     num_units: int = 0
     """Clips or speakers behind the test."""
+    unit: Unit = "clip"
+    claim: Claim = "general"
+    """What the interval and the test hold for."""
     part: str = ""
     """What of the metric: ``speaker 1737``; empty for its mean over all clips."""
     num_lost: int = 0

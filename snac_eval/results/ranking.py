@@ -1,18 +1,17 @@
 """Which codecs are best: marks for a table, intervals of ranks, frontiers, and the worst clips.
 
 A codec is marked best where it is not shown to be worse than the one with the best mean, second
-where its mean is the best of the rest. "Shown" is the paired sign-flip test over the clips that
+where its mean is the best of the rest. "Shown" is the paired t-test of the mean over the clips that
 all of them scored, Holm-corrected over every test of the table, so that no third decimal decides.
-Speeds, rates and whatever was not measured alike are shown and not ranked; and where a run lost
-clips nobody is marked, ranked or on a frontier.
+Speeds, rates, whatever was not measured alike, and what would hold for a few clips or speakers
+alone are shown and not ranked; and where a run lost clips nobody is marked, ranked or on a
+frontier.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -21,7 +20,6 @@ import pandas as pd
 from snac_eval.results.pairing import Loss, Shared, losses, lost_by_metric, shared
 from snac_eval.results.record import Run, first_info, metric_names
 from snac_eval.results.stats import (
-    PERMUTATIONS,
     Interval,
     holm,
     mean_interval,
@@ -117,7 +115,7 @@ def contest(runs: Sequence[Run], metric: str) -> Contest:
 
 def mark(contests: Sequence[Contest]) -> int:
     """Mark the contests that can be ranked. Returns how many tests that took."""
-    ranked = _long_enough([one for one in contests if _can_rank(one)])
+    ranked = [one for one in contests if _can_rank(one)]
     pairs = [
         (one, best, other)
         for one in ranked
@@ -125,9 +123,7 @@ def mark(contests: Sequence[Contest]) -> int:
         for other in one.runs
         if other is not best
     ]
-    # Enough for the smallest p-value to survive its own correction.
-    permutations = max(PERMUTATIONS, math.ceil(2 * len(pairs) / ALPHA))
-    p_values = holm([_p_value(*pair, permutations) for pair in pairs])
+    p_values = holm([_p_value(*pair) for pair in pairs])
     for one in ranked:
         one.marks = {run.name: "best" for run in one.runs}
     for (one, _, other), p in zip(pairs, p_values, strict=True):
@@ -139,17 +135,19 @@ def mark(contests: Sequence[Contest]) -> int:
     return len(pairs)
 
 
-def ranks(runs: Sequence[Run], metrics: Sequence[str], seed: int = 0) -> Iterator[RankIntervals]:
-    """Rank intervals by every quality metric, of three runs or more."""
+def ranks(runs: Sequence[Run], metrics: Sequence[str]) -> Iterator[RankIntervals]:
+    """Rank intervals of three runs or more, by every quality metric that enough speakers have."""
     if len(runs) < 3:
         return
     for name in quality_metrics(runs, metrics):
         found = shared(runs, name)
-        if len(found.clips) < 2 or found.lost:
+        if not found.clips or found.lost:
             continue
         scores = [found.values(run, name) for run in runs]
+        if mean_interval(scores[0], found.speakers).claim != "general":
+            continue
         better = bool(first_info(runs, name).higher_is_better)
-        intervals = rank_intervals(scores, better, found.speakers, seed)
+        intervals = rank_intervals(scores, better, found.speakers)
         by_run = zip((run.name for run in runs), intervals, strict=True)
         yield RankIntervals(name, len(found.clips), dict(by_run))
 
@@ -202,27 +200,9 @@ def worst_clips(runs: Sequence[Run]) -> list[str]:
 
 
 def _can_rank(one: Contest) -> bool:
-    return len(one.runs) > 1 and not one.problem and not one.lost and one.info.is_quality
-
-
-def _long_enough(contests: Sequence[Contest]) -> list[Contest]:
-    """Those on so many clips or speakers that a test could show something after correction.
-
-    ``n`` of them have 2 ** n sign patterns, so no two-sided p-value is below 2 ** (1 - n), and
-    Holm multiplies it by the number of tests that can do no better.
-    """
-    kept: list[Contest] = []
-    num_tests = 0
-    for units, group in groupby(sorted(contests, key=_num_units), key=_num_units):
-        alike = list(group)
-        tests = num_tests + sum(len(one.runs) - 1 for one in alike)
-        if tests * 2.0 ** (1 - units) < ALPHA:
-            kept, num_tests = kept + alike, tests
-    return kept
-
-
-def _num_units(one: Contest) -> int:
-    return one.interval(one.runs[0]).num_units
+    if len(one.runs) < 2 or one.problem or one.lost or not one.info.is_quality:
+        return False
+    return one.interval(one.runs[0]).claim == "general"
 
 
 def _best(one: Contest, among: Sequence[Run]) -> Run:
@@ -230,9 +210,8 @@ def _best(one: Contest, among: Sequence[Run]) -> Run:
     return max(among, key=lambda run: sign * one.mean(run))
 
 
-def _p_value(one: Contest, best: Run, other: Run, permutations: int) -> float:
-    first, second = one.values(best), one.values(other)
-    return paired_difference(first, second, one.shared.speakers, permutations=permutations).p_value
+def _p_value(one: Contest, best: Run, other: Run) -> float:
+    return paired_difference(one.values(best), one.values(other), one.shared.speakers).p_value
 
 
 def _speed_columns(runs: Sequence[Run]) -> tuple[str, str]:

@@ -9,8 +9,15 @@ from typing import Any
 
 import pandas as pd
 
+from snac_eval.reports.claims import INTERVALS
 from snac_eval.reports.grid import NONE, Cell, Column, Grid, count, metric_column, number
-from snac_eval.reports.summary import STATISTICS, statistics, without_empty_catastrophes
+from snac_eval.reports.paper import contest_limits
+from snac_eval.reports.summary import (
+    STATISTICS,
+    run_limits,
+    statistics,
+    without_empty_catastrophes,
+)
 from snac_eval.reports.text import (
     floor_notes,
     format_value,
@@ -21,7 +28,6 @@ from snac_eval.reports.text import (
 from snac_eval.results.frames import summary_frame
 from snac_eval.results.ranking import Contest
 from snac_eval.results.record import Run, first_info, metric_names
-from snac_eval.results.stats import MIN_CLUSTERS
 
 MAX_ROWS = 300
 
@@ -60,12 +66,9 @@ def summary_table(shown: Sequence[Shown]) -> Grid:
         for one, summary in summaries
         if name in summary
     ]
-    note = (
-        "An interval is a 95 % bootstrap interval of the mean. It resamples speakers where the"
-        f" scored clips have {MIN_CLUSTERS} or more, else clips. A value of all clips together,"
-        " such as codebook use, has none."
-    )
-    notes = [note, *floor_notes(first_info([one.run for one in shown], name) for name in names)]
+    notes = [f"{INTERVALS} A value of all clips together, such as codebook use, has none."]
+    notes += [f"{one.name}: {said}" for one in shown for said in run_limits(one.run)]
+    notes += floor_notes(first_info([one.run for one in shown], name) for name in names)
     columns = [Column("metric"), Column("codec"), *STATISTICS]
     grid = Grid.of(columns, rows, "Every metric, over the clips of each run", notes, "summary")
     return without_empty_catastrophes(grid)
@@ -82,6 +85,7 @@ def comparison_table(shown: Sequence[Shown], contests: Sequence[Contest]) -> Gri
         "The same clips: mean ± half of its 95 % interval",
         [
             f"Clips scored by every run: {counts or 'none'}.",
+            *contest_limits(contests),
             *worst_notes([one.run for one in shown], names),
         ],
         "comparison",
