@@ -18,6 +18,7 @@ from snac_eval.results.gate import ExitCode, GateResult, MetricCheck, check
 from snac_eval.results.record import read_run
 from snac_eval.results.stats import paired_difference
 from snac_eval.results.tolerances import load_tolerances
+from snac_eval.types import Score
 from tests.runs import HARDWARE, Column, noisy, shifted, write_run
 
 PESQ = noisy(2.5, 0.4)
@@ -100,9 +101,11 @@ def test_equal_scores_pass_however_few(tmp_path: Path) -> None:
 def test_holm_runs_over_the_whole_check(tmp_path: Path) -> None:
     names = ["pesq_wb", "stoi", "si_sdr", "visqol_speech"]
     new = {name: shifted(PESQ, -0.02, 0.05, seed=i) for i, name in enumerate(names, start=1)}
-    checks = _check(tmp_path, dict.fromkeys(names, PESQ), dict(new)).checks
-    smallest = min(checks, key=lambda one: one.p_value)
-    assert smallest.p_holm == pytest.approx(4 * smallest.p_value)
+    result = _check(tmp_path, dict.fromkeys(names, PESQ), dict(new))
+    smallest = min(result.checks, key=lambda one: one.p_value)
+    # Of every metric the mean and the 5th percentile.
+    assert result.num_tests == 8
+    assert smallest.p_holm == pytest.approx(8 * smallest.p_value)
 
 
 def test_failed_clips_are_never_silently_left_out(tmp_path: Path) -> None:
@@ -207,8 +210,9 @@ def test_a_baseline_says_all_of_the_run_and_repeats(tmp_path: Path) -> None:
     assert (kept.codec_fingerprint, kept.versions) == (run.codec_fingerprint, run.versions)
     write_baseline(run, tmp_path / "c.json", ["stoi"])
     assert list(load_baseline(tmp_path / "c.json").metrics) == ["stoi"]
-    with pytest.raises(UsageError, match="no score per clip"):
-        write_baseline(run, tmp_path / "d.json", ["codebook_usage"])
+    write_baseline(run, tmp_path / "d.json", ["codebook_usage"])
+    (whole,) = load_baseline(tmp_path / "d.json").metrics.values()
+    assert (whole.whole, whole.counts) == (Score.ok(50.0), (2, 0, 0))
 
 
 @pytest.mark.parametrize(
@@ -241,7 +245,7 @@ def test_junit_has_a_case_per_metric(tmp_path: Path) -> None:
     path = tmp_path / "junit.xml"
     path.write_text(check_junit(_mixed(tmp_path)), encoding="utf-8")
     parsed = JUnitXml.fromfile(str(path))
-    assert (parsed.tests, parsed.failures, parsed.errors) == (4, 1, 1)
+    assert (parsed.tests, parsed.failures, parsed.errors) == (5, 1, 1)
     cases = {case.name: case.result for suite in parsed for case in suite}
     assert isinstance(cases["pesq_wb"][0], Failure)
     assert "drop +0.500" in cases["pesq_wb"][0].message
@@ -249,7 +253,9 @@ def test_junit_has_a_case_per_metric(tmp_path: Path) -> None:
     assert isinstance(cases["si_sdr"][0], Error)
     assert isinstance(cases["delay"][0], Skipped)
     (suite,) = parsed
-    assert suite.tests == len(list(suite)) == 4
+    (others,) = [case for case in suite if case.name == "the other parts"]
+    assert others.system_out == "1 passed"
+    assert suite.tests == len(list(suite)) == 5
     assert suite.skipped == 1
 
 
@@ -304,7 +310,7 @@ def test_markdown_has_the_worst_first(tmp_path: Path) -> None:
 def test_markdown_renders_as_one_table(tmp_path: Path) -> None:
     rendered = MarkdownIt("commonmark").enable("table").render(check_markdown(_mixed(tmp_path)))
     root = ElementTree.fromstring(f"<page>{rendered}</page>")
-    assert [element.tag for element in root] == ["h2", "p", "table", "p"]
+    assert [element.tag for element in root] == ["h2", "p", "table", "p", "p"]
     rows = root.findall("table/tbody/tr")
     assert [row[0].text for row in rows] == [
         "pesq_wb [MOS] ↑",
