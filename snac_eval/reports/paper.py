@@ -13,7 +13,12 @@ from dataclasses import replace
 from snac_eval.errors import UsageError
 from snac_eval.reports.claims import INTERVALS, narrowed
 from snac_eval.reports.grid import NONE, Block, Cell, Column, Grid, count, metric_column, number
-from snac_eval.reports.published import Published, PublishedRow, published_cells
+from snac_eval.reports.published import (
+    Published,
+    PublishedRow,
+    listener_values,
+    published_cells,
+)
 from snac_eval.reports.text import format_value, lost_lines, worst_mark, worst_notes
 from snac_eval.results.pairing import lost_by_metric
 from snac_eval.results.ranking import ALPHA, BITRATE, Contest, Mark, contest, mark
@@ -41,8 +46,8 @@ def paper_grid(
     ``metrics`` chooses the columns; none: bitrate, quality and speed. ``published`` figures become
     the last block. As CSV it has a row per run: ``<metric>``, ``<metric>_ci_low``,
     ``<metric>_ci_high``, ``<metric>_n``, ``<metric>_undefined``, ``<metric>_failed``,
-    ``<metric>_catastrophic`` and ``<metric>_mark``; published figures follow with ``<metric>`` and
-    ``<metric>_definition``.
+    ``<metric>_catastrophic`` and ``<metric>_mark``; published figures follow with ``<metric>``,
+    ``<metric>_definition``, ``read`` and what listeners said.
 
     Raises UsageError without runs, and for a metric that none has.
     """
@@ -121,7 +126,7 @@ def _cell(run: Run, one: Contest, decimals: int | None) -> Cell:
         return NONE
     if result.whole is not None:
         value = math.nan if result.whole.value is None else result.whole.value
-        return replace(number(value), values=_values(result, value, n=len(run.clips)))
+        return replace(number(value), values=_values(result, value, n=result.counts[0]))
     if run not in one.runs:
         return replace(NONE, values=_values(result, math.nan))
     mean, interval = one.mean(run), one.interval(run)
@@ -144,8 +149,7 @@ def _values(
     n: int = 0,
     mark: Mark = "",
 ) -> Mapping[str, object]:
-    name, whole = result.info.name, result.whole is not None
-    counts = (0, 0, 0) if whole else result.counts
+    name, counts = result.info.name, result.counts
     return {
         name: mean,
         f"{name}_ci_low": ends[0],
@@ -153,7 +157,7 @@ def _values(
         f"{name}_n": n,
         f"{name}_undefined": counts[1],
         f"{name}_failed": counts[2],
-        f"{name}_catastrophic": None if whole else result.num_catastrophic,
+        f"{name}_catastrophic": result.num_catastrophic,
         f"{name}_mark": mark,
     }
 
@@ -169,6 +173,8 @@ def _published_row(
         "nominal_bps": row.nominal_bps,
         "exact_bps": row.exact_bps,
         "source": " ".join(row.source),
+        "read": row.read,
+        **listener_values(row),
     }
     return Cell(label, values=values), NONE, *published_cells(row, names)
 
@@ -229,6 +235,8 @@ def _notes(groups: Mapping[str, Sequence[Run]], contests: _Contests) -> Iterator
         for run in runs:
             if run.unfinished:
                 yield f"{run.name} on {dataset}: {run.unfinished}."
+            shown = {one.info.name for one in contests[dataset]}
+            yield from (f"{run.name} on {dataset}: {caveat}." for caveat in run.caveats(shown))
             yield from _missing_notes(f"{run.name} on {dataset}", run, contests[dataset])
 
 

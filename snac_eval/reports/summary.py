@@ -12,7 +12,7 @@ from snac_eval.reports.grid import NONE, Cell, Column, Grid, count, interval, nu
 from snac_eval.reports.text import floor_notes, markdown_text
 from snac_eval.results.frames import intervals, streams_frame, summary_frame
 from snac_eval.results.record import Run
-from snac_eval.writing import write_file, write_text
+from snac_eval.writing import write_csv, write_text
 
 CATASTROPHIC = "catastrophic"
 """The column of clips that are worse than their metric's floor, or failed."""
@@ -28,9 +28,9 @@ def write_tables(run: Run, folder: Path) -> None:
     """Write ``summary.csv``, ``summary.md``, ``summary.tex`` and, where the codec has code streams,
     ``streams.csv``. Raises OutputError where they cannot be written."""
     summary, streams = summary_frame(run), streams_frame(run)
-    write_file(folder / "summary.csv", lambda path: summary.to_csv(path, index=False))
+    write_csv(folder / "summary.csv", summary)
     if not streams.empty:
-        write_file(folder / "streams.csv", lambda path: streams.to_csv(path, index=False))
+        write_csv(folder / "streams.csv", streams)
     write_text(folder / "summary.md", summary_markdown(run))
     write_text(folder / "summary.tex", render(summary_grid(run), "latex"))
 
@@ -57,7 +57,11 @@ def summary_grid(run: Run) -> Grid:
             if row["metric"] not in nowhere
         ),
         caption=_caption(run),
-        notes=[*undefined, INTERVALS, *run_limits(run), *floors],
+        notes=[
+            *undefined,
+            *(f"{caveat}." for caveat in run.caveats()),
+            *(INTERVALS, *run_limits(run), *floors),
+        ],
     )
     return without_empty_catastrophes(grid)
 

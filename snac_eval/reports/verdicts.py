@@ -87,9 +87,10 @@ def check_markdown(result: GateResult) -> str:
     )
     reaches = [(one.metric, one.claim, one.num_units, one.unit) for one in result.checks if one.n]
     rows = [_check_row(one) for one in order]
+    caveats = [markdown_text(f"{caveat}.") for caveat in result.run.caveats()]
     parts = [
         *(title, *said, what, _table(rows), *_part_notes(result)),
-        *(method, *narrowed(reaches)),
+        *(method, *narrowed(reaches), *caveats),
     ]
     return "\n\n".join([*parts, *_other_versions(result)]) + "\n"
 

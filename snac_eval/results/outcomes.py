@@ -124,6 +124,9 @@ def whole_check(
     if ours is None or ours.value is None:
         why = f"{ours.status}: {ours.reason}" if ours else "no value"
         return replace(blank, outcome="inconclusive", reason=f"{why}; the baseline has a value")
+    if (here := run.metrics[name].counts[0]) < (there := baseline.metrics[name].counts[0]):
+        why = f"a value of {here} clips, the baseline's of {there}"
+        return replace(blank, outcome="inconclusive", reason=why)
     old, new = rounded(base.value), rounded(ours.value)
     if problem := tolerance.problem(old, new):
         return replace(blank, reason=problem)

@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,19 +122,22 @@ def _partitions(measured: Measured) -> Iterator[tuple[Kind, dict[str, Indices]]]
     """Domains, speakers and the folders of each depth, as far as they differ."""
     seen = set()
     for kind, labels in _labellings(measured):
-        groups = {name: np.flatnonzero(labels == name) for name in dict.fromkeys(labels) if name}
-        members = frozenset(tuple(group) for group in groups.values())
+        indices: dict[str, list[int]] = {}
+        for index, name in enumerate(labels):
+            indices.setdefault(name, []).append(index)
+        groups = {name: np.array(found) for name, found in indices.items() if name}
+        members = frozenset(map(tuple, indices.values()))
         if 1 < len(groups) < len(labels) and members not in seen:
             seen.add(members)
             yield kind, groups
 
 
-def _labellings(measured: Measured) -> Iterator[tuple[Kind, NDArray[Any]]]:
-    yield "domain", np.array(measured.domains, dtype=object)
-    yield "speaker", np.array(measured.speakers, dtype=object)
+def _labellings(measured: Measured) -> Iterator[tuple[Kind, Sequence[str]]]:
+    yield "domain", measured.domains
+    yield "speaker", measured.speakers
     paths = [clip.split("/")[:-1] for clip in measured.clips]
     for depth in range(1, 1 + min(_MAX_FOLDERS, max(map(len, paths), default=0))):
-        yield "folder", np.array(["/".join(path[:depth]) for path in paths], dtype=object)
+        yield "folder", ["/".join(path[:depth]) for path in paths]
 
 
 def _groups(measured: Measured, kind: Kind, groups: Mapping[str, Indices]) -> Iterator[Part]:

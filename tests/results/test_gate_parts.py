@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -231,6 +232,13 @@ def test_one_value_of_other_clips_is_not_comparable(tmp_path: Path) -> None:
     assert whole["codebook_usage"].outcome == "not comparable"
     allowed = check(part, base, load_tolerances(), allow_missing=True)
     assert allowed.exit_code == 0
+    fewer = write_run(tmp_path / "fewer", {"pesq_wb": scores}, corpus=values)
+    manifest = json.loads((fewer / "manifest.json").read_text())
+    manifest["corpus_scores"]["codebook_usage"]["counts"] = [18, 0, 6]
+    (fewer / "manifest.json").write_text(json.dumps(manifest))
+    found = {one.metric: one for one in check(read_run(fewer), base, load_tolerances()).checks}
+    assert found["codebook_usage"].outcome == "inconclusive"
+    assert found["codebook_usage"].reason == "a value of 18 clips, the baseline's of 24"
     none = read_run(write_run(tmp_path / "none", {"pesq_wb": scores}))
     lacking = {one.metric: one for one in check(none, base, load_tolerances()).checks}
     assert lacking["codebook_usage"].reason == "not measured in none"
