@@ -81,9 +81,9 @@ def check_markdown(result: GateResult) -> str:
     said = [f"**Clips were lost.** {markdown_text(one)}." for one in lost]
     said += [f"**Clips are missing.** {result.allowed}."] if result.allowed else []
     method = (
-        "A regression is a drop of the mean that is larger than the tolerance and beyond chance:"
-        " one-sided paired t-test of the mean, Holm-corrected over"
-        f" {result.num_tests} tests, below {result.alpha:g}. {INTERVALS}"
+        "A regression is a drop of the mean, or of a part, that is larger than the tolerance and"
+        " beyond chance: one-sided paired t-test of the mean, sign test of the tail, Holm-corrected"
+        f" over {result.num_tests} tests, below {result.alpha:g}. {INTERVALS}"
     )
     reaches = [(one.metric, one.claim, one.num_units, one.unit) for one in result.checks if one.n]
     rows = [_check_row(one) for one in order]
