@@ -6,8 +6,8 @@ failed on it where another did not: it crashed, answered with silence, or never 
 over what is left are means of unlike sets, so where a run lost clips nobody gives a verdict.
 
 A metric without meaning for a clip (a silent reference) is undefined in every run, for the audio is
-the same: that is no loss. A metric that is undefined on all clips of a run does not apply to its
-codec, and is no loss either: there is nothing to compare.
+the same: that is no loss. A metric that has no value on any clip of a run, and is undefined on
+some, does not apply to its codec: that is no loss either, for there is nothing to compare.
 """
 
 from __future__ import annotations
@@ -141,7 +141,9 @@ def lost_by_metric(runs: Sequence[Run], metrics: Iterable[str]) -> dict[Loss, li
 
 
 def _applies(result: MetricResult) -> bool:
-    return bool(result.counts[0] or result.counts[2])
+    """False where it is undefined wherever it did not fail, and where nothing was scored yet."""
+    ok, undefined, failed = result.counts
+    return bool(ok or (failed and not undefined))
 
 
 def _is_lost(state: str, states: Sequence[str]) -> bool:

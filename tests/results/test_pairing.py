@@ -49,6 +49,8 @@ def _silenced(scores: list[float]) -> Column:
         ),
         ([1.0, 2.0], [1.0], [("codec1", 1, 1, 2, "they are not scored")]),
         ([1.0, 2.0], ["undefined: no codes", "undefined: no codes"], []),
+        ([1.0, 2.0], ["error: dead", "undefined: no codes"], []),
+        ([1.0, 2.0], ["error: dead", "error: dead"], [("codec1", 2, 0, 2, "dead")]),
     ],
 )
 def test_a_lost_clip_is_one_that_another_run_has(
