@@ -14,9 +14,9 @@ A mean hides what befalls a few: so every metric but speeds is looked at in **pa
 domain, speaker and folder, at its 5th percentile, clip by clip, and by the number of catastrophic
 clips: see the module ``parts``. All tests of the check are corrected together. A part that fell by
 more than the tolerance, beyond chance, is a regression. A part that stands out of the noise by
-twice the tolerance, on too few clips to be shown, is inconclusive; so is a speaker whose clips
-agree where speakers differ as much from each other. Any other part passes: few clips alone are no
-reason against it.
+twice the tolerance, on too few clips to be shown, is inconclusive; so is a speaker that fell by as
+much and whose clips agree, where speakers differ as much from each other. Any other part passes:
+few clips alone are no reason against it.
 
 Metrics of all clips together have one value, and no test: one that is worse by more than the
 tolerance is inconclusive and never a regression, for exit code 1 says "beyond chance".

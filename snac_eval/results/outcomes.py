@@ -98,7 +98,7 @@ def _part_outcome(
     shown, stands_out = part.drop > size and p_holm <= alpha, p_noise <= alpha
     if shown and (stands_out or part.kind != "speaker"):
         return "regression", f"worse by more than {tolerance}, beyond chance"
-    if shown:
+    if shown and part.drop > 2 * size:
         return "inconclusive", "its clips agree, but speakers differ as much from each other"
     if stands_out:
         return "inconclusive", "fell by more than noise explains, on too few clips to show more"

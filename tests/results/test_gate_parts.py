@@ -140,6 +140,19 @@ def test_speech_down_and_music_up(tmp_path: Path, speech: int, music: int, noise
         assert result.exit_code == 1
 
 
+def test_many_speakers_down_are_not_hidden_by_each_other(tmp_path: Path) -> None:
+    """Twelve of forty fall by three tolerances: none of them stands out, and each is shown."""
+    speakers = [f"s{index % 40}" for index in range(800)]
+    drops = [0.3 if index % 40 < 12 else 0.0 for index in range(800)]
+    result = _gate(tmp_path, "pesq_wb", drops, speakers=speakers)
+    assert result.checks[0].drop < 0.1
+    assert result.exit_code == 3
+    reasons = {one.reason for one in result.failed_parts if one.part.startswith("speaker")}
+    assert reasons == {"its clips agree, but speakers differ as much from each other"}
+    halved = _gate(tmp_path / "half", "pesq_wb", [0.5 * one for one in drops], speakers=speakers)
+    assert halved.exit_code == 0
+
+
 def test_catastrophes_that_multiply_are_a_regression(tmp_path: Path) -> None:
     drops = [1.9 if index % 20 == 3 else 0.0 for index in range(300)]
     result = _gate(tmp_path, "pesq_wb", drops, floor=2.0)
