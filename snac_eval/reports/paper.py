@@ -17,6 +17,7 @@ from snac_eval.reports.published import Published, PublishedRow, published_cells
 from snac_eval.reports.text import format_value
 from snac_eval.results.ranking import ALPHA, BITRATE, Contest, Mark, contest, mark
 from snac_eval.results.record import Run, check_names, first_info, metric_names, named_apart
+from snac_eval.results.stats import Interval
 
 _VERSIONS = ("snac-eval", "python", "torch", "av", "soxr", "pesq", "pystoi", "visqol-python")
 
@@ -31,8 +32,9 @@ def paper_grid(
 
     ``metrics`` chooses the columns; none: bitrate, quality and speed. ``published`` figures become
     the last block. As CSV it has a row per run: ``<metric>``, ``<metric>_ci_low``,
-    ``<metric>_ci_high``, ``<metric>_n``, ``<metric>_undefined``, ``<metric>_failed`` and
-    ``<metric>_mark``; published figures follow with ``<metric>`` and ``<metric>_definition``.
+    ``<metric>_ci_high``, ``<metric>_ci_units``, ``<metric>_ci_claim``, ``<metric>_n``,
+    ``<metric>_undefined``, ``<metric>_failed`` and ``<metric>_mark``; published figures follow with
+    ``<metric>`` and ``<metric>_definition``.
 
     Raises UsageError without runs, and for a metric that none has.
     """
@@ -108,8 +110,7 @@ def _cell(run: Run, one: Contest, decimals: int | None) -> Cell:
         return replace(NONE, values=_values(name, math.nan, counts=result.counts))
     mean, interval = one.mean(run), one.interval(run)
     mark = one.marks.get(run.name, "")
-    ends, n = (interval.low, interval.high), len(one.values(run))
-    values = _values(name, mean, ends, n, result.counts, mark)
+    values = _values(name, mean, interval, len(one.values(run)), result.counts, mark)
     if decimals is None:
         return Cell(format_value(mean), mark=mark, key=mean, values=values)
     half_width = (interval.high - interval.low) / 2
@@ -120,15 +121,17 @@ def _cell(run: Run, one: Contest, decimals: int | None) -> Cell:
 def _values(
     name: str,
     mean: float,
-    ends: tuple[float, float] = (math.nan, math.nan),
+    interval: Interval | None = None,
     n: int = 0,
     counts: tuple[int, int, int] = (0, 0, 0),
     mark: Mark = "",
 ) -> Mapping[str, object]:
     return {
         name: mean,
-        f"{name}_ci_low": ends[0],
-        f"{name}_ci_high": ends[1],
+        f"{name}_ci_low": interval.low if interval else math.nan,
+        f"{name}_ci_high": interval.high if interval else math.nan,
+        f"{name}_ci_units": interval.num_units if interval else 0,
+        f"{name}_ci_claim": interval.claim if interval else "",
         f"{name}_n": n,
         f"{name}_undefined": counts[1],
         f"{name}_failed": counts[2],

@@ -30,6 +30,7 @@ _Row = Sequence[tuple[str, Cell]]
 _Infos = Mapping[str, MetricInfo]
 
 _SHOWN = ("better", "worse")
+_UNBEATEN = "◆"
 _WORST_FIRST = ("regression", "not comparable", "inconclusive", "passed", "not tested")
 
 
@@ -180,7 +181,8 @@ def _frontier_parts(frontiers: Sequence[Frontier], infos: _Infos) -> list[str]:
         if chosen:
             parts += [
                 f"## Pareto frontier over {cost}",
-                f"Runs that no other beats on mean {cost} ({unit}) and mean quality are bold.",
+                f"{_UNBEATEN}: by their means on these clips, no other beats them on both {cost}"
+                f" ({unit}) and quality.",
                 _frontier(chosen, infos, Column(cost, unit)),
             ]
     return parts
@@ -192,7 +194,7 @@ def _frontier(frontiers: Sequence[Frontier], infos: _Infos, cost: Column) -> str
         for point in one.points:
             row = rows.setdefault(point.run, {cost: Cell(format_value(point.cost))})
             quality = format_value(point.quality)
-            cell = Cell(quality, mark="strong" if point.on_frontier else "")
+            cell = Cell(f"{quality} {_UNBEATEN}" if point.on_frontier else quality)
             row[metric_column(infos[one.metric])] = cell
     return _spread("codec", rows)
 
@@ -210,10 +212,10 @@ def _method(result: Comparison) -> str:
 
 
 def _check_row(one: MetricCheck) -> _Row:
-    sign = _sign(one)
+    sign, shown = _sign(one), one.outcome == "regression" and one.claim == "general"
     return [
         ("metric", Cell(one.info.heading)),
-        ("outcome", Cell(one.outcome, mark="strong" if one.outcome == "regression" else "")),
+        ("outcome", Cell(one.outcome, mark="strong" if shown else "")),
         ("baseline", Cell(format_value(one.baseline_mean))),
         ("run", Cell(format_value(one.run_mean))),
         ("drop", Cell(sign(one.drop))),
