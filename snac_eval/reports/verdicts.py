@@ -8,7 +8,7 @@ from dataclasses import fields
 from functools import partial
 from xml.etree import ElementTree
 
-from snac_eval.reports.claims import INTERVALS, narrowed, units
+from snac_eval.reports.claims import INTERVALS, narrowed, units, unseen
 from snac_eval.reports.grid import NONE, Cell, Column, Grid, metric_column, render
 from snac_eval.reports.text import (
     NOTHING,
@@ -74,6 +74,7 @@ def check_markdown(result: GateResult) -> str:
         f" one-sided paired t-test of the mean, Holm-corrected, below {result.alpha:g}. {INTERVALS}"
     )
     reaches = [(one.metric, one.claim, one.num_units, one.unit) for one in order if one.n]
+    method = " ".join([method, *unseen(reaches)])
     parts = [title, what, _table([_check_row(one) for one in order]), method, *narrowed(reaches)]
     return "\n\n".join([*parts, *_other_versions(result)]) + "\n"
 
@@ -201,12 +202,15 @@ def _frontier(frontiers: Sequence[Frontier], infos: _Infos, cost: Column) -> str
 
 def _method(result: Comparison) -> str:
     tests = sum(not math.isnan(one.p_holm) for one in result.differences)
-    reaches = [(one.metric, one.claim, one.num_units, one.unit) for one in result.differences]
+    reaches = [
+        (one.metric, one.claim, one.num_units, one.unit) for one in result.differences if one.n
+    ]
     said = (
         "Paired by clip, on clips scored in both; t-test of the mean difference, Holm-corrected"
         f" over {tests} tests, significant below {result.alpha:g}.",
         INTERVALS,
-        *narrowed(one for one in reaches if one[2]),
+        *unseen(reaches),
+        *narrowed(reaches),
     )
     return " ".join(said)
 
