@@ -23,7 +23,7 @@ from snac_eval.reports.grid import Cell, Column, Grid, count, number, render
 from snac_eval.reports.text import markdown_text, quantity, significant, span
 from snac_eval.run.manifest import SCORE_COLUMNS
 from snac_eval.types import MetricInfo
-from snac_eval.writing import write_file, write_text
+from snac_eval.writing import write_csv, write_file, write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -171,7 +171,7 @@ def _peak(outcome: Measurement) -> float:
 def write_speed_tables(folder: Path, measured: Sequence[Measured]) -> None:
     """Write ``bench.csv``, ``bench.md``, ``bench.svg`` and ``bench.png``. Raises OutputError."""
     table = speed_table(measured)
-    write_file(folder / "bench.csv", lambda path: table.to_csv(path, index=False))
+    write_csv(folder / "bench.csv", table)
     write_text(folder / "bench.md", speed_markdown(table))
     figure = plot(table)
     for suffix in ("svg", "png"):

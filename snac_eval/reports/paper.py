@@ -13,7 +13,12 @@ from dataclasses import replace
 from snac_eval.errors import UsageError
 from snac_eval.reports.claims import INTERVALS, narrowed
 from snac_eval.reports.grid import NONE, Block, Cell, Column, Grid, count, metric_column, number
-from snac_eval.reports.published import Published, PublishedRow, published_cells
+from snac_eval.reports.published import (
+    Published,
+    PublishedRow,
+    listener_values,
+    published_cells,
+)
 from snac_eval.reports.text import format_value
 from snac_eval.results.ranking import ALPHA, BITRATE, Contest, Mark, contest, mark
 from snac_eval.results.record import Run, check_names, first_info, metric_names, named_apart
@@ -34,7 +39,7 @@ def paper_grid(
     the last block. As CSV it has a row per run: ``<metric>``, ``<metric>_ci_low``,
     ``<metric>_ci_high``, ``<metric>_ci_units``, ``<metric>_ci_claim``, ``<metric>_n``,
     ``<metric>_undefined``, ``<metric>_failed`` and ``<metric>_mark``; published figures follow with
-    ``<metric>`` and ``<metric>_definition``.
+    ``<metric>``, ``<metric>_definition``, ``read`` and what listeners said.
 
     Raises UsageError without runs, and for a metric that none has.
     """
@@ -105,7 +110,9 @@ def _cell(run: Run, one: Contest, decimals: int | None) -> Cell:
         return NONE
     if result.whole is not None:
         value = math.nan if result.whole.value is None else result.whole.value
-        return replace(number(value), values=_values(name, value, n=len(run.clips)))
+        return replace(
+            number(value), values=_values(name, value, n=result.counts[0], counts=result.counts)
+        )
     if run not in one.runs:
         return replace(NONE, values=_values(name, math.nan, counts=result.counts))
     mean, interval = one.mean(run), one.interval(run)
@@ -150,6 +157,8 @@ def _published_row(
         "nominal_bps": row.nominal_bps,
         "exact_bps": row.exact_bps,
         "source": " ".join(row.source),
+        "read": row.read,
+        **listener_values(row),
     }
     return Cell(label, values=values), NONE, *published_cells(row, names)
 
@@ -210,6 +219,8 @@ def _notes(groups: Mapping[str, Sequence[Run]], contests: _Contests) -> Iterator
         for run in runs:
             if run.unfinished:
                 yield f"{run.name} on {dataset}: {run.unfinished}."
+            shown = {one.info.name for one in contests[dataset]}
+            yield from (f"{run.name} on {dataset}: {caveat}." for caveat in run.caveats(shown))
             yield from _missing_notes(f"{run.name} on {dataset}", run, contests[dataset])
 
 

@@ -74,8 +74,9 @@ def check_markdown(result: GateResult) -> str:
         f" one-sided paired t-test of the mean, Holm-corrected, below {result.alpha:g}. {INTERVALS}"
     )
     reaches = [(one.metric, one.claim, one.num_units, one.unit) for one in order if one.n]
-    method = " ".join([method, *unseen(reaches)])
-    parts = [title, what, _table([_check_row(one) for one in order]), method, *narrowed(reaches)]
+    said = [" ".join([method, *unseen(reaches)]), *narrowed(reaches)]
+    said += [markdown_text(f"{caveat}.") for caveat in result.run.caveats()]
+    parts = [title, what, _table([_check_row(one) for one in order]), *said]
     return "\n\n".join([*parts, *_other_versions(result)]) + "\n"
 
 

@@ -103,7 +103,8 @@ class Comparison:
     """Empty for two runs."""
     frontiers: tuple[Frontier, ...]
     notes: tuple[str, ...]
-    """Which runs are not finished; which frontiers could not be drawn, and why."""
+    """Which runs are not finished, what must be known of their numbers, and which frontiers could
+    not be drawn and why."""
 
 
 def compare(
@@ -130,7 +131,11 @@ def compare(
         clips={(a.name, b.name): _telling(a, b, names) for a, b in combinations(runs, 2)},
         ranks=tuple(ranks(runs, names)),
         frontiers=tuple(drawn),
-        notes=(*(f"{run.name}: {run.unfinished}." for run in runs if run.unfinished), *notes),
+        notes=(
+            *(f"{run.name}: {run.unfinished}." for run in runs if run.unfinished),
+            *(f"{run.name}: {caveat}." for run in runs for caveat in run.caveats(names)),
+            *notes,
+        ),
     )
 
 
