@@ -33,6 +33,18 @@ def units(count: int, unit: Unit) -> str:
     return f"{count} {' '.join(words)}"
 
 
+def unseen(reaches: Iterable[Reach]) -> list[str]:
+    """A sentence on what the tests of these metrics cannot see: the share of failures that the
+    fewest units of a tested metric miss in one of twenty cases. Empty where nothing is tested."""
+    tested = [(count, unit) for _, claim, count, unit in reaches if claim != "too few"]
+    if not tested:
+        return []
+    count, unit = min(tested)
+    share = 1 - 0.05 ** (1 / count)
+    kind = units(2, unit).removeprefix("2 ")
+    return [f"A failure of fewer than {share:.0%} of {kind} may be in none of {count}, unseen."]
+
+
 def _limit(claim: Claim, count: int, unit: Unit) -> str:
     if claim == "one speaker":
         return "All clips are of one speaker, and what is shown holds for that speaker alone"

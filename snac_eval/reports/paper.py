@@ -30,6 +30,7 @@ from snac_eval.results.record import (
     metric_names,
     named_apart,
 )
+from snac_eval.results.stats import Interval
 
 _VERSIONS = ("snac-eval", "python", "torch", "av", "soxr", "pesq", "pystoi", "visqol-python")
 _LOST = "Clips were lost: the notes say whose, and what is therefore not ranked."
@@ -45,9 +46,10 @@ def paper_grid(
 
     ``metrics`` chooses the columns; none: bitrate, quality and speed. ``published`` figures become
     the last block. As CSV it has a row per run: ``<metric>``, ``<metric>_ci_low``,
-    ``<metric>_ci_high``, ``<metric>_n``, ``<metric>_undefined``, ``<metric>_failed``,
-    ``<metric>_catastrophic`` and ``<metric>_mark``; published figures follow with ``<metric>``,
-    ``<metric>_definition``, ``read`` and what listeners said.
+    ``<metric>_ci_high``, ``<metric>_ci_units``, ``<metric>_ci_claim``, ``<metric>_n``,
+    ``<metric>_undefined``, ``<metric>_failed``, ``<metric>_catastrophic`` and ``<metric>_mark``;
+    published figures follow with ``<metric>``, ``<metric>_definition``, ``read`` and what listeners
+    said.
 
     Raises UsageError without runs, and for a metric that none has.
     """
@@ -131,8 +133,7 @@ def _cell(run: Run, one: Contest, decimals: int | None) -> Cell:
         return replace(NONE, values=_values(result, math.nan))
     mean, interval = one.mean(run), one.interval(run)
     mark = one.marks.get(run.name, "")
-    ends, n = (interval.low, interval.high), len(one.values(run))
-    values = _values(result, mean, ends, n, mark)
+    values = _values(result, mean, interval, len(one.values(run)), mark)
     worst = worst_mark(result)
     if decimals is None:
         return Cell(format_value(mean), worst, mark, mean, values=values)
@@ -145,15 +146,17 @@ def _cell(run: Run, one: Contest, decimals: int | None) -> Cell:
 def _values(
     result: MetricResult,
     mean: float,
-    ends: tuple[float, float] = (math.nan, math.nan),
+    interval: Interval | None = None,
     n: int = 0,
     mark: Mark = "",
 ) -> Mapping[str, object]:
     name, counts = result.info.name, result.counts
     return {
         name: mean,
-        f"{name}_ci_low": ends[0],
-        f"{name}_ci_high": ends[1],
+        f"{name}_ci_low": interval.low if interval else math.nan,
+        f"{name}_ci_high": interval.high if interval else math.nan,
+        f"{name}_ci_units": interval.num_units if interval else 0,
+        f"{name}_ci_claim": interval.claim if interval else "",
         f"{name}_n": n,
         f"{name}_undefined": counts[1],
         f"{name}_failed": counts[2],

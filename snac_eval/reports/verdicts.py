@@ -8,7 +8,7 @@ from dataclasses import fields
 from functools import partial
 from xml.etree import ElementTree
 
-from snac_eval.reports.claims import INTERVALS, narrowed, units
+from snac_eval.reports.claims import INTERVALS, narrowed, units, unseen
 from snac_eval.reports.grid import NONE, Cell, Column, Grid, metric_column, render
 from snac_eval.reports.text import (
     NOTHING,
@@ -34,6 +34,7 @@ _Infos = Mapping[str, MetricInfo]
 
 _SHOWN = ("better", "worse")
 _PARTS_SHOWN = 3
+_UNBEATEN = "◆"
 _WORST_FIRST = ("regression", "not comparable", "inconclusive", "passed", "not tested")
 
 
@@ -78,20 +79,18 @@ def check_markdown(result: GateResult) -> str:
         [*result.checks, *_shown_parts(result)], key=lambda one: _WORST_FIRST.index(one.outcome)
     )
     lost = dict.fromkeys(one.loss for one in result.checks if one.loss)
-    said = [f"**Clips were lost.** {markdown_text(one)}." for one in lost]
-    said += [f"**Clips are missing.** {result.allowed}."] if result.allowed else []
+    losses = [f"**Clips were lost.** {markdown_text(one)}." for one in lost]
+    losses += [f"**Clips are missing.** {result.allowed}."] if result.allowed else []
     method = (
         "A regression is a drop of the mean, or of a part, that is larger than the tolerance and"
         " beyond chance: one-sided paired t-test of the mean, sign test of the tail, Holm-corrected"
         f" over {result.num_tests} tests, below {result.alpha:g}. {INTERVALS}"
     )
     reaches = [(one.metric, one.claim, one.num_units, one.unit) for one in result.checks if one.n]
+    said = [" ".join([method, *unseen(reaches)]), *narrowed(reaches)]
+    said += [markdown_text(f"{caveat}.") for caveat in result.run.caveats()]
     rows = [_check_row(one) for one in order]
-    caveats = [markdown_text(f"{caveat}.") for caveat in result.run.caveats()]
-    parts = [
-        *(title, *said, what, _table(rows), *_part_notes(result)),
-        *(method, *narrowed(reaches), *caveats),
-    ]
+    parts = [title, *losses, what, _table(rows), *_part_notes(result), *said]
     return "\n\n".join([*parts, *_other_versions(result)]) + "\n"
 
 
@@ -234,7 +233,8 @@ def _frontier_parts(frontiers: Sequence[Frontier], infos: _Infos) -> list[str]:
         if chosen:
             parts += [
                 f"## Pareto frontier over {cost}",
-                f"Runs that no other beats on mean {cost} ({unit}) and mean quality are bold.",
+                f"{_UNBEATEN}: by their means on these clips, no other beats them on both {cost}"
+                f" ({unit}) and quality.",
                 _frontier(chosen, infos, Column(cost, unit)),
             ]
     return parts
@@ -246,28 +246,31 @@ def _frontier(frontiers: Sequence[Frontier], infos: _Infos, cost: Column) -> str
         for point in one.points:
             row = rows.setdefault(point.run, {cost: Cell(format_value(point.cost))})
             quality = format_value(point.quality)
-            cell = Cell(quality, mark="strong" if point.on_frontier else "")
+            cell = Cell(f"{quality} {_UNBEATEN}" if point.on_frontier else quality)
             row[metric_column(infos[one.metric])] = cell
     return _spread("codec", rows)
 
 
 def _method(result: Comparison) -> str:
     tests = sum(not math.isnan(one.p_holm) for one in result.differences)
-    reaches = [(one.metric, one.claim, one.num_units, one.unit) for one in result.differences]
+    reaches = [
+        (one.metric, one.claim, one.num_units, one.unit) for one in result.differences if one.n
+    ]
     said = (
         "Paired by clip, on clips scored in both; t-test of the mean difference, Holm-corrected"
         f" over {tests} tests, significant below {result.alpha:g}.",
         INTERVALS,
-        *narrowed(one for one in reaches if one[2]),
+        *unseen(reaches),
+        *narrowed(reaches),
     )
     return " ".join(said)
 
 
 def _check_row(one: MetricCheck) -> _Row:
-    sign = _sign(one)
+    sign, shown = _sign(one), one.outcome == "regression" and one.claim == "general"
     return [
         ("metric", Cell(", ".join(filter(None, (one.info.heading, one.part))))),
-        ("outcome", Cell(one.outcome, mark="strong" if one.outcome == "regression" else "")),
+        ("outcome", Cell(one.outcome, mark="strong" if shown else "")),
         ("baseline", Cell(format_value(one.baseline_mean))),
         ("run", Cell(format_value(one.run_mean))),
         ("drop", Cell(sign(one.drop))),

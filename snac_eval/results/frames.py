@@ -25,6 +25,8 @@ SUMMARY_COLUMNS = [
     "median",
     "p05",
     "p95",
+    "ci_units",
+    "ci_claim",
     "n_catastrophic",
     "catastrophic_share",
 ]
@@ -46,10 +48,11 @@ STREAM_COLUMNS = [
 def summary_frame(run: Run) -> pd.DataFrame:
     """One row per metric, columns :data:`SUMMARY_COLUMNS`.
 
-    The interval is the 95 % interval of the mean over clips; :func:`intervals` says what it holds
-    for. A metric of all clips together has its value as mean, and no interval. ``n_catastrophic``
-    counts the clips that are worse than the metric's floor or failed, ``catastrophic_share`` is
-    their share of those ok or failed; both are empty without a floor.
+    The interval is the 95 % interval of the mean over clips: ``ci_units`` says over how many
+    speakers or clips, ``ci_claim`` what it holds for (:data:`~snac_eval.results.stats.Claim`). A
+    metric of all clips together has its value as mean, and no interval. ``n_catastrophic`` counts
+    the clips that are worse than the metric's floor or failed, ``catastrophic_share`` is their
+    share of those ok or failed; both are empty without a floor.
     """
     rows, found = [], intervals(run)
     for name, result in run.metrics.items():
@@ -74,13 +77,13 @@ def streams_frame(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=STREAM_COLUMNS)
 
 
-def _statistics(result: MetricResult, interval: Interval | None) -> list[float]:
-    """Mean, the ends of its interval, median, 5th and 95th percentile; NaN where there is none."""
-    if result.whole is not None:
-        value = result.whole.value
-        return [math.nan if value is None else value, *[math.nan] * 5]
+def _statistics(result: MetricResult, interval: Interval | None) -> list[float | str]:
+    """Mean, the ends of its interval, median, 5th and 95th percentile, the interval's units and
+    claim; NaN, 0 and "" where there is none."""
     if interval is None:
-        return [math.nan] * 6
+        value = result.whole.value if result.whole is not None else None
+        return [math.nan if value is None else value, *[math.nan] * 5, 0, ""]
     values = list(result.values.values())
-    quantiles = np.quantile(values, [0.5, 0.05, 0.95])
-    return [float(np.mean(values)), interval.low, interval.high, *map(float, quantiles)]
+    quantiles = np.quantile(values, [0.5, 0.05, 0.95]).tolist()
+    ends = interval.low, interval.high
+    return [float(np.mean(values)), *ends, *quantiles, interval.num_units, interval.claim]

@@ -262,7 +262,8 @@ def _judge(one: MetricCheck, alpha: float) -> MetricCheck:
 
 def _outcome(one: MetricCheck, size: float, alpha: float) -> tuple[Outcome, str]:
     if one.drop > size and one.p_holm <= alpha:
-        return "regression", f"worse by more than {one.tolerance}, beyond chance"
+        alone = " for this speaker" if one.claim == "one speaker" else ""
+        return "regression", f"worse by more than {one.tolerance}, beyond chance{alone}"
     if one.num_lost:
         return "inconclusive", one.loss
     if one.reason:

@@ -4,8 +4,9 @@ Conventions: ``drops`` are one number per clip, on the scale of the metric's tol
 where the run is worse. Two questions are asked of each part.
 
 *Is it shown?* (:attr:`Part.p_value`) Of a group by the one-sided test of its mean drop, over its
-speakers, or over its clips where it has one speaker. Of the tail and of the catastrophes by the
-exact sign test: as many clips or speakers cross a line upwards as downwards where nothing changed.
+speakers, or over its clips where it has one speaker (not tested where there are fewer than four
+speakers in all). Of the tail and of the catastrophes by the exact sign test: as many clips or
+speakers cross a line upwards as downwards where nothing changed.
 
 *Does it stand out?* How likely noise, as the other clips and groups show it, makes the part fall by
 more than twice the tolerance (:attr:`Part.p_noise`). A group's mean is set against the scatter of
@@ -89,6 +90,7 @@ class Part:
     """One part of one metric."""
 
     kind: Kind
+    """A folder of one speaker's clips counts as that speaker."""
     name: str
     """``speaker 1737``, ``5th percentile``."""
     n: int
@@ -143,17 +145,21 @@ def _labellings(measured: Measured) -> Iterator[tuple[Kind, Sequence[str]]]:
 def _groups(measured: Measured, kind: Kind, groups: Mapping[str, Indices]) -> Iterator[Part]:
     drops, size = measured.drops, measured.tolerance.size
     noise = stands_out(drops, list(groups.values()), 2 * size)
+    # How far apart speakers are, two or three do not say.
+    enough = len(set(measured.speakers)) >= _MIN_GROUPS
     for (name, group), p_noise in zip(groups.items(), noise, strict=True):
         drop = float(drops[group].mean())
         speakers = [measured.speakers[index] for index in group]
+        one_speaker = kind != "domain" and len(set(speakers)) == 1 and bool(speakers[0])
+        p_value = math.nan if one_speaker and not enough else 1.0
         yield Part(
-            kind=kind,
+            kind="speaker" if one_speaker else kind,
             name=f"{kind} {name}",
             n=len(group),
             base=float(measured.base[group].mean()),
             run=float(measured.run[group].mean()),
             drop=drop,
-            p_value=_mean_test(drops[group], speakers) if drop > size else 1.0,
+            p_value=_mean_test(drops[group], speakers) if p_value == 1 and drop > size else p_value,
             p_noise=p_noise,
         )
 

@@ -228,12 +228,12 @@ def _units(count: int, clusters: Sequence[str]) -> tuple[NDArray[np.intp], Unit,
         raise ValueError(f"{count} scores and {len(clusters)} speakers; give each score its own")
     names = list(clusters) or [""] * count
     known = len({name for name in names if name})
-    if known == 1 and "" not in names:
-        claim: Claim = "one speaker" if count >= MIN_UNITS else "too few"
-        return np.arange(count), "clip", claim
+    if not known or (known == 1 and "" not in names):
+        enough: Claim = "one speaker" if known else "general"
+        return np.arange(count), "clip", enough if count >= MIN_UNITS else "too few"
     keys = [name or index for index, name in enumerate(names)]
     order = {key: index for index, key in enumerate(dict.fromkeys(keys))}
-    unit: Unit = "clip" if not known else "speaker or clip" if "" in names else "speaker"
+    unit: Unit = "speaker or clip" if "" in names else "speaker"
     which = np.array([order[key] for key in keys], dtype=np.intp)
     return which, unit, "general" if len(order) >= MIN_UNITS else "too few"
 
@@ -243,7 +243,7 @@ def _skewness(moves: Vector, error: float) -> float:
     count = len(moves)
     if count < 3 or not error:
         return 0.0
-    return float((moves**3).sum()) / error**3 * math.sqrt(count * (count - 1)) / (count - 2)
+    return float(moves @ moves**2) / error**3 * math.sqrt(count * (count - 1)) / (count - 2)
 
 
 def _freedom(weights: Vector, squares: Vector) -> float:

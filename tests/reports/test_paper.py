@@ -102,6 +102,9 @@ def test_few_speakers_are_said_in_the_caption_and_nothing_is_marked(
     assert _marks(one, "pesq_wb") == _marks(three, "pesq_wb") == ["", ""]
     assert _marks(four, "pesq_wb") == ["best", "second"]
     assert "Too few" not in render(four, form)
+    frame = pd.read_csv(io.StringIO(render(three, "csv")))
+    assert list(frame["pesq_wb_ci_claim"]) == ["too few", "too few"]
+    assert list(frame["pesq_wb_ci_units"]) == [3, 3]
 
 
 def test_means_and_ranks_are_of_the_clips_that_all_scored(tmp_path: Path) -> None:

@@ -131,6 +131,9 @@ def test_the_frontier_holds_what_no_other_beats(tmp_path: Path) -> None:
     assert (bitrate.metric, bitrate.cost, bitrate.n) == ("pesq_wb", "bitrate", 3)
     assert [point.on_frontier for point in bitrate.points] == [True, True, False]
     assert [point.on_frontier for point in speed.points] == [False, True, False]
+    text = comparison_markdown(result)
+    assert "◆: by their means on these clips, no other beats them" in text
+    assert "3.000 ◆" in text
     assert speed.points[0].cost == pytest.approx(1.0)
 
 
@@ -232,3 +235,22 @@ def test_three_runs_get_rank_intervals(tmp_path: Path) -> None:
     )
     assert "| codec1  | 1 " in text or "| codec1 | 1 " in text
     assert "2 to 3" in text
+
+
+def test_few_speakers_have_no_ranks(tmp_path: Path) -> None:
+    def ranks(speakers: int) -> int:
+        names = [f"s{index % speakers}" for index in range(20)]
+        folders = [
+            write_run(tmp_path / f"{speakers}{index}", {"pesq_wb": PESQ}, f"c{index}", names)
+            for index in range(3)
+        ]
+        return len(compare([read_run(one) for one in folders], load_tolerances()).ranks)
+
+    assert (ranks(1), ranks(3), ranks(4)) == (0, 0, 1)
+
+
+def test_what_a_test_cannot_see_is_said(tmp_path: Path) -> None:
+    text = comparison_markdown(_compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": PESQ}))
+    assert "A failure of fewer than 14% of clips may be in none of 20, unseen." in text
+    alone = _compare(tmp_path / "one", {"pesq_wb": [1.0]}, {"pesq_wb": [2.0]})
+    assert "unseen" not in comparison_markdown(alone)

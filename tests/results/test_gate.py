@@ -188,6 +188,35 @@ def test_speakers_are_the_units_where_there_are_enough(tmp_path: Path) -> None:
     assert (_only(result).num_units, _only(result).outcome) == (10, "regression")
 
 
+def _check_of(tmp_path: Path, speakers: int) -> GateResult:
+    """A clear drop of every clip, of which the speakers take turns."""
+    names = [f"s{index % speakers}" for index in range(40)]
+    paths = [
+        write_run(tmp_path / f"{speakers}{name}", {"pesq_wb": column}, speakers=names)
+        for name, column in (("new", shifted(PESQ, -0.3, 0.02)), ("base", PESQ))
+    ]
+    return check(read_run(paths[0]), read_run(paths[1]), load_tolerances())
+
+
+def test_three_speakers_cannot_show_a_drop(tmp_path: Path) -> None:
+    result = _check_of(tmp_path, 3)
+    assert result.exit_code == ExitCode.NOT_KNOWN
+    assert "3 clips or speakers are too few to show it" in _only(result).reason
+    text = check_markdown(result)
+    assert "Too few for any verdict: 3 speakers, of at least 4." in text
+    assert "**" not in text
+
+
+def test_one_speaker_is_judged_for_that_speaker_alone(tmp_path: Path) -> None:
+    result = _check_of(tmp_path, 1)
+    assert result.exit_code == ExitCode.REGRESSION
+    assert _only(result).reason.endswith("beyond chance for this speaker")
+    text = check_markdown(result)
+    assert "All clips are of one speaker, and what is shown holds for that speaker alone." in text
+    assert "**" not in text
+    assert "**regression**" in check_markdown(_check_of(tmp_path, 4))
+
+
 def test_a_baseline_says_all_of_the_run_and_repeats(tmp_path: Path) -> None:
     folder = write_run(
         tmp_path / "a",

@@ -44,6 +44,7 @@ from snac_eval.results.ranking import (
     worst_clips,
 )
 from snac_eval.results.record import Run, first_info, metric_names, named_apart
+from snac_eval.results.stats import MIN_UNITS
 from snac_eval.writing import write_text
 
 if TYPE_CHECKING:
@@ -185,6 +186,7 @@ def _side_by_side(shown: Sequence[Shown]) -> dict[str, Any]:
         "comparison": tables.comparison_table(shown, usable),
         "problems": list(_left_out({name: one.problem for name, one in found.items()})),
         "planes": list(_planes(shown)),
+        "min_units": MIN_UNITS,
     }
 
 
@@ -251,7 +253,9 @@ def _plane(shown: Sequence[Shown], frontier: Frontier, heading: str, x_label: st
         if found.cost <= 0:
             continue
         title = f"{found.run}: {format_value(found.quality)} at {found.cost:.3g} {x_label}"
-        ends = found.interval.low, found.interval.high
+        # The interval of two or three speakers can be ten times as long as the plot is high.
+        few = found.interval.claim == "too few"
+        ends = (math.nan, math.nan) if few else (found.interval.low, found.interval.high)
         point = plots.Point(one.letter, one.colour, title, found.cost, found.quality, *ends)
         points.append(point)
         front += [point] if found.on_frontier else []
