@@ -130,14 +130,16 @@ def compare(
     check_names(metrics, *runs)
     names = list(metrics) or metric_names(*runs)
     infos = [first_info(runs, name) for name in names]
-    drawn, notes = frontiers(runs, names)
+    if metrics:
+        infos = [replace(info, ranked=True) for info in infos]
+    drawn, notes = frontiers(runs, metrics)
     return Comparison(
         runs=tuple(runs),
         alpha=tolerances.alpha,
         differences=tuple(_differences(runs, infos, tolerances)),
         infos={info.name: info for info in infos},
-        clips={(a.name, b.name): _telling(a, b, names) for a, b in combinations(runs, 2)},
-        ranks=tuple(ranks(runs, names)),
+        clips={(a.name, b.name): _telling(a, b, metrics) for a, b in combinations(runs, 2)},
+        ranks=tuple(ranks(runs, metrics)),
         frontiers=tuple(drawn),
         notes=(
             *(f"{run.name}: {run.unfinished}." for run in runs if run.unfinished),
@@ -209,6 +211,8 @@ def _untested(info: MetricInfo, pairs: Pairs, interval: Interval) -> tuple[Verdi
         return "clips lost", "; ".join(map(str, pairs.lost))
     if info.speed == "run":
         return "not tested", "measured in passing; snac-eval bench tests speeds"
+    if not info.ranked:
+        return "not tested", f"decides nothing unless asked for: --metrics {info.name}"
     few = _too_few(interval)
     return "not tested" if few else "no difference shown", few
 
@@ -267,8 +271,9 @@ def _quality_differences(
     first: Run, second: Run, names: Sequence[str]
 ) -> Iterator[tuple[str, tuple[float, dict[str, float]]]]:
     """Metric, and the factor that makes its differences comparable, and they by clip."""
-    there = [name for name in names if name in first.metrics and name in second.metrics]
-    for name in quality_metrics((first, second), there):
+    for name in quality_metrics((first, second), names):
+        if not (name in first.metrics and name in second.metrics):
+            continue
         pairs = pair(first, second, name)
         differences = np.subtract(pairs.first, pairs.second)
         if pairs.problem or not differences.any():
