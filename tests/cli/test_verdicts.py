@@ -68,6 +68,18 @@ def test_check_cannot_tell_from_a_few_clips(baseline: Path, tmp_path: Path) -> N
     assert main(["check", str(run), "--baseline", str(baseline), "--metrics", "pesq_wb"]) == 3
 
 
+def test_check_passes_a_partial_run_only_where_that_is_said(
+    baseline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = {name: scores[:20] for name, scores in _scores().items()}
+    run = write_run(tmp_path / "part", dict(part))
+    command = ["check", str(run), "--baseline", str(baseline)]
+    assert main(command) == 3
+    assert "part lost 20 of 40 clips (they are not among its clips)" in capsys.readouterr().out
+    assert main([*command, "--allow-missing"]) == 0
+    assert "20 of the baseline's 40 clips are not in this run" in capsys.readouterr().out
+
+
 def test_broken_input_is_exit_code_2(
     baseline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
