@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snac_eval.errors import AudioError, readable
+from snac_eval.errors import AudioError, detail, readable
 from snac_eval.reading.files import Facts, measure, powers, samples
 from snac_eval.reading.names import composed
 from snac_eval.types import Clip, Waveform
@@ -80,7 +81,7 @@ def read(path: Path, start_s: float = 0.0, length_s: float | None = None) -> Wav
     """
     waveform = samples(path, start_s, length_s)
     if waveform.num_samples == 0:
-        raise AudioError(f"{readable(path)}: holds no samples; remove it from the dataset")
+        raise AudioError(f"{readable(path)}: holds no samples; repair or remove it")
     if not all(np.isfinite(channel).all() for channel in waveform.samples):
         raise AudioError(f"{readable(path)}: holds NaN or infinite samples; repair or remove it")
     return waveform
@@ -92,8 +93,9 @@ def read_clip(clip: Clip, max_duration_s: float) -> Waveform:
         raise AudioError(clip.problem)
     if clip.duration_s > max_duration_s:
         raise AudioError(
-            f"{readable(clip.path)}: lasts longer than --max-duration {max_duration_s:g} s; cut it"
-            " with a manifest (start, duration) or --excerpt, or raise the limit"
+            f"{readable(clip.path)}: lasts at least {clip.duration_s:.0f} s, more than"
+            f" --max-duration {max_duration_s:g}; cut it with a manifest (start, duration) or"
+            " --excerpt, or raise the limit"
         )
     if clip.num_channels > MAX_CHANNELS:
         raise AudioError(
@@ -109,9 +111,11 @@ def write(path: Path, waveform: Waveform) -> None:
 
     subtype = "FLOAT" if path.suffix.lower() == ".wav" else None
     try:
-        soundfile.write(str(path), waveform.samples.T, waveform.sample_rate, subtype=subtype)
+        soundfile.write(
+            os.fsencode(path), waveform.samples.T, waveform.sample_rate, subtype=subtype
+        )
     except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioError(f"{path}: cannot write audio here: {error}") from error
+        raise AudioError(f"{readable(path)}: cannot write audio here: {detail(error)}") from error
 
 
 def resample(waveform: Waveform, sample_rate: int) -> Waveform:

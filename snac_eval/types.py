@@ -282,8 +282,8 @@ class Reconstruction:
 class Score:
     """A value, or the reason why there is none. Never a sentinel.
 
-    The ``reason`` of a value is what a reader must know of it: that it is of few tokens, say.
-    ``detail`` is what a metric of the whole dataset keeps of one clip, which has no value then.
+    Beside a value, ``reason`` is what must be known of it. ``detail`` is what a metric of the whole
+    dataset keeps of one clip, which has no value then.
     """
 
     value: float | None

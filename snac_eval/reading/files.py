@@ -134,7 +134,8 @@ def _powers(source: Source, hop_s: float, length_s: float | None) -> list[float]
     for block in _up_to(source.blocks, wanted):
         rest = np.concatenate([rest, block], axis=1)
         whole = rest.shape[1] // hop
-        squares = np.square(rest[:, : whole * hop], dtype=np.float64)
+        with np.errstate(invalid="ignore"):  # NaN is the caller's to find
+            squares = np.square(rest[:, : whole * hop], dtype=np.float64)
         found += squares.reshape(len(rest), whole, hop).mean(axis=(0, 2)).tolist()
         rest = rest[:, whole * hop :]
     if rest.shape[1]:
@@ -151,7 +152,7 @@ def _use(path: Path, use: Callable[[Source], _Used], start_s: float = 0.0) -> _U
         status = path.stat()
         if not stat.S_ISREG(status.st_mode) or not status.st_size:
             what = "is empty" if stat.S_ISREG(status.st_mode) else "is no file"
-            raise AudioError(f"{readable(path)}: {what}; remove it from the dataset")
+            raise AudioError(f"{readable(path)}: {what}; repair or remove it")
         # Unbuffered: libsndfile goes on where the descriptor stands.
         with path.open("rb", buffering=0) as file:
             return _try_decoders(file, use, start_s)

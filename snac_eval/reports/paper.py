@@ -20,7 +20,7 @@ from snac_eval.reports.published import (
     published_cells,
 )
 from snac_eval.reports.text import format_value
-from snac_eval.results.ranking import ALPHA, BITRATE, Contest, Mark, contest, mark
+from snac_eval.results.ranking import ALPHA, BITRATE, Contest, Mark, contest, mark, tells_quality
 from snac_eval.results.record import Run, check_names, first_info, metric_names, named_apart
 from snac_eval.results.stats import Interval
 
@@ -50,7 +50,7 @@ def paper_grid(
     datasets = dict.fromkeys(run.dataset for run in runs)
     groups = {name: named_apart([run for run in runs if run.dataset == name]) for name in datasets}
     contests = {
-        dataset: [contest(group, name) for name in names if _is_known(group, name)]
+        dataset: [contest(group, name, bool(metrics)) for name in names if _is_known(group, name)]
         for dataset, group in groups.items()
     }
     num_tests = mark([one for several in contests.values() for one in several])
@@ -74,7 +74,7 @@ def _default_columns(runs: Sequence[Run]) -> tuple[str, ...]:
     infos = [first_info(runs, name) for name in metric_names(*runs)]
     kept = [info for info in infos if info.kind != "corpus"]
     rate = [info.name for info in kept if info.name == BITRATE]
-    quality = [info.name for info in kept if info.is_quality]
+    quality = [info.name for info in kept if tells_quality(info)]
     speed = [info.name for info in kept if info.speed]
     return tuple([*rate, *quality, *speed] or [info.name for info in infos])
 

@@ -122,14 +122,16 @@ def compare(
     check_names(metrics, *runs)
     names = list(metrics) or metric_names(*runs)
     infos = [first_info(runs, name) for name in names]
-    drawn, notes = frontiers(runs, names)
+    if metrics:
+        infos = [replace(info, ranked=True) for info in infos]
+    drawn, notes = frontiers(runs, metrics)
     return Comparison(
         runs=tuple(runs),
         alpha=tolerances.alpha,
         differences=tuple(_differences(runs, infos, tolerances)),
         infos={info.name: info for info in infos},
-        clips={(a.name, b.name): _telling(a, b, names) for a, b in combinations(runs, 2)},
-        ranks=tuple(ranks(runs, names)),
+        clips={(a.name, b.name): _telling(a, b, metrics) for a, b in combinations(runs, 2)},
+        ranks=tuple(ranks(runs, metrics)),
         frontiers=tuple(drawn),
         notes=(
             *(f"{run.name}: {run.unfinished}." for run in runs if run.unfinished),
@@ -171,8 +173,11 @@ def _tested(blank: Difference, info: MetricInfo, tolerance: Tolerance, pairs: Pa
     interval = tested.interval
     shown = np.expm1 if tolerance.relative else np.float64
     reason = _too_few(interval)
-    if in_passing := info.speed == "run":
+    if info.speed == "run":
         reason = "measured in passing; snac-eval bench tests speeds"
+    elif not info.ranked:
+        reason = f"decides nothing unless asked for: --metrics {info.name}"
+    is_shown_only = info.speed == "run" or not info.ranked
     return replace(
         blank,
         verdict="not tested" if reason else "no difference shown",
@@ -182,8 +187,8 @@ def _tested(blank: Difference, info: MetricInfo, tolerance: Tolerance, pairs: Pa
         difference=float(shown(tested.mean)),
         low=float(shown(interval.low)),
         high=float(shown(interval.high)),
-        p_value=math.nan if in_passing else tested.p_value,
-        p_wilcoxon=math.nan if in_passing else tested.p_wilcoxon,
+        p_value=math.nan if is_shown_only else tested.p_value,
+        p_wilcoxon=math.nan if is_shown_only else tested.p_wilcoxon,
         unit=interval.unit,
         num_units=interval.num_units,
         claim=interval.claim,
@@ -241,8 +246,9 @@ def _quality_differences(
     first: Run, second: Run, names: Sequence[str]
 ) -> Iterator[tuple[str, tuple[float, dict[str, float]]]]:
     """Metric, and the factor that makes its differences comparable, and they by clip."""
-    there = [name for name in names if name in first.metrics and name in second.metrics]
-    for name in quality_metrics((first, second), there):
+    for name in quality_metrics((first, second), names):
+        if not (name in first.metrics and name in second.metrics):
+            continue
         pairs = pair(first, second, name)
         differences = np.subtract(pairs.first, pairs.second)
         if pairs.problem or not differences.any():

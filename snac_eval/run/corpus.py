@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from snac_eval.metrics.base import guarded
 from snac_eval.metrics.codebook import stream_table
 from snac_eval.metrics.opening import AudioCorpusMetric
 from snac_eval.types import Codes, Score, Status
@@ -56,8 +58,8 @@ def score_together(plan: Plan, store: Store) -> Together:
         metric = plan.metrics[name]
         if metric.audio_corpus is not None:
             scores[name] = _from_parts(plan, store, name, metric.audio_corpus)
-        elif metric.corpus is not None and codes:
-            score = metric.corpus.score_corpus(codes, durations_s)
+        elif (corpus := metric.corpus) is not None and codes:
+            score = guarded(metric.info, partial(corpus.score_corpus, codes, durations_s))
             scores[name] = CorpusScore.of(score, len(codes), failed)
     return Together(scores, stream_table(codes, durations_s))
 
@@ -84,5 +86,5 @@ def _from_parts(plan: Plan, store: Store, name: str, metric: AudioCorpusMetric) 
     parts = [one[fingerprint] for one in store.scores(keys).values() if fingerprint in one]
     details = [one.detail for one in parts if one.status == "ok"]
     undefined = Score.undefined("no clip has a part in it")
-    score = metric.finish(details) if details else undefined
+    score = guarded(metric.info, lambda: metric.finish(details)) if details else undefined
     return CorpusScore.of(score, len(details), [one for one in parts if one.status != "ok"])

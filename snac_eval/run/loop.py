@@ -105,9 +105,12 @@ def _known_together(plan: Plan, num_jobs: int) -> dict[str, Any] | None:
 
 
 def _known_repeat(plan: Plan) -> dict[str, Any]:
-    """What :func:`_repeat` found in the same run before; empty where it must be found anew."""
+    """What :func:`_repeat` found of the same codec in this folder before; empty where it must be
+    found anew."""
     old = {} if plan.config.overwrite else read_manifest(plan.config.output)
-    return dict(old.get(DETERMINISM) or {}) if old.get("run_id") == plan.run_id else {}
+    codec, found = old.get("codec") or {}, dict(old.get(DETERMINISM) or {})
+    here = (plan.codec.fingerprint, plan.codec.device)
+    return found if (codec.get("fingerprint"), codec.get("device")) == here else {}
 
 
 def _repeat(plan: Plan, jobs: Sequence[Job]) -> dict[str, Any]:
