@@ -65,7 +65,11 @@ def summary_frame(run: Run) -> pd.DataFrame:
 def intervals(run: Run) -> dict[str, Interval]:
     """95 % interval of the mean over clips, by metric, of those that have scores per clip."""
     return {
-        name: mean_interval(list(one.values.values()), [run.speaker(clip) for clip in one.values])
+        name: mean_interval(
+            list(one.values.values()),
+            [run.speaker(clip) for clip in one.values],
+            one.info.value_range,
+        )
         for name, one in run.metrics.items()
         if one.values
     }

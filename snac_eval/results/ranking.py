@@ -65,7 +65,8 @@ class Contest:
     def interval(self, run: Run) -> Interval:
         """95 % interval of the mean of :meth:`values`."""
         clips = self._clips(run.metrics[self.info.name].values)
-        return mean_interval(self.values(run), [run.speaker(clip) for clip in clips])
+        speakers = [run.speaker(clip) for clip in clips]
+        return mean_interval(self.values(run), speakers, self.info.value_range)
 
     def mean(self, run: Run) -> float:
         """Mean of :meth:`values`."""
@@ -252,10 +253,9 @@ def _frontier(
     means = [float(np.mean(found.values(run, metric))) for run in runs]
     sign = 1.0 if first_info(runs, metric).higher_is_better else -1.0
     free = unbeaten([(price, sign * mean) for price, mean in zip(prices, means, strict=True)])
-    points = [
-        FrontierPoint(
-            run.name, price, mean, mean_interval(found.values(run, metric), found.speakers), kept
-        )
-        for run, price, mean, kept in zip(runs, prices, means, free, strict=True)
-    ]
+    within = first_info(runs, metric).value_range
+    points = []
+    for run, price, mean, kept in zip(runs, prices, means, free, strict=True):
+        interval = mean_interval(found.values(run, metric), found.speakers, within)
+        points.append(FrontierPoint(run.name, price, mean, interval, kept))
     return Frontier(metric, cost, len(found.clips), tuple(points))

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
@@ -74,12 +74,21 @@ class PairedDifference:
     few far astray do not decide. NaN where ``p_value`` is."""
 
 
-def mean_interval(values: Sequence[float], clusters: Sequence[str] = ()) -> Interval:
-    """95 % interval of the mean over clips.
+def mean_interval(
+    values: Sequence[float],
+    clusters: Sequence[str] = (),
+    value_range: tuple[float, float] = (-math.inf, math.inf),
+) -> Interval:
+    """95 % interval of the mean over clips, which ends where a metric's ``value_range`` does.
 
     Raises ValueError for a value that is not finite, and for ``clusters`` of another length.
     """
-    return _Mean.of(_finite(values), clusters).interval()
+    data = _finite(values)
+    found = _Mean.of(data, clusters).interval()
+    if math.isnan(found.low):
+        return found
+    least, most = min(value_range[0], data.min()), max(value_range[1], data.max())
+    return replace(found, low=max(found.low, float(least)), high=min(found.high, float(most)))
 
 
 def paired_difference(

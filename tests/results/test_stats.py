@@ -48,6 +48,16 @@ def test_skewed_values_stretch_the_interval_to_their_long_side_alone() -> None:
     assert (mirrored.low, mirrored.high) == pytest.approx((-interval.high, -interval.low))
 
 
+def test_an_interval_ends_where_the_metric_does() -> None:
+    values = [1.1, 1.3, 1.2, 4.0]
+    free, bound = mean_interval(values), mean_interval(values, value_range=(1.0, 4.64))
+    assert free.low < 1.0
+    assert free.high > 4.64
+    assert (bound.low, bound.high) == (1.0, 4.64)
+    beyond = mean_interval([0.5, 0.6, 0.4, 0.5], value_range=(1.0, 2.0))
+    assert 0.4 <= beyond.low < 0.5 < beyond.high
+
+
 @pytest.mark.parametrize("sizes", [(1,) * 9, (5, 1, 8, 3, 3, 12)])
 def test_p_values_and_intervals_never_contradict_each_other(sizes: tuple[int, ...]) -> None:
     rng, clusters = np.random.default_rng(3), _names(sizes)
