@@ -17,6 +17,7 @@ import numpy as np
 
 from snac_eval.errors import AudioError, detail
 from snac_eval.types import Clip, Waveform
+from snac_eval.writing import require_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -205,6 +206,7 @@ def inspect(clip: Clip) -> Clip:
     if clip.sha256:
         return clip
     try:
+        require_file(clip.path)
         total_s, sample_rate, num_channels = probe(clip.path)
         digest = file_sha256(clip.path)
     except (AudioError, OSError) as error:

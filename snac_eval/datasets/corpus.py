@@ -12,14 +12,16 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from snac_eval.audio import clip_list_digest, make_clip
-from snac_eval.datasets._corpus_options import UNVERIFIED, Archive, Options
+from snac_eval.datasets._corpus_options import UNVERIFIED, Archive, Options, is_inside
 from snac_eval.download import archive_name, cache_dir, fetch, only_one, unpack
 from snac_eval.errors import CardError, DatasetError, UsageError, one_line
 from snac_eval.registry.validation import read_options
 from snac_eval.types import Clip, Dataset, DatasetCard, DatasetRequest
+
+_HERE = PurePosixPath(".")
 
 
 def load(request: DatasetRequest) -> Dataset:
@@ -72,7 +74,7 @@ class _Corpus:
         """What was asked for, else the default. Raises UsageError where there is no such split."""
         name, known = self.request.card.name, self.options.splits
         split = self.request.argument or self.options.default_split
-        if split and Path(split).name != split:
+        if split and (Path(split).name != split or not is_inside(split)):
             example = f"; use e.g. {known[0]}" if known else ""
             raise UsageError(f"{name} split '{split}' is no folder's name{example}")
         if split and split not in known and not self.options.split_is_folder:
@@ -120,6 +122,8 @@ class _Corpus:
 
 def _problem(options: Options) -> str:
     """What is wrong between the options."""
+    if problem := options.outside():
+        return problem
     if not options.manual and not all(archive.url for archive in options.archives):
         return "an archive has no url: say in 'manual' how to get it by hand"
     try:
@@ -139,9 +143,14 @@ def _problem(options: Options) -> str:
 def _find(corpus: _Corpus) -> Path | None:
     markers = corpus.markers()
     for place in _places(corpus):
-        if all(any(place.glob(marker)) for marker in markers):
+        if all(_has(place, marker) for marker in markers):
             return place
     return None
+
+
+def _has(place: Path, marker: str) -> bool:
+    """Whether something of that name or pattern is in the place; a dot: the place itself."""
+    return place.is_dir() if PurePosixPath(marker) == _HERE else any(place.glob(marker))
 
 
 def _places(corpus: _Corpus) -> list[Path]:
@@ -169,7 +178,7 @@ def _download(corpus: _Corpus) -> Path:
             raise DatasetError(_by_hand(corpus, marker))
         url = _mirrored(corpus, corpus.fill(archive.url))
         with only_one(f"{card.name}-{archive_name(url)}"):
-            if not any(base.glob(marker)):  # another process may just have finished it
+            if not _has(base, marker):  # another process may just have finished it
                 _fetch_and_unpack(corpus, archive, url, base)
     return base
 

@@ -18,6 +18,7 @@ from typing import Any, TextIO
 from snac_eval.audio import make_clip
 from snac_eval.errors import DatasetError, UsageError
 from snac_eval.types import DOMAINS, Clip, Dataset, DatasetCard, DatasetRequest, Domain
+from snac_eval.writing import require_file
 
 COLUMNS = ("path", "id", "speaker", "domain", "transcript", "start", "duration")
 
@@ -58,6 +59,7 @@ def read_manifest(file: Path, default_domain: Domain = "general") -> tuple[Clip,
 def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     is_json = file.suffix.lower() in (".jsonl", ".ndjson", ".json")
     try:
+        require_file(file)
         with file.open(encoding="utf-8-sig", newline="") as stream:
             yield from _json_rows(stream, file) if is_json else _csv_rows(stream, file)
     except OSError as error:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Never, TypeVar, get_args, get_type_hints
 
 from snac_eval.errors import CardError, SnacEvalError, detail
 from snac_eval.types import CodecCard, DatasetCard
+from snac_eval.writing import read_text
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -50,7 +51,7 @@ class NoOptions:
 def read_toml(path: Path, error: type[SnacEvalError] = CardError) -> dict[str, Any]:
     """The tables of a file. Raises ``error`` where it cannot be read or is no TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(path))
     except OSError as problem:
         raise error(f"{path}: cannot be read: {problem.strerror}") from problem
     except ValueError as problem:
