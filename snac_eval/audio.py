@@ -206,7 +206,8 @@ def inspect(clip: Clip) -> Clip:
     if clip.sha256:
         return clip
     try:
-        require_file(clip.path)
+        if clip.path.exists():
+            require_file(clip.path)
         total_s, sample_rate, num_channels = probe(clip.path)
         digest = file_sha256(clip.path)
     except (AudioError, OSError) as error:

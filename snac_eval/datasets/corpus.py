@@ -32,6 +32,8 @@ def load(request: DatasetRequest) -> Dataset:
     """
     corpus = _Corpus.of(request)
     base = _find(corpus) or _download(corpus)
+    if base == corpus.cached:
+        _clear_leftovers(corpus)
     matches = sorted(_matches(corpus, base), key=lambda match: _id(match[0], match[1]))
     if not matches:
         raise DatasetError(
@@ -194,7 +196,14 @@ def _fetch_and_unpack(corpus: _Corpus, archive: Archive, url: str, base: Path) -
         ways_out=f"give a folder that holds {place.removesuffix('/.')} with --data-root",
     )
     unpack(file, base / corpus.fill(archive.to), corpus.fill(archive.unpacks))
-    file.unlink()
+    file.unlink(missing_ok=True)
+
+
+def _clear_leftovers(corpus: _Corpus) -> None:
+    """Remove archives that a process, killed after it had unpacked them, has left behind."""
+    folder = cache_dir() / "downloads" / corpus.request.card.name
+    for archive in corpus.archives if folder.is_dir() else ():
+        (folder / archive_name(corpus.fill(archive.url))).unlink(missing_ok=True)
 
 
 def _by_hand(corpus: _Corpus, marker: str) -> str:

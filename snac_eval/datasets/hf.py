@@ -6,6 +6,10 @@ with a list of what is there, so that a run repeats, offline too. Only as many a
 ``hf:REPO:MIDDLE:LAST``, MIDDLE is a configuration if the dataset has one of that name, otherwise
 the split. COLUMN is the first audio column unless it is given. Clips with a speaker or a transcript
 count as speech.
+
+A row gives its own bytes or names a file of its own dataset. It can name nothing else: no other
+file of this machine, no address. A row that has no audio, or names what it may not, is a clip with
+a problem.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,16 +26,20 @@ from pathlib import Path
 from typing import Any
 
 from snac_eval.audio import AUDIO_SUFFIXES, file_sha256, make_clip
-from snac_eval.download import cache_dir, only_one
-from snac_eval.errors import DatasetError, UsageError, detail
+from snac_eval.download import cache_dir, network_timeout_s, only_one, while_it_arrives
+from snac_eval.errors import AudioError, DatasetError, SnacEvalError, UsageError, detail
 from snac_eval.hub import check_reachable
 from snac_eval.progress import track
 from snac_eval.types import Clip, Dataset, DatasetRequest, Domain
-from snac_eval.writing import write_file, write_json, write_text
+from snac_eval.writing import require_file, write_file, write_json, write_text
 
 SPEAKER_COLUMNS = ("speaker_id", "speaker", "client_id")
 TEXT_COLUMNS = ("text", "transcript", "transcription", "sentence", "normalized_text")
 _INDEX = "clips.json"
+_ROW = {"file", "id", "speaker", "transcript", "problem"}
+_PACKED = ("zip", "tar")
+_ROWS_TIMEOUT = 10
+"""A first row comes after a whole group of rows, of which nothing is seen until then."""
 _USAGE = "--dataset hf:REPO[:CONFIG]:SPLIT[:COLUMN], e.g. hf:openslr/librispeech_asr:clean:test"
 
 
@@ -54,6 +63,8 @@ class Source:
         """Raises UsageError unless there are two to four parts."""
         head, *rest = argument.split(":")
         repository, _, revision = head.partition("@")
+        if head.startswith(("/", "~", ".")) or Path(head).is_dir():
+            repository, revision = head, ""  # user@host may stand in a path
         if not repository or not 1 <= len(rest) <= 3 or not rest[-1]:
             raise UsageError(f"dataset 'hf:{argument}' names no split: {_USAGE}")
         if len(rest) == 1:
@@ -72,7 +83,12 @@ class Source:
 
     @property
     def is_local(self) -> bool:
-        return Path(self.repository).expanduser().is_dir()
+        return self.place.is_dir()
+
+    @property
+    def place(self) -> Path:
+        """The local folder, where it is one."""
+        return Path(os.path.expanduser(self.repository))
 
 
 def load(request: DatasetRequest) -> Dataset:
@@ -90,7 +106,8 @@ def load(request: DatasetRequest) -> Dataset:
             listed = _fetch(source, revision, place, request)
     rows = listed.rows[: request.first or None]
     clips = tuple(_clip(row, place) for row in rows)
-    name = f"hf:{request.argument.replace('@' + source.revision, '', 1)}@{revision[:12]}"
+    asked = f"@{source.revision}" if source.revision else ""
+    name = f"hf:{request.argument.replace(asked, '', 1)}@{revision[:12]}"
     return Dataset(name, request.card, clips, (f"revision {revision}", *notes))
 
 
@@ -99,7 +116,7 @@ class _Listed:
     """What the cache holds of one split."""
 
     rows: list[dict[str, str]]
-    """One clip each: file, id, speaker, transcript."""
+    """One clip each: file, id, speaker, transcript, and the problem of one that has no file."""
     complete: bool
     """Whether these are all clips of the split."""
 
@@ -109,8 +126,10 @@ class _Listed:
             return None
         try:
             known = json.loads(file.read_text(encoding="utf-8"))
-            return cls(known["clips"], known["complete"])
-        except (ValueError, KeyError) as error:
+            if any(not _ROW - {"problem"} <= row.keys() <= _ROW for row in known["clips"]):
+                raise ValueError("a row lacks a key")
+            return cls(known["clips"], bool(known["complete"]))
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             raise DatasetError(f"{file}: is damaged; remove its folder to fetch it anew") from error
 
 
@@ -119,7 +138,7 @@ class _Listed:
 
 def _revision(source: Source, folder: Path) -> tuple[str, tuple[str, ...]]:
     if source.is_local:
-        return _local_revision(Path(source.repository).expanduser()), ()
+        return _local_revision(source.place), ()
     if re.fullmatch("[0-9a-f]{40}", source.revision):
         return source.revision, ()
     ref = folder / f"ref_{_safe(source.revision or 'main')}"
@@ -152,13 +171,20 @@ def _local_revision(folder: Path) -> str:
 
 
 def _fetch(source: Source, revision: str, place: Path, request: DatasetRequest) -> _Listed:
-    try:
+    kept: list[int] = []
+
+    def work() -> list[dict[str, str]]:
         stream, column = _open(source, revision)
         wanted = islice(stream, request.first or None)
         shown = track(wanted, f"fetching {source.repository}", "clip", request.show_progress)
         place.mkdir(parents=True, exist_ok=True)
-        rows = [_keep(index, row, column, place) for index, row in enumerate(shown)]
-    except DatasetError:
+        for left in place.glob(".*.tmp"):  # of a process that was killed
+            left.unlink()
+        return list(_kept(shown, column, source, place, kept))
+
+    try:
+        rows = while_it_arrives(work, _ROWS_TIMEOUT * network_timeout_s(), lambda: sum(kept))
+    except SnacEvalError:
         raise
     except Exception as error:
         raise _unavailable(source, error) from error
@@ -172,12 +198,12 @@ def _open(source: Source, revision: str) -> tuple[Iterator[Mapping[str, Any]], s
     """Rows with the audio's bytes or path, and the audio's column."""
     datasets = _library()
     pinned = None if source.is_local else revision
-    name = str(Path(source.repository).expanduser()) if source.is_local else source.repository
+    name = str(source.place) if source.is_local else source.repository
     if source.middle:
         source = source.with_configs(datasets.get_dataset_config_names(name, revision=pinned))
-    stream = datasets.load_dataset(
-        name, source.config or None, split=source.split, streaming=True, revision=pinned
-    )
+    builder = datasets.load_dataset_builder(name, source.config or None, revision=pinned)
+    _refuse_files_elsewhere(builder, source)
+    stream = builder.as_streaming_dataset(split=source.split)
     features: Mapping[str, Any] = stream.features or next(iter(stream.take(1)), {})
     column = _column(source, features)
     if isinstance(features[column], datasets.Audio):
@@ -208,32 +234,95 @@ def _column(source: Source, features: Mapping[str, Any]) -> str:
     return found
 
 
-def _keep(index: int, row: Mapping[str, Any], column: str, place: Path) -> dict[str, str]:
-    cell = row[column]
-    audio = {"path": cell} if _is_audio_file(cell) else cell
-    if not isinstance(audio, Mapping) or not {"bytes", "path"} & set(audio):
-        raise DatasetError(f"row {index}: column '{column}' holds no audio; name another column")
-    original = str(audio.get("path") or "")
-    suffix = Path(original).suffix.lower()
-    name = f"{index:06d}{suffix if suffix in AUDIO_SUFFIXES else '.audio'}"
-    content: bytes = _download(original) if audio.get("bytes") is None else audio["bytes"]
-    write_file(place / name, lambda file: file.write_bytes(content))
-    return {
-        "file": name,
-        "id": "-".join(filter(None, (f"{index:06d}", _safe(Path(original).stem)))),
-        "speaker": _first(row, SPEAKER_COLUMNS),
-        "transcript": _first(row, TEXT_COLUMNS),
-    }
+def _refuse_files_elsewhere(builder: Any, source: Source) -> None:  # noqa: ANN401
+    """A dataset's own card may name files of this machine as its data."""
+    for files in (builder.config.data_files or {}).values():
+        for file in files:
+            try:
+                _check_is_its_own(str(file), source)
+            except AudioError as error:
+                raise DatasetError(f"hf:{source.repository}: {error}") from error
+
+
+def _kept(
+    rows: Iterator[Mapping[str, Any]], column: str, source: Source, place: Path, sizes: list[int]
+) -> Iterator[dict[str, str]]:
+    """What the list says of each row, its bytes written to ``place``, their number to ``sizes``.
+
+    Raises DatasetError where the column is none of audio, as its first row tells that has a value.
+    """
+    audio_was_seen = False
+    for index, row in enumerate(rows):
+        cell = row[column]
+        original = cell if isinstance(cell, str) else ""
+        if isinstance(cell, Mapping):
+            original = str(cell.get("path") or "")
+        elif cell is not None and not audio_was_seen and not _is_audio_file(cell):
+            raise DatasetError(f"row {index}: column '{column}' holds no audio; name another")
+        audio_was_seen |= cell is not None
+        suffix = Path(original).suffix.lower()
+        name = f"{index:06d}{suffix if suffix in AUDIO_SUFFIXES else '.audio'}"
+        entry = {
+            "file": name,
+            "id": "-".join(filter(None, (f"{index:06d}", _safe(Path(original).stem)[:100]))),
+            "speaker": _first(row, SPEAKER_COLUMNS),
+            "transcript": _first(row, TEXT_COLUMNS),
+        }
+        try:
+            content = _content(cell, source)
+        except AudioError as error:
+            yield entry | {"problem": f"row {index} of {source.repository}: {error}"}
+            continue
+        write_file(place / name, lambda file, content=content: file.write_bytes(content))  # type: ignore[misc]
+        sizes.append(len(content))
+        yield entry
 
 
 def _is_audio_file(cell: object) -> bool:
     return isinstance(cell, str) and Path(cell).suffix.lower() in AUDIO_SUFFIXES
 
 
-def _download(address: str) -> bytes:
-    with importlib.import_module("fsspec").open(address, "rb") as file:
-        content: bytes = file.read()
-    return content
+def _content(cell: object, source: Source) -> bytes:
+    """The bytes of a cell. Raises AudioError where it has none or may not have them."""
+    content: object = None
+    if isinstance(cell, Mapping):
+        content, cell = cell.get("bytes"), cell.get("path")
+    if isinstance(content, bytes) and content:
+        return content
+    if content is not None or not isinstance(cell, str) or not cell:
+        raise AudioError("it holds no audio")
+    address = _check_is_its_own(cell, source)
+    try:
+        with importlib.import_module("fsspec").open(address, "rb") as file:
+            read: bytes = file.read()
+    except FileNotFoundError as error:
+        raise AudioError(f"it names {cell!r}, which is not there") from error
+    return read
+
+
+def _check_is_its_own(address: str, source: Source) -> str:
+    """The address of a file, or of a member of a packed file, if it is one of the dataset's own.
+
+    Raises AudioError for every other: a row must not read what is not its own.
+    """
+    *members, file = address.split("::")
+    packed = all(member.partition("://")[0] in _PACKED for member in members)
+    if packed and not source.is_local:
+        own = (f"hf://datasets/{source.repository}@", f"hf://datasets/{source.repository}/")
+        if file.startswith(own) and ".." not in file.split("/"):
+            return address
+    elif packed and "://" not in file:
+        path = source.place / file
+        real, root = Path(os.path.realpath(path)), Path(os.path.realpath(source.place))
+        # In the hub's cache, a snapshot's files are links to the blobs beside it.
+        roots = [root, *([root.parents[1] / "blobs"] if root.parent.name == "snapshots" else [])]
+        if any(real.is_relative_to(one) for one in roots):
+            try:
+                require_file(real)
+            except OSError as error:
+                raise AudioError(f"it names {address!r}: {error.strerror}") from error
+            return "::".join([*members, str(real)])
+    raise AudioError(f"it names {address!r}, which is no file of the dataset; that is not read")
 
 
 def _first(row: Mapping[str, Any], columns: Sequence[str]) -> str:
@@ -243,6 +332,9 @@ def _first(row: Mapping[str, Any], columns: Sequence[str]) -> str:
 def _clip(row: Mapping[str, str], place: Path) -> Clip:
     domain: Domain = "speech" if row["speaker"] or row["transcript"] else "general"
     known = {key: row[key] for key in ("id", "speaker", "transcript")}
+    if problem := row.get("problem"):
+        digest = hashlib.sha256(f"unreadable:{problem}".encode()).hexdigest()
+        known |= {"problem": problem, "sha256": digest}
     return make_clip(place / row["file"], place, domain=domain, **known)
 
 
