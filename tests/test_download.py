@@ -170,7 +170,7 @@ def test_an_archive_that_would_fill_the_disk_is_refused(
     archive = tmp_path / f"bomb{suffix}"
     _bomb(archive, 8 << 20)
     assert archive.stat().st_size < 100_000
-    with pytest.raises(DownloadError, match="unpacks to more than .*, far more than its size"):
+    with pytest.raises(DownloadError, match=r"unpacks to more than .*, far more than its size"):
         download.unpack(archive, tmp_path / "to" / "a", "a")
     assert list((tmp_path / "to").iterdir()) == []
 

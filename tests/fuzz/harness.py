@@ -8,6 +8,7 @@ one line on standard error. It may write to its output and its cache alone, and 
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import json
 import math
@@ -219,21 +220,17 @@ ODD: tuple[Any, ...] = (
 
 def odd() -> st.SearchStrategy[Any]:
     """Values that nobody would write there."""
-    return (
-        st.sampled_from(ODD)
-        | st.text(max_size=8)
-        | st.floats(allow_subnormal=False)
-        | st.integers()
-    )
+    numbers = st.floats(allow_subnormal=False) | st.integers()
+    return st.sampled_from(ODD).map(copy.deepcopy) | st.text(max_size=8) | numbers
 
 
 @st.composite
 def twisted(draw: st.DrawFn, tree: Any, most: int = 3) -> Any:  # noqa: ANN401 - JSON
     """The tree with a few of its values replaced, removed, renamed or repeated."""
-    copy = json.loads(json.dumps(tree))
+    tree = copy.deepcopy(tree)
     for _ in range(draw(st.integers(1, most))):
-        copy = _twist(draw, copy)
-    return copy
+        tree = _twist(draw, tree)
+    return tree
 
 
 def _twist(draw: st.DrawFn, tree: Any) -> Any:  # noqa: ANN401 - JSON
