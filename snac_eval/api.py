@@ -18,6 +18,7 @@ from snac_eval.errors import TooManyFailures, UsageError
 from snac_eval.machine import resolve_device
 from snac_eval.metrics.base import PairMetric
 from snac_eval.metrics.opening import require_metric
+from snac_eval.registry.cards import check_card_dirs
 from snac_eval.reports.html.page import page_path, shows, write_page
 from snac_eval.reports.summary import write_tables
 from snac_eval.results.frames import streams_frame, summary_frame
@@ -80,6 +81,7 @@ def evaluate(
             value = options[name]
             options[name] = Path(value) if name == "data_root" else tuple(map(Path, value))
     options.setdefault("html", output is not None)
+    check_card_dirs(options.get("card_dirs", ()), "card_dirs")
     with _folder(output) as run_dir:
         config = RunConfig(
             model=model,
@@ -137,6 +139,7 @@ def load_codec(
 
     ``files:DIR`` gives a source instead, which can only ``read``.
     """
+    check_card_dirs(card_dirs, "card_dirs")
     opened = open_model(name, card_dirs, weights=weights, device=resolve_device(device))
     opened.prepare()
     return opened.adapter

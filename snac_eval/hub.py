@@ -51,9 +51,10 @@ def find_weights(name_or_dir: str | Path, revision: str | None = None) -> Weight
     """
     name = str(name_or_dir)
     bundled = data_dir("codecs") / name
-    if (bundled / CONFIG_FILE).is_file():
+    # Unlike a Path's, these methods take a name that is too long for one that is not there.
+    if os.path.isfile(bundled / CONFIG_FILE):
         return _in_folder(bundled)
-    if Path(name).is_dir():
+    if os.path.isdir(name):
         return _in_folder(Path(name))
     if (published := _published(name)) is not None:
         return _of_codec(published.weights, revision or published.revision).files()
@@ -67,7 +68,7 @@ def find_weights(name_or_dir: str | Path, revision: str | None = None) -> Weight
 
 def weights_state(card: CodecCard) -> str:
     """NEEDS_WEIGHTS unless the card's weights are bundled or in the hub's cache."""
-    if (data_dir("codecs") / card.weights / CONFIG_FILE).is_file():
+    if os.path.isfile(data_dir("codecs") / card.weights / CONFIG_FILE):
         return ""
     cached = _of_codec(card.weights, card.revision or None).cached_weights()
     return NEEDS_WEIGHTS if cached is None else ""
@@ -235,7 +236,10 @@ class _Repository:
     def _cached(self, name: str) -> Path | None:
         from huggingface_hub import try_to_load_from_cache
 
-        found = try_to_load_from_cache(self.name, name, revision=self.revision)
+        try:
+            found = try_to_load_from_cache(self.name, name, revision=self.revision)
+        except (ValueError, OSError):  # no name of a repository, which the hub's client then tells
+            return None
         return Path(found) if isinstance(found, str) else None
 
     def _unavailable(self, what: str, error: Exception) -> WeightsUnavailable:
@@ -275,7 +279,7 @@ def _of_codec(repository: str, revision: str | None) -> _Repository:
 
 def _published(name: str) -> CodecCard | None:
     card = data_dir("codecs") / f"{name}.toml"
-    if "/" in name or not card.is_file():
+    if "/" in name or not os.path.isfile(card):
         return None
     published = read_codec_card(card)
     return published if published.family == "snac" else None

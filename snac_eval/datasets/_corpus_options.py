@@ -13,6 +13,8 @@ from typing import Annotated
 
 from annotated_types import Ge, MinLen
 
+from snac_eval.errors import one_line
+
 UNVERIFIED = "unverified"
 
 
@@ -93,7 +95,25 @@ class Options:
     list_files: Mapping[str, str] = field(default_factory=dict)
     """Digests of the corpus's own lists, ``ALGORITHM:DIGEST`` by path below the root."""
 
-    def outside(self) -> str:
+    def __post_init__(self) -> None:
+        """Raise ValueError where the options make no sense together."""
+        if problem := self._outside() or self._problem():
+            raise ValueError(problem)
+
+    def _problem(self) -> str:
+        if not self.manual and not all(archive.url for archive in self.archives):
+            return "an archive has no url: say in 'manual' how to get it by hand"
+        try:
+            self.transcript.format_map(dict.fromkeys(self.pattern.groupindex, ""))
+        except (KeyError, IndexError, ValueError, AttributeError) as error:
+            groups = ", ".join(self.pattern.groupindex)
+            return (
+                f"transcript is '{self.transcript}' ({one_line(error)});"
+                f" in braces stand groups of pattern: {groups}"
+            )
+        return ""
+
+    def _outside(self) -> str:
         """Which path leads out of the corpus's folder, or is no path; empty where none does.
 
         A card says where to write and what to move: it must not reach what is not its own.

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from snac_eval.audio import clip_list_digest, make_clip
 from snac_eval.datasets._corpus_options import UNVERIFIED, Archive, Options, is_inside
 from snac_eval.download import archive_name, cache_dir, fetch, only_one, unpack
-from snac_eval.errors import CardError, DatasetError, UsageError, one_line
+from snac_eval.errors import DatasetError, UsageError
 from snac_eval.registry.validation import read_options
 from snac_eval.types import Clip, Dataset, DatasetCard, DatasetRequest
 
@@ -66,10 +66,7 @@ class _Corpus:
     @classmethod
     def of(cls, request: DatasetRequest) -> _Corpus:
         """Raises CardError where the card's options make no sense."""
-        options = read_options(request.card, Options)
-        if problem := _problem(options):
-            raise CardError(f"dataset card '{request.card.name}', options: {problem}")
-        return cls(request, options)
+        return cls(request, read_options(request.card, Options))
 
     @cached_property
     def split(self) -> str:
@@ -120,23 +117,6 @@ class _Corpus:
     def key(self) -> str:
         """What tables by split call this split."""
         return self.split or "all"
-
-
-def _problem(options: Options) -> str:
-    """What is wrong between the options."""
-    if problem := options.outside():
-        return problem
-    if not options.manual and not all(archive.url for archive in options.archives):
-        return "an archive has no url: say in 'manual' how to get it by hand"
-    try:
-        options.transcript.format_map(dict.fromkeys(options.pattern.groupindex, ""))
-    except (KeyError, IndexError, ValueError) as error:
-        groups = ", ".join(options.pattern.groupindex)
-        return (
-            f"transcript is '{options.transcript}' ({one_line(error)});"
-            f" in braces stand groups of pattern: {groups}"
-        )
-    return ""
 
 
 # Where it is, or how it gets here.

@@ -49,7 +49,7 @@ def open_dataset(
             holds no clip, and what the loader raises.
     """
     request = DatasetRequest(
-        card=plugins.dataset_card(name, card_dirs),
+        card=plugins.dataset_card(name, card_dirs, check_options=True),
         argument=name.partition(":")[2],
         data_root=data_root,
         show_progress=show_progress,
