@@ -25,6 +25,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 from snac_eval.errors import DownloadError, UsageError, detail
+from snac_eval.reading.names import user_path
 
 if TYPE_CHECKING:
     import requests
@@ -63,7 +64,7 @@ def cache_dir() -> Path:
 
     chosen = os.environ.get("SNAC_EVAL_CACHE")
     if chosen:
-        return Path(chosen)
+        return user_path(chosen)
     try:
         folder = user_cache_path("snac-eval")
     except RuntimeError:
@@ -269,10 +270,8 @@ class _Budget:
         self._left -= size
         self._members += 1
         if self._left < 0 or size < 0:
-            raise tarfile.TarError(
-                f"it unpacks to more than {self._limit / 2**30:.1f} GiB, far more than its size"
-                " promises"
-            )
+            limit = f"{self._limit / 2**30:.1f} GiB"
+            raise tarfile.TarError(f"it unpacks to more than {limit}, far more than its size says")
         if self._members > _MOST_MEMBERS:
             raise tarfile.TarError(f"it holds more than {_MOST_MEMBERS} files")
 

@@ -21,6 +21,7 @@ from typing import Any
 from snac_eval.audio import file_sha256
 from snac_eval.download import network_timeout_s, while_it_arrives
 from snac_eval.errors import SnacEvalError, WeightsUnavailable, detail
+from snac_eval.reading.names import user_path
 from snac_eval.registry.cards import data_dir, read_codec_card
 from snac_eval.types import CodecCard
 
@@ -54,8 +55,8 @@ def find_weights(name_or_dir: str | Path, revision: str | None = None) -> Weight
     # Unlike a Path's, these methods take a name that is too long for one that is not there.
     if os.path.isfile(bundled / CONFIG_FILE):
         return _in_folder(bundled)
-    if os.path.isdir(name):
-        return _in_folder(Path(name))
+    if os.path.isdir(folder := user_path(name)):
+        return _in_folder(folder)
     if (published := _published(name)) is not None:
         return _of_codec(published.weights, revision or published.revision).files()
     if name.count("/") != 1 or name.startswith((".", "/")):
@@ -109,7 +110,7 @@ class HubModel:
     @property
     def _given(self) -> Path | None:
         given = os.environ.get(self.variable)
-        return Path(given) if given else None
+        return user_path(given) if given else None
 
     @property
     def _hub(self) -> _Repository:

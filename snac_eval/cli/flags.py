@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from snac_eval.errors import UsageError
+from snac_eval.reading.names import user_path
+
 Commands = argparse._SubParsersAction  # the only name argparse has for this
 
 
 def add_cards(parser: argparse._ActionsContainer) -> None:
     """Give a command the flag for folders of own cards."""
     parser.add_argument(
-        "--cards", type=Path, action="append", default=[], help="folder with codecs/ and datasets/"
+        "--cards", type=path, action="append", default=[], help="folder with codecs/ and datasets/"
     )
 
 
@@ -22,6 +25,14 @@ def card_dirs(options: argparse.Namespace) -> tuple[Path, ...]:
     folders: list[Path] = options.cards
     check_card_dirs(folders, "--cards")
     return tuple(folders)
+
+
+def path(text: str) -> Path:
+    """The path that a flag names, its ``~`` filled in."""
+    try:
+        return user_path(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -37,7 +48,7 @@ def seconds(text: str) -> float:
 def add_tolerances(parser: argparse.ArgumentParser) -> None:
     """Give a command the flags that change what difference matters."""
     parser.add_argument(
-        "--tolerances", type=Path, metavar="FILE", help="TOML file over the built-in tolerances"
+        "--tolerances", type=path, metavar="FILE", help="TOML file over the built-in tolerances"
     )
     parser.add_argument(
         "--tolerance",

@@ -48,7 +48,10 @@ def summary_grid(run: Run) -> Grid:
             if row["metric"] not in nowhere
         ),
         caption=_caption(run),
-        notes=[f"Undefined on every clip: {', '.join(nowhere)}."] if nowhere else (),
+        notes=[
+            *([f"Undefined on every clip: {', '.join(nowhere)}."] if nowhere else []),
+            *(f"{caveat}." for caveat in run.caveats()),
+        ],
     )
 
 

@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from snac_eval import audio
+from snac_eval.codecs.repeats import LONGEST_S, repeat
 from snac_eval.errors import AudioError, CodecError, UsageError, one_line
 from snac_eval.progress import Progress
 from snac_eval.run.corpus import score_together
 from snac_eval.run.engines.local import Engine, ScoringTask
 from snac_eval.run.manifest import (
+    DETERMINISM,
     TOGETHER,
     describe,
     metric_facts,
@@ -37,6 +39,7 @@ from snac_eval.run.store import Store, StoredCodes
 from snac_eval.types import Codec, Reconstruction, ReconstructionSource, Score, Timing, Waveform
 
 _GPU_BATCH = 8
+_REPEAT_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +73,21 @@ def run(
             started = time.time()
             state = "interrupted"
             known = _known_together(plan, len(jobs))
+            repeated = _known_repeat(plan)
             write_manifest(config.output, describe(plan, argv, "running", started, len(jobs)))
+
+            def beside_scoring() -> None:
+                meanwhile()
+                repeated.update({} if repeated else _repeat(plan, jobs))
+
             try:
                 if jobs:
-                    _compute(plan, jobs, store, engine, meanwhile)
+                    _compute(plan, jobs, store, engine, beside_scoring)
                 state = "finished"
             except KeyboardInterrupt:
                 pass
             finally:
-                manifest = describe(plan, argv, state, started, len(jobs))
+                manifest = describe(plan, argv, state, started, len(jobs)) | {DETERMINISM: repeated}
                 manifest |= known or together_facts(score_together(plan, store))
                 write_scores(config.output, stored_scores(manifest, store))
                 write_manifest(config.output, manifest)
@@ -93,6 +102,31 @@ def _known_together(plan: Plan, num_jobs: int) -> dict[str, Any] | None:
     if num_jobs or not same or old.get("state") != "finished":
         return None
     return {key: old[key] for key in TOGETHER}
+
+
+def _known_repeat(plan: Plan) -> dict[str, Any]:
+    """What :func:`_repeat` found of the same codec in this folder before; empty where it must be
+    found anew."""
+    old = {} if plan.config.overwrite else read_manifest(plan.config.output)
+    codec, found = old.get("codec") or {}, dict(old.get(DETERMINISM) or {})
+    here = (plan.codec.fingerprint, plan.codec.device)
+    return found if (codec.get("fingerprint"), codec.get("device")) == here else {}
+
+
+def _repeat(plan: Plan, jobs: Sequence[Job]) -> dict[str, Any]:
+    """Whether the codec gives the same answer twice, and to which clip; empty where none of the
+    first clips can be read, and where nothing is coded."""
+    if (codec := plan.codec.coder) is None:
+        return {}
+    long_enough = sorted(jobs, key=lambda job: -min(job.clip.duration_s, LONGEST_S))
+    for job in long_enough[:_REPEAT_TRIES]:
+        try:
+            _, source = plan.read(job.clip)
+        except AudioError:
+            continue
+        found = repeat(codec, source, clip_seed(job.clip, plan.config.seed))
+        return {"clip": job.clip.id, **found.facts()}
+    return {}
 
 
 def _engine(plan: Plan, jobs: Sequence[Job]) -> Engine:

@@ -164,7 +164,7 @@ def test_bad_clips_get_error_rows_and_the_rest_is_scored(
         "empty": "holds no samples",
         "nan": "NaN or infinite",
         "eight": "8 channels",
-        "hours": "lasts 10800 s",
+        "hours": "lasts at least 10800 s",
     }
     for clip, reason in reasons.items():
         row = frame.loc[clip]
