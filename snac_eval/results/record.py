@@ -422,10 +422,14 @@ def _clip_result(info: MetricInfo, rows: pd.DataFrame) -> MetricResult:
 def clip_result(
     info: MetricInfo, values: Mapping[str, float], missing: Mapping[str, Score]
 ) -> MetricResult:
-    """The result of a metric with a score per clip. Raises ValueError for a value that is none."""
+    """The result of a metric with a score per clip. Raises ValueError for a value or a status that
+    is none."""
     for clip, value in values.items():
         if not abs(value) <= LARGEST:
             raise ValueError(f"{info.name} of clip '{clip}' is {value:g}, which no clip scores")
+    for clip, score in missing.items():
+        if score.status not in ("undefined", "error"):
+            raise ValueError(f"{info.name} of clip '{clip}' has no value and is '{score.status}'")
     undefined = sum(score.status == "undefined" for score in missing.values())
     counts = (len(values), undefined, len(missing) - undefined)
     return MetricResult(info, values, missing, counts=counts)

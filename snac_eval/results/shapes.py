@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
+
+from snac_eval.types import Status
 
 LARGEST = 1e100
 """No metric gives more, and squares of it can still be summed."""
@@ -17,6 +19,7 @@ _ANY = object()
 _NUMBER = "a number"
 _COUNT = "a whole number, not below 0"
 _TEXT = "text"
+_STATUS = "ok, undefined or error"
 _FLAG = "true or false"
 _EACH = ""
 """As a key: every other one."""
@@ -60,7 +63,7 @@ _MANIFEST = {
     "metrics": {_EACH: _METRIC},
     "domain_metrics": {_EACH: [_TEXT]},
     "corpus_scores": {
-        _EACH: {"value": (_NUMBER,), "status": _TEXT, "reason": _TEXT, "counts": [_COUNT]}
+        _EACH: {"value": (_NUMBER,), "status": _STATUS, "reason": _TEXT, "counts": [_COUNT]}
     },
     "streams": [{}],
     "versions": {_EACH: _TEXT},
@@ -115,6 +118,8 @@ def _is(value: object, shape: _Shape) -> bool:
         return True
     if shape == _TEXT:
         return isinstance(value, str)
+    if shape == _STATUS:
+        return value in get_args(Status)
     if shape == _FLAG:
         return isinstance(value, bool)
     if isinstance(value, bool) or not isinstance(value, int | float):
