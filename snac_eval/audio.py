@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
+import posixpath
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snac_eval.errors import AudioError, readable
+from snac_eval.errors import AudioError, detail, readable
 from snac_eval.reading.files import Facts, measure, powers, samples
 from snac_eval.reading.names import composed
 from snac_eval.types import Clip, Waveform
@@ -80,7 +82,7 @@ def read(path: Path, start_s: float = 0.0, length_s: float | None = None) -> Wav
     """
     waveform = samples(path, start_s, length_s)
     if waveform.num_samples == 0:
-        raise AudioError(f"{readable(path)}: holds no samples; remove it from the dataset")
+        raise AudioError(f"{readable(path)}: holds no samples; repair or remove it")
     if not all(np.isfinite(channel).all() for channel in waveform.samples):
         raise AudioError(f"{readable(path)}: holds NaN or infinite samples; repair or remove it")
     return waveform
@@ -92,8 +94,9 @@ def read_clip(clip: Clip, max_duration_s: float) -> Waveform:
         raise AudioError(clip.problem)
     if clip.duration_s > max_duration_s:
         raise AudioError(
-            f"{readable(clip.path)}: lasts longer than --max-duration {max_duration_s:g} s; cut it"
-            " with a manifest (start, duration) or --excerpt, or raise the limit"
+            f"{readable(clip.path)}: lasts at least {clip.duration_s:.0f} s, more than"
+            f" --max-duration {max_duration_s:g}; cut it with a manifest (start, duration) or"
+            " --excerpt, or raise the limit"
         )
     if clip.num_channels > MAX_CHANNELS:
         raise AudioError(
@@ -109,9 +112,11 @@ def write(path: Path, waveform: Waveform) -> None:
 
     subtype = "FLOAT" if path.suffix.lower() == ".wav" else None
     try:
-        soundfile.write(str(path), waveform.samples.T, waveform.sample_rate, subtype=subtype)
+        soundfile.write(
+            os.fsencode(path), waveform.samples.T, waveform.sample_rate, subtype=subtype
+        )
     except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioError(f"{path}: cannot write audio here: {error}") from error
+        raise AudioError(f"{readable(path)}: cannot write audio here: {detail(error)}") from error
 
 
 def resample(waveform: Waveform, sample_rate: int) -> Waveform:
@@ -202,8 +207,11 @@ def make_clip(path: Path, root: Path, **fields: Any) -> Clip:  # noqa: ANN401 - 
     relative path without its suffix. Here alone names become ids: accents are composed, and what
     no file or terminal can hold is escaped (:func:`snac_eval.errors.readable`).
     """
-    relative = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-    known = {"id": Path(relative).with_suffix("").as_posix(), **fields}
+    try:
+        relative = path.relative_to(root).as_posix()
+    except ValueError:
+        relative = path.name
+    known = {"id": posixpath.splitext(relative)[0], **fields}
     for name in ("id", "speaker"):
         known[name] = readable(composed(known.get(name, "")))
     known["transcript"] = known.get("transcript", "").encode(errors="backslashreplace").decode()
@@ -229,13 +237,12 @@ def inspect(clip: Clip, longest_s: float = math.inf) -> Clip:
     known = replace(
         clip,
         sha256=digest,
+        duration_s=facts.duration_s,
         sample_rate=facts.sample_rate,
         num_channels=facts.num_channels,
         remarks=facts.remarks,
     )
-    if whole:
-        return replace(known, duration_s=facts.duration_s)
-    return _inspect_excerpt(known, facts.duration_s)
+    return known if whole else _inspect_excerpt(known, facts.duration_s)
 
 
 def clip_list_digest(clips: Sequence[Clip]) -> str:

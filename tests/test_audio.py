@@ -124,6 +124,9 @@ def test_write_then_read(tmp_path: Path) -> None:
     waveform = Waveform(tone(0.1)[None], 16000)
     audio.write(tmp_path / "out.wav", waveform)
     np.testing.assert_array_equal(audio.read(tmp_path / "out.wav").samples, waveform.samples)
+    for name in ("mod\udce0.wav", "mod\udce0.flac"):
+        audio.write(tmp_path / name, waveform)
+        assert audio.read(tmp_path / name).num_samples == waveform.num_samples
     with pytest.raises(AudioError, match="cannot write audio"):
         audio.write(tmp_path / "no" / "out.wav", waveform)
 

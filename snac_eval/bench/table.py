@@ -186,13 +186,16 @@ def speed_markdown(table: pd.DataFrame) -> str:
     rows = table.to_dict("records")
     ok = [row for row in rows if row["status"] == "ok"]
     parts = [
-        "Real-time factor: seconds of computing per second of audio, median (95 % interval).",
+        "Real-time factor: seconds of computing per second of audio, median (95 % interval), alone"
+        " on the machine, warmed up. Both: the time of the audio over the sum of the two medians.",
         _markdown(_SPEED_COLUMNS, map(_speed_cells, ok)),
     ]
     if facts := [row for row in ok if not math.isnan(row["first_chunk_latency_ms"])]:
         parts += [
-            "First chunk: the shortest clip that the codec takes, and the computing until its audio"
-            " is decoded. Multiply-adds: encode plus decode.",
+            "First chunk: the shortest clip that the codec takes. Latency: the computing until its"
+            " audio is decoded, that clip alone, after warm-up; the wait for the clip itself, and"
+            " what a stream must look ahead, come on top. Multiply-adds: encode plus decode of"
+            " whole frames.",
             _markdown(_FACT_COLUMNS, map(_fact_cells, facts)),
         ]
     missing = (row for row in rows if row["status"] != "ok")

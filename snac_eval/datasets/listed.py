@@ -64,7 +64,11 @@ def read_manifest(file: Path, default_domain: Domain = "general") -> tuple[Clip,
 
 def _path(text: str, folder: Path, where: str) -> Path:
     """The file that a row names, as the disk has it."""
-    path = on_disk(folder / user_path(text))
+    path = on_disk(folder / text)
+    try:
+        path = path if path.exists() else on_disk(folder / user_path(text))
+    except UsageError as error:
+        raise DatasetError(f"{where}: path {error}") from error
     if "\\" in text and not path.exists() and (folder / text.replace("\\", "/")).exists():
         raise DatasetError(f"{where}: path '{readable(text)}' has backslashes; write / for each")
     return Path(os.path.abspath(path))

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from snac_eval.hub import HubModel
-from snac_eval.metrics.base import ALL_DOMAINS, PreparedPair, Undefined
+from snac_eval.metrics.base import ALL_DOMAINS, PreparedPair, audible_channels, guarded
 from snac_eval.metrics.hub import HubMetric, load
 from snac_eval.types import MetricInfo, Reconstruction, Score
 
@@ -63,14 +63,7 @@ class FadClap(HubMetric):
     def score(self, reconstruction: Reconstruction) -> Score:
         """No value: the clip's embeddings ``[side, window, dimension]``, for :meth:`finish`."""
         pair = PreparedPair(reconstruction.reference, reconstruction.estimate)
-        try:
-            pair.check()
-        except Undefined as reason:
-            return Score.undefined(str(reason))
-        sides = [one.samples[0] for one in pair.at(RATE, mono=True)]
-        buffer = io.BytesIO()
-        np.save(buffer, np.stack([embed(side) for side in sides]).astype(np.float32))
-        return Score.partial(buffer.getvalue())
+        return guarded(self.info, lambda: Score.partial(_embedded(pair)))
 
     def finish(self, details: Sequence[bytes]) -> Score:
         """The distance over all clips; undefined for fewer than two embeddings, and said to be
@@ -91,6 +84,16 @@ def _bias(num_vectors: int, num_dimensions: int) -> str:
         f"biased upwards: {num_vectors} windows of audio are too few for the covariance of"
         f" {num_dimensions} dimensions"
     )
+
+
+def _embedded(pair: PreparedPair) -> bytes:
+    pair.check()
+    mixed = pair.at(RATE, mono=True)
+    audible_channels(*mixed, " in the mix that is scored")
+    sides = [one.samples[0] for one in mixed]
+    buffer = io.BytesIO()
+    np.save(buffer, np.stack([embed(side) for side in sides]).astype(np.float32))
+    return buffer.getvalue()
 
 
 def frechet_distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

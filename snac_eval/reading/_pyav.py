@@ -30,13 +30,14 @@ def opened(file: FileIO, start_s: float = 0.0) -> Iterator[Source]:
     """The file from ``start_s`` on. All before it is decoded too: few formats can be entered at an
     exact sample.
 
-    Raises UnknownFormat without audio in it, FFmpegError where it is damaged."""
+    Raises UnknownFormat without audio in it, FFmpegError or ValueError where it is damaged.
+    """
     import av
 
     file.seek(0)
     options = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
     try:
-        container = av.open(file, metadata_errors="replace", options=options)
+        container = av.open(_Seekable(file), metadata_errors="replace", options=options)
     except (av.error.InvalidDataError, av.error.ArgumentError) as error:
         raise UnknownFormat("no known format of audio") from error
     with container:
@@ -56,6 +57,22 @@ def opened(file: FileIO, start_s: float = 0.0) -> Iterator[Source]:
         same = _of_one_kind(blocks, rate, samples)
         left = _without_start(same, round(start_s * rate))
         yield Source(rate, int(samples.shape[0]), left, None, coding, remarks)
+
+
+class _Seekable:
+    """A file in which PyAV seeks: to ask for a place that cannot be is no exception."""
+
+    def __init__(self, file: FileIO) -> None:
+        self.read = file.read
+        self.tell = file.tell
+        self._seek = file.seek
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """The new place, or -1."""
+        try:
+            return self._seek(offset, whence)
+        except OSError:
+            return -1
 
 
 def _without_start(

@@ -15,14 +15,17 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+from pandas.api.types import is_numeric_dtype
 from pyarrow.parquet import read_table
 
 from snac_eval.errors import SnacEvalError, StoreError, detail
+from snac_eval.results.shapes import manifest_misfit
 from snac_eval.run.manifest import stored_tables
 from snac_eval.run.sealed import FILE_NAME as MANIFEST_FILE
 from snac_eval.run.sealed import SCORE_COLUMNS, SCORES_FILE, unsealed
 from snac_eval.run.store import FILE_NAME as STORE_FILE
 from snac_eval.run.store import Store
+from snac_eval.writing import require_file
 
 # A run that ends while its folder is read moves other files into place between two looks.
 _LOOKS = 3
@@ -37,6 +40,8 @@ def read_files(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     content = _content(folder / MANIFEST_FILE)
     for _ in range(_LOOKS):
         manifest = unsealed(folder / MANIFEST_FILE, content)
+        if misfit := manifest_misfit(manifest):
+            raise StoreError(f"{folder / MANIFEST_FILE}: {misfit}; write the run again")
         if manifest.get("state") == "running" and (folder / STORE_FILE).is_file():
             return manifest, _stored_rows(folder, manifest)
         try:
@@ -52,6 +57,7 @@ def read_files(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
 
 def _content(path: Path) -> bytes:
     try:
+        require_file(path)
         return path.read_bytes()
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
@@ -74,6 +80,12 @@ def _vouched_rows(folder: Path, manifest: Mapping[str, Any]) -> pd.DataFrame:
         raise StoreError(f"{path}: not a readable Parquet file ({detail(error)})") from error
     if lacking := [name for name in SCORE_COLUMNS if name not in frame.columns]:
         raise StoreError(f"{path}: has no column '{lacking[0]}'; write the run again")
+    for name in SCORE_COLUMNS:
+        kind = frame[name].dtype
+        kind = kind.categories.dtype if isinstance(kind, pd.CategoricalDtype) else kind
+        if is_numeric_dtype(kind) != (name == "value"):
+            said = "numbers" if name == "value" else "text"
+            raise StoreError(f"{path}: column '{name}' should hold {said}; write the run again")
     if frame.duplicated(["clip_id", "metric"]).any():
         raise StoreError(f"{path}: scores a clip twice by one metric; write the run again")
     return frame

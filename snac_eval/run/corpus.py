@@ -6,12 +6,14 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from snac_eval.errors import CodecError
+from snac_eval.metrics.base import guarded
 from snac_eval.metrics.codebook import CodesTogether, stream_table
 from snac_eval.metrics.opening import AudioCorpusMetric
-from snac_eval.types import Clip, Score, Status
+from snac_eval.types import Clip, MetricInfo, Score, Status
 
 if TYPE_CHECKING:
     from snac_eval.run.plan import Plan
@@ -64,9 +66,10 @@ def score_together(plan: Plan, store: Store) -> Together:
     for name in plan.corpus_metrics():
         metric = plan.metrics[name]
         if metric.audio_corpus is not None:
-            scores[name] = _from_parts(kept.get(name, []), metric.audio_corpus)
-        elif metric.corpus is not None and codes.num_clips:
-            score = Score.error(problem) if problem else metric.corpus.score_corpus(codes)
+            scores[name] = _from_parts(metric.info, kept.get(name, []), metric.audio_corpus)
+        elif (corpus := metric.corpus) is not None and codes.num_clips:
+            found = guarded(metric.info, partial(corpus.score_corpus, codes))
+            score = Score.error(problem) if problem else found
             scores[name] = CorpusScore.of(score, codes.num_clips, lost)
     return Together(scores, () if problem else stream_table(codes))
 
@@ -115,8 +118,8 @@ def _kept_parts(plan: Plan, store: Store) -> dict[str, list[Score]]:
     return kept
 
 
-def _from_parts(parts: Sequence[Score], metric: AudioCorpusMetric) -> CorpusScore:
+def _from_parts(info: MetricInfo, parts: Sequence[Score], metric: AudioCorpusMetric) -> CorpusScore:
     details = [one.detail for one in parts if one.status == "ok"]
     undefined = Score.undefined("no clip has a part in it")
-    score = metric.finish(details) if details else undefined
+    score = guarded(info, lambda: metric.finish(details)) if details else undefined
     return CorpusScore.of(score, len(details), [one for one in parts if one.status != "ok"])

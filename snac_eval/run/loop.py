@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from snac_eval import audio
-from snac_eval.codecs.checks import check_codes
+from snac_eval.codecs.checks import check_codes, check_output
 from snac_eval.codecs.repeats import LONGEST_S, repeat
-from snac_eval.errors import AudioError, CodecError, StoreError, one_line
+from snac_eval.errors import AudioError, StoreError, one_line
 from snac_eval.progress import Progress
 from snac_eval.run._database import damaged
 from snac_eval.run.corpus import score_together
@@ -114,8 +114,10 @@ class _Work:
         self._manifest, self._old = manifest, old
         self._meanwhile = meanwhile
         self._num_computed = 0
-        same = old.get("run_id") == plan.run_id
-        self._repeated: dict[str, Any] = dict(old.get(DETERMINISM) or {}) if same else {}
+        codec, found = old.get("codec") or {}, dict(old.get(DETERMINISM) or {})
+        here = (plan.codec.fingerprint, plan.codec.device)
+        same = (codec.get("fingerprint"), codec.get("device")) == here
+        self._repeated: dict[str, Any] = found if same else {}
 
     def done_with(self, jobs: Sequence[Job]) -> RunOutcome:
         """Do these jobs, and those of rows in the store that turn out to be damaged."""
@@ -354,7 +356,9 @@ def _reconstruct(plan: Plan, loaded: Sequence[_Loaded], store: Store) -> Iterato
 
 
 def _read(source: ReconstructionSource, item: _Loaded) -> _Made:
-    return _Made(item.job, _beside(item, source.read(item.job.clip)))
+    estimate = source.read(item.job.clip)
+    check_output(item.reference, estimate, "the codec behind the file")
+    return _Made(item.job, _beside(item, estimate))
 
 
 def _code(plan: Plan, codec: Codec, loaded: Sequence[_Loaded], store: Store) -> list[_Made]:
@@ -385,8 +389,7 @@ def _code(plan: Plan, codec: Codec, loaded: Sequence[_Loaded], store: Store) -> 
 
 
 def _coded(item: _Loaded, estimate: Waveform, coded: StoredCodes) -> _Made:
-    if not estimate.samples.size:
-        raise CodecError("the codec returned no samples")
+    check_output(item.source, estimate)
     outcome = replace(_beside(item, estimate), codes=coded.codes, timing=coded.timing)
     return _Made(item.job, outcome)
 

@@ -41,11 +41,14 @@ def score_in_place(
 
 def _score_codes(metric: CodesMetric, made: Reconstruction, codec: OpenCodec) -> Score:
     duration_s = made.reference.duration_s
-    return guarded(lambda: metric.score_codes(made.codes, codec.card, made.timing, duration_s))
+    return guarded(
+        metric.info,
+        lambda: metric.score_codes(made.codes, codec.card, made.timing, duration_s),
+    )
 
 
 def _score_codec(metric: CodecMetric, made: Reconstruction, codec: OpenCodec, seed: int) -> Score:
     coder, codes = codec.coder, made.codes
     if coder is None or codes is None:
         return Score.undefined("reconstructions that were read from files cannot be encoded again")
-    return guarded(lambda: metric.score_codec(coder, codes, seed))
+    return guarded(metric.info, lambda: metric.score_codec(coder, codes, seed))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snac_eval.errors import StoreError, detail
-from snac_eval.writing import write_file
+from snac_eval.writing import require_file, write_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +46,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     where it cannot be read or is damaged."""
     path = folder / FILE_NAME
     try:
+        require_file(path)
         return unsealed(path, path.read_bytes())
     except FileNotFoundError:
         return {}

@@ -359,6 +359,12 @@ def test_a_tilde_is_the_home_folder_everywhere(
     files = open_model("files:~").source
     assert files is not None
     assert files.read(clip).num_samples == 16000
+    soundfile.write(audio_dir / "~a.wav", tone(1.0), 16000)
+    (audio_dir / "m.csv").write_text("path\n~a.wav\n")
+    assert open_dataset("manifest:~/m.csv").clips[0].problem == ""
+    (audio_dir / "m.csv").write_text("path\n~b.wav\n")
+    with pytest.raises(DatasetError, match=r"m\.csv:2: path ~b\.wav: whose folder is that"):
+        open_dataset("manifest:~/m.csv")
     for name in ("folder:~nobody-of-this-name", "manifest:~nobody-of-this-name/m.csv"):
         with pytest.raises(UsageError, match="whose folder is that"):
             open_dataset(name)
