@@ -74,8 +74,7 @@ def _vouched_rows(folder: Path, manifest: Mapping[str, Any]) -> pd.DataFrame:
             f"{path}: damaged, it is not what {MANIFEST_FILE} says; run the same command again"
         )
     try:
-        table = read_table(io.BytesIO(content), read_dictionary=list(SCORE_COLUMNS))
-        frame = _frame(table)
+        frame = _frame(read_table(io.BytesIO(content), read_dictionary=list(SCORE_COLUMNS)))
     except (OSError, ValueError) as error:
         raise StoreError(f"{path}: not a readable Parquet file ({detail(error)})") from error
     if lacking := [name for name in SCORE_COLUMNS if name not in frame.columns]:
@@ -123,5 +122,8 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     # What pandas wrote of its own types would make plain texts of them.
     plain = table.replace_schema_metadata(None).unify_dictionaries()
     frame: pd.DataFrame = plain.to_pandas()
+    del table, plain
+    # Arrow keeps what it no longer needs, and that is more than what the frame takes.
+    pa.default_memory_pool().release_unused()
     texts = [name for name in SCORE_COLUMNS if name in frame.columns and name != "value"]
     return frame.astype(dict.fromkeys(texts, "category"))
