@@ -76,11 +76,8 @@ SELECT wanted.key, r.id, m.key, s.value, s.status, s.reason, s.detail, s.version
     CROSS JOIN metrics AS m ON m.number = s.metric
 """
 _SETTLED = """
-SELECT group_concat(s.metric), max(r.codes IS NOT NULL) FROM json_each(?) AS wanted
-    LEFT JOIN reconstructions AS r ON r.id = wanted.value
-    LEFT JOIN scores AS s ON s.reconstruction = r.number
-        AND (s.status = 'ok' OR s.status = 'undefined' AND s.version = ?)
-    GROUP BY wanted.key ORDER BY wanted.key
+SELECT reconstruction, group_concat(metric) FROM scores
+    WHERE status = 'ok' OR status = 'undefined' AND version = ? GROUP BY reconstruction
 """
 _INSERT_KEY = """
 INSERT OR IGNORE INTO reconstructions (id, codec, clip, seed, device, identity, taken)
@@ -212,14 +209,22 @@ class Store:
         """
         with self._db.errors():
             names = dict(self._db.execute("SELECT number, key FROM metrics"))
-            sets: dict[str, frozenset[str]] = {"": frozenset()}
-            query = self._db.execute(_SETTLED, (json.dumps(ids), _this_version()))
-            for numbers, has_codes in query:
-                numbers = numbers or ""
-                if numbers not in sets:
-                    known = (names.get(int(number)) for number in numbers.split(","))
-                    sets[numbers] = frozenset(name for name in known if name is not None)
-                yield Settled(sets[numbers], bool(has_codes))
+            lists = dict(self._db.execute(_SETTLED, (_this_version(),)))
+            there = {
+                one: (lists.get(number, ""), bool(has_codes))
+                for number, one, has_codes in self._db.execute(
+                    "SELECT number, id, codes IS NOT NULL FROM reconstructions"
+                )
+            }
+            sets = {
+                numbers: frozenset(
+                    names[int(number)] for number in numbers.split(",") if int(number) in names
+                )
+                for numbers in set(lists.values())
+            }
+        for one in ids:
+            numbers, has_codes = there.get(one, ("", False))
+            yield Settled(sets.get(numbers, frozenset()), has_codes)
 
     def scores(self, ids: Iterable[str]) -> Iterator[tuple[str, dict[str, Score]]]:
         """Each of these ids with its scores by their keys, in the order of ``ids``.

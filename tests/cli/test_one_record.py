@@ -56,6 +56,8 @@ def other_audio(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     for index, model in enumerate(("pcm_16bit", "pcm_8bit")):
         dataset = _clips(root / model, seed=10 * index)
         assert _run(model, dataset, root / f"run_{model}", "--no-html") == 0
+        named = read_manifest(root / f"run_{model}")["dataset"] | {"name": "folder:wav"}
+        edit_manifest(root / f"run_{model}", dataset=named)
     return [str(root / "run_pcm_16bit"), str(root / "run_pcm_8bit")]
 
 
