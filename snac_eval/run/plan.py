@@ -171,15 +171,12 @@ class Plan(Material):
 
     keys: tuple[ReconstructionKey, ...]
     """Those of :attr:`clips`, in their order, as they were when this was opened."""
+    ids: tuple[str, ...]
+    """What names the same reconstructions in the store."""
     card_digest: str
     """Of all that a score can depend on in the codec's card."""
     metrics: Mapping[str, OpenMetric]
     domain_metrics: Mapping[Domain, tuple[str, ...]] = field(default_factory=dict)
-
-    @property
-    def ids(self) -> list[str]:
-        """What names the reconstructions of :attr:`clips` in the store, in their order."""
-        return [key.id for key in self.keys]
 
     @property
     def run_id(self) -> str:
@@ -280,11 +277,13 @@ def make_plan(config: RunConfig, inspect: Callable[[Clip, float], Clip] = audio.
         domain: domain_metrics[domain] for domain in {clip.domain for clip in material.clips}
     }
     names = _merge(used.values(), order=domain_metrics["speech"] + domain_metrics["music"])
+    keys = tuple(map(material.key, material.clips))
     return Plan(
         config=config,
         codec=material.codec,
         dataset=material.dataset,
-        keys=tuple(map(material.key, material.clips)),
+        keys=keys,
+        ids=tuple(key.id for key in keys),
         card_digest=card_digest(material.codec.card),
         metrics={name: open_metric(name) for name in names},
         domain_metrics=used,
