@@ -23,6 +23,7 @@ from snac_eval.results.record import (
     read_json,
     run_clip,
 )
+from snac_eval.results.shapes import baseline_misfit
 from snac_eval.run.manifest import metric_facts, metric_info
 from snac_eval.types import MetricInfo, Score
 from snac_eval.writing import write_text
@@ -62,9 +63,11 @@ def load_baseline(path: Path) -> Run:
         raise StoreError(
             f"{path}: no baseline of this version of snac-eval; write it with snac-eval baseline"
         )
+    if misfit := baseline_misfit(content):
+        raise StoreError(f"{path}: a broken baseline ({misfit}); write it again")
     try:
         return _baseline(content)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise StoreError(
             f"{path}: a broken baseline ({type(error).__name__}: {error}); write it again"
         ) from error

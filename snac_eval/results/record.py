@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from snac_eval.codecs.repeats import Repeat
 from snac_eval.errors import StoreError, UsageError, detail
 from snac_eval.registry import plugins
+from snac_eval.results.shapes import LARGEST, manifest_misfit
 from snac_eval.run.manifest import (
     DETERMINISM,
     SCORE_COLUMNS,
@@ -31,6 +33,7 @@ from snac_eval.run.manifest import FILE_NAME as MANIFEST_FILE
 from snac_eval.run.store import FILE_NAME as STORE_FILE
 from snac_eval.run.store import Store
 from snac_eval.types import MetricInfo, Score
+from snac_eval.writing import read_text
 
 _MACHINE = ("machine", "cpu", "cores", "gpu")
 
@@ -154,10 +157,12 @@ def read_run(folder: Path) -> Run:
     if not folder.is_dir():
         raise StoreError(f"{folder}: no such run folder; give one that run or bench wrote")
     manifest = read_json(folder / MANIFEST_FILE)
+    if misfit := manifest_misfit(manifest):
+        raise StoreError(f"{folder / MANIFEST_FILE}: {misfit}; write the run again")
     try:
         rows = _rows(folder, manifest)
         return replace(_run(folder.resolve().name, manifest, rows), folder=folder)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise StoreError(
             f"{folder / MANIFEST_FILE}: not a manifest of this version of snac-eval"
             f" ({type(error).__name__}: {error}); write the run again"
@@ -167,7 +172,7 @@ def read_run(folder: Path) -> Run:
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in this file. Raises StoreError where there is none."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -225,6 +230,10 @@ def _read_scores(path: Path) -> pd.DataFrame:
         raise StoreError(f"{path}: not a readable Parquet file ({detail(error)})") from error
     if lacking := [name for name in SCORE_COLUMNS if name not in frame.columns]:
         raise StoreError(f"{path}: has no column '{lacking[0]}'; write the run again")
+    for name in SCORE_COLUMNS:
+        if is_numeric_dtype(frame[name]) != (name == "value"):
+            kind = "numbers" if name == "value" else "text"
+            raise StoreError(f"{path}: column '{name}' should hold {kind}; write the run again")
     if frame.duplicated(["clip_id", "metric"]).any():
         raise StoreError(f"{path}: scores a clip twice by one metric; write the run again")
     return frame
@@ -309,7 +318,14 @@ def _clip_result(info: MetricInfo, rows: pd.DataFrame) -> MetricResult:
 def clip_result(
     info: MetricInfo, values: Mapping[str, float], missing: Mapping[str, Score]
 ) -> MetricResult:
-    """The result of a metric with a score per clip."""
+    """The result of a metric with a score per clip. Raises ValueError for a value or a status that
+    is none."""
+    for clip, value in values.items():
+        if not abs(value) <= LARGEST:
+            raise ValueError(f"{info.name} of clip '{clip}' is {value:g}, which no clip scores")
+    for clip, score in missing.items():
+        if score.status not in ("undefined", "error"):
+            raise ValueError(f"{info.name} of clip '{clip}' has no value and is '{score.status}'")
     undefined = sum(score.status == "undefined" for score in missing.values())
     counts = (len(values), undefined, len(missing) - undefined)
     return MetricResult(info, values, missing, counts=counts)
