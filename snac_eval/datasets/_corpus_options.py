@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Annotated
 
 from annotated_types import Ge, MinLen
+
+from snac_eval.errors import one_line
 
 UNVERIFIED = "unverified"
 
@@ -91,3 +94,62 @@ class Options:
     """Digests that freeze which clips a split has."""
     list_files: Mapping[str, str] = field(default_factory=dict)
     """Digests of the corpus's own lists, ``ALGORITHM:DIGEST`` by path below the root."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where the options make no sense together."""
+        if problem := self._outside() or self._problem():
+            raise ValueError(problem)
+
+    def _problem(self) -> str:
+        if not self.manual and not all(archive.url for archive in self.archives):
+            return "an archive has no url: say in 'manual' how to get it by hand"
+        try:
+            self.transcript.format_map(dict.fromkeys(self.pattern.groupindex, ""))
+        except (KeyError, IndexError, ValueError, AttributeError) as error:
+            groups = ", ".join(self.pattern.groupindex)
+            return (
+                f"transcript is '{self.transcript}' ({one_line(error)});"
+                f" in braces stand groups of pattern: {groups}"
+            )
+        return ""
+
+    def _outside(self) -> str:
+        """Which path leads out of the corpus's folder, or is no path; empty where none does.
+
+        A card says where to write and what to move: it must not reach what is not its own.
+        """
+        for where, path in self._paths():
+            if not is_inside(path):
+                return f"{where} is '{path}'; give a relative path without '..'"
+        for where, pattern in self._patterns():
+            if not pattern or not is_inside(pattern) or not _is_pattern(pattern):
+                return f"{where} is '{pattern}'; give a relative pattern such as 'wav/*.wav'"
+        if empty := [root for root in self.roots if PurePosixPath(root) == PurePosixPath(".")]:
+            return f"roots is '{empty[0]}'; give the name of a folder"
+        return ""
+
+    def _paths(self) -> Iterator[tuple[str, str]]:
+        yield from (("roots", root) for root in self.roots)
+        for one in self.archives:
+            yield from (("unpacks", one.unpacks), ("to", one.to))
+        yield from (("transcript", self.transcript), ("listed_in", self.listed_in))
+        yield from (("list_files", name) for name in self.list_files)
+        if self.split_table is not None:
+            yield "split_table.file", self.split_table.file
+
+    def _patterns(self) -> Iterator[tuple[str, str]]:
+        yield "glob", self.glob
+        yield from (("marker", one.marker or one.to) for one in self.archives)
+        if self.transcripts is not None:
+            yield "transcripts.files", self.transcripts.files
+
+
+def is_inside(path: str) -> bool:
+    """Whether a path that is written with slashes stays below where it starts."""
+    parts = PurePosixPath(path).parts
+    return not (path.startswith("/") or ".." in parts or set(path) & set("\\:\0"))
+
+
+def _is_pattern(pattern: str) -> bool:
+    """pathlib refuses ``a**``."""
+    return all(part == "**" or "**" not in part for part in PurePosixPath(pattern).parts)
