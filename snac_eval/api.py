@@ -122,7 +122,7 @@ def execute(config: RunConfig, argv: Sequence[str] = ()) -> Executed:
 
 def _load_report_libraries() -> None:
     """Seconds of importing, done while the last clips are scored rather than after them."""
-    importlib.import_module("scipy.stats")
+    importlib.import_module("scipy.special")
 
 
 def _refuse_failures(record: Run, config: RunConfig) -> None:

@@ -58,7 +58,7 @@ SPEECH_LEVEL_DB = -26.0
 class _Visqol(PairMetric):
     mixes_down = True
     aligns = True
-    imports = ("visqol",)
+    imports = ("visqol", "scipy.ndimage")
 
     def __init__(
         self,

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from snac_eval import audio
+from snac_eval.codecs.checks import check_output
 from snac_eval.codecs.repeats import LONGEST_S, repeat
-from snac_eval.errors import AudioError, CodecError, UsageError, one_line
+from snac_eval.errors import AudioError, UsageError, one_line
 from snac_eval.progress import Progress
 from snac_eval.run.corpus import score_together
 from snac_eval.run.engines.local import Engine, ScoringTask
@@ -288,7 +289,9 @@ def _reconstruct(plan: Plan, loaded: Sequence[_Loaded], store: Store) -> Iterato
 
 
 def _read(source: ReconstructionSource, item: _Loaded) -> _Made:
-    return _Made(item.job, _beside(item, source.read(item.job.clip)))
+    estimate = source.read(item.job.clip)
+    check_output(item.reference, estimate, "the codec behind the file")
+    return _Made(item.job, _beside(item, estimate))
 
 
 def _code(plan: Plan, codec: Codec, loaded: Sequence[_Loaded], store: Store) -> list[_Made]:
@@ -317,8 +320,7 @@ def _code(plan: Plan, codec: Codec, loaded: Sequence[_Loaded], store: Store) -> 
 
 
 def _coded(item: _Loaded, estimate: Waveform, coded: StoredCodes) -> _Made:
-    if not estimate.samples.size:
-        raise CodecError("the codec returned no samples")
+    check_output(item.source, estimate)
     outcome = replace(_beside(item, estimate), codes=coded.codes, timing=coded.timing)
     return _Made(item.job, outcome)
 
