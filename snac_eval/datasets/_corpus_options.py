@@ -9,13 +9,15 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from string import Formatter
 from typing import Annotated
 
-from annotated_types import Ge, MinLen
+from annotated_types import Ge, Le, MinLen
 
 from snac_eval.errors import one_line
 
 UNVERIFIED = "unverified"
+_ALGORITHMS = ("md5", "sha1", "sha256", "sha512")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,9 @@ class Transcripts:
 
     files: str
     """Pattern of their paths below the root."""
-    separator: str
+    separator: Annotated[str, MinLen(1)]
     """Between the columns of a line, whose first is the clip's id."""
-    column: Annotated[int, Ge(1)]
+    column: Annotated[int, Ge(1), Le(1000)]
     """Which column is the text, counted from 0; it takes the rest of the line."""
 
 
@@ -56,7 +58,7 @@ class SplitTable:
     """Path below the root."""
     column: Annotated[tuple[str, ...], MinLen(1)]
     """Name of the split's column, one part for each row of the header."""
-    digits: Annotated[int, Ge(0)]
+    digits: Annotated[int, Ge(0), Le(100)]
     """Ids are filled up with zeros to this length."""
 
 
@@ -97,21 +99,40 @@ class Options:
 
     def __post_init__(self) -> None:
         """Raise ValueError where the options make no sense together."""
-        if problem := self._outside() or self._problem():
+        if problem := self._problem() or self._outside():
             raise ValueError(problem)
 
     def _problem(self) -> str:
         if not self.manual and not all(archive.url for archive in self.archives):
             return "an archive has no url: say in 'manual' how to get it by hand"
-        try:
-            self.transcript.format_map(dict.fromkeys(self.pattern.groupindex, ""))
-        except (KeyError, IndexError, ValueError, AttributeError) as error:
+        if strange := self._strange_field():
             groups = ", ".join(self.pattern.groupindex)
             return (
-                f"transcript is '{self.transcript}' ({one_line(error)});"
+                f"transcript is '{self.transcript}' ({strange});"
                 f" in braces stand groups of pattern: {groups}"
             )
+        for digest in self._digests():
+            algorithm, _, value = digest.partition(":")
+            if digest != UNVERIFIED and (algorithm not in _ALGORITHMS or not value):
+                known = ", ".join(_ALGORITHMS)
+                return f"'{digest}' is no checksum; write ALGORITHM:DIGEST ({known})"
         return ""
+
+    def _strange_field(self) -> str:
+        """What stands in braces in ``transcript`` and is no group; empty: nothing."""
+        try:
+            for _, name, form, conversion in Formatter().parse(self.transcript):
+                if name is not None and (form or conversion or name not in self.pattern.groupindex):
+                    return repr(name)
+        except ValueError as error:
+            return one_line(error)
+        return ""
+
+    def _digests(self) -> Iterator[str]:
+        for archive in self.archives:
+            known = archive.checksum
+            yield from [known] if isinstance(known, str) else known.values()
+        yield from self.list_files.values()
 
     def _outside(self) -> str:
         """Which path leads out of the corpus's folder, or is no path; empty where none does.

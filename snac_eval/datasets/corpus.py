@@ -262,6 +262,7 @@ def _transcripts(corpus: _Corpus, base: Path) -> dict[str, str]:
     rows = (
         line.split(table.separator, table.column)
         for file in _visible(base, corpus.fill(table.files))
+        if file.is_file()
         for line in file.read_text(encoding="utf-8", errors="replace").split("\n")
     )
     return {row[0]: row[-1] for row in rows if len(row) > table.column}

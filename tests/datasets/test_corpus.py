@@ -439,8 +439,13 @@ def test_frozen_lists_are_those_of_the_papers(
         ({"transcripts": {"files": "*", "separator": " "}}, "'transcripts.column' is missing"),
         (
             {"transcript": "{reader}.txt"},
-            "(KeyError: 'reader'); in braces stand groups of pattern: id",
+            "('reader'); in braces stand groups of pattern: id",
         ),
+        ({"transcript": "{id:>9999999999}"}, "in braces stand groups of pattern: id"),
+        ({"transcript": "{id.__class__}"}, "in braces stand groups of pattern: id"),
+        ({"transcript": "{"}, "in braces stand groups of pattern: id"),
+        ({"archives": [{"url": "x", "checksum": "crc:1"}]}, "'crc:1' is no checksum"),
+        ({"list_files": {"x": "shake_128:1"}}, "'shake_128:1' is no checksum"),
         ({"archives": []}, "'archives' is []; it should be longer"),
         (
             {"archives": [{"urll": "x"}]},
