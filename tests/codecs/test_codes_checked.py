@@ -89,8 +89,7 @@ class Faulty:
         return [Codes(one.num_samples, streams=(tokens,), codebook_sizes=(16,))]
 
     def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
-        samples = (one.num_samples for one in codes)
-        return [Waveform(np.full((1, count), 0.1, np.float32), 16000) for count in samples]
+        return [Waveform(tone(one.num_samples / 16000)[None], 16000) for one in codes]
 
 
 def test_a_clip_with_bad_codes_fails_alone_and_spoils_nothing(tmp_path: Path) -> None:
