@@ -103,9 +103,10 @@ def test_names_cannot_steer_a_terminal(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_a_spreadsheet_runs_no_cell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     formula = "=HYPERLINK(1)"
+    low = [-1.5, *noisy(-1.0, 0.1, 20)]
     runs = [
-        str(write_run(tmp_path / name, {"si_sdr_aligned": noisy(mean, 0.1)}, codec=codec))
-        for name, codec, mean in (("a", formula, -1.5), ("b", "@b", -1.0))
+        str(write_run(tmp_path / name, {"si_sdr_aligned": low}, codec=codec))
+        for name, codec in (("a", formula), ("b", "@b"))
     ]
     for arguments in (["table", *runs, "--format", "csv"], ["compare", *runs, "--format", "csv"]):
         assert main(arguments) == 0
