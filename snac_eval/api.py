@@ -21,7 +21,7 @@ from snac_eval.metrics.opening import require_metric
 from snac_eval.reading.names import user_path
 from snac_eval.registry.cards import check_card_dirs
 from snac_eval.reports.html.page import page_path, shows, write_page
-from snac_eval.reports.summary import write_tables
+from snac_eval.reports.summary import has_tables, write_tables
 from snac_eval.results.frames import streams_frame, summary_frame
 from snac_eval.results.record import Run, read_run
 from snac_eval.run.loop import RunOutcome, run
@@ -109,7 +109,8 @@ def execute(config: RunConfig, argv: Sequence[str] = ()) -> Executed:
     """
     outcome = run(config, argv, meanwhile=_load_report_libraries)
     record = read_run(outcome.folder)
-    write_tables(record, outcome.folder)
+    if not (outcome.is_unchanged and has_tables(outcome.folder)):
+        write_tables(record, outcome.folder)
     if not outcome.finished:
         raise KeyboardInterrupt
     if config.html:
@@ -126,8 +127,8 @@ def _load_report_libraries() -> None:
 
 
 def _refuse_failures(record: Run, config: RunConfig) -> None:
-    errors = record.rows[record.rows["status"] == "error"]
-    failed, total = errors["clip_id"].nunique(), record.rows["clip_id"].nunique()
+    errors = record.compact[record.compact["status"] == "error"]
+    failed, total = errors["clip_id"].nunique(), record.num_scored
     if failed > config.max_error_rate * total:
         raise TooManyFailures(
             f"{failed} of {total} clips failed, more than --max-error-rate"

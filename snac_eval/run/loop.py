@@ -17,29 +17,35 @@ from pathlib import Path
 from typing import Any
 
 from snac_eval import audio
-from snac_eval.codecs.checks import check_output
+from snac_eval.codecs.checks import check_codes, check_output
 from snac_eval.codecs.repeats import LONGEST_S, repeat
-from snac_eval.errors import AudioError, UsageError, one_line
+from snac_eval.errors import AudioError, StoreError, one_line
 from snac_eval.progress import Progress
+from snac_eval.run._database import damaged
 from snac_eval.run.corpus import score_together
 from snac_eval.run.engines.local import Engine, ScoringTask
+from snac_eval.run.folder import only_writer
+from snac_eval.run.identity import refuse_other_run
+from snac_eval.run.inspections import Inspections
 from snac_eval.run.manifest import (
     DETERMINISM,
     TOGETHER,
+    State,
     describe,
-    metric_facts,
-    read_manifest,
-    stored_scores,
+    ended,
+    same_work,
+    stored_tables,
     together_facts,
-    write_manifest,
-    write_scores,
 )
 from snac_eval.run.plan import Job, Plan, RunConfig, clip_seed, make_plan
 from snac_eval.run.scoring import score_in_place
+from snac_eval.run.sealed import is_committed, read_manifest, write_manifest, write_scores
 from snac_eval.run.store import Store, StoredCodes
 from snac_eval.types import Codec, Reconstruction, ReconstructionSource, Score, Timing, Waveform
 
 _GPU_BATCH = 8
+# A row that is damaged is made anew; one that will not stay means a file that is.
+_ROUNDS = 3
 _REPEAT_TRIES = 10
 
 
@@ -54,6 +60,15 @@ class RunOutcome:
     """False where Ctrl-C ended it; the same configuration continues it."""
     num_computed: int
     """Clips that were computed now and not found in the store."""
+    damage: tuple[str, ...] = ()
+    """What was found damaged in the store and made anew, for people."""
+    is_unchanged: bool = False
+    """Whether the folder held this very run already, whole: nothing in it was touched."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the numbers must know and could not guess."""
+        return (*self.plan.notes, *self.damage)
 
 
 def run(
@@ -64,54 +79,106 @@ def run(
     ``meanwhile`` is called once while the last clips are being scored. Raises SnacEvalError for
     what the user must mend. Ctrl-C ends the run early; what was scored is kept.
     """
-    plan = make_plan(config)
-    with Store.create(config.output, config.overwrite) as store:
-        _refuse_other_run(plan)
-        jobs = plan.pending(store.scores(plan.key(clip).id for clip in plan.clips))
-        with _engine(plan, jobs) as engine:
+    known = Inspections({}) if config.overwrite else Inspections.of_run(config.output)
+    plan = make_plan(config, known.inspect)
+    with only_writer(config.output):
+        old = {} if config.overwrite else read_manifest(config.output)
+        refuse_other_run(plan, old)
+        with Store.create(config.output, config.overwrite) as store:
+            store.remember_files(known.new)
+            jobs = plan.pending(store.settled(plan.ids))
+            manifest = describe(plan, argv, time.time())
+            if not jobs and _has_ended(config.output, old, manifest):
+                return RunOutcome(config.output, plan, True, 0, is_unchanged=True)
+            work = _Work(plan, store, manifest, old, meanwhile)
+            return work.done_with(jobs)
+
+
+def _has_ended(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether what lies here is this very run, whole."""
+    return old.get("state") == "finished" and same_work(old, new) and is_committed(folder, old)
+
+
+class _Work:
+    """One call of a run that has something to do, down to its last manifest."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        manifest: Mapping[str, Any],
+        old: Mapping[str, Any],
+        meanwhile: Callable[[], None],
+    ) -> None:
+        self._plan, self._store = plan, store
+        self._manifest, self._old = manifest, old
+        self._meanwhile = meanwhile
+        self._num_computed = 0
+        codec, found = old.get("codec") or {}, dict(old.get(DETERMINISM) or {})
+        here = (plan.codec.fingerprint, plan.codec.device)
+        same = (codec.get("fingerprint"), codec.get("device")) == here
+        self._repeated: dict[str, Any] = found if same else {}
+
+    def done_with(self, jobs: Sequence[Job]) -> RunOutcome:
+        """Do these jobs, and those of rows in the store that turn out to be damaged."""
+        folder, store = self._plan.config.output, self._store
+        for _ in range(_ROUNDS):
+            known = None if jobs else _known_together(self._old, self._manifest)
+            self._num_computed += len(jobs)
+            left, finished = self._round(jobs, known)
+            if not left:
+                return RunOutcome(folder, self._plan, finished, self._num_computed, store.damage)
+            jobs = left
+        raise StoreError(damaged(store.path, f"{store.num_dropped} rows cannot be kept in it"))
+
+    def _round(
+        self, jobs: Sequence[Job], known: Mapping[str, Any] | None
+    ) -> tuple[list[Job], bool]:
+        """Do these jobs and commit the run: what is left to do before that, and whether it came to
+        its end."""
+        state: State = "interrupted"
+        with _engine(self._plan, jobs) as engine:
             if jobs:
-                plan.codec.prepare()
-            started = time.time()
-            state = "interrupted"
-            known = _known_together(plan, len(jobs))
-            repeated = _known_repeat(plan)
-            write_manifest(config.output, describe(plan, argv, "running", started, len(jobs)))
-
-            def beside_scoring() -> None:
-                meanwhile()
-                repeated.update({} if repeated else _repeat(plan, jobs))
-
+                self._plan.codec.prepare()
+            write_manifest(self._plan.config.output, self._manifest)
             try:
                 if jobs:
-                    _compute(plan, jobs, store, engine, beside_scoring)
+                    _compute(self._plan, jobs, self._store, engine, lambda: self._beside(jobs))
                 state = "finished"
             except KeyboardInterrupt:
                 pass
             finally:
-                manifest = describe(plan, argv, state, started, len(jobs)) | {DETERMINISM: repeated}
-                manifest |= known or together_facts(score_together(plan, store))
-                write_scores(config.output, stored_scores(manifest, store))
-                write_manifest(config.output, manifest)
-    return RunOutcome(config.output, plan, state == "finished", len(jobs))
+                left = self._commit(state, known)
+        return left, state == "finished"
+
+    def _beside(self, jobs: Sequence[Job]) -> None:
+        self._meanwhile()
+        if not self._repeated:
+            self._repeated = _repeat(self._plan, jobs)
+
+    def _commit(self, state: State, known: Mapping[str, Any] | None) -> list[Job]:
+        """End the run, unless reading it finds that something is to be done again: that."""
+        plan, store = self._plan, self._store
+        folder, dropped = plan.config.output, store.num_dropped
+        found = known or together_facts(score_together(plan, store))
+        num_rows = write_scores(folder, stored_tables(self._manifest, store))
+        is_whole = state != "finished" or store.num_dropped == dropped
+        if not is_whole and (left := plan.pending(store.settled(plan.ids))):
+            return left
+        facts = {**found, DETERMINISM: self._repeated, "num_rows": num_rows}
+        whole = ended(self._manifest, plan, state, self._num_computed, facts, store.damage)
+        write_manifest(folder, whole)
+        return []
 
 
-def _known_together(plan: Plan, num_jobs: int) -> dict[str, Any] | None:
+def _known_together(
+    old: Mapping[str, Any], manifest: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
     """What the same run found before of all clips together; None where it must be found anew."""
-    old = read_manifest(plan.config.output)
-    new = {name: metric_facts(plan.info(name)) for name in plan.metrics}
-    same = old.get("run_id") == plan.run_id and old.get("metrics") == new
-    if num_jobs or not same or old.get("state") != "finished":
+    same = all(old.get(key) == manifest[key] for key in ("run_id", "clips", "metrics"))
+    if not same or old.get("state") != "finished":
         return None
     return {key: old[key] for key in TOGETHER}
-
-
-def _known_repeat(plan: Plan) -> dict[str, Any]:
-    """What :func:`_repeat` found of the same codec in this folder before; empty where it must be
-    found anew."""
-    old = {} if plan.config.overwrite else read_manifest(plan.config.output)
-    codec, found = old.get("codec") or {}, dict(old.get(DETERMINISM) or {})
-    here = (plan.codec.fingerprint, plan.codec.device)
-    return found if (codec.get("fingerprint"), codec.get("device")) == here else {}
 
 
 def _repeat(plan: Plan, jobs: Sequence[Job]) -> dict[str, Any]:
@@ -147,7 +214,7 @@ def _compute(
     engine: Engine,
     meanwhile: Callable[[], None],
 ) -> None:
-    waiting = {job.key.id: job for job in jobs}
+    waiting = {job.clip.id: job for job in jobs}
     with Progress(len(jobs), enabled=plan.config.show_progress) as progress:
 
         def finish(job: Job, scores: Mapping[str, Score], codes: StoredCodes | None = None) -> None:
@@ -163,7 +230,7 @@ def _compute(
             rest = tuple(name for name in job.metrics if name not in scores)
             if rest:
                 _put(plan, store, job, scores, made.new_codes)
-                engine.submit(ScoringTask(job.key.id, rest, outcome))
+                engine.submit(ScoringTask(job.clip.id, rest, outcome))
             else:
                 finish(job, scores, made.new_codes)
             for scored in engine.finished():
@@ -181,8 +248,8 @@ def _score_in_place(plan: Plan, job: Job, made: Reconstruction) -> dict[str, Sco
 def _put(
     plan: Plan, store: Store, job: Job, scores: Mapping[str, Score], codes: StoredCodes | None
 ) -> None:
-    by_fingerprint = {plan.fingerprint(name): score for name, score in scores.items()}
-    store.put(job.key, by_fingerprint, codes)
+    keys = plan.score_keys(scores, job.clip)
+    store.put(job.key, {keys[name]: score for name, score in scores.items()}, codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +374,8 @@ def _code(plan: Plan, codec: Codec, loaded: Sequence[_Loaded], store: Store) -> 
     start = time.perf_counter()
     codes = codec.encode(sources)
     encoded = time.perf_counter()
+    for one, source in zip(codes, sources, strict=True):
+        check_codes(codec.card, one, source.num_samples)
     estimates = codec.decode(codes, seeds)
     decoded = time.perf_counter()
     total_s = sum(source.duration_s for source in sources)
@@ -329,17 +398,3 @@ def _beside(item: _Loaded, estimate: Waveform) -> Reconstruction:
     if item.reference.num_channels == 1:
         estimate = audio.to_mono(estimate)
     return Reconstruction(item.job.clip, item.reference, estimate)
-
-
-def _refuse_other_run(plan: Plan) -> None:
-    """A folder holds one codec on one dataset; a damaged manifest says nothing of either."""
-    folder, old = plan.config.output, read_manifest(plan.config.output)
-    new = {"codec": plan.label, "dataset": plan.dataset.name}
-    dataset = old.get("dataset")
-    there = {"codec": old.get("label"), "dataset": dataset and dataset.get("name")}
-    for what, name in new.items():
-        if not plan.config.overwrite and there[what] not in (None, name):
-            raise UsageError(
-                f"{folder}: holds a run of {what} '{there[what]}', not '{name}';"
-                " choose another --output, or --overwrite"
-            )

@@ -13,9 +13,10 @@ import soundfile
 
 from snac_eval.codecs.opening import opened
 from snac_eval.run import loop as run_module
+from snac_eval.run.keys import ReconstructionKey
 from snac_eval.run.loop import _batches, _Loaded, _Made, _read_ahead, _reconstructions
 from snac_eval.run.plan import Job, Plan, RunConfig, make_plan
-from snac_eval.run.store import ReconstructionKey, Store, StoredCodes
+from snac_eval.run.store import Settled, Store, StoredCodes
 from snac_eval.types import Clip, Codec, Codes, Reconstruction, Score, Waveform
 from tests.conftest import tone
 
@@ -26,7 +27,7 @@ def _plan(tmp_path: Path, model: str, **options: object) -> tuple[Plan, list[Job
     for index, duration_s in enumerate((0.3, 0.5, 0.46, 0.5, 0.45)):
         soundfile.write(audio / f"{index}.wav", tone(duration_s, seed=index), 16000)
     plan = make_plan(RunConfig(model, f"folder:{audio}", tmp_path / "run", **options))  # type: ignore[arg-type]
-    return plan, plan.pending({})
+    return plan, plan.pending([Settled(frozenset(), False)] * len(plan.clips))
 
 
 def test_longest_clip_comes_first(tmp_path: Path) -> None:
