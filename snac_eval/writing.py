@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _CONTROL = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F)]
 _CONTROL += range(0x2066, 0x206A)  # as those before: they turn the direction of what follows
 _ESCAPED = {code: ascii(chr(code))[1:-1] for code in _CONTROL if chr(code) not in "\n\t"}
+_NUMBER = r"[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|inf|nan)"
+_NUMBERS = re.compile(rf"{_NUMBER}(?: (?:to|±) {_NUMBER})*")
 _TEMPORARY = re.compile(r"\..+\.[0-9]+\.tmp")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -127,7 +129,7 @@ def printable(text: str) -> str:
 def spreadsheet_text(value: object) -> object:
     """A cell of CSV: text that a spreadsheet would run as a formula gets an apostrophe before it.
 
-    Numbers stay numbers, whether or not they are text.
+    Numbers stay numbers, whether or not they are text, and so do ranges such as ``-2 to -1``.
     """
     if not isinstance(value, str) or not value.startswith(_FORMULA) or _is_number(value):
         return value
@@ -135,8 +137,4 @@ def spreadsheet_text(value: object) -> object:
 
 
 def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return _NUMBERS.fullmatch(text) is not None

@@ -71,7 +71,7 @@ def test_plain_text_says_what_its_marks_stand_for() -> None:
 
 def test_csv_has_plain_values_and_a_cell_may_have_several() -> None:
     assert render(GRID, "csv") == (
-        'codec,dataset,si_sdr,n,note\na|b,"x, y",-2.04,3,\'-2 to -1\nc,,-10,,\n'
+        'codec,dataset,si_sdr,n,note\na|b,"x, y",-2.04,3,-2 to -1\nc,,-10,,\n'
     )
     empty = [Cell("x", values={"a": math.nan, "b": None, "c": 0, "d": False})]
     assert render(Grid.of([Column("a")], [empty]), "csv") == "a,b,c,d\n,,0,False\n"
