@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import tempfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -14,7 +15,7 @@ import pandas as pd
 
 from snac_eval.codecs.opening import open_model
 from snac_eval.datasets.opening import open_dataset
-from snac_eval.errors import TooManyFailures, UsageError
+from snac_eval.errors import Interrupted, TooManyFailures, UsageError
 from snac_eval.machine import resolve_device
 from snac_eval.metrics.base import PairMetric
 from snac_eval.metrics.opening import require_metric
@@ -22,6 +23,7 @@ from snac_eval.reports.html.page import page_path, shows, write_page
 from snac_eval.reports.summary import write_tables
 from snac_eval.results.frames import streams_frame, summary_frame
 from snac_eval.results.record import Run, read_run
+from snac_eval.run import interrupts
 from snac_eval.run.loop import RunOutcome, run
 from snac_eval.run.plan import RunConfig
 from snac_eval.types import Codec, Dataset, ReconstructionSource
@@ -99,14 +101,14 @@ def execute(config: RunConfig, argv: Sequence[str] = ()) -> Executed:
 
     A page that shows this very run already stays as it is, and nothing is decoded for it. Raises
     SnacEvalError for what the user must mend, TooManyFailures when more than ``max_error_rate`` of
-    the clips failed, KeyboardInterrupt where Ctrl-C ended the run: every file is written then all
-    the same, but for the page.
+    the clips failed, Interrupted (a KeyboardInterrupt) where a signal ended the run: every file is
+    written then all the same, but for the page.
     """
     outcome = run(config, argv, meanwhile=_load_report_libraries)
     record = read_run(outcome.folder)
     write_tables(record, outcome.folder)
     if not outcome.finished:
-        raise KeyboardInterrupt
+        raise Interrupted(interrupts.received() or signal.SIGINT)
     if config.html:
         page = page_path([outcome.folder])
         if not shows(page, record, config.report_clips):

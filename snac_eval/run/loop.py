@@ -1,26 +1,25 @@
 """The one loop: dataset -> codec -> metrics -> store.
 
-Read from top to bottom this is the life of a clip. A thread reads it ahead, with clips of its
-length if the codec takes several at once; the codec encodes and decodes it in this process; what
-needs no audio is scored here, and the rest goes to the engine's workers while the codec takes the
-next clips. Whatever comes back is stored at once.
+What is left to do becomes tasks for the engine, which codes and scores clips where it sees fit.
+Whatever comes back is stored at once: the codes of a clip with what was scored beside the codec,
+and then the scores of its audio.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from snac_eval import audio
-from snac_eval.errors import AudioError, CodecError, UsageError, one_line
+from snac_eval.errors import UsageError
 from snac_eval.progress import Progress
+from snac_eval.run import interrupts
+from snac_eval.run.coding import Coded, Coder, CodingTask
 from snac_eval.run.corpus import score_together
-from snac_eval.run.engines.local import Engine, ScoringTask
+from snac_eval.run.engines.local import Engine
+from snac_eval.run.engines.scorers import Scored
 from snac_eval.run.manifest import (
     TOGETHER,
     describe,
@@ -31,12 +30,9 @@ from snac_eval.run.manifest import (
     write_manifest,
     write_scores,
 )
-from snac_eval.run.plan import Job, Plan, RunConfig, clip_seed, make_plan
-from snac_eval.run.scoring import score_in_place
+from snac_eval.run.plan import Job, Plan, RunConfig, make_plan
 from snac_eval.run.store import Store, StoredCodes
-from snac_eval.types import Codec, Reconstruction, ReconstructionSource, Score, Timing, Waveform
-
-_GPU_BATCH = 8
+from snac_eval.types import Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +41,7 @@ class RunOutcome:
 
     folder: Path
     plan: Plan
-    """With the codec as the run left it, open, and prepared where anything was computed."""
+    """With the codec open; who needs it prepared does so."""
     finished: bool
     """False where Ctrl-C ended it; the same configuration continues it."""
     num_computed: int
@@ -64,9 +60,9 @@ def run(
     with Store.create(config.output, config.overwrite) as store:
         _refuse_other_run(plan)
         jobs = plan.pending(store.scores(plan.key(clip).id for clip in plan.clips))
-        with _engine(plan, jobs) as engine:
+        with interrupts.catching(), _engine(plan, jobs) as engine:
             if jobs:
-                plan.codec.prepare()
+                plan = _prepared(plan, engine)
             started = time.time()
             state = "interrupted"
             known = _known_together(plan, len(jobs))
@@ -74,14 +70,16 @@ def run(
             try:
                 if jobs:
                     _compute(plan, jobs, store, engine, meanwhile)
+                    plan = replace(plan, remarks=engine.remarks)
                 state = "finished"
             except KeyboardInterrupt:
                 pass
             finally:
-                manifest = describe(plan, argv, state, started, len(jobs))
-                manifest |= known or together_facts(score_together(plan, store))
-                write_scores(config.output, stored_scores(manifest, store))
-                write_manifest(config.output, manifest)
+                with interrupts.held():
+                    manifest = describe(plan, argv, state, started, len(jobs))
+                    manifest |= known or together_facts(score_together(plan, store))
+                    write_scores(config.output, stored_scores(manifest, store))
+                    write_manifest(config.output, manifest)
     return RunOutcome(config.output, plan, state == "finished", len(jobs))
 
 
@@ -95,14 +93,17 @@ def _known_together(plan: Plan, num_jobs: int) -> dict[str, Any] | None:
     return {key: old[key] for key in TOGETHER}
 
 
+def _prepared(plan: Plan, engine: Engine) -> Plan:
+    """The plan with what the codec says of itself, now that it is prepared somewhere."""
+    notes = engine.prepare()
+    return replace(plan, codec=replace(plan.codec, notes=lambda: notes), remarks=engine.remarks)
+
+
 def _engine(plan: Plan, jobs: Sequence[Job]) -> Engine:
-    """The engine, its workers starting already: they load while the codec does."""
+    """The engine, its processes starting already where there is anything to do."""
+    coder = Coder(plan.config, plan.codec, plan.metrics)
     names = {name for job in jobs for name in job.metrics}
-    scored = [name for name, one in plan.metrics.items() if name in names and not one.is_in_place]
-    engine = Engine(min(plan.config.num_workers, len(jobs)), scored)
-    if scored:
-        engine.start()
-    return engine
+    return Engine(coder, min(plan.config.num_workers, len(jobs)), names)
 
 
 def _compute(
@@ -112,35 +113,23 @@ def _compute(
     engine: Engine,
     meanwhile: Callable[[], None],
 ) -> None:
-    waiting = {job.key.id: job for job in jobs}
+    """Put what comes of each job into the store, at once.
+
+    The longest come first: what is left at the end, when workers run dry one by one, is short; and
+    a clip that does not fit the memory fails early.
+    """
+    longest_first = sorted(jobs, key=lambda job: -job.clip.duration_s)
+    tasks = (
+        CodingTask(number, job, store.get_codes(job.key.id))
+        for number, job in enumerate(longest_first)
+    )
     with Progress(len(jobs), enabled=plan.config.show_progress) as progress:
-
-        def finish(job: Job, scores: Mapping[str, Score], codes: StoredCodes | None = None) -> None:
-            _put(plan, store, job, scores, codes)
-            progress.clip_done(job.clip, scores)
-
-        for made in _reconstructions(plan, jobs, store):
-            job, outcome = made.job, made.outcome
-            if isinstance(outcome, Score):
-                finish(job, dict.fromkeys(job.metrics, outcome))
-                continue
-            scores = _score_in_place(plan, job, outcome)
-            rest = tuple(name for name in job.metrics if name not in scores)
-            if rest:
-                _put(plan, store, job, scores, made.new_codes)
-                engine.submit(ScoringTask(job.key.id, rest, outcome))
-            else:
-                finish(job, scores, made.new_codes)
-            for scored in engine.finished():
-                finish(waiting[scored.key], scored.scores)
-        meanwhile()
-        for scored in engine.drain():
-            finish(waiting[scored.key], scored.scores)
-
-
-def _score_in_place(plan: Plan, job: Job, made: Reconstruction) -> dict[str, Score]:
-    metrics = {name: plan.metrics[name] for name in job.metrics}
-    return score_in_place(metrics, made, plan.codec, clip_seed(job.clip, plan.config.seed))
+        for result in engine.work(tasks, meanwhile):
+            job = longest_first[result.number]
+            codes = result.new_codes if isinstance(result, Coded) else None
+            _put(plan, store, job, result.scores, codes)
+            if isinstance(result, Scored) or not result.remaining:
+                progress.clip_done(job.clip, result.scores)
 
 
 def _put(
@@ -148,151 +137,6 @@ def _put(
 ) -> None:
     by_fingerprint = {plan.fingerprint(name): score for name, score in scores.items()}
     store.put(job.key, by_fingerprint, codes)
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    """A job with its clip in memory."""
-
-    job: Job
-    reference: Waveform
-    """The clip as it is scored against."""
-    source: Waveform
-    """The clip as the codec takes it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """A job with its reconstruction, or the error that stands for all of its scores."""
-
-    job: Job
-    outcome: Reconstruction | Score
-    new_codes: StoredCodes | None = None
-    """What the store does not have yet."""
-
-
-_Batch = list[_Loaded | _Made]
-
-
-def _reconstructions(plan: Plan, jobs: Sequence[Job], store: Store) -> Iterator[_Made]:
-    """Every job once, as soon as its clip went through the codec."""
-    for batch in _batches(plan, jobs):
-        yield from (item for item in batch if isinstance(item, _Made))
-        loaded = [item for item in batch if isinstance(item, _Loaded)]
-        if loaded:
-            yield from _reconstruct(plan, loaded, store)
-
-
-def _batches(plan: Plan, jobs: Sequence[Job]) -> Iterator[_Batch]:
-    """Clips in groups that pad to one length inside the codec, so that padding changes no code.
-
-    The longest come first: what is left at the end, when workers run dry one by one, is short; and
-    a clip that does not fit the memory fails early.
-    """
-    size = plan.config.batch_size or (1 if plan.codec.device == "cpu" else _GPU_BATCH)
-    codec = plan.codec.coder
-    if codec is None:
-        size = 1
-    batch: _Batch = []
-    batch_length: int | None = None
-    longest_first = sorted(jobs, key=lambda job: -job.clip.duration_s)
-    for item in _read_ahead(plan, longest_first, size):
-        length = None
-        if isinstance(item, _Loaded) and codec is not None:
-            length = codec.padded_length(item.source.num_samples)
-        if batch and (length is None or length != batch_length):
-            yield batch
-            batch = []
-        batch.append(item)
-        batch_length = length
-        if length is None or len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _read_ahead(plan: Plan, jobs: Sequence[Job], num_ahead: int) -> Iterator[_Loaded | _Made]:
-    """Clips as :func:`_load` gives them; a thread reads the next while the codec has this one."""
-    waiting: deque[Future[_Loaded | _Made]] = deque()
-    with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
-        try:
-            for job in jobs:
-                waiting.append(reader.submit(_load, plan, job))
-                if len(waiting) > num_ahead:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
-def _load(plan: Plan, job: Job) -> _Loaded | _Made:
-    try:
-        return _Loaded(job, *plan.read(job.clip))
-    except AudioError as error:
-        return _Made(job, Score.error(one_line(error)))
-
-
-def _reconstruct(plan: Plan, loaded: Sequence[_Loaded], store: Store) -> Iterator[_Made]:
-    """Clips of one batch; one by one where that fails, so that one bad clip costs itself alone."""
-    codec, source = plan.codec.coder, plan.codec.source
-    try:
-        if codec is not None:
-            made = _code(plan, codec, loaded, store)
-        else:
-            made = [_read(source, item) for item in loaded] if source is not None else []
-    except Exception as error:  # noqa: BLE001 - whatever a codec raises becomes the clip's reason
-        if len(loaded) == 1:
-            yield _Made(loaded[0].job, Score.error(one_line(error)))
-            return
-        for item in loaded:
-            yield from _reconstruct(plan, [item], store)
-        return
-    yield from made
-
-
-def _read(source: ReconstructionSource, item: _Loaded) -> _Made:
-    return _Made(item.job, _beside(item, source.read(item.job.clip)))
-
-
-def _code(plan: Plan, codec: Codec, loaded: Sequence[_Loaded], store: Store) -> list[_Made]:
-    """Clips through the codec; what the store has codes of is decoded, but not encoded again."""
-    seeds = [clip_seed(item.job.clip, plan.config.seed) for item in loaded]
-    ids = [item.job.key.id for item in loaded]
-    stored = dict(store.codes(ids))
-    if len(stored) == len(set(ids)):
-        known = [stored[one] for one in ids]
-        estimates = codec.decode([one.codes for one in known], seeds)
-        return [_coded(*each) for each in zip(loaded, estimates, known, strict=True)]
-    sources = [item.source for item in loaded]
-    start = time.perf_counter()
-    codes = codec.encode(sources)
-    encoded = time.perf_counter()
-    estimates = codec.decode(codes, seeds)
-    decoded = time.perf_counter()
-    total_s = sum(source.duration_s for source in sources)
-    made = []
-    for item, estimate, one in zip(loaded, estimates, codes, strict=True):
-        share = item.source.duration_s / total_s
-        timing = Timing((encoded - start) * share, (decoded - encoded) * share)
-        coded = StoredCodes(one, timing)
-        made.append(replace(_coded(item, estimate, coded), new_codes=coded))
-    return made
-
-
-def _coded(item: _Loaded, estimate: Waveform, coded: StoredCodes) -> _Made:
-    if not estimate.samples.size:
-        raise CodecError("the codec returned no samples")
-    outcome = replace(_beside(item, estimate), codes=coded.codes, timing=coded.timing)
-    return _Made(item.job, outcome)
-
-
-def _beside(item: _Loaded, estimate: Waveform) -> Reconstruction:
-    if item.reference.num_channels == 1:
-        estimate = audio.to_mono(estimate)
-    return Reconstruction(item.job.clip, item.reference, estimate)
 
 
 def _refuse_other_run(plan: Plan) -> None:

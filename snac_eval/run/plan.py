@@ -31,7 +31,15 @@ from snac_eval.types import (
 )
 
 DEFAULT = "default"
-_LOWEST = {"limit": 0, "workers": -1, "batch_size": 0, "max_duration_s": 0, "report_clips": 0}
+_LOWEST = {
+    "limit": 0,
+    "workers": -1,
+    "batch_size": 0,
+    "max_duration_s": 0,
+    "clip_timeout_s": 0,
+    "report_clips": 0,
+}
+_LIMIT_BASE_S, _LIMIT_PER_S = 120.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,7 @@ class RunConfig:
     clips of each speaker or domain; ``sample_seed`` seeds both choices, ``seed`` the codec's noise.
     ``channels`` says what a mono codec gets of a stereo clip: its mean, or each channel in turn.
     ``html`` asks for ``report.html``, in which ``report_clips`` clips can be heard.
+    ``clip_timeout_s`` bounds what one clip may take in a process of the run (:meth:`clip_limit_s`).
     """
 
     model: str
@@ -65,6 +74,7 @@ class RunConfig:
     reference_rate: ReferenceRate = "clip"
     max_duration_s: float = 600.0
     max_error_rate: float = 0.1
+    clip_timeout_s: float = 0.0
     show_progress: bool = False
     excerpt_s: float = 0.0
     balance: Balance = ""
@@ -80,6 +90,8 @@ class RunConfig:
                 raise UsageError(f"{flag} {getattr(self, name)}: must be at least {low}")
         if not 0 <= self.max_error_rate <= 1:
             raise UsageError(f"--max-error-rate {self.max_error_rate}: must lie in 0..1")
+        if not math.isfinite(self.clip_timeout_s):
+            raise UsageError(f"--clip-timeout {self.clip_timeout_s}: give seconds, e.g. 60s")
         if not (self.excerpt_s == 0 or 0.1 <= self.excerpt_s < math.inf):
             raise UsageError(f"--excerpt {self.excerpt_s}: give at least 0.1 s, e.g. 10s")
         if self.channels not in ("downmix", "each"):
@@ -94,6 +106,12 @@ class RunConfig:
         """Scoring processes: as asked, else one per core."""
         return self.workers if self.workers >= 0 else num_cores()
 
+    def clip_limit_s(self, duration_s: float) -> float:
+        """Seconds that a clip of this length may take: to be read, to be coded and scored in place,
+        and to be scored by its audio, each. As asked, else two minutes and sixty times its length.
+        """
+        return self.clip_timeout_s or _LIMIT_BASE_S + _LIMIT_PER_S * duration_s
+
     @property
     def num_threads(self) -> int:
         """CPU threads of the codec: half the cores, for scoring runs beside it."""
@@ -101,12 +119,33 @@ class RunConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """What a run codes: the opened codec and the chosen clips."""
+class Setting:
+    """An opened codec and how a run has it hear clips."""
 
     config: RunConfig
     codec: OpenCodec
+
+    def read_reference(self, clip: Clip) -> Waveform:
+        """The clip at its own rate, mixed down for a mono codec. Raises AudioError."""
+        whole = audio.read_clip(clip, self.config.max_duration_s)
+        return audio.to_mono(whole) if self.codec.card.channels == 1 else whole
+
+    def read(self, clip: Clip) -> tuple[Waveform, Waveform]:
+        """The clip as it is scored against, and as the codec takes it. Raises AudioError."""
+        card, reference = self.codec.card, self.read_reference(clip)
+        source = audio.resample(reference, card.sample_rate or reference.sample_rate)
+        if self.config.reference_rate == "codec":
+            reference = source
+        return reference, audio.fill_channels(source, card.channels)
+
+
+@dataclass(frozen=True, slots=True)
+class Material(Setting):
+    """What a run codes: the opened codec and the chosen clips."""
+
     dataset: Dataset
+    remarks: tuple[str, ...] = ()
+    """What the run itself found out that a reader of its numbers must know."""
 
     @property
     def clips(self) -> tuple[Clip, ...]:
@@ -129,7 +168,8 @@ class Material:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must know and could not guess."""
-        return (*self.dataset.notes, *_weights_note(self.codec), *self.codec.notes())
+        own = (*self.dataset.notes, *_weights_note(self.codec), *self.codec.notes())
+        return (*own, *self.remarks)
 
     def key(self, clip: Clip) -> ReconstructionKey:
         """Identity of the reconstruction of this clip: equal keys mean equal audio."""
@@ -137,19 +177,6 @@ class Material:
         if source is not None:
             return ReconstructionKey(codec, clip.sha256, identity=source.identity(clip))
         return ReconstructionKey(codec, clip.sha256, self.config.seed, self.codec.device)
-
-    def read_reference(self, clip: Clip) -> Waveform:
-        """The clip at its own rate, mixed down for a mono codec. Raises AudioError."""
-        whole = audio.read_clip(clip, self.config.max_duration_s)
-        return audio.to_mono(whole) if self.codec.card.channels == 1 else whole
-
-    def read(self, clip: Clip) -> tuple[Waveform, Waveform]:
-        """The clip as it is scored against, and as the codec takes it. Raises AudioError."""
-        card, reference = self.codec.card, self.read_reference(clip)
-        source = audio.resample(reference, card.sample_rate or reference.sample_rate)
-        if self.config.reference_rate == "codec":
-            reference = source
-        return reference, audio.fill_channels(source, card.channels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +193,7 @@ class Job:
 class Plan(Material):
     """What a run codes, and by which metrics it scores each domain."""
 
-    metrics: Mapping[str, OpenMetric]
+    metrics: Mapping[str, OpenMetric] = field(default_factory=dict)
     domain_metrics: Mapping[Domain, tuple[str, ...]] = field(default_factory=dict)
 
     def info(self, name: str) -> MetricInfo:
@@ -213,8 +240,8 @@ class Plan(Material):
         return jobs
 
 
-def open_material(config: RunConfig) -> Material:
-    """Open codec and dataset, and choose the clips. Nothing heavy is loaded yet."""
+def open_codec(config: RunConfig) -> OpenCodec:
+    """The codec of a run, not yet prepared."""
     codec = open_model(
         config.model,
         config.card_dirs,
@@ -222,8 +249,12 @@ def open_material(config: RunConfig) -> Material:
         device=resolve_device(config.device),
         num_threads=config.num_threads,
     )
-    if config.channels == "each":
-        codec = per_channel(codec)
+    return per_channel(codec) if config.channels == "each" else codec
+
+
+def open_material(config: RunConfig) -> Material:
+    """Open codec and dataset, and choose the clips. Nothing heavy is loaded yet."""
+    codec = open_codec(config)
     dataset = open_dataset(
         config.dataset,
         config.data_root,
