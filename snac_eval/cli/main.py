@@ -1,7 +1,7 @@
 """The command line: errors become one line and an exit code.
 
 Exit codes: 0 done, 1 too many clips failed or a check found a regression, 2 wrong usage or broken
-input, 3 a check could not tell, 130 interrupted.
+input, 3 a check could not tell, 130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from snac_eval.cli import baseline, bench, check, compare, report, run, table, validate
 from snac_eval.cli import list as list_command
-from snac_eval.errors import SnacEvalError
+from snac_eval.errors import Interrupted, SnacEvalError
 
 COMMANDS = (run, bench, list_command, validate, report, table, compare, baseline, check)
 
@@ -38,9 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SnacEvalError as error:
         print(f"snac-eval: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("snac-eval: interrupted", file=sys.stderr)
-        return 130
+        return error.exit_code if isinstance(error, Interrupted) else 130
     except BrokenPipeError:
         # The reader (head, less) has what it wanted; keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,12 +11,15 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
-from typing import Any
 
 from snac_eval.errors import Interrupted
+
+TYPE_CHECKING = False  # Importing typing takes as long as all the rest.
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+    from typing import Any
 
 ALL = ("SIGINT", "SIGTERM", "SIGHUP")
 _SAME_S = 0.3

@@ -10,9 +10,17 @@ from dataclasses import dataclass, replace
 
 from snac_eval.errors import CodecError
 from snac_eval.run.coding import CODING, READING, Coded, CodingTask, failure
-from snac_eval.run.engines.processes import Child, Nursery
+from snac_eval.run.engines.processes import Child, Nursery, StartError
 from snac_eval.run.engines.scorers import FIRST_CLIP
-from snac_eval.run.engines.worker import Ready, Refused, Step, Unopened, Wanted, serve_coder
+from snac_eval.run.engines.worker import (
+    Opened,
+    Ready,
+    Refused,
+    Step,
+    Unopened,
+    Wanted,
+    serve_coder,
+)
 from snac_eval.run.plan import RunConfig
 from snac_eval.types import Score
 
@@ -52,6 +60,7 @@ class CoderProcess:
         self._has_coded = False
         self._is_fed = False
         self._failed_starts = 0
+        self._is_open = False
         self._was_ready = False
         self.is_ready = False
         self.notes: tuple[str, ...] = ()
@@ -82,7 +91,7 @@ class CoderProcess:
         """Start the process in this nursery; tasks in hand are begun again."""
         self._again.extendleft(reversed(self._in_hand.values()))
         self._in_hand, self._now = {}, None
-        self.is_ready = self._has_coded = self._is_fed = False
+        self.is_ready = self._is_open = self._has_coded = self._is_fed = False
         self._since = time.monotonic()
         self._child = nursery.start_coder(serve_coder, self._config, self._metrics)
 
@@ -107,8 +116,11 @@ class CoderProcess:
         match message:
             case Unopened():
                 raise OnlyHere(message.reason)
+            case Opened():
+                self._is_open = True
             case Refused():
-                raise message.error
+                self._not_started(message.error)
+                self.start(nursery)
             case Ready():
                 self.is_ready = self._was_ready = True
                 self.notes = message.notes
@@ -155,14 +167,13 @@ class CoderProcess:
             self.child.connection.send(task)
 
     def _ended(self, nursery: Nursery) -> Iterator[tuple[Coded, bytes]]:
-        if nursery.is_lost:
-            return
-        if self.is_finished:
+        if nursery.is_lost or self.is_finished:
             return
         if not self.is_ready:
-            self._failed_starts += 1
-            if not self._was_ready or self._failed_starts >= _MAX_FAILED_STARTS:
-                raise CodecError(f"the codec's process {self.child.death} while the codec loaded")
+            died = f"the codec's process {self.child.death}"
+            self._not_started(
+                CodecError(f"{died} while the codec loaded") if self._is_open else StartError(died)
+            )
         now, suspects = self._now, list(self._in_hand.values())
         self._in_hand = {}
         if now is not None and len(suspects) == 1:
@@ -174,6 +185,14 @@ class CoderProcess:
         else:
             self._again.extend(suspects)
         self.start(nursery)
+
+    def _not_started(self, error: Exception) -> None:
+        """Raise the error, unless it may be bad luck: a process that took tasks before is tried
+        again, and so is one that did not get as far as the codec."""
+        self._failed_starts += 1
+        is_known_to_work = self._was_ready or isinstance(error, StartError)
+        if not is_known_to_work or self._failed_starts >= _MAX_FAILED_STARTS:
+            raise error
 
     def _blame(self, what: str, task: CodingTask, reason: str) -> Iterator[tuple[Coded, bytes]]:
         if what in _DOING:

@@ -72,6 +72,8 @@ class Engine:
     def prepare(self) -> tuple[str, ...]:
         """Wait until the codec is prepared; what it says of itself then. Raises SnacEvalError."""
         try:
+            if self._nursery is not None:
+                self._nursery.greet()
             while not (self._is_here or self._coder.is_ready):
                 for _ in self._step(hears_coder=True):
                     pass

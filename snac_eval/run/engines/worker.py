@@ -25,6 +25,11 @@ class Unopened:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """The codec is open and is now prepared."""
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The codec cannot be prepared, in whatever process."""
 
@@ -60,6 +65,7 @@ def serve_coder(connection: Connection, config: RunConfig, metrics: Sequence[str
     except BaseException as error:  # noqa: BLE001 - the parent, which could open it, goes on itself
         connection.send(Unopened(one_line(error)))
         return
+    connection.send(Opened())
     try:
         ready = Ready(coding.prepare(coder.codec))
     except SnacEvalError as error:
