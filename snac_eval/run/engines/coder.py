@@ -174,16 +174,17 @@ class CoderProcess:
             self._not_started(
                 CodecError(f"{died} while the codec loaded") if self._is_open else StartError(died)
             )
-        now, suspects = self._now, list(self._in_hand.values())
-        self._in_hand = {}
-        if now is not None and len(suspects) == 1:
-            reason = f"the codec's process {self.child.death} while {_doing(now.what)}"
-            yield from self._blame(now.what, suspects[0], reason)
-        elif now is not None:
-            first = {task.number for task in now.tasks}
-            self._alone.extend(sorted(suspects, key=lambda task: task.number not in first))
+        elif not self._in_hand:
+            self._not_started(CodecError(f"the codec's process {self.child.death} without a clip"))
+        # Where nothing is said to be done, a clip is being read ahead.
+        what = self._now.what if self._now else READING
+        first = [task.number for task in self._now.tasks] if self._now else []
+        suspects, self._in_hand = list(self._in_hand.values()), {}
+        if len(suspects) == 1:
+            reason = f"the codec's process {self.child.death} while {_doing(what)}"
+            yield from self._blame(what, suspects[0], reason)
         else:
-            self._again.extend(suspects)
+            self._alone.extend(sorted(suspects, key=lambda task: task.number not in first))
         self.start(nursery)
 
     def _not_started(self, error: Exception) -> None:

@@ -46,7 +46,7 @@ class Child:
         if self.exit_code >= 0:
             return f"ended by itself with exit code {self.exit_code}"
         name = signal.Signals(-self.exit_code).name
-        return f"was killed by {name}" + (": out of memory?" if name == "SIGKILL" else "")
+        return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
 class Nursery:
