@@ -74,8 +74,11 @@ def evaluate(
     Raises:
         SnacEvalError: with one line that says what was wrong and what to do.
 
-    As with any program that starts processes by spawning, a script that calls this must guard its
-    entry with ``if __name__ == "__main__":``, or pass ``workers=0``.
+    Codec and metrics run in processes of their own, which do not run the caller's script again: it
+    needs no ``if __name__ == "__main__":``, and may be a notebook, a worker of a pool or a thread.
+    A codec that only the caller's ``__main__`` has (``__main__:MyCodec``) runs in this process, as
+    everything does with ``workers=0`` or where no process can be started; clips have no time limit
+    then. Ctrl-C raises KeyboardInterrupt; what was scored is kept where ``output`` is given.
     """
     for name in ("data_root", "card_dirs"):
         if name in options:

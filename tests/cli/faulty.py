@@ -34,7 +34,7 @@ from snac_eval.types import (
 )
 from tests.conftest import tone
 
-FAULTS = ("hang", "exit", "kill", "raise", "leave", "interrupt", "eat")
+FAULTS = ("exit", "kill", "hang", "raise", "leave", "interrupt", "eat")
 REASONS = {
     "hang": "and was stopped",
     "exit": "ended by itself with exit code 3",
