@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 DEMO    := snac_16khz_mini opus_6kbps opus_12kbps
-COLUMNS := bitrate,mel_dac_paper,stft_distance,si_sdr,pesq_wb,stoi,visqol_speech,visqol_audio,encode_real_time_factor,decode_real_time_factor
+COLUMNS := bitrate,mel_dac_paper,stft_distance,si_sdr_aligned,pesq_wb,stoi,visqol_speech,visqol_audio,encode_real_time_factor,decode_real_time_factor
 
 .PHONY: demo test lint bench gate clean
 

@@ -19,6 +19,7 @@ from snac_eval.errors import Interrupted, TooManyFailures, UsageError
 from snac_eval.machine import resolve_device
 from snac_eval.metrics.base import PairMetric
 from snac_eval.metrics.opening import require_metric
+from snac_eval.reading.names import user_path
 from snac_eval.reports.html.page import page_path, shows, write_page
 from snac_eval.reports.summary import write_tables
 from snac_eval.results.frames import streams_frame, summary_frame
@@ -83,9 +84,12 @@ def evaluate(
     for name in ("data_root", "card_dirs"):
         if name in options:
             value = options[name]
-            options[name] = Path(value) if name == "data_root" else tuple(map(Path, value))
+            options[name] = (
+                user_path(value) if name == "data_root" else tuple(map(user_path, value))
+            )
     options.setdefault("html", output is not None)
-    with _folder(output) as run_dir:
+    kept = None if output is None else user_path(output)
+    with _folder(kept) as run_dir:
         config = RunConfig(
             model=model,
             dataset=dataset,
@@ -95,7 +99,6 @@ def evaluate(
             **options,
         )
         record = execute(config).record
-    kept = None if output is None else Path(output)
     return Evaluation(record.rows, summary_frame(record), streams_frame(record), kept)
 
 

@@ -7,7 +7,9 @@ through the same resampler (soxr HQ): mixing two drops *identical* audio from 4.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import math
+import os
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snac_eval.errors import AudioError, detail
+from snac_eval.errors import AudioError, detail, readable
+from snac_eval.reading.files import Facts, measure, powers, samples
+from snac_eval.reading.names import composed
 from snac_eval.types import Clip, Waveform
 
 if TYPE_CHECKING:
@@ -24,54 +28,62 @@ if TYPE_CHECKING:
 RESAMPLER = "soxr-HQ"
 AUDIO_SUFFIXES = frozenset(
     {
-        ".wav",
+        ".aac",
+        ".ac3",
+        ".aif",
+        ".aifc",
+        ".aiff",
+        ".amr",
+        ".ape",
+        ".au",
+        ".caf",
         ".flac",
+        ".m4a",
+        ".m4b",
+        ".mka",
+        ".mp2",
         ".mp3",
+        ".mpc",
+        ".oga",
         ".ogg",
         ".opus",
-        ".oga",
-        ".aif",
-        ".aiff",
-        ".au",
-        ".m4a",
-        ".aac",
+        ".rf64",
+        ".snd",
+        ".sph",
+        ".tta",
         ".w64",
+        ".wav",
+        ".weba",
+        ".wma",
+        ".wv",
     }
 )
-_PYAV_SUFFIXES = frozenset({".m4a", ".aac"})
+"""Suffixes by which files are found in folders; what they hold decides how they are read."""
 MAX_CHANNELS = 2
+END_TOLERANCE_S = 0.5
+"""An excerpt may end so much after its file, as in Kaldi and lhotse; it is cut there."""
+CUT_AT_END = f"end up to {END_TOLERANCE_S:g} s before the excerpt that their list names: cut there"
 
 
-def probe(path: Path) -> tuple[float, int, int]:
-    """Duration in seconds, sample rate in Hz and channel count, from the header alone.
+def probe(path: Path, at_most_s: float = math.inf) -> Facts:
+    """Length, sample rate and channels of a file, measured (:mod:`snac_eval.reading.files`).
 
     Raises AudioError when the file is missing or no audio.
     """
-    if path.suffix.lower() in _PYAV_SUFFIXES:
-        waveform = _decode_pyav(path)
-        return waveform.duration_s, waveform.sample_rate, waveform.num_channels
-    import soundfile
-
-    try:
-        info = soundfile.info(str(path))
-    except (soundfile.LibsndfileError, OSError, TypeError) as error:
-        raise AudioError(_unreadable(path, error)) from error
-    return info.frames / info.samplerate, int(info.samplerate), int(info.channels)
+    return measure(path, at_most_s)
 
 
 def read(path: Path, start_s: float = 0.0, length_s: float | None = None) -> Waveform:
     """Samples of a file, or of an excerpt of it.
 
-    Raises AudioError when the file is missing, no audio, empty, or holds NaN or infinity.
+    Raises AudioError when the file is missing, no audio, empty, does not fit the memory, or holds
+    NaN or infinity.
     """
-    if path.suffix.lower() in _PYAV_SUFFIXES:
-        waveform = _cut(_decode_pyav(path), start_s, length_s)
-    else:
-        waveform = _read_soundfile(path, start_s, length_s)
+    waveform = samples(path, start_s, length_s)
     if waveform.num_samples == 0:
-        raise AudioError(f"{path}: holds no samples; remove it from the dataset")
-    if not np.isfinite(waveform.samples).all():
-        raise AudioError(f"{path}: holds NaN or infinite samples; repair or remove it")
+        raise AudioError(f"{readable(path)}: holds no samples; repair or remove it")
+    if not all(np.isfinite(channel).all() for channel in waveform.samples):
+        raise AudioError(f"{readable(path)}: holds NaN or infinite samples; repair or remove it")
     return waveform
 
 
@@ -81,14 +93,14 @@ def read_clip(clip: Clip, max_duration_s: float) -> Waveform:
         raise AudioError(clip.problem)
     if clip.duration_s > max_duration_s:
         raise AudioError(
-            f"{clip.path}: lasts {clip.duration_s:.0f} s, more than"
+            f"{readable(clip.path)}: lasts at least {clip.duration_s:.0f} s, more than"
             f" --max-duration {max_duration_s:g}; cut it with a manifest (start, duration) or"
-            " raise the limit"
+            " --excerpt, or raise the limit"
         )
     if clip.num_channels > MAX_CHANNELS:
         raise AudioError(
-            f"{clip.path}: has {clip.num_channels} channels; only mono and stereo are scored,"
-            " mix it down first"
+            f"{readable(clip.path)}: has {clip.num_channels} channels; only mono and stereo are"
+            " scored, mix it down first"
         )
     return read(clip.path, clip.start_s, clip.length_s)
 
@@ -99,9 +111,11 @@ def write(path: Path, waveform: Waveform) -> None:
 
     subtype = "FLOAT" if path.suffix.lower() == ".wav" else None
     try:
-        soundfile.write(str(path), waveform.samples.T, waveform.sample_rate, subtype=subtype)
+        soundfile.write(
+            os.fsencode(path), waveform.samples.T, waveform.sample_rate, subtype=subtype
+        )
     except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioError(f"{path}: cannot write audio here: {error}") from error
+        raise AudioError(f"{readable(path)}: cannot write audio here: {detail(error)}") from error
 
 
 def resample(waveform: Waveform, sample_rate: int) -> Waveform:
@@ -189,31 +203,43 @@ def make_clip(path: Path, root: Path, **fields: Any) -> Clip:  # noqa: ANN401 - 
     """A clip of one file below ``root``. The file itself is not read.
 
     ``fields`` are any other fields of :class:`Clip`. Without an ``id`` among them, the id is the
-    relative path without its suffix.
+    relative path without its suffix. Here alone names become ids: accents are composed, and what
+    no file or terminal can hold is escaped (:func:`snac_eval.errors.readable`).
     """
     relative = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-    name = Path(relative).with_suffix("").as_posix()
-    return Clip(**{"id": name, **fields}, path=path, relative_path=relative)
+    known = {"id": Path(relative).with_suffix("").as_posix(), **fields}
+    for name in ("id", "speaker"):
+        known[name] = readable(composed(known.get(name, "")))
+    known["transcript"] = known.get("transcript", "").encode(errors="backslashreplace").decode()
+    return Clip(**known, path=path, relative_path=relative)
 
 
-def inspect(clip: Clip) -> Clip:
+def inspect(clip: Clip, longest_s: float = math.inf) -> Clip:
     """The clip with what its file says: digest, duration, rate and channels, or the problem.
 
     A file that cannot be read, or that is too short for the excerpt, becomes a clip with
-    ``problem`` set, so that one bad file costs one error row and not the run.
+    ``problem`` set, so that one bad file costs one error row and not the run. A whole file that
+    lasts longer than ``longest_s`` is not measured to its end.
     """
     if clip.sha256:
         return clip
+    whole = clip.start_s == 0 and clip.length_s is None
     try:
-        total_s, sample_rate, num_channels = probe(clip.path)
+        facts = probe(clip.path, longest_s if whole else math.inf)
         digest = file_sha256(clip.path)
     except (AudioError, OSError) as error:
-        digest = hashlib.sha256(f"unreadable:{clip.path}".encode()).hexdigest()
-        return replace(clip, sha256=digest, problem=str(error))
-    known = replace(clip, sha256=digest, sample_rate=sample_rate, num_channels=num_channels)
-    if clip.start_s == 0 and clip.length_s is None:
-        return replace(known, duration_s=total_s)
-    return _inspect_excerpt(known, total_s)
+        digest = hashlib.sha256(f"unreadable:{readable(clip.path)}".encode()).hexdigest()
+        return replace(clip, sha256=digest, problem=readable(error))
+    known = replace(
+        clip,
+        sha256=digest,
+        sample_rate=facts.sample_rate,
+        num_channels=facts.num_channels,
+        remarks=facts.remarks,
+    )
+    if whole:
+        return replace(known, duration_s=facts.duration_s)
+    return _inspect_excerpt(known, facts.duration_s)
 
 
 def clip_list_digest(clips: Sequence[Clip]) -> str:
@@ -231,88 +257,26 @@ def power_envelope(
 ) -> NDArray[np.float64]:
     """Mean square of each ``hop_s`` seconds of a file, over all channels: ``[hops]``.
 
-    Memory is bounded for the formats that soundfile reads. Raises AudioError as :func:`read` does.
+    Memory is bounded. Raises AudioError as :func:`read` does.
     """
-    if path.suffix.lower() in _PYAV_SUFFIXES:
-        waveform = read(path, start_s, length_s)
-        hop = max(1, round(hop_s * waveform.sample_rate))
-        blocks = np.split(waveform.samples, range(hop, waveform.num_samples, hop), axis=1)
-        powers = [float(np.square(block, dtype=np.float64).mean()) for block in blocks]
-    else:
-        powers = list(_powers(path, hop_s, start_s, length_s))
-    if not powers or not np.isfinite(powers).all():
-        raise AudioError(f"{path}: holds no samples, or NaN or infinity; repair or remove it")
-    return np.asarray(powers)
-
-
-def _powers(path: Path, hop_s: float, start_s: float, length_s: float | None) -> Iterator[float]:
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(str(path)) as file:
-            rate = int(file.samplerate)
-            file.seek(min(round(start_s * rate), file.frames))
-            frames = -1 if length_s is None else round(length_s * rate)
-            for block in file.blocks(max(1, round(hop_s * rate)), frames=frames, always_2d=True):
-                yield float(np.square(block).mean())
-    except (soundfile.LibsndfileError, OSError, TypeError) as error:
-        raise AudioError(_unreadable(path, error)) from error
+    found = powers(path, hop_s, start_s, length_s)
+    if not found or not np.isfinite(found).all():
+        raise AudioError(
+            f"{readable(path)}: holds no samples, or NaN or infinity; repair or remove it"
+        )
+    return np.asarray(found)
 
 
 def _inspect_excerpt(clip: Clip, total_s: float) -> Clip:
+    """An excerpt that ends a little after its file is cut there: lists round their lengths."""
     left_s = total_s - clip.start_s
     length_s = left_s if clip.length_s is None else clip.length_s
     digest = excerpt_digest(clip.sha256, clip.start_s, clip.length_s)
-    if left_s <= 0 or length_s > left_s + 1e-3:
+    if left_s <= 0 or length_s > left_s + END_TOLERANCE_S:
         problem = (
-            f"{clip.path}: lasts {total_s:.3f} s, too short for start {clip.start_s:g} and"
-            f" duration {clip.length_s}; correct the manifest"
+            f"{readable(clip.path)}: lasts {total_s:.3f} s, too short for start {clip.start_s:g}"
+            f" and duration {clip.length_s}; correct the manifest"
         )
         return replace(clip, sha256=digest, problem=problem)
-    return replace(clip, sha256=digest, duration_s=min(length_s, left_s))
-
-
-def _read_soundfile(path: Path, start_s: float, length_s: float | None) -> Waveform:
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(str(path)) as file:
-            rate = int(file.samplerate)
-            file.seek(min(round(start_s * rate), file.frames))
-            frames = -1 if length_s is None else round(length_s * rate)
-            samples = file.read(frames, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError, TypeError) as error:
-        raise AudioError(_unreadable(path, error)) from error
-    return Waveform(np.ascontiguousarray(samples.T), rate)
-
-
-def _decode_pyav(path: Path) -> Waveform:
-    import av
-    from av.audio.resampler import AudioResampler
-
-    try:
-        with av.open(str(path)) as container:
-            stream = container.streams.audio[0]
-            rate = int(stream.rate)
-            resampler = AudioResampler(format="fltp", rate=rate)
-            frames = [
-                part for frame in container.decode(stream) for part in resampler.resample(frame)
-            ]
-            blocks = [frame.to_ndarray() for frame in frames]
-    except (av.error.FFmpegError, OSError, IndexError) as error:
-        raise AudioError(_unreadable(path, error)) from error
-    if not blocks:
-        raise AudioError(f"{path}: holds no samples; remove it from the dataset")
-    return Waveform(np.concatenate(blocks, axis=1).astype(np.float32), rate)
-
-
-def _cut(waveform: Waveform, start_s: float, length_s: float | None) -> Waveform:
-    start = round(start_s * waveform.sample_rate)
-    end = None if length_s is None else start + round(length_s * waveform.sample_rate)
-    return replace(waveform, samples=waveform.samples[:, start:end])
-
-
-def _unreadable(path: Path, error: Exception) -> str:
-    if not path.exists():
-        return f"{path}: no such file"
-    return f"{path}: cannot be read as audio ({detail(error)}); repair or remove it"
+    remarks = (*clip.remarks, CUT_AT_END) if length_s > left_s + 1e-3 else clip.remarks
+    return replace(clip, sha256=digest, duration_s=min(length_s, left_s), remarks=remarks)

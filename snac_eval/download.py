@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from snac_eval.errors import DownloadError, detail
+from snac_eval.reading.names import user_path
 
 if TYPE_CHECKING:
     import requests
@@ -39,11 +40,22 @@ _DAMAGED = (
 
 
 def cache_dir() -> Path:
-    """Where corpora are kept: ``SNAC_EVAL_CACHE``, else the user's cache folder."""
+    """Where corpora are kept: ``SNAC_EVAL_CACHE``, else the user's cache folder.
+
+    Raises DownloadError where the user has none.
+    """
     from platformdirs import user_cache_path
 
     chosen = os.environ.get("SNAC_EVAL_CACHE")
-    return Path(chosen) if chosen else user_cache_path("snac-eval")
+    if chosen:
+        return user_path(chosen)
+    try:
+        folder = user_cache_path("snac-eval")
+    except RuntimeError:
+        folder = Path("~")
+    if not folder.is_absolute():  # as older platformdirs leave it
+        raise DownloadError("no home folder to keep data in; set SNAC_EVAL_CACHE to a folder")
+    return folder
 
 
 @contextmanager

@@ -20,6 +20,13 @@ The command line prints it and exits with :attr:`SnacEvalError.exit_code`.
 :class:`Interrupted` stands apart: a signal ended the program, nothing failed.
 """
 
+from __future__ import annotations
+
+from unicodedata import category
+
+_UNREADABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_DIRECTIONS = frozenset((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+
 
 class SnacEvalError(Exception):
     """Base of every error that is meant for the user. Exit code 2."""
@@ -72,9 +79,9 @@ class OutputError(SnacEvalError):
 
 
 class TooManyFailures(SnacEvalError):  # noqa: N818 - reads as the state it reports
-    """The run finished, but more clips failed than was allowed. Exit code 1."""
+    """The run finished, but more clips failed than was allowed. Exit code 4."""
 
-    exit_code = 1
+    exit_code = 4
 
 
 class Interrupted(KeyboardInterrupt):
@@ -89,7 +96,7 @@ class Interrupted(KeyboardInterrupt):
 
 def one_line(error: BaseException) -> str:
     """An error as one line for the user: its message if it is ours, else its type and message."""
-    text = " ".join(str(error).split())
+    text = readable(" ".join(str(error).split()))
     if isinstance(error, SnacEvalError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -97,4 +104,24 @@ def one_line(error: BaseException) -> str:
 
 def detail(error: BaseException, limit: int = 200) -> str:
     """The message of another library's error on one line, to stand within a message of ours."""
-    return " ".join(str(error).split())[:limit] or type(error).__name__
+    return readable(" ".join(str(error).split()))[:limit] or type(error).__name__
+
+
+def readable(text: object) -> str:
+    """Text that every file and terminal can hold, escaped where it is none.
+
+    Bytes of a file's name that are no UTF-8, control characters, line separators and what turns
+    the direction of text round are written as Python writes them: ``\\xe0``, ``\\n``, ``\\u202e``.
+    """
+    return "".join(map(_escaped, str(text)))
+
+
+def _escaped(char: str) -> str:
+    if char.isprintable() or category(char) not in _UNREADABLE:
+        return char
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python carries a byte that is no UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    if category(char) == "Cf" and code not in _DIRECTIONS:
+        return char
+    return char.encode("unicode_escape").decode("ascii")

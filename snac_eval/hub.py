@@ -18,6 +18,7 @@ from typing import Any
 
 from snac_eval.audio import file_sha256
 from snac_eval.errors import WeightsUnavailable, detail
+from snac_eval.reading.names import user_path
 from snac_eval.registry.cards import data_dir, read_codec_card
 from snac_eval.types import CodecCard
 
@@ -50,8 +51,8 @@ def find_weights(name_or_dir: str | Path, revision: str | None = None) -> Weight
     bundled = data_dir("codecs") / name
     if (bundled / CONFIG_FILE).is_file():
         return _in_folder(bundled)
-    if Path(name).is_dir():
-        return _in_folder(Path(name))
+    if (folder := user_path(name)).is_dir():
+        return _in_folder(folder)
     if (published := _published(name)) is not None:
         return _of_codec(published.weights, revision or published.revision).files()
     if name.count("/") != 1 or name.startswith((".", "/")):
@@ -105,7 +106,7 @@ class HubModel:
     @property
     def _given(self) -> Path | None:
         given = os.environ.get(self.variable)
-        return Path(given) if given else None
+        return user_path(given) if given else None
 
     @property
     def _hub(self) -> _Repository:

@@ -6,6 +6,7 @@ import os
 import platform
 import resource
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ def resolve_device(requested: str) -> str:
 
 
 def set_up_torch(device: str, num_threads: int) -> None:
-    """Bound torch's threads on a CPU (0: as many as torch likes), and treat tiny numbers as zero.
+    """Bound torch's threads on a CPU (0: as many as torch likes), treat tiny numbers as zero, and
+    compute in float32.
 
     Quiet passages end in denormal numbers, which slow a CPU down many times.
     """
@@ -45,6 +47,42 @@ def set_up_torch(device: str, num_threads: int) -> None:
     if device == "cpu" and num_threads:
         torch.set_num_threads(num_threads)
     torch.set_flush_denormal(True)
+    compute_in_float32()
+
+
+def compute_in_float32() -> None:
+    """Have torch compute float32 in float32, on every device of this process.
+
+    By default it rounds what cuDNN convolves to TensorFloat-32, with 10 bits of mantissa, and a
+    user can have matrix products rounded as well. Warns where that was asked for, once.
+    """
+    import torch
+
+    asked_for = _rounded_on_purpose()
+    if getattr(torch.backends, "fp32_precision", "none") != "none":
+        torch.backends.fp32_precision = "none"  # type: ignore[attr-defined]
+    torch.backends.cudnn.allow_tf32 = False
+    torch.set_float32_matmul_precision("highest")
+    if asked_for:
+        warnings.warn(
+            f"torch was told to round float32 ({asked_for}); snac-eval computes in float32 and"
+            " turned that off for this process",
+            stacklevel=3,
+        )
+
+
+def _rounded_on_purpose() -> str:
+    """Which setting of torch, other than its defaults, rounds float32; empty where none does."""
+    import torch
+
+    # torch 2.9 and later refuse to read the older setting where the newer one was used.
+    for place in ("torch.backends", "torch.backends.cuda.matmul"):
+        found = torch.backends if place == "torch.backends" else torch.backends.cuda.matmul
+        if (value := getattr(found, "fp32_precision", "none")) not in ("none", "ieee"):
+            return f"{place}.fp32_precision is '{value}'"
+    if (value := torch.get_float32_matmul_precision()) != "highest":
+        return f"its float32 matmul precision is '{value}'"
+    return ""
 
 
 def num_cores() -> int:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from snac_eval.types import Clip, Score
+from snac_eval.writing import printable
 
 _T = TypeVar("_T")
 
@@ -17,7 +18,7 @@ def track(items: Iterable[_T], description: str, unit: str, enabled: bool) -> It
     """Yield the items, and show on standard error how many are done."""
     from tqdm import tqdm
 
-    yield from tqdm(items, desc=description, unit=unit, disable=not enabled, leave=False)
+    yield from tqdm(items, desc=printable(description), unit=unit, disable=not enabled, leave=False)
 
 
 class Progress:

@@ -61,11 +61,10 @@ class Waveform:
 class Clip:
     """One piece of audio of a dataset, not yet read.
 
-    A loader gives id, paths and what its lists say; :func:`snac_eval.audio.inspect` adds the rest
-    for the clips that a run takes. ``sha256`` identifies the content (and the excerpt, where
-    ``start_s`` or ``length_s`` cut one out); ``relative_path`` is the path below the dataset's root
-    and matches reconstructions on disk; ``problem`` says why the clip cannot be read, and is empty
-    when it can.
+    A loader gives id, paths and what its lists say, :func:`snac_eval.audio.inspect` the rest.
+    ``sha256`` identifies the content (and the excerpt that ``start_s`` and ``length_s`` cut out);
+    ``relative_path`` is the path below the dataset's root and matches reconstructions on disk;
+    ``problem`` says why the clip cannot be read, ``remarks`` what is odd where it can.
     """
 
     id: str
@@ -81,6 +80,7 @@ class Clip:
     start_s: float = 0.0
     length_s: float | None = None
     problem: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +282,8 @@ class Reconstruction:
 class Score:
     """A value, or the reason why there is none. Never a sentinel.
 
-    ``detail`` is what a metric of the whole dataset keeps of one clip, which has no value then.
+    Beside a value, ``reason`` is what must be known of it. ``detail`` is what a metric of the whole
+    dataset keeps of one clip, which has no value then.
     """
 
     value: float | None

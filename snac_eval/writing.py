@@ -1,4 +1,5 @@
-"""Files that are written whole or not at all: to a temporary name, then moved into place."""
+"""Files that are written whole or not at all: to a temporary name, then moved into place; and text
+that does nothing where it is shown."""
 
 from __future__ import annotations
 
@@ -6,9 +7,17 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from snac_eval.errors import OutputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CONTROL = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F)]
+_CONTROL += range(0x2066, 0x206A)  # as those before: they turn the direction of what follows
+_ESCAPED = {code: ascii(chr(code))[1:-1] for code in _CONTROL if chr(code) not in "\n\t"}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
@@ -38,6 +47,12 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """A table for people's spreadsheets, by :func:`write_file`."""
+    safe = frame.map(spreadsheet_text)
+    write_file(path, lambda temporary: safe.to_csv(temporary, index=False))
+
+
 def jsonable(value: Any) -> Any:  # noqa: ANN401 - any dataclass field
     """Plain JSON values of what a dataclass holds: NaN becomes None, paths become text."""
     if isinstance(value, dict):
@@ -47,3 +62,29 @@ def jsonable(value: Any) -> Any:  # noqa: ANN401 - any dataclass field
     if isinstance(value, float) and value != value:
         return None
     return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def printable(text: str) -> str:
+    """Text with its control characters spelled, ``\\x1b``, all but line breaks and tabs.
+
+    A name out of a file can then neither colour, overwrite nor reorder what a terminal shows.
+    """
+    return text.translate(_ESCAPED)
+
+
+def spreadsheet_text(value: object) -> object:
+    """A cell of CSV: text that a spreadsheet would run as a formula gets an apostrophe before it.
+
+    Numbers stay numbers, whether or not they are text.
+    """
+    if not isinstance(value, str) or not value.startswith(_FORMULA) or _is_number(value):
+        return value
+    return f"'{value}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

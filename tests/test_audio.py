@@ -92,7 +92,7 @@ def test_m4a_is_read_with_its_rate_and_length(tmp_path: Path) -> None:
     waveform = audio.read(path)
     assert waveform.sample_rate == 16000
     assert waveform.duration_s == pytest.approx(1.0, abs=0.15)
-    assert audio.probe(path)[0] == waveform.duration_s
+    assert audio.probe(path).duration_s == waveform.duration_s
 
 
 def test_resample_keeps_a_tone_in_place() -> None:
@@ -124,6 +124,9 @@ def test_write_then_read(tmp_path: Path) -> None:
     waveform = Waveform(tone(0.1)[None], 16000)
     audio.write(tmp_path / "out.wav", waveform)
     np.testing.assert_array_equal(audio.read(tmp_path / "out.wav").samples, waveform.samples)
+    for name in ("mod\udce0.wav", "mod\udce0.flac"):
+        audio.write(tmp_path / name, waveform)
+        assert audio.read(tmp_path / name).num_samples == waveform.num_samples
     with pytest.raises(AudioError, match="cannot write audio"):
         audio.write(tmp_path / "no" / "out.wav", waveform)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 
@@ -56,3 +58,35 @@ def test_a_device_that_there_is_not_is_refused() -> None:
     with pytest.raises(UsageError, match="unknown device 'tpu'"):
         machine.resolve_device("tpu")
     assert machine.resolve_device("cpu") == "cpu"
+
+
+TORCH_SETTINGS = (
+    "import json, sys, torch, warnings;"
+    " warnings.simplefilter('always');"
+    " caught = warnings.catch_warnings(record=True); said = caught.__enter__();"
+    " {setting};"
+    " from snac_eval.machine import set_up_torch;"
+    " set_up_torch('cpu', 1); set_up_torch('cpu', 1);"
+    " print(json.dumps([torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision(),"
+    " [str(one.message) for one in said]]))"
+)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("pass", ""),
+        ("torch.set_float32_matmul_precision('medium')", "'medium'|'tf32'"),
+        ("torch.backends.cuda.matmul.allow_tf32 = True", "'high'|'tf32'"),
+    ],
+)
+def test_float32_is_float32_and_what_was_chosen_otherwise_is_said_once(
+    setting: str, words: str
+) -> None:
+    program = TORCH_SETTINGS.format(setting=setting)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    of_cudnn, of_products, said = json.loads(done.stdout)
+    assert of_cudnn is False
+    assert of_products == "highest"
+    assert len(said) == bool(words)
+    assert all(re.search(words, text) and "turned that off" in text for text in said)

@@ -64,11 +64,12 @@ class Measurement:
     """What came out, one entry per repeat where there are repeats.
 
     Times in seconds, memory in MiB; NaN (or an empty list) where nothing was measured.
-    ``first_chunk_audio_s`` is how much audio the codec needs before it gives any, and
-    ``first_chunk_s`` how long it computes on that. ``parameters`` and ``multiply_adds_per_s`` (per
-    second of audio, encode plus decode) are NaN where the codec is no torch model. ``undefined``
-    and ``error`` say why there is nothing; ``broken_set_up`` marks an error that is the same for
-    every setting.
+    ``first_chunk_audio_s`` is the length of the shortest clip that the codec takes, and
+    ``first_chunk_s`` how long it computes to encode and decode that clip alone, warmed up: no
+    waiting for the audio, no look-ahead of a stream. ``parameters`` and ``multiply_adds_per_s``
+    (per second of audio in whole frames, encode plus decode) are NaN where the codec is no torch
+    model. ``undefined`` and ``error`` say why there is nothing; ``broken_set_up`` marks an error
+    that is the same for every setting.
     """
 
     encode_s: list[float] = field(default_factory=list)
@@ -175,11 +176,12 @@ def _facts(opened: OpenCodec, codec: Codec, setting: Setting) -> dict[str, Any]:
     chunk = _first_chunk(codec, rate, channels)
     rounds = [sum(_round(codec, [chunk])) for _ in range(WARM_UP_ROUNDS + setting.repeats)]
     parameters = opened.num_parameters
+    length = _whole_frames(codec, rate)
     return {
         "first_chunk_audio_s": chunk.duration_s,
         "first_chunk_s": rounds[WARM_UP_ROUNDS:],
         "parameters": math.nan if parameters is None else float(parameters),
-        "multiply_adds_per_s": _multiply_adds_per_s(opened, speech_like(rate, rate, channels, 0)),
+        "multiply_adds_per_s": _multiply_adds_per_s(opened, speech_like(length, rate, channels, 0)),
     }
 
 
@@ -196,6 +198,15 @@ def _first_chunk(codec: Codec, rate: int, channels: int) -> Waveform:
     raise CodecError(f"{codec.card.name}: takes no clip of {lengths[-1] / rate:g} s or less")
 
 
+def _whole_frames(codec: Codec, rate: int) -> int:
+    """Samples of a second, and of as much more as fills the codec's last frame: it computes on the
+    padding as well, which is no audio."""
+    if padded := codec.padded_length(rate):
+        return padded
+    frame = rate / min(codec.card.frame_rates_hz, default=rate)
+    return round(math.ceil(rate / frame - 1e-6) * frame)
+
+
 def _takes(codec: Codec, chunk: Waveform) -> bool:
     try:
         codec.decode(codec.encode([chunk]), [0])
@@ -204,19 +215,20 @@ def _takes(codec: Codec, chunk: Waveform) -> bool:
     return True
 
 
-def _multiply_adds_per_s(opened: OpenCodec, second: Waveform) -> float:
-    """Of matrix products and convolutions, as torch counts them; NaN for other codecs."""
+def _multiply_adds_per_s(opened: OpenCodec, frames: Waveform) -> float:
+    """Of matrix products and convolutions, as torch counts them, over whole frames of audio; NaN
+    for other codecs."""
     if opened.coder is None or not opened.torch_modules():
         return math.nan
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter:
         if opened.whole_pass is not None:
-            opened.whole_pass(second)
+            opened.whole_pass(frames)
         else:
-            opened.coder.decode(opened.coder.encode([second]), [0])
+            opened.coder.decode(opened.coder.encode([frames]), [0])
     operations = counter.get_total_flops()
-    return operations / 2 / second.duration_s if operations else math.nan
+    return operations / 2 / frames.duration_s if operations else math.nan
 
 
 def _gpu_peak_memory_mib(device: str) -> float:

@@ -91,7 +91,7 @@ def models_text(
 
     ``csv`` has ``model``, ``sample_rate`` in Hz, ``bitrate_bps``, ``num_parameters``,
     ``token_rates_hz`` and ``codebook_sizes`` (numbers parted by spaces), ``missing`` and what is
-    published, with its ``source``.
+    published, with its ``source`` and whether that was ``read``.
     """
     shown = _published_of(models, published)
     blocks = [Block("Measured" if shown.rows else "", tuple(_row(one) for one in models))]
@@ -147,7 +147,7 @@ def _row(one: ModelFacts) -> tuple[Cell, ...]:
 
 def _published_row(published: Published, row: PublishedRow) -> tuple[Cell, ...]:
     bitrate, size, tokens = published_cells(row, MODEL_FACTS, "published_")
-    values = {"model": row.card, "source": " ".join(row.source)}
+    values = {"model": row.card, "source": " ".join(row.source), "read": row.read}
     label = Cell(published.label(row), values=values)
     return label, _sample_rate(row.sample_rate, NOTHING), bitrate, size, NONE, tokens
 

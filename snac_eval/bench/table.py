@@ -23,7 +23,7 @@ from snac_eval.reports.grid import Cell, Column, Grid, count, number, render
 from snac_eval.reports.text import markdown_text, quantity, significant, span
 from snac_eval.run.manifest import SCORE_COLUMNS
 from snac_eval.types import MetricInfo
-from snac_eval.writing import write_file, write_text
+from snac_eval.writing import write_csv, write_file, write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -171,7 +171,7 @@ def _peak(outcome: Measurement) -> float:
 def write_speed_tables(folder: Path, measured: Sequence[Measured]) -> None:
     """Write ``bench.csv``, ``bench.md``, ``bench.svg`` and ``bench.png``. Raises OutputError."""
     table = speed_table(measured)
-    write_file(folder / "bench.csv", lambda path: table.to_csv(path, index=False))
+    write_csv(folder / "bench.csv", table)
     write_text(folder / "bench.md", speed_markdown(table))
     figure = plot(table)
     for suffix in ("svg", "png"):
@@ -186,13 +186,16 @@ def speed_markdown(table: pd.DataFrame) -> str:
     rows = table.to_dict("records")
     ok = [row for row in rows if row["status"] == "ok"]
     parts = [
-        "Real-time factor: seconds of computing per second of audio, median (95 % interval).",
+        "Real-time factor: seconds of computing per second of audio, median (95 % interval), alone"
+        " on the machine, warmed up. Both: the time of the audio over the sum of the two medians.",
         _markdown(_SPEED_COLUMNS, map(_speed_cells, ok)),
     ]
     if facts := [row for row in ok if not math.isnan(row["first_chunk_latency_ms"])]:
         parts += [
-            "First chunk: the shortest clip that the codec takes, and the computing until its audio"
-            " is decoded. Multiply-adds: encode plus decode.",
+            "First chunk: the shortest clip that the codec takes. Latency: the computing until its"
+            " audio is decoded, that clip alone, after warm-up; the wait for the clip itself, and"
+            " what a stream must look ahead, come on top. Multiply-adds: encode plus decode of"
+            " whole frames.",
             _markdown(_FACT_COLUMNS, map(_fact_cells, facts)),
         ]
     missing = (row for row in rows if row["status"] != "ok")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from snac_eval.cli.flags import Commands, names
+from snac_eval.cli.flags import Commands, names, path
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     baseline = commands.add_parser("baseline", help="keep a run's scores as a baseline for check")
     baseline.set_defaults(command=_baseline)
-    baseline.add_argument("run", type=Path, metavar="RUN", help="run folder")
-    baseline.add_argument("-o", "--output", type=Path, required=True, help="JSON file to write")
+    baseline.add_argument("run", type=path, metavar="RUN", help="run folder")
+    baseline.add_argument("-o", "--output", type=path, required=True, help="JSON file to write")
     baseline.add_argument("--metrics", default="", help="comma-separated; default all")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from snac_eval.cli.flags import Commands, add_cards, card_dirs, names
+from snac_eval.cli.flags import Commands, add_cards, card_dirs, names, path
 from snac_eval.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     bench.add_argument("--repeats", type=int, default=7, help="timed rounds per setting (7)")
     bench.add_argument("--seed", type=int, default=0, help="seed of the synthetic audio (0)")
     bench.add_argument("--weights", default="", help="folder of the codec's weights")
-    bench.add_argument("--output", type=Path, help="folder (default runs/bench_MODEL)")
+    bench.add_argument("--output", type=path, help="folder (default runs/bench_MODEL)")
     bench.add_argument("--overwrite", action="store_true", help="replace an earlier bench there")
     add_cards(bench)
     bench.add_argument("--quiet", action="store_true", help="no progress bar")

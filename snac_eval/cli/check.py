@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
-from snac_eval.cli.flags import Commands, add_tolerances, names
+from snac_eval.cli.flags import Commands, add_tolerances, names, path
 from snac_eval.errors import OutputError
 
 _EPILOG = """exit codes: 0 passed; 1 a regression: a drop that is significant and larger than the
-tolerance; 2 wrong usage or broken input; 3 not comparable or inconclusive"""
+tolerance; 2 wrong usage or broken input; 3 not comparable or inconclusive; 70 an internal error"""
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -20,12 +19,12 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "check", help="fail where a run dropped against a baseline", epilog=_EPILOG
     )
     check.set_defaults(command=_check)
-    check.add_argument("run", type=Path, metavar="RUN", help="run folder")
-    check.add_argument("--baseline", type=Path, required=True, help="file that baseline wrote")
+    check.add_argument("run", type=path, metavar="RUN", help="run folder")
+    check.add_argument("--baseline", type=path, required=True, help="file that baseline wrote")
     check.add_argument("--metrics", default="", help="comma-separated; default the baseline's")
     check.add_argument("--no-speed", action="store_true", help="leave speeds out")
-    check.add_argument("--junit", type=Path, metavar="FILE", help="also write JUnit XML")
-    check.add_argument("--markdown", type=Path, metavar="FILE", help="also write Markdown")
+    check.add_argument("--junit", type=path, metavar="FILE", help="also write JUnit XML")
+    check.add_argument("--markdown", type=path, metavar="FILE", help="also write Markdown")
     add_tolerances(check)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from snac_eval.cli.flags import Commands, add_tolerances, names
+from snac_eval.cli.flags import Commands, add_tolerances, names, path
 from snac_eval.errors import UsageError
 
 
@@ -16,11 +15,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "compare", help="say which run is better, and whether it is noise"
     )
     compare.set_defaults(command=_compare)
-    compare.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="two or more folders")
+    compare.add_argument("runs", type=path, nargs="+", metavar="RUN", help="two or more folders")
     compare.add_argument("--format", choices=("md", "csv"), default="md")
     compare.add_argument("--metrics", default="", help="comma-separated; default all")
     compare.add_argument("--clips", type=int, default=5, help="telling clips to name (default 5)")
-    compare.add_argument("-o", "--output", type=Path, help="write to this file, not to the screen")
+    compare.add_argument("-o", "--output", type=path, help="write to this file, not to the screen")
     add_tolerances(compare)
 
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from snac_eval.errors import UsageError
+from snac_eval.reading.names import user_path
 
 Commands = argparse._SubParsersAction  # the only name argparse has for this
 
@@ -13,7 +14,7 @@ Commands = argparse._SubParsersAction  # the only name argparse has for this
 def add_cards(parser: argparse._ActionsContainer) -> None:
     """Give a command the flag for folders of own cards."""
     parser.add_argument(
-        "--cards", type=Path, action="append", default=[], help="folder with codecs/ and datasets/"
+        "--cards", type=path, action="append", default=[], help="folder with codecs/ and datasets/"
     )
 
 
@@ -30,6 +31,14 @@ def card_dirs(options: argparse.Namespace) -> tuple[Path, ...]:
     return tuple(folders)
 
 
+def path(text: str) -> Path:
+    """The path that a flag names, its ``~`` filled in."""
+    try:
+        return user_path(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def names(text: str) -> tuple[str, ...]:
     """The names in a comma-separated list."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
@@ -43,7 +52,7 @@ def seconds(text: str) -> float:
 def add_tolerances(parser: argparse.ArgumentParser) -> None:
     """Give a command the flags that change what difference matters."""
     parser.add_argument(
-        "--tolerances", type=Path, metavar="FILE", help="TOML file over the built-in tolerances"
+        "--tolerances", type=path, metavar="FILE", help="TOML file over the built-in tolerances"
     )
     parser.add_argument(
         "--tolerance",

@@ -1,7 +1,6 @@
 """The command line: errors become one line and an exit code.
 
-Exit codes: 0 done, 1 too many clips failed or a check found a regression, 2 wrong usage or broken
-input, 3 a check could not tell, 130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
+The README has the table of exit codes; EXIT_CODES is its short form.
 """
 
 from __future__ import annotations
@@ -9,11 +8,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
-from snac_eval.cli import baseline, bench, check, compare, report, run, table, validate
+from snac_eval.cli import baseline, bench, check, compare, report, run, streams, table, validate
 from snac_eval.cli import list as list_command
-from snac_eval.errors import Interrupted, SnacEvalError
+from snac_eval.errors import Interrupted, OutputError, SnacEvalError, one_line
+from snac_eval.run import interrupts
+from snac_eval.writing import printable
 
 COMMANDS = (run, bench, list_command, validate, report, table, compare, baseline, check)
 
@@ -25,41 +28,111 @@ _EXAMPLES = """examples:
   snac-eval compare runs/mine runs/theirs
   snac-eval check runs/new --baseline baseline.json
   snac-eval list codecs
+
 """
+EXIT_CODES = """exit codes:
+  0 done; 1 check: a regression, validate: a broken contract; 2 wrong usage, broken input, a place
+  that cannot be written; 3 check: not comparable or inconclusive; 4 run: more clips failed than
+  allowed; 70 an internal error (--debug shows where); 130 interrupted, by SIGTERM 143, by SIGHUP
+  129"""
+INTERNAL_ERROR = 70
+INTERRUPTED = 130
+_LONGEST_LINE = 2000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
+    """Run the command line and return its exit code.
+
+    Raises SystemExit, as argparse does, after ``--help`` and for flags that are wrong.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    options = _parser().parse_args(arguments)
+    with streams.guarded() as output:
+        try:
+            options = _parser().parse_args(arguments)
+        except SystemExit:  # --help and --version print
+            output.flush()
+            if not output.lost:
+                raise
+            code = 0
+        else:
+            code = _execute(options, arguments)
+        output.flush()
+        if output.lost:
+            _say(f"standard output cannot be written: {output.lost}")
+    # A verdict stands, whether or not it could be shown.
+    return code or (OutputError.exit_code if output.lost else 0)
+
+
+def _execute(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     try:
         code: int | None = options.command(options, arguments)
-        sys.stdout.flush()
+        return code or 0
     except SnacEvalError as error:
-        print(f"snac-eval: {error}", file=sys.stderr)
+        _say(one_line(error))
         return error.exit_code
     except KeyboardInterrupt as error:
-        print("snac-eval: interrupted", file=sys.stderr)
-        return error.exit_code if isinstance(error, Interrupted) else 130
-    except BrokenPipeError:
-        # The reader (head, less) has what it wanted; keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return code or 0
+        _say("interrupted")
+        return error.exit_code if isinstance(error, Interrupted) else INTERRUPTED
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - nothing but a verdict may exit with 1
+        if interrupts.received():  # An import turned it into another error.
+            _say("interrupted")
+            return 128 + interrupts.received()
+        _say(f"internal error: {one_line(error)}{_place(error)}; {_how_to_report(options)}")
+        if _debugs(options):
+            traceback.print_exception(error)
+        return INTERNAL_ERROR
+
+
+def _say(message: str) -> None:
+    print(f"snac-eval: {printable(message)[:_LONGEST_LINE]}", file=sys.stderr)
+
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" in {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+
+
+def _how_to_report(options: argparse.Namespace) -> str:
+    return "please report it" if _debugs(options) else "please report it with what --debug shows"
+
+
+def _debugs(options: argparse.Namespace) -> bool:
+    return bool(options.debug or os.environ.get("SNAC_EVAL_DEBUG"))
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the whole usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        said = " ".join(printable(message).split())[:_LONGEST_LINE]
+        self.exit(2, f"{self.prog}: {said}; see {self.prog} --help\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="snac-eval",
         description="How good is this neural audio codec, at what bitrate and at what speed?",
-        epilog=_EXAMPLES,
+        epilog=_EXAMPLES + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    _add_debug(parser, False)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
+    for subparser in commands.choices.values():
+        # Suppressed, for its default would undo what was said before the command.
+        _add_debug(subparser, argparse.SUPPRESS)
     return parser
+
+
+def _add_debug(parser: argparse.ArgumentParser, default: object) -> None:
+    parser.add_argument(
+        "--debug",
+        action="store_true",
+        default=default,
+        help="show the traceback of an internal error (also: SNAC_EVAL_DEBUG=1)",
+    )
 
 
 class _Version(argparse.Action):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from snac_eval.cli.flags import Commands
+from snac_eval.cli.flags import Commands, path
 from snac_eval.errors import UsageError
 
 
@@ -16,7 +15,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "report", help="write a run's report files again; --html: one page of one run or several"
     )
     report.set_defaults(command=_report)
-    report.add_argument("run", type=Path, nargs="+", help="run folder")
+    report.add_argument("run", type=path, nargs="+", help="run folder")
     report.add_argument(
         "--html",
         action="store_true",
@@ -24,7 +23,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     report.add_argument(
         "--output",
-        type=Path,
+        type=path,
         help="the page's file (default RUN/report.html, of several runs ./report.html)",
     )
     report.add_argument(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snac_eval.cli.flags import Commands, add_cards, card_dirs, names, seconds
+from snac_eval.cli.flags import Commands, add_cards, card_dirs, names, path, seconds
 
 if TYPE_CHECKING:
     from snac_eval.run.plan import RunConfig
@@ -70,9 +70,9 @@ def _add_what(what: argparse._ArgumentGroup) -> None:
 
 
 def _add_where(where: argparse._ArgumentGroup) -> None:
-    where.add_argument("--data-root", type=Path, help="folder of local corpora")
+    where.add_argument("--data-root", type=path, help="folder of local corpora")
     where.add_argument("--weights", default="", help="folder of the codec's weights")
-    where.add_argument("--output", type=Path, help="run folder (default runs/MODEL_DATASET)")
+    where.add_argument("--output", type=path, help="run folder (default runs/MODEL_DATASET)")
     where.add_argument("--overwrite", action="store_true", help="forget what the folder holds")
     add_cards(where)
 
@@ -104,7 +104,7 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
         "--max-error-rate",
         type=float,
         default=0.1,
-        help="share of clips that may fail before the exit code is 1 (default 0.1)",
+        help="share of clips that may fail before the exit code is 4 (default 0.1)",
     )
     how.add_argument(
         "--report-clips", type=int, default=20, help="clips to hear in report.html (default 20)"

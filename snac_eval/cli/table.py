@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from snac_eval.cli.flags import Commands, add_cards, card_dirs, names
+from snac_eval.cli.flags import Commands, add_cards, card_dirs, names, path
 from snac_eval.errors import UsageError
 
 
@@ -28,7 +28,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     table.add_argument("--weights", default="", help="with --models: folder of one model's weights")
     table.add_argument("--device", default="cpu", help="with --models (default cpu)")
     add_cards(table)
-    table.add_argument("-o", "--output", type=Path, help="write to this file, not to the screen")
+    table.add_argument("-o", "--output", type=path, help="write to this file, not to the screen")
 
 
 def _table(options: argparse.Namespace, _: Sequence[str]) -> None:
@@ -50,7 +50,7 @@ def _paper(options: argparse.Namespace) -> str:
     from snac_eval.reports.published import load_published
     from snac_eval.results.record import read_run
 
-    runs = [read_run(Path(folder)) for folder in options.runs]
+    runs = [read_run(path(folder)) for folder in options.runs]
     published = load_published() if options.published else None
     return render(paper_grid(runs, names(options.metrics), published), options.format)
 

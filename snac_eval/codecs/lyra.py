@@ -19,6 +19,7 @@ from snac_eval import audio
 from snac_eval.codecs.checks import check_input
 from snac_eval.download import cache_dir, fetch, only_one
 from snac_eval.errors import CardError, CodecError, WeightsUnavailable, detail
+from snac_eval.reading.names import user_path
 from snac_eval.registry.validation import read_options
 from snac_eval.types import CodecCard, CodecRequest, Codes, Waveform
 
@@ -153,7 +154,7 @@ class LyraCodec:
     @cached_property
     def _models(self) -> tuple[bytes, ...]:
         given = self._request.weights
-        folder = Path(given) if given else self._download()
+        folder = user_path(given) if given else self._download()
         if missing := [name for name in _FILES if not (folder / name).is_file()]:
             raise WeightsUnavailable(
                 f"{folder}: holds no {missing[0]}; Lyra v2 needs {', '.join(_FILES)}"

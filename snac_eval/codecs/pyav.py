@@ -5,11 +5,16 @@ The header is not counted. It holds the delay in samples that decoding leaves in
 32-bit, little-endian), then the codec's own set-up data (OpusHead of RFC 7845, AAC's
 AudioSpecificConfig; for AMR the byte in front of each frame of RFC 4867, which names the mode that
 never changes here). Decoding uses nothing but packets, header and card.
+
+Opus's decoder leaves a delay of its own, which the resamplers of its speech layer (SILK) make and
+its set-up data does not tell. Each packet's first byte says which layer made it; a clip is moved by
+what was measured of the layer that most of its packets have.
 """
 
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -64,15 +69,23 @@ class _Format:
     """Seconds of a packet whose last byte is not full."""
     prefix: int = 0
     """How many bytes in front of each packet are all alike, and go into the header."""
+    version: int = 1
+    """Of what this module does with it; part of the codec's identity."""
 
 
 _FORMATS: dict[Encoder, _Format] = {
-    "libopus": _Format("libopus", "flt", True, 48000, {"request_sample_fmt": "flt"}),
+    "libopus": _Format("libopus", "flt", True, 48000, {"request_sample_fmt": "flt"}, version=2),
     "libmp3lame": _Format("mp3float", "fltp"),
     "aac": _Format("aac", "fltp"),
     # FFmpeg says 50 samples; cross-correlation says 40, at every rate.
     "libopencore_amrnb": _Format("amrnb", "s16", delay=40, frame_s=0.02, prefix=1),
 }
+
+# RFC 6716, 3.1: the five high bits of a packet's first byte. Below 4 they stand for SILK at 8 kHz,
+# below 16 for SILK at 12 or 16 kHz, alone or under CELT, from 16 on for CELT alone. Samples at
+# 48 kHz, by phase on speech: 16 kHz is early by 2.0, 12 kHz by 2.4, 8 kHz late by 2 to 3.
+_OPUS_LEADS = ((4, -2), (16, 2), (32, 0))
+_PRE_SKIP = struct.Struct("<10xH")
 
 
 def load(request: CodecRequest) -> Codec:
@@ -165,7 +178,10 @@ class PyavCodec:
         if len(codes.header) < _DELAY.size:
             raise CodecError(f"{self.card.name}: codes have no header; encode the clip again")
         (delay,) = _DELAY.unpack_from(codes.header)
-        samples = self._decode_packets(codes.packets, codes.header[_DELAY.size :])
+        setup = codes.header[_DELAY.size :]
+        if self._options.encoder == "libopus":
+            setup = _with_lead(setup, codes.packets)
+        samples = self._decode_packets(codes.packets, setup)
         rate = self._format.output_rate or self.card.sample_rate
         decoded = Waveform(np.ascontiguousarray(samples[:, delay:]), rate)
         return audio.fit_length(audio.resample(decoded, self.card.sample_rate), codes.num_samples)
@@ -248,10 +264,25 @@ class PyavCodec:
         )
         avcodec = ".".join(str(part) for part in av.library_versions["libavcodec"])
         return (
-            f"pyav:v=1:encoder={given.encoder}:bit_rate={given.bit_rate}:options={options}"
+            f"pyav:v={self._format.version}:encoder={given.encoder}:bit_rate={given.bit_rate}:options={options}"
             f":rate={self.card.sample_rate}:channels={self.card.channels}:resampler={audio.RESAMPLER}"
             f":av={av.__version__}:ffmpeg={av.ffmpeg_version_info}:libavcodec={avcodec}"
         )
+
+
+def _with_lead(opus_head: bytes, packets: Sequence[bytes]) -> bytes:
+    """OpusHead with a pre-skip that leaves in front what the packets' layer comes out early by."""
+    leads = Counter(
+        next(lead for below, lead in _OPUS_LEADS if packet[0] >> 3 < below)
+        for packet in packets
+        if packet
+    )
+    if not leads or len(opus_head) < _PRE_SKIP.size:
+        return opus_head
+    (lead, _) = leads.most_common(1)[0]
+    (skipped,) = _PRE_SKIP.unpack_from(opus_head)
+    field = struct.pack("<H", max(0, skipped - lead))
+    return opus_head[: _PRE_SKIP.size - 2] + field + opus_head[_PRE_SKIP.size :]
 
 
 def _as_float(block: NDArray[np.float32]) -> NDArray[np.float32]:

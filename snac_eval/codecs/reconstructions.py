@@ -1,8 +1,9 @@
 """Reconstructions that some other program wrote: ``files:DIR``.
 
 A clip's reconstruction lies at the clip's relative path below DIR, under the same name or under the
-same stem with another audio suffix. It stands for the whole file: where a manifest cuts excerpts
-out of a clip's file, the same excerpts are cut out of the reconstruction.
+same stem with another audio suffix; accents may be composed in another way (NFC, NFD). It stands
+for the whole file: where a manifest cuts excerpts out of a clip's file, the same excerpts are cut
+out of the reconstruction.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from snac_eval import audio
-from snac_eval.errors import AudioError, UsageError
+from snac_eval.errors import AudioError, UsageError, readable
+from snac_eval.reading.names import composed, on_disk, user_path
 from snac_eval.types import Clip, CodecCard, CodecRequest, ReconstructionSource, Waveform
 
 
@@ -21,7 +23,7 @@ def load(request: CodecRequest) -> ReconstructionSource:
             f"{request.card.name}: no folder is named; write {request.card.name}:DIR with the"
             " folder that holds the reconstructions"
         )
-    source = FilesSource(request.card, Path(request.argument))
+    source = FilesSource(request.card, user_path(request.argument))
     source.prepare()
     return source
 
@@ -46,8 +48,8 @@ class FilesSource:
         """Raises UsageError when the folder does not exist."""
         if not self._root.is_dir():
             raise UsageError(
-                f"{self.card.name}: '{self._root}' is no folder; name the one that holds the"
-                " reconstructions"
+                f"{self.card.name}: '{readable(self._root)}' is no folder; name the one that holds"
+                " the reconstructions"
             )
 
     def identity(self, clip: Clip) -> str:
@@ -69,13 +71,14 @@ class FilesSource:
         relative = Path(clip.relative_path)
         if relative.is_absolute() or relative.drive or ".." in relative.parts or not relative.name:
             raise AudioError(
-                f"clip '{clip.id}': its path '{clip.relative_path}' leads out of '{self._root}';"
+                f"clip '{clip.id}': its path '{readable(clip.relative_path)}' leads out of"
+                f" '{readable(self._root)}';"
                 " list clips below the dataset's own folder"
             )
-        exact = self._root / relative
+        exact = on_disk(self._root / relative)
         if exact.is_file():
             return exact
-        candidates = self._stems(exact.parent).get(exact.stem, [])
+        candidates = self._stems(exact.parent).get(composed(exact.stem), [])
         if len(candidates) == 1:
             return candidates[0]
         raise AudioError(_why_not_one(clip, exact, candidates))
@@ -84,8 +87,9 @@ class FilesSource:
         if folder not in self._listed:
             stems: dict[str, list[Path]] = {}
             for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-                if path.suffix.lower() in audio.AUDIO_SUFFIXES and path.is_file():
-                    stems.setdefault(path.stem, []).append(path)
+                is_audio = path.suffix.lower() in audio.AUDIO_SUFFIXES
+                if is_audio and not path.name.startswith(".") and path.is_file():
+                    stems.setdefault(composed(path.stem), []).append(path)
             self._listed[folder] = stems
         return self._listed[folder]
 
@@ -99,12 +103,12 @@ class FilesSource:
 
 def _why_not_one(clip: Clip, exact: Path, candidates: list[Path]) -> str:
     if candidates:
-        names = " and ".join(path.name for path in candidates)
+        names = " and ".join(readable(path.name) for path in candidates)
         return (
-            f"clip '{clip.id}': {names} in {exact.parent} could both be its reconstruction;"
-            " keep one"
+            f"clip '{clip.id}': {names} in {readable(exact.parent)} could both be its"
+            " reconstruction; keep one"
         )
     return (
-        f"clip '{clip.id}': no reconstruction; looked for {exact} and for {exact.stem} with any"
-        " other audio suffix"
+        f"clip '{clip.id}': no reconstruction; looked for {readable(exact)} and for"
+        f" {readable(exact.stem)} with any other audio suffix"
     )

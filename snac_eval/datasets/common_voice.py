@@ -11,6 +11,7 @@ from pathlib import Path
 
 from snac_eval.audio import make_clip
 from snac_eval.errors import DatasetError, UsageError
+from snac_eval.reading.names import on_disk
 from snac_eval.types import Clip, Dataset, DatasetCard, DatasetRequest
 
 
@@ -74,7 +75,7 @@ def _rows(file: Path) -> list[dict[str, str]]:
 def _clip(row: dict[str, str], file: Path, request: DatasetRequest) -> Clip:
     folder = file.parent / "clips"
     return make_clip(
-        folder / Path(row["path"]).name,
+        on_disk(folder / Path(row["path"]).name),
         folder,
         speaker=row.get("client_id") or "",
         transcript=row.get("sentence") or "",

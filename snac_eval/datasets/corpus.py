@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from glob import glob
 from pathlib import Path
 
 from snac_eval.audio import clip_list_digest, make_clip
@@ -153,7 +154,9 @@ def _places(corpus: _Corpus) -> list[Path]:
         raise DatasetError(
             f"{given}: no such folder; correct --data-root, or leave it out to download"
         )
-    return [*(given / root for root in corpus.options.roots), given, *places]
+    roots = corpus.options.roots
+    unpacked_twice = [given / root / root for root in roots]
+    return [*(given / root for root in roots), given, *unpacked_twice, *places]
 
 
 def _download(corpus: _Corpus) -> Path:
@@ -206,7 +209,7 @@ _Groups = dict[str, str]
 
 def _matches(corpus: _Corpus, base: Path) -> Iterator[tuple[Path, _Groups]]:
     split_of = _split_table(corpus, base)
-    for path in base.glob(corpus.fill(corpus.options.glob)):
+    for path in _visible(base, corpus.fill(corpus.options.glob)):
         found = corpus.options.pattern.fullmatch(path.relative_to(base).as_posix())
         if found is None:
             continue
@@ -214,6 +217,17 @@ def _matches(corpus: _Corpus, base: Path) -> Iterator[tuple[Path, _Groups]]:
         split = split_of.get(_id(path, groups), "") if split_of else groups.get("split", "")
         if not corpus.split or split == corpus.split:
             yield path, groups
+
+
+def _visible(base: Path, pattern: str) -> list[Path]:
+    """What a pattern finds below a folder, linked folders included, hidden files left out.
+
+    A file that a loop of links shows again and again is found once.
+    """
+    found = [base / name for name in sorted(glob(pattern, root_dir=base, recursive=True))]
+    if "**" not in pattern:
+        return found
+    return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
 
 
 def _id(path: Path, groups: _Groups) -> str:
@@ -249,8 +263,8 @@ def _transcripts(corpus: _Corpus, base: Path) -> dict[str, str]:
         return {}
     rows = (
         line.split(table.separator, table.column)
-        for file in sorted(base.glob(corpus.fill(table.files)))
-        for line in file.read_text(encoding="utf-8").splitlines()
+        for file in _visible(base, corpus.fill(table.files))
+        for line in file.read_text(encoding="utf-8", errors="replace").split("\n")
     )
     return {row[0]: row[-1] for row in rows if len(row) > table.column}
 
@@ -285,7 +299,7 @@ def _only_listed(
     file = base / name
     if not file.is_file():
         return clips, [f"{file} is not there: every clip found was taken"]
-    lines = file.read_text(encoding="utf-8").splitlines()
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     listed = {line.split(",")[0].strip() for line in lines if line and not line.startswith("#")}
     kept = tuple(clip for clip in clips if clip.id in listed)
     if not kept:

@@ -2,10 +2,10 @@
 
 The package ``datasets`` (extra ``hf``) streams the rows; each clip's own bytes go into the cache
 with a list of what is there, so that a run repeats, offline too. Only as many are fetched as
-``--limit`` asks for. REPO may also be a local folder that ``datasets`` can load. In
-``hf:REPO:MIDDLE:LAST``, MIDDLE is a configuration if the dataset has one of that name, otherwise
-the split. COLUMN is the first audio column unless it is given. Clips with a speaker or a transcript
-count as speech.
+``--limit`` asks for, spread as :mod:`snac_eval.datasets._hf_parts` says. REPO may also be a local
+folder that ``datasets`` can load. In ``hf:REPO:MIDDLE:LAST``, MIDDLE is a configuration if the
+dataset has one of that name, otherwise the split. COLUMN is the first audio column unless it is
+given. Clips with a speaker or a transcript count as speech.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import hashlib
 import importlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from snac_eval.audio import AUDIO_SUFFIXES, file_sha256, make_clip
+from snac_eval.datasets._hf_parts import Layout
 from snac_eval.download import cache_dir, only_one
 from snac_eval.errors import DatasetError, UsageError, detail
 from snac_eval.hub import check_reachable
@@ -76,7 +76,7 @@ class Source:
 
 
 def load(request: DatasetRequest) -> Dataset:
-    """Clips in the dataset's order; the first ``request.first`` of them where that is not 0.
+    """Clips in the dataset's order; ``request.first`` of them, spread, where that is not 0.
 
     Raises UsageError for a name without a split, DatasetError where it cannot be had.
     """
@@ -88,7 +88,9 @@ def load(request: DatasetRequest) -> Dataset:
         listed = _Listed.read(place / _INDEX)
         if listed is None or not (listed.complete or 0 < request.first <= len(listed.rows)):
             listed = _fetch(source, revision, place, request)
-    rows = listed.rows[: request.first or None]
+    rows = listed.chosen(request.first)
+    if request.first and not (listed.complete and len(rows) == len(listed.rows)):
+        notes += tuple(filter(None, [listed.layout.note(len(rows))]))
     clips = tuple(_clip(row, place) for row in rows)
     name = f"hf:{request.argument.replace('@' + source.revision, '', 1)}@{revision[:12]}"
     return Dataset(name, request.card, clips, (f"revision {revision}", *notes))
@@ -99,9 +101,11 @@ class _Listed:
     """What the cache holds of one split."""
 
     rows: list[dict[str, str]]
-    """One clip each: file, id, speaker, transcript."""
+    """One clip each: place, file, id, speaker, transcript."""
     complete: bool
     """Whether these are all clips of the split."""
+    layout: Layout
+    """How the split is divided."""
 
     @classmethod
     def read(cls, file: Path) -> _Listed | None:
@@ -109,9 +113,16 @@ class _Listed:
             return None
         try:
             known = json.loads(file.read_text(encoding="utf-8"))
-            return cls(known["clips"], known["complete"])
-        except (ValueError, KeyError) as error:
+            if "layout" not in known:  # of an earlier version
+                return None
+            return cls(known["clips"], known["complete"], Layout(**known["layout"]))
+        except (ValueError, KeyError, TypeError) as error:
             raise DatasetError(f"{file}: is damaged; remove its folder to fetch it anew") from error
+
+    def chosen(self, first: int) -> list[dict[str, str]]:
+        """So many rows, or all for 0, in the dataset's order."""
+        ranked = sorted(self.rows, key=lambda row: self.layout.order(row["place"]))
+        return sorted(ranked[: first or None], key=lambda row: row["place"])
 
 
 # The revision: of the hub, or of the cache where the hub does not answer.
@@ -153,23 +164,24 @@ def _local_revision(folder: Path) -> str:
 
 def _fetch(source: Source, revision: str, place: Path, request: DatasetRequest) -> _Listed:
     try:
-        stream, column = _open(source, revision)
-        wanted = islice(stream, request.first or None)
+        opened, column = _open(source, revision)
+        stream, layout = Layout.of(opened)
+        wanted = layout.rows(stream, request.first)
         shown = track(wanted, f"fetching {source.repository}", "clip", request.show_progress)
         place.mkdir(parents=True, exist_ok=True)
-        rows = [_keep(index, row, column, place) for index, row in enumerate(shown)]
+        rows = [_keep(at, row, column, place) for at, row in shown]
     except DatasetError:
         raise
     except Exception as error:
         raise _unavailable(source, error) from error
     complete = not request.first or len(rows) < request.first
-    listing = {"revision": revision, "complete": complete, "clips": rows}
+    listing = {"revision": revision, "complete": complete, "layout": asdict(layout), "clips": rows}
     write_json(place / _INDEX, listing)
-    return _Listed(rows, complete)
+    return _Listed(rows, complete, layout)
 
 
-def _open(source: Source, revision: str) -> tuple[Iterator[Mapping[str, Any]], str]:
-    """Rows with the audio's bytes or path, and the audio's column."""
+def _open(source: Source, revision: str) -> tuple[Any, str]:
+    """Stream of rows with the audio's bytes or path, and the audio's column."""
     datasets = _library()
     pinned = None if source.is_local else revision
     name = str(Path(source.repository).expanduser()) if source.is_local else source.repository
@@ -186,7 +198,7 @@ def _open(source: Source, revision: str) -> tuple[Iterator[Mapping[str, Any]], s
         in_files = stream.info.builder_name == "audiofolder"
         plain = path if in_files else {"bytes": datasets.Value("binary"), "path": path}
         stream = stream.cast_column(column, plain)
-    return iter(stream), column
+    return stream, column
 
 
 def _library() -> Any:  # noqa: ANN401
@@ -208,19 +220,20 @@ def _column(source: Source, features: Mapping[str, Any]) -> str:
     return found
 
 
-def _keep(index: int, row: Mapping[str, Any], column: str, place: Path) -> dict[str, str]:
+def _keep(at: str, row: Mapping[str, Any], column: str, place: Path) -> dict[str, str]:
     cell = row[column]
     audio = {"path": cell} if _is_audio_file(cell) else cell
     if not isinstance(audio, Mapping) or not {"bytes", "path"} & set(audio):
-        raise DatasetError(f"row {index}: column '{column}' holds no audio; name another column")
+        raise DatasetError(f"row {at}: column '{column}' holds no audio; name another column")
     original = str(audio.get("path") or "")
     suffix = Path(original).suffix.lower()
-    name = f"{index:06d}{suffix if suffix in AUDIO_SUFFIXES else '.audio'}"
+    name = f"{at}{suffix if suffix in AUDIO_SUFFIXES else '.audio'}"
     content: bytes = _download(original) if audio.get("bytes") is None else audio["bytes"]
     write_file(place / name, lambda file: file.write_bytes(content))
     return {
+        "place": at,
         "file": name,
-        "id": "-".join(filter(None, (f"{index:06d}", _safe(Path(original).stem)))),
+        "id": "-".join(filter(None, (at, _safe(Path(original).stem)))),
         "speaker": _first(row, SPEAKER_COLUMNS),
         "transcript": _first(row, TEXT_COLUMNS),
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,8 +12,9 @@ from snac_eval import audio
 from snac_eval.datasets.sampling import Balance, choose_clips, excerpt
 from snac_eval.errors import DatasetError
 from snac_eval.progress import track
+from snac_eval.reading.names import user_path
 from snac_eval.registry import plugins
-from snac_eval.types import Dataset, DatasetRequest
+from snac_eval.types import Clip, Dataset, DatasetRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class Sampling:
     """Take equally many clips of each speaker or domain; empty: do not look at that."""
     seed: int = 0
     """Seed of both choices."""
+    longest_s: float = math.inf
+    """Whole clips that last longer are not scored, and not measured to their end."""
 
 
 def open_dataset(
@@ -51,7 +56,7 @@ def open_dataset(
     request = DatasetRequest(
         card=plugins.dataset_card(name, card_dirs),
         argument=name.partition(":")[2],
-        data_root=data_root,
+        data_root=None if data_root is None else user_path(data_root),
         show_progress=show_progress,
         first=0 if sampling.balance else limit,
     )
@@ -60,9 +65,29 @@ def open_dataset(
         raise DatasetError(f"dataset '{name}' holds no clips; check the path and the file types")
     chosen = choose_clips(dataset.clips, limit, sampling.balance, sampling.seed)
     looked_at = track(chosen, "reading headers", "clip", show_progress and len(chosen) > 500)
-    clips = tuple(audio.inspect(clip) for clip in looked_at)
-    dataset = replace(dataset, clips=clips)
+    longest_s = math.inf if sampling.excerpt_s else sampling.longest_s
+    clips = tuple(audio.inspect(clip, longest_s) for clip in looked_at)
+    dataset = replace(dataset, clips=clips, notes=(*dataset.notes, *_notes(clips)))
     return _cut(dataset, sampling, show_progress) if sampling.excerpt_s else dataset
+
+
+def _notes(clips: Sequence[Clip]) -> Iterator[str]:
+    """What is odd about the clips' files, a line for each kind."""
+    odd: defaultdict[str, list[str]] = defaultdict(list)
+    for clip in clips:
+        for remark in clip.remarks:
+            odd[remark].append(clip.id)
+    for remark, ids in odd.items():
+        yield f"{len(ids)} of {len(clips)} clips {remark} (first: {ids[0]})"
+    first: dict[str, str] = {}
+    read = [clip for clip in clips if not clip.problem]
+    same = [clip.id for clip in read if first.setdefault(clip.sha256, clip.id) != clip.id]
+    if same:
+        twin = next(first[clip.sha256] for clip in read if clip.id == same[0])
+        yield (
+            f"{len(same)} of {len(clips)} clips are the same audio as another"
+            f" (first: {same[0]} as {twin}): each counts as a clip"
+        )
 
 
 def _cut(dataset: Dataset, sampling: Sampling, show_progress: bool) -> Dataset:

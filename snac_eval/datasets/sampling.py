@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain, zip_longest
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -19,12 +19,19 @@ from snac_eval import audio
 from snac_eval.errors import AudioError, DatasetError
 from snac_eval.types import Clip
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 Balance = Literal["", "speaker", "domain"]
 BALANCES: tuple[Balance, ...] = get_args(Balance)
 
-SALIENT = 0.5
-"""An excerpt has at least this share of the clip's mean power (-3 dB)."""
+ACTIVE = 0.8
+"""An excerpt has at least this part of the active tenths that the best excerpt has."""
+LEVEL_DB = 3.0
+"""Its active tenths are on average at most so much below the clip's."""
 _HOP_S = 0.1
+_RANGE_DB = 60.0
+_STEADY_DB = 6.0
 
 
 def choose_clips(
@@ -52,9 +59,12 @@ def choose_clips(
 def excerpt(clip: Clip, length_s: float, seed: int = 0) -> Clip:
     """An excerpt of an inspected clip: ``length_s`` seconds that are not its silence.
 
-    Starts lie 0.1 s apart. A start counts if its excerpt has at least half of the clip's mean
-    power; the clip's digest and the seed draw one of those. Start and length go into the id and the
-    digest. A clip that is no longer than the excerpt, or that has a problem, stays whole.
+    Starts lie 0.1 s apart. The clip's tenths of a second are split into active and inactive ones
+    by their levels. A start counts if its excerpt has nearly as many active tenths as any
+    (:data:`ACTIVE`) and these are about as loud as the clip's (:data:`LEVEL_DB`): one click or
+    bang, however loud, makes no excerpt. The clip's digest and the seed draw one of the starts.
+    Start and length go into the id and the digest. A clip that is no longer than the excerpt, or
+    that has a problem, stays whole.
     """
     if clip.problem or clip.duration_s <= length_s:
         return clip
@@ -75,16 +85,50 @@ def excerpt(clip: Clip, length_s: float, seed: int = 0) -> Clip:
 
 
 def _salient_starts(clip: Clip, length_s: float) -> list[int]:
-    """Starts in hops whose excerpt is loud enough and lies within the clip."""
-    power = audio.power_envelope(clip.path, _HOP_S, clip.start_s, clip.length_s)
-    total = np.concatenate([[0.0], np.cumsum(power)])
+    """Starts in hops whose excerpt is active, loud enough, and within the clip."""
+    levels = _levels(audio.power_envelope(clip.path, _HOP_S, clip.start_s, clip.length_s))
+    active = levels > _threshold(levels)
     length = max(1, round(length_s / _HOP_S))
-    last = int((clip.duration_s - length_s) / _HOP_S + 1e-6)
-    starts = np.arange(last + 1)
-    ends = np.minimum(starts + length, len(power))
-    means = (total[ends] - total[starts]) / np.maximum(1, ends - starts)
-    salient = means >= min(SALIENT * power.mean(), means.max())
+    last = min(int((clip.duration_s - length_s) / _HOP_S + 1e-6), len(levels) - 1)
+    starts = np.arange(max(0, last) + 1)
+    ends = np.minimum(starts + length, len(levels))
+    counts = _sums(active, starts, ends)
+    loudness = _sums(np.where(active, levels, 0.0), starts, ends) / np.maximum(1, counts)
+    busy = counts >= ACTIVE * counts.max()
+    wanted = levels[active].mean() - LEVEL_DB
+    salient = busy & (loudness >= min(wanted, loudness[busy].max()))
     return [int(start) for start in starts[salient]]
+
+
+def _levels(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Levels in dB; what is louder than any 0.3 s, or 60 dB softer than that, counts as that."""
+    levels = 10 * np.log10(np.maximum(power, 1e-20))
+    padded = np.pad(levels, 1, mode="edge")
+    sustained = np.median([padded[:-2], levels, padded[2:]], axis=0).max()
+    return np.asarray(np.clip(levels, sustained - _RANGE_DB, sustained))
+
+
+def _threshold(levels: NDArray[np.float64]) -> float:
+    """The level that parts the levels best in two kinds (Otsu, 1979); below all if all are alike.
+
+    Best means the most variance between the two kinds.
+    """
+    ordered = np.sort(levels)
+    if ordered[-1] - ordered[0] < _STEADY_DB:
+        return -np.inf
+    below = np.arange(1, len(ordered))
+    total = np.cumsum(ordered)
+    low = total[:-1] / below
+    high = (total[-1] - total[:-1]) / (len(ordered) - below)
+    between = below * (len(ordered) - below) * (high - low) ** 2
+    return float(ordered[np.argmax(between)])
+
+
+def _sums(
+    values: NDArray[Any], starts: NDArray[np.intp], ends: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    return np.asarray(total[ends] - total[starts])
 
 
 def _draw(starts: Sequence[int], digest: str, seed: int) -> int:

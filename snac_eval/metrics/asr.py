@@ -18,7 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from snac_eval.hub import HubModel
-from snac_eval.metrics.base import SPEECH_ONLY, PreparedPair, Undefined, is_silent
+from snac_eval.metrics.base import (
+    SPEECH_ONLY,
+    PreparedPair,
+    audible_channels,
+    guarded,
+    require_length,
+)
 from snac_eval.metrics.hub import HubMetric, load
 from snac_eval.types import MetricInfo, Reconstruction, Score
 
@@ -50,20 +56,20 @@ class WordErrorRate(HubMetric):
         )
 
     def score(self, reconstruction: Reconstruction) -> Score:
-        """Undefined without a transcript, outside of speech, and for silence."""
+        """Undefined without a transcript, outside of speech, and for a silent reference."""
         clip = reconstruction.clip
         if clip.domain not in self.info.domains:
             return Score.undefined(f"word_error_rate is defined for speech; this is {clip.domain}")
         wanted = normalised(clip.transcript)
         if not wanted:
             return Score.undefined("the clip has no transcript")
-        try:
-            estimate = _scored(reconstruction)
-        except Undefined as reason:
-            return Score.undefined(str(reason))
-        import jiwer
+        return guarded(self.info, lambda: Score.ok(_error_rate(wanted, _scored(reconstruction))))
 
-        return Score.ok(100 * float(jiwer.wer(wanted, normalised(transcribe(estimate)))))
+
+def _error_rate(wanted: str, estimate: Signal) -> float:
+    import jiwer
+
+    return 100 * float(jiwer.wer(wanted, normalised(transcribe(estimate))))
 
 
 def normalised(text: str) -> str:
@@ -85,9 +91,8 @@ def transcribe(signal: Signal) -> str:
 def _scored(reconstruction: Reconstruction) -> Signal:
     pair = PreparedPair(reconstruction.reference, reconstruction.estimate)
     pair.check()
-    estimate: Signal = pair.at(RATE, mono=True)[1].samples[0]
-    if is_silent(estimate):
-        raise Undefined("the estimate is silent")
-    if len(estimate) < SHORTEST_S * RATE:
-        raise Undefined(f"too short to recognise words, which needs {SHORTEST_S} s")
+    sides = pair.at(RATE, mono=True)
+    audible_channels(*sides, " at the rate or mix that is scored")
+    estimate: Signal = sides[1].samples[0]
+    require_length("word_error_rate", sides[1], SHORTEST_S)
     return estimate

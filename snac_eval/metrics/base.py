@@ -1,11 +1,17 @@
 """What metrics of two waveforms share: preparation, honest failure, and the default sets.
 
 Conventions. Both sides are resampled to the metric's rate (or the reference's own) by the one
-resampler of :mod:`snac_eval.audio`; the estimate is then trimmed or zero-padded to the reference's
-length. Lengths that differ by more than the larger of 0.1 s and 1 % are an error, as are NaN,
-infinities and differing channel counts. An empty or silent reference (peak below -100 dBFS) makes
-every score undefined. Stereo is scored per channel and averaged, or mixed to mono first where the
-metric is defined on one channel only; each metric says which.
+resampler of :mod:`snac_eval.audio`; the estimate is then zero-padded to the reference's length, and
+trimmed to it unless the metric aligns both sides by itself. Lengths that differ by more than the
+larger of 0.1 s and 1 % are an error, as are NaN, infinities and differing channel counts. Stereo is
+scored per channel and averaged, or mixed to mono first where the metric is defined on one channel
+only; each metric says which.
+
+Silence is a signal that moves less than -100 dBFS about its middle. A silent or empty reference
+makes every score undefined; a channel that is silent in the reference is left out, and the score
+says so. A silent or empty estimate of an audible reference is an error, in one channel as in all:
+the codec lost the clip. Where the reference itself stays below -80 dBFS, as dither does, a silent
+estimate of it is no failure, and the channel counts as silent.
 """
 
 from __future__ import annotations
@@ -21,6 +27,7 @@ import numpy as np
 
 from snac_eval import audio
 from snac_eval.errors import AudioError, one_line
+from snac_eval.metrics.checks import checked
 from snac_eval.types import (
     DOMAINS,
     Domain,
@@ -37,6 +44,7 @@ if TYPE_CHECKING:
     Signal = NDArray[np.float32]
 
 SILENCE_PEAK = 1e-5
+DITHER_PEAK = 1e-4
 ALL_DOMAINS: frozenset[Domain] = frozenset(DOMAINS)
 SPEECH_ONLY: frozenset[Domain] = frozenset({"speech"})
 
@@ -95,24 +103,36 @@ class PreparedPair:
 
     reference: Waveform
     estimate: Waveform
-    _cache: dict[tuple[int, bool], tuple[Waveform, Waveform]] = field(default_factory=dict)
+    _cache: dict[tuple[int, bool, bool], tuple[Waveform, Waveform]] = field(default_factory=dict)
     _memos: dict[tuple[int, bool, int], Memo] = field(default_factory=dict)
 
     def check(self) -> None:
-        """Raises Undefined (empty, silent reference) or AudioError (unusable) with the reason."""
+        """Raises Undefined (empty, silent reference) or AudioError (unusable, or an estimate that
+        is empty or silent for an audible reference) with the reason."""
         for side, waveform in (("reference", self.reference), ("estimate", self.estimate)):
-            _check_side(side, waveform)
+            if not np.isfinite(waveform.samples).all():
+                raise AudioError(f"the {side} holds NaN or infinite samples")
+        if not self.reference.samples.size:
+            raise Undefined("the reference is empty")
         _check_channels(self.reference, self.estimate)
-        _check_lengths(self.reference, self.estimate)
         if is_silent(self.reference.samples):
             raise Undefined("the reference is silent")
+        if not self.estimate.samples.size:
+            raise AudioError("the estimate is empty although the reference is audible")
+        _check_lengths(self.reference, self.estimate)
+        audible_channels(self.reference, self.estimate)
 
-    def at(self, sample_rate: int | None, mono: bool) -> tuple[Waveform, Waveform]:
-        """Reference and estimate at this rate (None: the reference's), of equal length."""
+    def at(
+        self, sample_rate: int | None, mono: bool, aligns: bool = False
+    ) -> tuple[Waveform, Waveform]:
+        """Reference and estimate at this rate (None: the reference's).
+
+        Both are of equal length; with ``aligns`` the estimate may be longer.
+        """
         rate = self.reference.sample_rate if sample_rate is None else sample_rate
-        key = (rate, mono)
+        key = (rate, mono, aligns)
         if key not in self._cache:
-            self._cache[key] = self._mono(rate) if mono else self._resampled(rate)
+            self._cache[key] = self._fitted(rate, mono, aligns)
         return self._cache[key]
 
     def memo(self, sample_rate: int, mono: bool, channel: int) -> Memo:
@@ -120,27 +140,32 @@ class PreparedPair:
         mixed = mono and self.reference.num_channels > 1
         return self._memos.setdefault((sample_rate, mixed, channel), Memo())
 
-    def _mono(self, rate: int) -> tuple[Waveform, Waveform]:
-        reference, estimate = self.at(rate, mono=False)
-        return audio.to_mono(reference), audio.to_mono(estimate)
-
-    def _resampled(self, rate: int) -> tuple[Waveform, Waveform]:
+    def _fitted(self, rate: int, mono: bool, aligns: bool) -> tuple[Waveform, Waveform]:
+        if not aligns:
+            reference, estimate = self.at(rate, mono, aligns=True)
+            return reference, audio.fit_length(estimate, reference.num_samples)
+        if mono:
+            reference, estimate = self.at(rate, mono=False, aligns=True)
+            return audio.to_mono(reference), audio.to_mono(estimate)
         reference = audio.resample(self.reference, rate)
         estimate = audio.resample(self.estimate, rate)
-        return reference, audio.fit_length(estimate, reference.num_samples)
+        length = max(reference.num_samples, estimate.num_samples)
+        return reference, audio.fit_length(estimate, length)
 
 
 class PairMetric(ABC):
     """A metric of two waveforms. Subclasses set ``info`` and write ``_compute``.
 
     ``mixes_down``: stereo is mixed to mono first; otherwise channels are scored and averaged.
-    ``needs_audible_estimate``: a silent estimate has no score. ``imports``: modules that scoring
-    loads, which a worker loads before its first clip comes.
+    ``aligns``: it takes delays out by itself, and gets the whole of an estimate that is longer than
+    the reference. ``shortest_s``: clips of fewer seconds have no score. ``imports``: modules that
+    scoring loads, which a worker loads before its first clip comes.
     """
 
     info: MetricInfo
     mixes_down: ClassVar[bool] = False
-    needs_audible_estimate: ClassVar[bool] = True
+    aligns: ClassVar[bool] = False
+    shortest_s: float = 0.0
     imports: ClassVar[tuple[str, ...]] = ()
 
     def score(self, reconstruction: Reconstruction) -> Score:
@@ -159,7 +184,7 @@ class PairMetric(ABC):
 
         Args:
             reference: floats, ``[time]`` or ``[channels, time]``, full scale at -1..1.
-            estimate: the same shape; a slightly differing length is trimmed or padded.
+            estimate: the same shape; the length may differ by 0.1 s or 1 %, whichever is more.
             sample_rate: of both, in Hz.
             domain: what the audio is, if the metric shall refuse what it is not defined for.
         """
@@ -171,7 +196,7 @@ class PairMetric(ABC):
             )
             return self.score_prepared(pair, domain)
 
-        return guarded(compute)
+        return guarded(self.info, compute)
 
     def score_prepared(self, pair: PreparedPair, domain: Domain | None) -> Score:
         """Score of a pair that several metrics share. Never raises."""
@@ -180,22 +205,23 @@ class PairMetric(ABC):
             return Score.undefined(
                 f"{self.info.name} is defined for {defined}; this clip is {domain}"
             )
-        return guarded(lambda: self._score_checked(pair))
+        return guarded(self.info, lambda: self._score_checked(pair))
 
     def _score_checked(self, pair: PreparedPair) -> Score:
         pair.check()
-        reference, estimate = pair.at(self.info.sample_rate, self.mixes_down)
-        if is_silent(reference.samples):
-            raise Undefined("the reference is silent at the rate or mix that is scored")
-        if self.needs_audible_estimate and is_silent(estimate.samples):
-            raise Undefined("the estimate is silent")
-        channels = zip(reference.samples, estimate.samples, strict=True)
+        reference, estimate = pair.at(self.info.sample_rate, self.mixes_down, self.aligns)
+        channels = audible_channels(reference, estimate, " at the rate or mix that is scored")
         rate = reference.sample_rate
-        values = [
-            self._compute_with(pair.memo(rate, self.mixes_down, index), *channel, rate)
-            for index, channel in enumerate(channels)
-        ]
-        return Score.ok(float(np.mean(values)))
+        require_length(self.info.name, reference, self.shortest_s)
+        values = []
+        for index in channels:
+            memo = pair.memo(rate, self.mixes_down, index)
+            sides = reference.samples[index], estimate.samples[index]
+            one = checked(self.info, Score(self._compute_with(memo, *sides, rate)))
+            if one.value is None:
+                return one
+            values.append(one.value)
+        return Score(float(np.mean(values)), reason=_left_out(channels, reference.num_channels))
 
     def _compute_with(
         self, memo: Memo, reference: Signal, estimate: Signal, sample_rate: int
@@ -205,40 +231,53 @@ class PairMetric(ABC):
 
     @abstractmethod
     def _compute(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:
-        """Value for two float32 ``[time]`` of equal length. Raises Undefined with a reason."""
+        """Value for two float32 ``[time]`` of equal length; the estimate may be longer where the
+        metric ``aligns``. Raises Undefined with a reason."""
 
 
-def guarded(compute: Callable[[], Score]) -> Score:
-    """What ``compute`` gives; what it raises becomes the reason why there is no value."""
+def guarded(info: MetricInfo, compute: Callable[[], object]) -> Score:
+    """What ``compute`` gives, where it is a score that the metric can give; anything else that it
+    gives or raises becomes the reason why there is no value."""
     try:
-        return compute()
+        return checked(info, compute())
     except Undefined as undefined:
         return Score.undefined(str(undefined))
-    except Exception as error:  # noqa: BLE001 - whatever a metric's package raises is the reason
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a package raises
         return Score.error(one_line(error))
 
 
-def is_silent(samples: NDArray[Any]) -> bool:
-    """Whether no sample reaches -100 dBFS."""
-    return not samples.size or float(np.abs(samples).max()) < SILENCE_PEAK
+def is_silent(samples: NDArray[Any], peak: float = SILENCE_PEAK) -> bool:
+    """Whether no channel of ``[..., time]`` moves by ``peak`` (-100 dBFS) about its middle."""
+    return not samples.size or float(np.ptp(samples, axis=-1).max()) < 2 * peak
 
 
-def parts(
-    reference: Signal, estimate: Signal, sample_rate: int, longest_s: float
-) -> Iterator[tuple[Signal, Signal]]:
-    """Equal parts of at most ``longest_s`` seconds, less those where the reference is silent.
+def require_length(metric: str, waveform: Waveform, shortest_s: float) -> None:
+    """Raises Undefined where the waveform is too short for the metric of this name."""
+    if waveform.num_samples < shortest_s * waveform.sample_rate:
+        raise Undefined(f"too short for {metric}, which needs {shortest_s:g} s")
 
-    Raises Undefined where the estimate is silent although the reference is not: leaving that part
-    out would flatter the codec.
-    """
-    count = max(1, int(np.ceil(len(reference) / (longest_s * sample_rate))))
-    pairs = zip(np.array_split(reference, count), np.array_split(estimate, count), strict=True)
-    for index, (one, other) in enumerate(pairs):
-        if is_silent(one):
+
+def audible_channels(reference: Waveform, estimate: Waveform, where: str = "") -> list[int]:
+    """Channels whose reference is audible. Raises Undefined where there is none, and AudioError
+    where the estimate of one is silent."""
+    audible = []
+    for index, (one, other) in enumerate(zip(reference.samples, estimate.samples, strict=True)):
+        lost = is_silent(other)
+        if is_silent(one, DITHER_PEAK if lost else SILENCE_PEAK):
             continue
-        if is_silent(other):
-            raise Undefined(f"the estimate is silent in part {index + 1} of {count}")
-        yield one, other
+        if lost:
+            channel = f" in channel {index + 1}" if reference.num_channels > 1 else ""
+            raise AudioError(f"the estimate is silent{channel}{where}, the reference is audible")
+        audible.append(index)
+    if not audible:
+        raise Undefined(f"the reference is silent{where}")
+    return audible
+
+
+def _left_out(channels: list[int], num_channels: int) -> str:
+    """What the reason of a score says that is not of all channels."""
+    silent = [str(index + 1) for index in range(num_channels) if index not in channels]
+    return f"without channel {', '.join(silent)}: silent in the reference" if silent else ""
 
 
 @contextmanager
@@ -276,13 +315,6 @@ def _waveform(side: str, samples: ArrayLike, sample_rate: int) -> Waveform:
     if sample_rate <= 0:
         raise AudioError(f"sample rate {sample_rate} is not positive; pass Hz")
     return Waveform(np.atleast_2d(array).astype(np.float32, copy=False), sample_rate)
-
-
-def _check_side(side: str, waveform: Waveform) -> None:
-    if not waveform.samples.size:
-        raise Undefined(f"the {side} is empty")
-    if not np.isfinite(waveform.samples).all():
-        raise AudioError(f"the {side} holds NaN or infinite samples")
 
 
 def _check_channels(reference: Waveform, estimate: Waveform) -> None:

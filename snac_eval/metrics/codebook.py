@@ -1,26 +1,30 @@
 """How well a codec uses its codebooks, over all clips of a dataset together.
 
-Entropies are the plain (plug-in) estimate from the counts of tokens, in bits, and so are biased
-low where tokens are few: a stream of N tokens cannot show more than log2(N) bits, and below about
-ten tokens per codebook entry the bias is material. Compare codecs on the same dataset only.
+Entropy, perplexity and use are estimates that correct for what so many tokens cannot show
+(:mod:`snac_eval.metrics.estimates`). A score says so where a stream has few tokens: where less than
+:data:`FEW` of what the codec would emit are entries that occurred. Compare codecs on
+the same dataset only.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from snac_eval.errors import CodecError
 from snac_eval.metrics.base import ALL_DOMAINS, fingerprint
+from snac_eval.metrics.estimates import coverage, entries_in_use, entropy_bits
 from snac_eval.types import Codes, MetricInfo, Score
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+FEW = 0.95
+"""Good's coverage below which a stream's tokens are called few."""
 NO_TOKENS = "this codec emits no tokens, so it has no codebook to look at"
 
 
@@ -40,9 +44,8 @@ class StreamUse:
 
     @property
     def entropy_bits(self) -> float:
-        """Empirical entropy of a token in bits, 0..log2(codebook_size)."""
-        share = self.counts[self.counts > 0] / max(1, self.num_tokens)
-        return float(-(share * np.log2(share)).sum()) + 0.0
+        """Estimated entropy of a token in bits, 0..log2(codebook_size)."""
+        return entropy_bits(self.counts)
 
     @property
     def perplexity(self) -> float:
@@ -50,9 +53,19 @@ class StreamUse:
         return float(2.0**self.entropy_bits)
 
     @property
-    def usage(self) -> float:
-        """Share of the codebook's entries that occur at all, in percent."""
+    def seen(self) -> float:
+        """Share of the codebook's entries that occur in these clips, in percent."""
         return 100 * int(np.count_nonzero(self.counts)) / self.codebook_size
+
+    @property
+    def usage(self) -> float:
+        """Share of the codebook's entries that the codec uses at least, estimated, in percent."""
+        return 100 * entries_in_use(self.counts) / self.codebook_size
+
+    @property
+    def coverage(self) -> float:
+        """Estimated share of the codec's tokens whose entry occurs in these clips, 0..1."""
+        return coverage(self.counts)
 
 
 def stream_use(codes: Sequence[Codes]) -> list[StreamUse]:
@@ -73,9 +86,9 @@ def stream_use(codes: Sequence[Codes]) -> list[StreamUse]:
 def stream_table(codes: Sequence[Codes], durations_s: Sequence[float]) -> list[dict[str, Any]]:
     """One row per stream, coarse to fine: what ``streams.csv`` holds.
 
-    Keys: stream (from 0), codebook_size, num_tokens, tokens_per_second, usage (percent),
-    perplexity, entropy_bits (per token). No rows for codecs that emit packets. Raises CodecError
-    as :func:`stream_use` does.
+    Keys: stream (from 0), codebook_size, num_tokens, tokens_per_second, usage (percent, estimated),
+    seen (percent that occur), coverage (0..1), perplexity, entropy_bits (per token). No rows for
+    codecs that emit packets. Raises CodecError as :func:`stream_use` does.
     """
     total_s = math.fsum(durations_s)
     return [
@@ -85,6 +98,8 @@ def stream_table(codes: Sequence[Codes], durations_s: Sequence[float]) -> list[d
             "num_tokens": use.num_tokens,
             "tokens_per_second": use.num_tokens / total_s if total_s > 0 else math.nan,
             "usage": use.usage,
+            "seen": use.seen,
+            "coverage": use.coverage,
             "perplexity": use.perplexity,
             "entropy_bits": use.entropy_bits,
         }
@@ -93,11 +108,15 @@ def stream_table(codes: Sequence[Codes], durations_s: Sequence[float]) -> list[d
 
 
 class EntropyCodedBitrate:
-    """Bitrate if each stream's tokens were coded at their empirical entropy, in kbps."""
+    """Bitrate if each stream's tokens were coded at their entropy, in kbps; side information is
+    counted as it is sent."""
 
     def __init__(self) -> None:
         self.info = _info(
-            "bitrate_entropy", "kbps", "bitrate under ideal entropy coding of each stream", None
+            "bitrate_entropy",
+            "kbps",
+            "bitrate under ideal entropy coding of each stream, side information included",
+            None,
         )
 
     def score_corpus(self, codes: Sequence[Codes], durations_s: Sequence[float]) -> Score:
@@ -105,14 +124,19 @@ class EntropyCodedBitrate:
         total_s = math.fsum(durations_s)
         if total_s <= 0:
             return Score.undefined("no clip was coded")
+        side_info_bits = 8 * sum(len(one.side_info) for one in codes)
         return _over_streams(
             codes,
-            lambda uses: sum(one.num_tokens * one.entropy_bits for one in uses) / total_s / 1000,
+            lambda uses: (
+                (side_info_bits + sum(one.num_tokens * one.entropy_bits for one in uses))
+                / total_s
+                / 1000
+            ),
         )
 
 
 class CodebookUsage:
-    """Share of codebook entries that occur, mean over streams, in percent."""
+    """Share of codebook entries that the codec uses at least, mean over streams, in percent."""
 
     def __init__(self) -> None:
         self.info = _info(
@@ -125,7 +149,7 @@ class CodebookUsage:
 
 
 class CodebookPerplexity:
-    """2 to the empirical entropy of a token, mean over streams."""
+    """2 to the entropy of a token, mean over streams."""
 
     def __init__(self) -> None:
         self.info = _info(
@@ -148,7 +172,20 @@ def _over_streams(codes: Sequence[Codes], value: Callable[[list[StreamUse]], flo
         return Score.error(str(error))
     if not any(one.num_tokens for one in uses):
         return Score.undefined(NO_TOKENS)
-    return Score.ok(value(uses))
+    return replace(Score.ok(value(uses)), reason=_few_tokens(uses))
+
+
+def _few_tokens(uses: Sequence[StreamUse]) -> str:
+    """What a reader must know of figures from so few tokens; empty where they are enough."""
+    few = [(index, one) for index, one in enumerate(uses) if one.coverage < FEW]
+    if not few:
+        return ""
+    index, worst = min(few, key=lambda one: one[1].coverage)
+    streams = "its stream" if len(uses) == 1 else f"{len(few)} of {len(uses)} streams"
+    return (
+        f"estimated from few tokens in {streams}: stream {index} has {worst.num_tokens} for"
+        f" {worst.codebook_size} entries, of which {worst.seen:.1f} % occur"
+    )
 
 
 def _counts(codes: Codes, index: int, size: int) -> NDArray[np.int64]:
@@ -180,6 +217,6 @@ def _info(
         value_range=value_range,
         domains=ALL_DOMAINS,
         sample_rate=None,
-        fingerprint=fingerprint(name, entropy="plug-in", v=1),
+        fingerprint=fingerprint(name, estimate="chao", v=2),
         kind="corpus",
     )

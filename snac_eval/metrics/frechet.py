@@ -9,7 +9,8 @@ of 10 s, one vector each. The rest of a clip is a window if it lasts at least a 
 whole clip. Covariances divide by N - 1.
 
 The distance is one number for a dataset, and biased upwards where there are few vectors: compare
-codecs on the same clips only, and take hundreds of clips or more.
+codecs on the same clips only. With no more vectors than dimensions the covariances are singular,
+and the score says that it is biased.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from snac_eval.hub import HubModel
-from snac_eval.metrics.base import ALL_DOMAINS, PreparedPair, Undefined
+from snac_eval.metrics.base import ALL_DOMAINS, PreparedPair, audible_channels, guarded
 from snac_eval.metrics.hub import HubMetric, load
 from snac_eval.types import MetricInfo, Reconstruction, Score
 
@@ -61,22 +63,37 @@ class FadClap(HubMetric):
     def score(self, reconstruction: Reconstruction) -> Score:
         """No value: the clip's embeddings ``[side, window, dimension]``, for :meth:`finish`."""
         pair = PreparedPair(reconstruction.reference, reconstruction.estimate)
-        try:
-            pair.check()
-        except Undefined as reason:
-            return Score.undefined(str(reason))
-        sides = [one.samples[0] for one in pair.at(RATE, mono=True)]
-        buffer = io.BytesIO()
-        np.save(buffer, np.stack([embed(side) for side in sides]).astype(np.float32))
-        return Score.partial(buffer.getvalue())
+        return guarded(self.info, lambda: Score.partial(_embedded(pair)))
 
     def finish(self, details: Sequence[bytes]) -> Score:
-        """The distance over all clips; undefined for fewer than two embeddings."""
+        """The distance over all clips; undefined for fewer than two embeddings, and said to be
+        biased for too few."""
         arrays = [np.load(io.BytesIO(detail), allow_pickle=False) for detail in details]
         if sum(array.shape[1] for array in arrays) < 2:
             return Score.undefined("a Fréchet distance needs at least two clips")
         reference, estimate = np.concatenate(arrays, axis=1).astype(np.float64)
-        return Score.ok(frechet_distance(reference, estimate))
+        score = Score.ok(frechet_distance(reference, estimate))
+        return replace(score, reason=_bias(*reference.shape)) if score.status == "ok" else score
+
+
+def _bias(num_vectors: int, num_dimensions: int) -> str:
+    """What a reader must know of a distance between so few vectors; empty where they are enough."""
+    if num_vectors > num_dimensions:
+        return ""
+    return (
+        f"biased upwards: {num_vectors} windows of audio are too few for the covariance of"
+        f" {num_dimensions} dimensions"
+    )
+
+
+def _embedded(pair: PreparedPair) -> bytes:
+    pair.check()
+    mixed = pair.at(RATE, mono=True)
+    audible_channels(*mixed, " in the mix that is scored")
+    sides = [one.samples[0] for one in mixed]
+    buffer = io.BytesIO()
+    np.save(buffer, np.stack([embed(side) for side in sides]).astype(np.float32))
+    return buffer.getvalue()
 
 
 def frechet_distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

@@ -65,7 +65,8 @@ class ReencodeMelDistance:
         )
 
     def score_codec(self, codec: Codec, codes: Codes, seed: int) -> Score:
-        """Undefined where the mel distance is: output that is silent or too short."""
+        """Undefined where the mel distance is: the first output is too short, or silent. (Of an
+        audible clip a run calls that an error of the codec before it comes here.)"""
         (first,) = codec.decode([codes], [seed])
         _, last = _reencode(codec, codes, seed, self._n)
         return self._distance.score_pair(first.samples, last.samples, first.sample_rate)

@@ -130,7 +130,7 @@ class OpenMetric:
             return pair_metric.score_prepared(pair, reconstruction.clip.domain)
         if audio_metric is None:
             raise ValueError(f"{self.info.name} scores no audio")
-        return guarded(lambda: audio_metric.score(reconstruction))
+        return guarded(self.info, lambda: audio_metric.score(reconstruction))
 
 
 def open_metric(name: str) -> OpenMetric:

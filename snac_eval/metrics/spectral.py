@@ -91,7 +91,6 @@ def magnitudes(signal: Signal, window: int, filters: Matrix | None = None) -> Ma
 class _SpectralMetric(PairMetric):
     """Sum over scales of the distance of log spectra; ``linear`` adds that of plain spectra."""
 
-    needs_audible_estimate = False
     imports = ("scipy.fft",)
 
     def __init__(

@@ -22,7 +22,6 @@ from snac_eval.metrics.base import (
     SPEECH_ONLY,
     Memo,
     PairMetric,
-    Undefined,
     fingerprint,
     numpy_seeded,
 )
@@ -37,6 +36,7 @@ SEED = 0
 
 
 class _SpeechMos(PairMetric):
+    shortest_s = SHORTEST_S
     mixes_down = True
 
     def __init__(self, name: str, description: str, version: str) -> None:
@@ -45,18 +45,14 @@ class _SpeechMos(PairMetric):
             description=description,
             unit="MOS",
             higher_is_better=True,
-            value_range=(1.0, 5.0),
+            # Regressions without a bound, of opinions that lie between 1 and 5.
+            value_range=(0.0, 6.0),
             domains=SPEECH_ONLY,
             sample_rate=RATE,
             fingerprint=fingerprint(
                 name, "speechmos", model=version, rate=RATE, resampler=RESAMPLER, v=1
             ),
         )
-
-    def _audible(self, estimate: Signal) -> Signal:
-        if len(estimate) < SHORTEST_S * RATE:
-            raise Undefined(f"too short for {self.info.name}, which needs {SHORTEST_S} s")
-        return np.clip(estimate, -1, 1)
 
 
 class _Dnsmos(_SpeechMos):
@@ -69,11 +65,11 @@ class _Dnsmos(_SpeechMos):
     def _compute_with(
         self, memo: Memo, reference: Signal, estimate: Signal, sample_rate: int
     ) -> float:
-        scores = memo.get("dnsmos", lambda: _dnsmos(self._audible(estimate)))
+        scores = memo.get("dnsmos", lambda: _dnsmos(estimate))
         return scores[self._key]
 
     def _compute(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:
-        return _dnsmos(self._audible(estimate))[self._key]
+        return _dnsmos(estimate)[self._key]
 
 
 class DnsmosSig(_Dnsmos):
@@ -117,11 +113,16 @@ class Plcmos(_SpeechMos):
         from speechmos import plcmos
 
         with numpy_seeded(SEED):
-            return float(plcmos.run(self._audible(estimate), RATE)["plcmos"])
+            return float(plcmos.run(_clipped(estimate), RATE)["plcmos"])
 
 
 def _dnsmos(estimate: Signal) -> dict[str, float]:
     from speechmos import dnsmos
 
-    scores = dnsmos.run(estimate, RATE)
+    scores = dnsmos.run(_clipped(estimate), RATE)
     return {key: float(value) for key, value in scores.items()}
+
+
+def _clipped(estimate: Signal) -> Signal:
+    """The packages refuse what overshoots full scale."""
+    return np.clip(estimate, -1, 1)

@@ -16,7 +16,7 @@ def _info(step: str) -> MetricInfo:
     name = f"{step}_real_time_factor"
     return MetricInfo(
         name=name,
-        description=f"seconds of {step} per second of audio, on this machine",
+        description=f"seconds of {step} per second of audio, beside the scoring on this machine",
         unit="s/s",
         higher_is_better=False,
         value_range=(0.0, math.inf),
@@ -106,11 +106,14 @@ class BenchDecodeRealTimeFactor(_BenchMetric):
 
 
 class BenchFirstChunkLatency(_BenchMetric):
-    """Milliseconds of computing from the shortest clip's audio to its decoded audio."""
+    """Milliseconds of computing from the shortest clip's audio to its decoded audio; neither the
+    wait for that audio nor what a stream must look ahead is in it."""
 
     def __init__(self) -> None:
         super().__init__(
-            "bench_first_chunk_latency", "computing until the first decoded audio is there", "ms"
+            "bench_first_chunk_latency",
+            "computing to encode and decode the shortest clip; waiting for its audio not included",
+            "ms",
         )
 
 

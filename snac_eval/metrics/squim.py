@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snac_eval.audio import RESAMPLER
-from snac_eval.metrics.base import SPEECH_ONLY, Memo, PairMetric, Undefined, fingerprint
+from snac_eval.metrics.base import SPEECH_ONLY, Memo, PairMetric, fingerprint
 from snac_eval.types import MetricInfo
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ SHORTEST_S = 0.25
 
 
 class _Squim(PairMetric):
+    shortest_s = SHORTEST_S
     mixes_down = True
 
     def __init__(self, index: int, name: str, unit: str, value_range: tuple[float, float]) -> None:
@@ -74,8 +75,6 @@ class SquimSiSdr(_Squim):
 def _predict(estimate: Signal) -> tuple[float, float, float]:
     import torch
 
-    if len(estimate) < SHORTEST_S * RATE:
-        raise Undefined(f"too short for SQUIM, which needs {SHORTEST_S} s")
     with torch.inference_mode():
         stoi, pesq, si_sdr = _model()(torch.from_numpy(np.array(estimate))[None])
     return float(stoi), float(pesq), float(si_sdr)

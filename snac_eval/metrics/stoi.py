@@ -5,6 +5,10 @@ Taal et al., "An Algorithm for Intelligibility Prediction of Time-Frequency Weig
 and resamples to its 10 kHz itself. Stereo is mixed to mono first. A score needs 30 frames (0.4 s)
 that are not silent. ESTOI adds a little noise: NumPy's global generator is seeded for it and then
 restored.
+
+The floors: another talker, the clip backwards, noise and hum reach a 95th percentile of 0.22 to
+0.56 by STOI and 0.09 by ESTOI; the least intelligible of intact codecs, Codec 2 at 700 bit/s, has a
+5th percentile of 0.71 and 0.54 (LibriSpeech). Below 0.6 and 0.3 a clip's words are lost.
 """
 
 from __future__ import annotations
@@ -30,10 +34,11 @@ SEED = 0
 
 
 class _Stoi(PairMetric):
+    shortest_s = SHORTEST_S
     mixes_down = True
     imports = ("pystoi",)
 
-    def __init__(self, name: str, description: str, extended: bool) -> None:
+    def __init__(self, name: str, description: str, extended: bool, floor: float) -> None:
         self._extended = extended
         self.info = MetricInfo(
             name=name,
@@ -42,6 +47,7 @@ class _Stoi(PairMetric):
             higher_is_better=True,
             value_range=(-1.0, 1.0),
             domains=SPEECH_ONLY,
+            floor=floor,
             sample_rate=16000,
             fingerprint=fingerprint(
                 name, "pystoi", extended=extended, seed=SEED, rate=16000, resampler=RESAMPLER, v=1
@@ -51,8 +57,6 @@ class _Stoi(PairMetric):
     def _compute(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:
         from pystoi import stoi
 
-        if len(reference) < SHORTEST_S * sample_rate:
-            raise Undefined(f"too short for STOI, which needs {SHORTEST_S} s of speech")
         with warnings.catch_warnings(), numpy_seeded(SEED):
             # pystoi answers 1e-5 with this warning where it has no score.
             warnings.filterwarnings("error", "Not enough STFT frames", RuntimeWarning)
@@ -68,11 +72,13 @@ class Stoi(_Stoi):
     """Short-time objective intelligibility, -1..1, higher is better."""
 
     def __init__(self) -> None:
-        super().__init__("stoi", "short-time objective intelligibility of speech", extended=False)
+        what = "short-time objective intelligibility of speech"
+        super().__init__("stoi", what, extended=False, floor=0.6)
 
 
 class Estoi(_Stoi):
     """Extended STOI, -1..1, higher is better; sees modulated distortion that STOI does not."""
 
     def __init__(self) -> None:
-        super().__init__("estoi", "extended short-time objective intelligibility", extended=True)
+        what = "extended short-time objective intelligibility"
+        super().__init__("estoi", what, extended=True, floor=0.3)

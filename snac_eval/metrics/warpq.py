@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from snac_eval.audio import RESAMPLER
-from snac_eval.metrics.base import SPEECH_ONLY, PairMetric, Undefined, fingerprint
+from snac_eval.metrics.base import SPEECH_ONLY, PairMetric, fingerprint
 from snac_eval.types import MetricInfo
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ SHORTEST_S = 1.0
 class WarpQ(PairMetric):
     """Raw WARP-Q score, 0 and up, lower is better."""
 
+    shortest_s = SHORTEST_S
     mixes_down = True
     imports = ("warpq.core",)
 
@@ -42,8 +43,6 @@ class WarpQ(PairMetric):
         )
 
     def _compute(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:
-        if len(reference) < SHORTEST_S * sample_rate:
-            raise Undefined(f"too short for WARP-Q, which needs {SHORTEST_S} s of speech")
         result = _measure().evaluate(reference, estimate, arr_sr=sample_rate)
         return float(result["raw_warpq_score"])
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from snac_eval.audio import RESAMPLER
-from snac_eval.metrics.base import ALL_DOMAINS, PairMetric, Undefined, fingerprint
+from snac_eval.metrics.base import ALL_DOMAINS, PairMetric, fingerprint
 from snac_eval.types import MetricInfo
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ SHORTEST_S = 0.1
 class Zimtohrli(PairMetric):
     """Zimtohrli distance, 0..1, lower is better."""
 
+    shortest_s = SHORTEST_S
     imports = ("zimtohrli",)
 
     def __init__(self) -> None:
@@ -42,7 +43,5 @@ class Zimtohrli(PairMetric):
     def _compute(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:
         from zimtohrli import Pyohrli
 
-        if len(reference) < SHORTEST_S * sample_rate:
-            raise Undefined(f"too short for Zimtohrli, which needs {SHORTEST_S} s")
         sides = [np.ascontiguousarray(side, np.float32) for side in (reference, estimate)]
         return float(Pyohrli().distance(*sides))

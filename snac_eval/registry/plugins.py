@@ -34,7 +34,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from snac_eval.errors import UnknownNameError, UsageError
+from snac_eval.errors import DownloadError, UnknownNameError, UsageError
 from snac_eval.registry import cards
 from snac_eval.registry.extras import missing_extra, require_extra
 from snac_eval.registry.validation import NoOptions, read_options
@@ -140,7 +140,10 @@ def _state(group: str, name: str, what: str, card: CodecCard | DatasetCard) -> s
         state = getattr(importlib.import_module(entry.module), "state", None)
     except ImportError as error:
         return f"cannot be loaded: {error}"
-    return (state(card) if state is not None else "") or READY
+    try:
+        return (state(card) if state is not None else "") or READY
+    except DownloadError as error:
+        return str(error)
 
 
 def split_options(name: str) -> tuple[str, dict[str, int]]:

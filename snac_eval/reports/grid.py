@@ -25,6 +25,7 @@ from snac_eval.reports.text import (
     span,
 )
 from snac_eval.types import Heading, MetricInfo
+from snac_eval.writing import spreadsheet_text
 
 GridFormat = Literal["md", "latex", "txt", "csv"]
 Mark = Literal["", "best", "second", "strong"]
@@ -193,7 +194,7 @@ def _csv(grid: Grid) -> str:
     fields = list(names) or [column.name for column in grid.columns]
     file = io.StringIO()
     writer = csv.DictWriter(file, fields, lineterminator="\n")
-    writer.writeheader()
+    writer.writerow({name: spreadsheet_text(name) for name in fields})
     writer.writerows(rows)
     return file.getvalue()
 
@@ -203,7 +204,7 @@ def _plain_values(grid: Grid, row: Sequence[Cell]) -> dict[str, object]:
     for column, cell in zip(grid.columns, row, strict=True):
         found |= {column.name: cell.text} if cell.values is None else cell.values
     # NaN is the one value that differs from itself.
-    return {name: value if value == value else None for name, value in found.items()}
+    return {name: spreadsheet_text(one) if one == one else None for name, one in found.items()}
 
 
 def _latex(grid: Grid) -> str:

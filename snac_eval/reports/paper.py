@@ -12,9 +12,14 @@ from dataclasses import replace
 
 from snac_eval.errors import UsageError
 from snac_eval.reports.grid import NONE, Block, Cell, Column, Grid, count, metric_column, number
-from snac_eval.reports.published import Published, PublishedRow, published_cells
+from snac_eval.reports.published import (
+    Published,
+    PublishedRow,
+    listener_values,
+    published_cells,
+)
 from snac_eval.reports.text import format_value
-from snac_eval.results.ranking import ALPHA, BITRATE, Contest, Mark, contest, mark
+from snac_eval.results.ranking import ALPHA, BITRATE, Contest, Mark, contest, mark, tells_quality
 from snac_eval.results.record import Run, check_names, first_info, metric_names, named_apart
 
 _VERSIONS = ("snac-eval", "python", "torch", "av", "soxr", "pesq", "pystoi", "visqol-python")
@@ -31,7 +36,8 @@ def paper_grid(
     ``metrics`` chooses the columns; none: bitrate, quality and speed. ``published`` figures become
     the last block. As CSV it has a row per run: ``<metric>``, ``<metric>_ci_low``,
     ``<metric>_ci_high``, ``<metric>_n``, ``<metric>_undefined``, ``<metric>_failed`` and
-    ``<metric>_mark``; published figures follow with ``<metric>`` and ``<metric>_definition``.
+    ``<metric>_mark``; published figures follow with ``<metric>``, ``<metric>_definition``, ``read``
+    and what listeners said.
 
     Raises UsageError without runs, and for a metric that none has.
     """
@@ -42,7 +48,7 @@ def paper_grid(
     datasets = dict.fromkeys(run.dataset for run in runs)
     groups = {name: named_apart([run for run in runs if run.dataset == name]) for name in datasets}
     contests = {
-        dataset: [contest(group, name) for name in names if _is_known(group, name)]
+        dataset: [contest(group, name, bool(metrics)) for name in names if _is_known(group, name)]
         for dataset, group in groups.items()
     }
     num_tests = mark([one for several in contests.values() for one in several])
@@ -66,7 +72,7 @@ def _default_columns(runs: Sequence[Run]) -> tuple[str, ...]:
     infos = [first_info(runs, name) for name in metric_names(*runs)]
     kept = [info for info in infos if info.kind != "corpus"]
     rate = [info.name for info in kept if info.name == BITRATE]
-    quality = [info.name for info in kept if info.is_quality]
+    quality = [info.name for info in kept if tells_quality(info)]
     speed = [info.name for info in kept if info.speed]
     return tuple([*rate, *quality, *speed] or [info.name for info in infos])
 
@@ -102,7 +108,9 @@ def _cell(run: Run, one: Contest, decimals: int | None) -> Cell:
         return NONE
     if result.whole is not None:
         value = math.nan if result.whole.value is None else result.whole.value
-        return replace(number(value), values=_values(name, value, n=len(run.clips)))
+        return replace(
+            number(value), values=_values(name, value, n=result.counts[0], counts=result.counts)
+        )
     if run not in one.runs:
         return replace(NONE, values=_values(name, math.nan, counts=result.counts))
     mean, interval = one.mean(run), one.interval(run)
@@ -146,6 +154,8 @@ def _published_row(
         "nominal_bps": row.nominal_bps,
         "exact_bps": row.exact_bps,
         "source": " ".join(row.source),
+        "read": row.read,
+        **listener_values(row),
     }
     return Cell(label, values=values), NONE, *published_cells(row, names)
 
@@ -198,6 +208,8 @@ def _notes(groups: Mapping[str, Sequence[Run]], contests: _Contests) -> Iterator
         for run in runs:
             if run.unfinished:
                 yield f"{run.name} on {dataset}: {run.unfinished}."
+            shown = {one.info.name for one in contests[dataset]}
+            yield from (f"{run.name} on {dataset}: {caveat}." for caveat in run.caveats(shown))
             yield from _missing_notes(f"{run.name} on {dataset}", run, contests[dataset])
 
 

@@ -1,7 +1,8 @@
 """Published figures: ``reports/published.csv``, each with its source and how it was defined.
 
 They are of other data than one's own runs, so they are set beside ours and never ranked. Every
-figure says whether its metric is defined as ours: "same", "other" or "unknown".
+figure says whether its metric is defined as ours: "same", "other" or "unknown"; every row says
+whether its source was read ("first-hand") or only what others quote of it ("second-hand").
 """
 
 from __future__ import annotations
@@ -27,11 +28,15 @@ COLUMNS = (
     "value",
     "definition",
     "why",
+    "read",
     "citation",
     "url",
 )
 DEFINITIONS = ("same", "other", "unknown")
+READINGS = ("first-hand", "second-hand")
 MODEL_FACTS = ("bitrate_nominal", "parameters_millions", "token_rate_hz")
+LISTENERS = "mushra"
+"""Ratings by people, 0..100. No metric of ours has them: they stand in the notes and in CSV."""
 _SIGNS = {"same": "=", "other": "≠", "unknown": "?"}
 
 
@@ -63,6 +68,8 @@ class PublishedRow:
     exact_bps: float
     """In bit/s; NaN where it is not known."""
     data: str
+    read: str
+    """One of :data:`READINGS`."""
     source: tuple[str, str]
     """Citation and URL."""
     figures: Mapping[str, Figure]
@@ -76,12 +83,15 @@ class Published:
     rows: tuple[PublishedRow, ...]
 
     def of(self, metrics: Sequence[str]) -> Published:
-        """Those with a figure of one of these metrics, and no other figures."""
-        kept = (
-            replace(row, figures={m: row.figures[m] for m in metrics if m in row.figures})
-            for row in self.rows
+        """Those with a figure of one of these metrics, and no other figures but the listeners'."""
+        wanted = (*metrics, LISTENERS)
+        return Published(
+            tuple(
+                replace(row, figures={m: row.figures[m] for m in wanted if m in row.figures})
+                for row in self.rows
+                if any(metric in row.figures for metric in metrics)
+            )
         )
-        return Published(tuple(row for row in kept if row.figures))
 
     @property
     def sources(self) -> list[tuple[str, str]]:
@@ -89,22 +99,35 @@ class Published:
         return list(dict.fromkeys(row.source for row in self.rows))
 
     def label(self, row: PublishedRow) -> str:
-        """Codec, nominal bitrate where known, and the source's number, from 1."""
-        known = not math.isnan(row.nominal_bps)
-        rate = f", {row.nominal_bps / 1000:g} kbps" if known else ""
-        return f"{row.codec}{rate} [{self.sources.index(row.source) + 1}]"
+        """Codec, nominal bitrate where known, the source's number, from 1, and whether the source
+        was not read."""
+        mark = f" {row.read}" if row.read != READINGS[0] else ""
+        codec = _codec_and_rate(row, ", ")
+        return f"{codec} [{self.sources.index(row.source) + 1}]{mark}"
 
     def notes(self) -> Iterator[str]:
-        """What the signs mean; then each source with its data and its definitions."""
+        """What the signs mean; then each source with its data, its definitions, and what listeners
+        said."""
+        second = any(row.read != READINGS[0] for row in self.rows)
         yield (
             "Published figures: = our definition, ≠ another, ? not known to be ours;"
-            " bitrates are exact where known."
+            + (" second-hand: as others quote the source, which was not read;" if second else "")
+            + " bitrates are exact where known."
         )
         for number, source in enumerate(self.sources, start=1):
             rows = [row for row in self.rows if row.source == source]
             data = "; ".join(dict.fromkeys(row.data for row in rows))
-            parts = [f"[{number}] {source[0]}, {source[1]}; data: {data}"]
-            yield "; ".join([*parts, *_definitions(rows)]) + "."
+            mark = "".join(f" ({one})" for one in _marks(rows))
+            parts = [f"[{number}] {source[0]}, {source[1]}{mark}; data: {data}"]
+            yield "; ".join([*parts, *_definitions(rows), *_listeners(rows)]) + "."
+
+
+def listener_values(row: PublishedRow) -> dict[str, str]:
+    """What CSV says of the listeners' ratings; nothing where there are none."""
+    figure = row.figures.get(LISTENERS)
+    if figure is None:
+        return {}
+    return {LISTENERS: figure.value, f"{LISTENERS}_definition": figure.definition}
 
 
 def published_cells(row: PublishedRow, metrics: Sequence[str], prefix: str = "") -> Iterator[Cell]:
@@ -135,7 +158,7 @@ def load_published(path: Path | None = None) -> Published:
     rows: dict[tuple[str, ...], PublishedRow] = {}
     figures: dict[tuple[str, ...], dict[str, Figure]] = {}
     for where, line in _lines(path):
-        key = tuple(line[name] for name in (*COLUMNS[:6], "citation", "url"))
+        key = tuple(line[name] for name in (*COLUMNS[:6], "read", "citation", "url"))
         found = figures.setdefault(key, {})
         if line["metric"] in found:
             raise UsageError(f"{where}: gives {line['metric']} of {line['codec']} twice")
@@ -144,11 +167,34 @@ def load_published(path: Path | None = None) -> Published:
     return Published(tuple(rows.values()))
 
 
+def _codec_and_rate(row: PublishedRow, between: str) -> str:
+    known = not math.isnan(row.nominal_bps)
+    return row.codec + (f"{between}{row.nominal_bps / 1000:g} kbps" if known else "")
+
+
+def _marks(rows: Sequence[PublishedRow]) -> list[str]:
+    return [one for one in dict.fromkeys(row.read for row in rows) if one != READINGS[0]]
+
+
+def _listeners(rows: Sequence[PublishedRow]) -> Iterator[str]:
+    """What listeners said, with the sign that every figure carries."""
+    rated = [(row, row.figures[LISTENERS]) for row in rows if LISTENERS in row.figures]
+    if rated:
+        sign = _SIGNS[rated[0][1].definition]
+        ratings = [f"{_codec_and_rate(row, ' at ')} {figure.value}" for row, figure in rated]
+        yield (
+            f"MUSHRA of its listeners ({sign}), which no metric here measures: "
+            + ", ".join(ratings)
+        )
+
+
 def _definitions(rows: Sequence[PublishedRow]) -> Iterator[str]:
     """Metrics and their definition, once per reason."""
     reasons: dict[str, list[str]] = {}
     for row in rows:
         for name, figure in row.figures.items():
+            if name == LISTENERS:
+                continue
             names = reasons.setdefault(f"{figure.definition} ({figure.why})", [])
             names += [] if name in names else [name]
     for reason, names in reasons.items():
@@ -186,7 +232,9 @@ def _figure(where: str, line: Mapping[str, str]) -> Figure:
         raise UsageError(
             f"{where}: definition is '{line['definition']}'; use one of {', '.join(DEFINITIONS)}"
         )
-    known = (*plugins.metric_names(), *MODEL_FACTS)
+    if line["read"] not in READINGS:
+        raise UsageError(f"{where}: read is '{line['read']}'; use one of {', '.join(READINGS)}")
+    known = (*plugins.metric_names(), *MODEL_FACTS, LISTENERS)
     if line["metric"] not in known:
         raise UsageError(f"{where}: " + plugins.unknown_name(line["metric"], known, "metric", ""))
     if not line["value"]:
@@ -210,6 +258,7 @@ def _published_row(
         nominal_bps=_rate(where, "nominal_bps", line["nominal_bps"]),
         exact_bps=_rate(where, "exact_bps", line["exact_bps"]),
         data=line["data"],
+        read=line["read"],
         source=(line["citation"], line["url"]),
         figures=figures,
     )

@@ -11,7 +11,7 @@ from snac_eval.reports.grid import Cell, Column, Grid, count, interval, number, 
 from snac_eval.reports.text import markdown_text
 from snac_eval.results.frames import streams_frame, summary_frame
 from snac_eval.results.record import Run
-from snac_eval.writing import write_file, write_text
+from snac_eval.writing import write_csv, write_text
 
 _STATISTICS = ("mean", "95 % interval", "median", "p5 to p95", "ok", "undefined", "failed")
 STATISTICS = tuple(map(Column, _STATISTICS))
@@ -22,9 +22,9 @@ def write_tables(run: Run, folder: Path) -> None:
     """Write ``summary.csv``, ``summary.md``, ``summary.tex`` and, where the codec has code streams,
     ``streams.csv``. Raises OutputError where they cannot be written."""
     summary, streams = summary_frame(run), streams_frame(run)
-    write_file(folder / "summary.csv", lambda path: summary.to_csv(path, index=False))
+    write_csv(folder / "summary.csv", summary)
     if not streams.empty:
-        write_file(folder / "streams.csv", lambda path: streams.to_csv(path, index=False))
+        write_csv(folder / "streams.csv", streams)
     write_text(folder / "summary.md", summary_markdown(run))
     write_text(folder / "summary.tex", render(summary_grid(run), "latex"))
 
@@ -48,7 +48,10 @@ def summary_grid(run: Run) -> Grid:
             if row["metric"] not in nowhere
         ),
         caption=_caption(run),
-        notes=[f"Undefined on every clip: {', '.join(nowhere)}."] if nowhere else (),
+        notes=[
+            *([f"Undefined on every clip: {', '.join(nowhere)}."] if nowhere else []),
+            *(f"{caveat}." for caveat in run.caveats()),
+        ],
     )
 
 

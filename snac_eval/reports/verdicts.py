@@ -77,7 +77,8 @@ def check_markdown(result: GateResult) -> str:
     )
     if any(one.n and one.num_units == one.n for one in result.checks):
         method += f" {_FEW_SPEAKERS}"
-    parts = [title, what, _table([_check_row(one) for one in order]), method]
+    caveats = [markdown_text(f"{caveat}.") for caveat in result.run.caveats()]
+    parts = [title, what, _table([_check_row(one) for one in order]), method, *caveats]
     return "\n\n".join([*parts, *_other_versions(result)]) + "\n"
 
 

@@ -96,7 +96,8 @@ class Comparison:
     """Empty for two runs."""
     frontiers: tuple[Frontier, ...]
     notes: tuple[str, ...]
-    """Which runs are not finished; which frontiers could not be drawn, and why."""
+    """Which runs are not finished, what must be known of their numbers, and which frontiers could
+    not be drawn and why."""
 
 
 def compare(
@@ -115,16 +116,22 @@ def compare(
     check_names(metrics, *runs)
     names = list(metrics) or metric_names(*runs)
     infos = [first_info(runs, name) for name in names]
-    drawn, notes = frontiers(runs, names)
+    if metrics:
+        infos = [replace(info, ranked=True) for info in infos]
+    drawn, notes = frontiers(runs, metrics)
     return Comparison(
         runs=tuple(runs),
         alpha=tolerances.alpha,
         differences=tuple(_differences(runs, infos, tolerances, seed)),
         infos={info.name: info for info in infos},
-        clips={(a.name, b.name): _telling(a, b, names) for a, b in combinations(runs, 2)},
-        ranks=tuple(ranks(runs, names, seed)),
+        clips={(a.name, b.name): _telling(a, b, metrics) for a, b in combinations(runs, 2)},
+        ranks=tuple(ranks(runs, metrics, seed)),
         frontiers=tuple(drawn),
-        notes=(*(f"{run.name}: {run.unfinished}." for run in runs if run.unfinished), *notes),
+        notes=(
+            *(f"{run.name}: {run.unfinished}." for run in runs if run.unfinished),
+            *(f"{run.name}: {caveat}." for run in runs for caveat in run.caveats(names)),
+            *notes,
+        ),
     )
 
 
@@ -179,11 +186,14 @@ def _tested(
     interval = tested.interval
     shown = np.expm1 if tolerance.relative else np.float64
     reason = "one clip: nothing to test" if tested.n < 2 else ""
-    if in_passing := info.speed == "run":
+    if info.speed == "run":
         reason = "measured in passing; snac-eval bench tests speeds"
+    elif not info.ranked:
+        reason = f"decides nothing unless asked for: --metrics {info.name}"
+    is_shown_only = info.speed == "run" or not info.ranked
     return replace(
         blank,
-        verdict="not tested" if in_passing else "no difference shown",
+        verdict="not tested" if is_shown_only else "no difference shown",
         n=tested.n,
         mean_first=float(np.mean(pairs.first)),
         mean_second=float(np.mean(pairs.second)),
@@ -192,8 +202,8 @@ def _tested(
         high=float(shown(interval.high)),
         t_low=float(shown(interval.t_low)),
         t_high=float(shown(interval.t_high)),
-        p_value=math.nan if in_passing else tested.p_value,
-        p_wilcoxon=math.nan if in_passing else tested.p_wilcoxon,
+        p_value=math.nan if is_shown_only else tested.p_value,
+        p_wilcoxon=math.nan if is_shown_only else tested.p_wilcoxon,
         unit=interval.unit,
         num_units=interval.num_units,
         reason=reason,
@@ -236,8 +246,9 @@ def _quality_differences(
     first: Run, second: Run, names: Sequence[str]
 ) -> Iterator[tuple[str, tuple[float, dict[str, float]]]]:
     """Metric, and the factor that makes its differences comparable, and they by clip."""
-    there = [name for name in names if name in first.metrics and name in second.metrics]
-    for name in quality_metrics((first, second), there):
+    for name in quality_metrics((first, second), names):
+        if not (name in first.metrics and name in second.metrics):
+            continue
         pairs = pair(first, second, name)
         differences = np.subtract(pairs.first, pairs.second)
         if pairs.problem or not differences.any():

@@ -34,6 +34,8 @@ STREAM_COLUMNS = [
     "num_tokens",
     "tokens_per_second",
     "usage",
+    "seen",
+    "coverage",
     "perplexity",
     "entropy_bits",
 ]

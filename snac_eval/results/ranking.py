@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Literal
 
@@ -104,11 +104,15 @@ class Frontier:
     points: tuple[FrontierPoint, ...]
 
 
-def contest(runs: Sequence[Run], metric: str) -> Contest:
-    """The runs that have scores of this metric, and the clips that they share."""
+def contest(runs: Sequence[Run], metric: str, asked: bool = False) -> Contest:
+    """The runs that have scores of this metric, and the clips that they share.
+
+    ``asked``: the metric was asked for by name, and is ranked whatever it is.
+    """
     having = [run for run in runs if metric in run.metrics and run.metrics[metric].values]
     found = shared(having, metric) if having else Shared()
-    return Contest(first_info(runs, metric), having, found)
+    info = first_info(runs, metric)
+    return Contest(replace(info, ranked=True) if asked else info, having, found)
 
 
 def mark(contests: Sequence[Contest]) -> int:
@@ -173,10 +177,20 @@ def unbeaten(points: Sequence[tuple[float, float]]) -> list[bool]:
     ]
 
 
+def tells_quality(info: MetricInfo) -> bool:
+    """Whether a metric says how good a codec is, be it ranked unasked or not."""
+    return replace(info, ranked=True).is_quality
+
+
 def quality_metrics(runs: Sequence[Run], metrics: Sequence[str] = ()) -> list[str]:
-    """Metrics with a score per clip that say how good a codec is, of ``metrics`` or of all."""
+    """Metrics with a score per clip that say how good a codec is: of ``metrics``, which were asked
+    for by name, or of all that are ranked unasked."""
     infos = [first_info(runs, name) for name in metrics or metric_names(*runs)]
-    return [info.name for info in infos if info.is_quality and info.kind != "corpus"]
+    return [
+        info.name
+        for info in infos
+        if tells_quality(info) and (info.ranked or metrics) and info.kind != "corpus"
+    ]
 
 
 def worst_clips(runs: Sequence[Run]) -> list[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import combinations
@@ -20,10 +20,17 @@ from typing import Any
 
 import pandas as pd
 
+from snac_eval.codecs.repeats import Repeat
 from snac_eval.errors import StoreError, UsageError, detail
 from snac_eval.registry import plugins
+from snac_eval.run.manifest import (
+    DETERMINISM,
+    SCORE_COLUMNS,
+    SCORES_FILE,
+    metric_info,
+    stored_scores,
+)
 from snac_eval.run.manifest import FILE_NAME as MANIFEST_FILE
-from snac_eval.run.manifest import SCORE_COLUMNS, SCORES_FILE, metric_info, stored_scores
 from snac_eval.run.store import FILE_NAME as STORE_FILE
 from snac_eval.run.store import Store
 from snac_eval.types import MetricInfo, Score
@@ -55,6 +62,11 @@ class MetricResult:
     counts: tuple[int, int, int] = (0, 0, 0)
     """How many clips are ok, undefined and failed."""
 
+    @property
+    def caveat(self) -> str:
+        """What a reader must know of the score of all clips together; mostly empty."""
+        return self.whole.reason if self.whole is not None and self.whole.status == "ok" else ""
+
 
 @dataclass(frozen=True, eq=False)
 class Run:
@@ -84,6 +96,8 @@ class Run:
     """The whole ``scores.parquet``; empty for a baseline."""
     folder: Path | None = None
     """Where it was read from; None for a baseline."""
+    determinism: str = ""
+    """That the codec gave one clip two answers, or that this could not be checked."""
 
     @property
     def unfinished(self) -> str:
@@ -93,6 +107,18 @@ class Run:
         left = len(self.clips) - self.rows["clip_id"].nunique()
         missing = f": {left} of {len(self.clips)} clips are not scored yet" if left else ""
         return f"the run was not finished{missing}"
+
+    def caveats(self, metrics: Container[str] | None = None) -> Iterator[str]:
+        """What a reader must know of its numbers beside how many clips are behind them; of these
+        metrics, or of all."""
+        if self.determinism:
+            yield self.determinism
+        grouped: dict[str, list[str]] = {}
+        for name, result in self.metrics.items():
+            if result.caveat and (metrics is None or name in metrics):
+                grouped.setdefault(result.caveat, []).append(name)
+        for caveat, names in grouped.items():
+            yield f"{', '.join(names)}: {caveat}"
 
     def speaker(self, clip: str) -> str:
         """The clip's speaker; empty where none is known."""
@@ -329,7 +355,15 @@ def _run(name: str, manifest: Mapping[str, Any], rows: pd.DataFrame) -> Run:
         versions={"snac-eval": manifest["snac_eval"], **manifest["versions"]},
         manifest=manifest,
         rows=rows,
+        determinism=_determinism(manifest),
     )
+
+
+def _determinism(manifest: Mapping[str, Any]) -> str:
+    found = manifest.get(DETERMINISM)
+    if not found:
+        return ""
+    return Repeat.from_facts(found).sentence(str(manifest["label"]), str(found["clip"]))
 
 
 def run_clip(facts: Mapping[str, Any]) -> RunClip:

@@ -11,9 +11,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from snac_eval import audio
 from snac_eval.codecs.abilities import OpenCodec
+from snac_eval.codecs.repeats import LONGEST_S, Repeat, repeat
 from snac_eval.errors import AudioError, CodecError, Interrupted, SnacEvalError, one_line
 from snac_eval.metrics.opening import OpenMetric
 from snac_eval.run.plan import Job, Setting, clip_seed
@@ -22,7 +24,8 @@ from snac_eval.run.store import StoredCodes
 from snac_eval.types import Codec, Reconstruction, Score, Timing, Waveform
 
 _GPU_BATCH = 8
-READING, CODING = "reading", "coding"
+_REPEAT_TRIES = 10
+READING, CODING, REPEATING = "reading", "coding", "repeating"
 Watch = Callable[[str, Sequence[int]], None]
 """Is told before each step what it is, reading, coding or a metric's name, and of which tasks."""
 
@@ -83,6 +86,29 @@ def prepare(codec: OpenCodec) -> tuple[str, ...]:
     except BaseException as error:
         reason = one_line(error)
         raise CodecError(f"codec '{codec.card.name}' cannot be loaded: {reason}") from error
+
+
+def repeated(coder: Coder, jobs: Sequence[Job]) -> dict[str, Any]:
+    """Whether the codec gives the same answer twice, and to which clip; empty where none of the
+    first clips can be read, and where nothing is coded."""
+    if (codec := coder.codec.coder) is None:
+        return {}
+    for job in repeatable(jobs):
+        loaded = load(coder, CodingTask(0, job))
+        if isinstance(loaded, Loaded):
+            try:
+                found = repeat(codec, loaded.source, clip_seed(job.clip, coder.config.seed))
+            except Interrupted:
+                raise
+            except BaseException as error:  # noqa: BLE001 - a plugin may raise SystemExit
+                found = Repeat(problem=one_line(error))
+            return {"clip": job.clip.id, **found.facts()}
+    return {}
+
+
+def repeatable(jobs: Sequence[Job]) -> list[Job]:
+    """Those whose clips are worth coding twice, the best first."""
+    return sorted(jobs, key=lambda job: -min(job.clip.duration_s, LONGEST_S))[:_REPEAT_TRIES]
 
 
 def watch_nothing(_: str, __: Sequence[int]) -> None:

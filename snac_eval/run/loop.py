@@ -21,6 +21,7 @@ from snac_eval.run.corpus import score_together
 from snac_eval.run.engines.local import Engine
 from snac_eval.run.engines.scorers import Scored
 from snac_eval.run.manifest import (
+    DETERMINISM,
     TOGETHER,
     describe,
     metric_facts,
@@ -66,10 +67,11 @@ def run(
             started = time.time()
             state = "interrupted"
             known = _known_together(plan, len(jobs))
+            repeated = _known_repeat(plan)
             write_manifest(config.output, describe(plan, argv, "running", started, len(jobs)))
             try:
                 if jobs:
-                    _compute(plan, jobs, store, engine, meanwhile)
+                    _compute(plan, jobs, store, engine, meanwhile, repeats=not repeated)
                     plan = replace(plan, remarks=engine.remarks)
                 state = "finished"
             except KeyboardInterrupt:
@@ -77,6 +79,7 @@ def run(
             finally:
                 with interrupts.held():
                     manifest = describe(plan, argv, state, started, len(jobs))
+                    manifest[DETERMINISM] = repeated or engine.repeated
                     manifest |= known or together_facts(score_together(plan, store))
                     write_scores(config.output, stored_scores(manifest, store))
                     write_manifest(config.output, manifest)
@@ -99,6 +102,15 @@ def _prepared(plan: Plan, engine: Engine) -> Plan:
     return replace(plan, codec=replace(plan.codec, notes=lambda: notes), remarks=engine.remarks)
 
 
+def _known_repeat(plan: Plan) -> dict[str, Any]:
+    """What the engine found of the same codec in this folder before; empty where it must be found
+    anew."""
+    old = {} if plan.config.overwrite else read_manifest(plan.config.output)
+    codec, found = old.get("codec") or {}, dict(old.get(DETERMINISM) or {})
+    here = (plan.codec.fingerprint, plan.codec.device)
+    return found if (codec.get("fingerprint"), codec.get("device")) == here else {}
+
+
 def _engine(plan: Plan, jobs: Sequence[Job]) -> Engine:
     """The engine, its processes starting already where there is anything to do."""
     coder = Coder(plan.config, plan.codec, plan.metrics)
@@ -112,6 +124,7 @@ def _compute(
     store: Store,
     engine: Engine,
     meanwhile: Callable[[], None],
+    repeats: bool,
 ) -> None:
     """Put what comes of each job into the store, at once.
 
@@ -124,7 +137,7 @@ def _compute(
         for number, job in enumerate(longest_first)
     )
     with Progress(len(jobs), enabled=plan.config.show_progress) as progress:
-        for result in engine.work(tasks, meanwhile):
+        for result in engine.work(tasks, longest_first if repeats else (), meanwhile):
             job = longest_first[result.number]
             codes = result.new_codes if isinstance(result, Coded) else None
             _put(plan, store, job, result.scores, codes)

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 FILE_NAME = "manifest.json"
 SCORES_FILE = "scores.parquet"
 TOGETHER = ("corpus_scores", "streams")
+DETERMINISM = "determinism"
+"""Key of what two passes over one clip gave: the facts of a
+:class:`~snac_eval.codecs.repeats.Repeat`, and the clip."""
 SCORE_COLUMNS = (
     "run_id",
     "codec",

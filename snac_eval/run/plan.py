@@ -261,7 +261,7 @@ def open_material(config: RunConfig) -> Material:
         config.card_dirs,
         config.limit,
         config.show_progress,
-        Sampling(config.excerpt_s, config.balance, config.sample_seed),
+        Sampling(config.excerpt_s, config.balance, config.sample_seed, config.max_duration_s),
     )
     return Material(config, codec, dataset)
 

@@ -30,7 +30,7 @@ def each_score(
     """The same, one after the other as they are found."""
     pair = PreparedPair(reconstruction.reference, reconstruction.estimate)
     for name, metric in metrics.items():
-        yield name, _scored(partial(metric.score_audio, reconstruction, pair))
+        yield name, _survived(partial(metric.score_audio, reconstruction, pair))
 
 
 def score_in_place(metric: OpenMetric, made: Reconstruction, codec: OpenCodec, seed: int) -> Score:
@@ -47,21 +47,26 @@ def score_in_place(metric: OpenMetric, made: Reconstruction, codec: OpenCodec, s
 
 def _score_codes(metric: CodesMetric, made: Reconstruction, codec: OpenCodec) -> Score:
     duration_s = made.reference.duration_s
-    return _scored(lambda: metric.score_codes(made.codes, codec.card, made.timing, duration_s))
+    return _survived(
+        lambda: guarded(
+            metric.info,
+            lambda: metric.score_codes(made.codes, codec.card, made.timing, duration_s),
+        )
+    )
 
 
 def _score_codec(metric: CodecMetric, made: Reconstruction, codec: OpenCodec, seed: int) -> Score:
     coder, codes = codec.coder, made.codes
     if coder is None or codes is None:
         return Score.undefined("reconstructions that were read from files cannot be encoded again")
-    return _scored(lambda: metric.score_codec(coder, codes, seed))
+    return _survived(lambda: guarded(metric.info, lambda: metric.score_codec(coder, codes, seed)))
 
 
-def _scored(compute: Callable[[], Score]) -> Score:
-    """What a metric gives; whatever it raises, even what would end the program, is the reason."""
+def _survived(compute: Callable[[], Score]) -> Score:
+    """The score, though what computes it raises what ends a program. A signal is not held up."""
     try:
-        return guarded(compute)
+        return compute()
     except Interrupted:
         raise
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:  # noqa: BLE001 - a plugin's KeyboardInterrupt among them
         return Score.error(one_line(error))

@@ -276,6 +276,39 @@ def test_multiply_adds_of_snac_count_its_depthwise_convolutions() -> None:
     assert measure_module._multiply_adds_per_s(after_itself(codec, 2), second) == 2 * once
 
 
+def test_multiply_adds_are_of_whole_frames_and_not_of_padding() -> None:
+    codec = open_model("snac_16khz_mini")
+    codec.prepare()
+    assert codec.coder is not None
+    length = measure_module._whole_frames(codec.coder, 16000)
+    assert length >= 16000
+    assert codec.coder.padded_length(length) == length
+    counts = [
+        measure_module._multiply_adds_per_s(codec, speech_like(n, 16000, 1, 0))
+        for n in (length, 2 * length)
+    ]
+    assert counts[0] == pytest.approx(counts[1], rel=1e-9)
+    # A second is padded, and what is computed on the padding is not of that second.
+    padded = measure_module._multiply_adds_per_s(codec, speech_like(16000, 16000, 1, 0))
+    assert padded / counts[0] == pytest.approx(length / 16000)
+
+
+@pytest.mark.parametrize(
+    ("model", "rate", "length"),
+    [("mimi_1.1kbps", 24000, 13 * 1920), ("encodec_24khz_6kbps", 24000, 24000)],
+)
+def test_a_codec_that_does_not_say_how_it_pads_has_frames_in_its_card(
+    model: str, rate: int, length: int
+) -> None:
+    class Alone:
+        card = plugins.codec_card(model)
+
+        def padded_length(self, num_samples: int) -> None:
+            return None
+
+    assert measure_module._whole_frames(Alone(), rate) == length  # type: ignore[arg-type]
+
+
 def test_notes_of_one_codec_stay_out_of_the_next_ones_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

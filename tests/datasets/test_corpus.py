@@ -522,6 +522,32 @@ def test_unknown_and_empty_splits(tmp_path: Path, cache: Path) -> None:
         open_dataset("librispeech:empty", tmp_path)
 
 
+@pytest.mark.parametrize("inner", ["LibriSpeech", "LibriSpeech/LibriSpeech"])
+def test_what_macos_leaves_beside_each_file_is_passed_over(
+    tmp_path: Path, cache: Path, inner: str
+) -> None:
+    chapter = tmp_path / inner / "test-clean" / "7" / "8"
+    chapter.mkdir(parents=True)
+    (chapter / "7-8-0000.flac").write_bytes(FLAC)
+    (chapter / "7-8.trans.txt").write_bytes(b"7-8-0000 CAF\xc9 \xe2\x80\xa8 BAR\n")
+    for path in list(chapter.iterdir()):
+        (chapter / f"._{path.name}").write_bytes(b"\0\5\x16\7\0\2\0\0\xb0" + bytes(100))
+    dataset = open_dataset("librispeech:test-clean", tmp_path)
+    assert described(dataset) == [("7-8-0000", "7", "CAF\ufffd \u2028 BAR")]
+    assert not any(clip.problem for clip in dataset.clips)
+
+
+def test_linked_folders_of_a_corpus_are_followed_and_loops_end(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "disk" / "more").mkdir(parents=True)
+    (tmp_path / "disk" / "more" / "Y0123456789A.flac").write_bytes(FLAC)
+    root = tmp_path / "audioset" / "eval"
+    root.mkdir(parents=True)
+    (root / "linked").symlink_to(tmp_path / "disk")
+    (root / "loop").symlink_to(root)
+    (clip,) = open_dataset("audioset_eval", tmp_path).clips
+    assert (clip.id, clip.problem) == ("0123456789A", "")
+
+
 def test_a_split_table_without_its_column_is_refused(tmp_path: Path, cache: Path) -> None:
     for name, content in (("fma_small/000/000002.mp3", MP3), ("fma_metadata/tracks.csv", b"a,b\n")):
         (tmp_path / name).parent.mkdir(parents=True)

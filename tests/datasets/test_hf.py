@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ import soundfile
 
 from snac_eval import audio
 from snac_eval.cli.main import main
+from snac_eval.datasets._hf_parts import Layout
 from snac_eval.datasets.hf import Source, load
 from snac_eval.errors import DatasetError, UsageError
 from snac_eval.registry.plugins import dataset_card
@@ -40,13 +44,15 @@ def rows(count: int) -> dict[str, list[Any]]:
     }
 
 
-def save(folder: Path, count: int = 4, typed: bool = True, **more: list[Any]) -> Path:
-    """A dataset as the hub holds it: ``data/test-*.parquet``."""
+def save(
+    folder: Path, count: int = 4, typed: bool = True, group: int = 1000, **more: list[Any]
+) -> Path:
+    """A dataset as the hub holds it: ``data/test-*.parquet``, ``group`` rows to a row group."""
     made = datasets.Dataset.from_dict({**rows(count), **more})
     if typed:
         made = made.cast_column("audio", datasets.Audio())
     (folder / "data").mkdir(parents=True)
-    made.to_parquet(folder / "data" / "test-00000-of-00001.parquet")
+    made.to_parquet(folder / "data" / "test-00000-of-00001.parquet", batch_size=group)
     return folder
 
 
@@ -97,6 +103,79 @@ def test_a_limit_fetches_no_more_and_later_all(tmp_path: Path, cache: Path) -> N
     assert len(open_hf(name, first=3).clips) == 3
     assert len(open_hf(name).clips) == 4
     assert len(open_hf(name, first=1).clips) == 1
+
+
+def test_a_limit_is_spread_over_one_part_and_nests(tmp_path: Path) -> None:
+    name = f"{save(tmp_path / 'repo', count=30)}:test"
+    few, more = open_hf(name, first=4), open_hf(name, first=9)
+    ids = [clip.id for clip in more.clips]
+    assert ids == sorted(ids)
+    assert set(few.clips) < set(more.clips)
+    assert max(ids) > "000020"
+    assert set(more.clips) < set(open_hf(name).clips)
+    assert open_hf(name, first=4).clips == few.clips
+    assert len(few.notes) == len(more.notes) == 1
+    for clip in more.clips:
+        assert clip.path.read_bytes() == flac(int(clip.id[:6]))
+
+
+def test_a_limit_takes_rows_of_several_parts_and_says_so(tmp_path: Path) -> None:
+    name = f"{save(tmp_path / 'repo', count=80, group=4)}:test"
+    few, more = open_hf(name, first=5), open_hf(name, first=37)
+    assert len({clip.id[:4] for clip in few.clips}) == 5
+    counts = Counter(clip.id[:4] for clip in more.clips)
+    assert sorted(counts.values()) == [2] * 11 + [3] * 5
+    assert set(few.clips) < set(more.clips)
+    assert few.notes[1] == (
+        "--limit took the first rows of 5 of the data's 20 parts, about equally many of each"
+    )
+    everything = open_hf(name)
+    assert len(everything.clips) == 80
+    assert len(everything.notes) == 1
+    assert open_hf(name, first=37) == more
+    first = everything.clips[0]
+    assert (first.id, first.transcript) == ("0000-000000-utt--0", "SENTENCE 0")
+    assert everything.clips[-1].transcript == "SENTENCE 79"
+
+
+class _Stream:
+    """What :class:`Layout` needs of a streamed dataset: parts of these many rows."""
+
+    def __init__(self, *sizes: int, builder: str = "webdataset") -> None:
+        self.sizes, self.num_shards = sizes, len(sizes)
+        self.info = SimpleNamespace(builder_name=builder)
+        self.num_read = 0
+
+    def reshard(self) -> _Stream:
+        return self
+
+    def shard(self, _number: int, index: int) -> Iterator[dict[str, int]]:
+        for row in range(self.sizes[index]):
+            self.num_read += 1
+            yield {"part": index, "row": row}
+
+    def __iter__(self) -> Iterator[dict[str, int]]:
+        return self.shard(1, 0)
+
+
+def test_parts_that_run_out_are_made_up_for_and_choices_nest() -> None:
+    sizes = (1, 9, 3, 0, 9, *[2] * 20)
+    layout = Layout.of(_Stream(*sizes))[1]
+    everything = [place for place, _ in layout.rows(_Stream(*sizes), 0)]
+    ranked = sorted(everything, key=layout.order)
+    assert len(set(everything)) == sum(sizes)
+    for first in (*range(1, 70), 100):
+        stream = _Stream(*sizes)
+        taken = [place for place, _ in layout.rows(stream, first)]
+        assert sorted(taken, key=layout.order) == ranked[:first]
+
+
+def test_of_one_part_that_cannot_be_seen_whole_the_first_rows_are_taken() -> None:
+    stream = _Stream(100)
+    _, layout = Layout.of(stream)
+    assert [place for place, _ in layout.rows(stream, 3)] == ["000000", "000001", "000002"]
+    assert stream.num_read == 3
+    assert layout.note(3) == "--limit took the first 3 rows of the data"
 
 
 def test_what_is_cached_is_not_fetched_again(

@@ -15,9 +15,12 @@ import pytest
 from numpy.typing import NDArray
 
 from snac_eval import audio
+from snac_eval.api import load_codec
+from snac_eval.metrics import _visqol
 from snac_eval.metrics import visqol as visqol_module
 from snac_eval.metrics.base import PairMetric
-from snac_eval.metrics.pesq import PesqNb, PesqWb, num_pauses
+from snac_eval.metrics.level import active_level_db
+from snac_eval.metrics.pesq import PesqNb, PesqWb, _parts, _quietest, num_bursts
 from snac_eval.metrics.stoi import Estoi, Stoi
 from snac_eval.metrics.visqol import VisqolAudio, VisqolSpeech, VisqolSpeechPolynomial
 from snac_eval.metrics.waveform import SiSdr
@@ -90,9 +93,10 @@ def test_visqol_equals_the_package(speech: Signal, metric: PairMetric) -> None:
     estimate = noisy(speech, 30)
     api = VisqolApi()
     api.create(mode="speech", use_lattice_model=isinstance(metric, VisqolSpeech))
-    expected = api.measure_from_arrays(
-        speech.astype(np.float64), estimate.astype(np.float64), RATE
-    ).moslqo
+    sides = [side.astype(np.float64) for side in (speech, estimate)]
+    if isinstance(metric, VisqolSpeech):
+        sides = [side * 10 ** ((-26 - active_level_db(speech, RATE)) / 20) for side in sides]
+    expected = api.measure_from_arrays(sides[0], sides[1], RATE).moslqo
     assert value(metric, speech, estimate) == pytest.approx(expected, abs=1e-6)
 
 
@@ -137,6 +141,28 @@ def test_visqol_speech_falls_with_noise(speech: Signal) -> None:
     assert 3.5 < value(VisqolSpeech(), speech, speech) < 4.8
 
 
+@pytest.mark.parametrize(
+    "metric",
+    [PesqWb(), PesqNb(), Stoi(), Estoi(), VisqolSpeechPolynomial()],
+    ids=lambda one: one.info.name,
+)
+def test_a_floor_lies_between_a_lost_clip_and_a_poor_codec(
+    metric: PairMetric, shared_data: Path
+) -> None:
+    files = sorted((shared_data / "LibriSpeech" / "test-mini").rglob("*.flac"))
+    clips = [audio.read(files[index], length_s=4.0).samples[0] for index in (0, 12, 24)]
+    floor = metric.info.floor
+    assert floor is not None
+    codec = load_codec("opus_6kbps")
+    lost, heard = [], []
+    for clip, other in zip(clips, clips[1:] + clips[:1], strict=True):
+        lost += [value(metric, clip, np.ascontiguousarray(one)) for one in (other, clip[::-1])]
+        poor = codec.decode(codec.encode([audio.resample(Waveform(clip[None], RATE), 24000)]), [0])
+        estimate = audio.fit_length(audio.resample(poor[0], RATE), clip.size).samples[0]
+        heard.append(value(metric, clip, estimate))
+    assert np.median(lost) < floor < min(heard)
+
+
 def test_visqol_without_the_lattice_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     clean = tone(1.0)
     visqol_module._measurer.cache_clear()
@@ -174,42 +200,90 @@ def bursts(count: int, on_s: float = 0.3, period_s: float = 0.7) -> Signal:
     return np.tile(one, count)
 
 
-def test_pesq_scores_long_clips_in_parts() -> None:
+def test_pesq_scores_whole_what_the_package_can_hold() -> None:
     import pesq
 
-    clean = bursts(90)
+    clean = bursts(44)
+    assert clean.size > 30 * RATE
+    assert num_bursts(clean[: 38 * 11200], RATE) == 38
     estimate = noisy(clean, 20)
-    cuts = np.array_split(clean, 3), np.array_split(estimate, 3)
-    expected = np.mean([pesq.pesq(RATE, *pair, "wb") for pair in zip(*cuts, strict=True)])
-    assert value(PesqWb(), clean, estimate) == pytest.approx(float(expected), abs=1e-6)
+    whole = clean[: 38 * 11200], estimate[: 38 * 11200]
+    expected = pesq.pesq(RATE, *whole, "wb")
+    assert value(PesqWb(), *whole) == pytest.approx(expected, abs=1e-6)
+    cut = _quietest(clean, RATE)
+    halves = [slice(cut), slice(cut, None)]
+    scores = [pesq.pesq(RATE, clean[half], estimate[half], "wb") for half in halves]
+    expected = np.average(scores, weights=[cut, clean.size - cut])
+    assert value(PesqWb(), clean, estimate) == pytest.approx(expected, abs=1e-6)
 
 
 def test_pesq_survives_the_bursts_that_crash_the_package() -> None:
     clean = bursts(60, on_s=0.25, period_s=0.5)
-    assert num_pauses(clean, RATE) == 59
+    assert num_bursts(clean, RATE) == 60
     assert value(PesqWb(), clean, clean) == pytest.approx(4.6439, abs=1e-3)
     assert 1 < value(PesqWb(), clean, noisy(clean, 10)) < 4
 
 
+def test_bursts_are_counted_as_p862_joins_and_drops_them() -> None:
+    assert num_bursts(bursts(5), RATE) == 5
+    assert num_bursts(bursts(5, on_s=0.3, period_s=0.45), RATE) == 1
+    assert num_bursts(bursts(5, on_s=0.1, period_s=0.7), RATE) == 0
+    soft = bursts(6)
+    soft[: soft.size // 2] *= np.float32(0.02)
+    assert num_bursts(soft, RATE) == 6
+
+
+def test_pesq_cuts_long_clips_in_a_pause() -> None:
+    clean = bursts(200)
+    parts = list(_parts(clean, clean, RATE))
+    assert len(parts) > 2
+    assert sum(len(one) for one, _ in parts) == clean.size
+    assert all(num_bursts(one, RATE) <= 40 for one, _ in parts)
+    assert all(not one[:800].any() for one, _ in parts[1:])
+
+
 def test_pesq_leaves_silent_parts_out_but_not_dropouts() -> None:
-    clean = np.concatenate([bursts(40), np.zeros(28 * RATE, np.float32)])
+    clean = np.concatenate([bursts(40), np.zeros(65 * RATE, np.float32)])
     assert value(PesqWb(), clean, clean) == pytest.approx(4.6439, abs=1e-3)
-    whole = bursts(80)
+    whole = bursts(130)
     dropped = whole.copy()
-    dropped[28 * RATE :] = 0
+    dropped[45 * RATE :] = 0
     score = PesqWb().score_pair(whole, dropped, RATE)
-    assert (score.value, score.status) == (None, "undefined")
-    assert "part 2 of 2" in score.reason
+    assert (score.value, score.status) == (None, "error")
+    assert "silent in a part of the clip" in score.reason
 
 
-def test_visqol_scores_long_clips_in_parts() -> None:
-    clean = tone(16.0)
-    estimate = noisy(clean, 40)
-    halves = [
-        value(VisqolSpeech(), clean[s], estimate[s])
-        for s in (slice(8 * RATE), slice(8 * RATE, None))
-    ]
-    assert value(VisqolSpeech(), clean, estimate) == pytest.approx(np.mean(halves), abs=1e-9)
+def test_visqol_scores_music_as_one_clip() -> None:
+    clean = audio.speech_like(16 * 48000, 48000).samples[0]
+    estimate = noisy(clean, 30)
+    sides = clean.astype(np.float64), estimate.astype(np.float64)
+    expected = visqol_module._measurer("audio", "svr").measure_from_arrays(*sides, 48000).moslqo
+    assert value(VisqolAudio(), clean, estimate, 48000) == pytest.approx(expected, abs=1e-6)
+
+
+def test_visqol_by_blocks_is_visqol_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    clean = audio.speech_like(24 * RATE, RATE).samples[0]
+    late = np.pad(noisy(clean, 25), (400, 0))
+    metric = VisqolSpeechPolynomial()
+    whole = value(metric, clean, late)
+    monkeypatch.setattr(_visqol, "WHOLE_S", 10.0)
+    monkeypatch.setattr(_visqol, "BLOCK_S", 8.0)
+    assert value(metric, clean, late) == pytest.approx(whole, abs=2e-3)
+
+
+@pytest.mark.parametrize("gain", [4.0, 0.1, 0.01, 0.001])
+def test_visqol_speech_does_not_depend_on_the_level(speech: Signal, gain: float) -> None:
+    estimate = noisy(speech, 35)
+    expected = value(VisqolSpeech(), speech, estimate)
+    loud = np.float32(gain) * speech, np.float32(gain) * estimate
+    assert value(VisqolSpeech(), *loud) == pytest.approx(expected, abs=1e-3)
+
+
+def test_visqol_speech_tells_quiet_noise_from_speech(speech: Signal) -> None:
+    rng = np.random.default_rng(0)
+    quiet = [1e-4 * rng.standard_normal(speech.size).astype(np.float32) for _ in range(2)]
+    assert value(VisqolSpeech(), *quiet) < 2
+    assert value(VisqolSpeech(), np.float32(1e-3) * speech, quiet[0]) < 2
 
 
 @pytest.mark.parametrize("seed", range(3))

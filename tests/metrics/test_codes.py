@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from snac_eval.metrics.codebook import (
 )
 from snac_eval.metrics.opening import CodesMetric, CorpusMetric
 from snac_eval.metrics.speed import DecodeRealTimeFactor, EncodeRealTimeFactor
-from snac_eval.types import CodecCard, Codes, Timing
+from snac_eval.types import CodecCard, Codes, Score, Timing
 
 
 def card(nominal_bitrate_bps: float = 1000.0) -> CodecCard:
@@ -71,6 +72,9 @@ def test_what_is_unknown_is_undefined(
     assert reason in score.reason
 
 
+CORPUS_METRICS = [EntropyCodedBitrate(), CodebookUsage(), CodebookPerplexity()]
+
+
 def test_uniform_use_of_half_a_codebook() -> None:
     clips = [token_codes([0, 1, 0, 1], [0, 0, 0, 0]), token_codes([2, 3, 2, 3], [0, 0, 0, 0])]
     durations = [1.0, 1.0]
@@ -80,16 +84,51 @@ def test_uniform_use_of_half_a_codebook() -> None:
     assert entropy_coded == pytest.approx(8 * 2 / 2 / 1000)
 
 
+def test_entropy_coding_does_not_do_away_with_side_information() -> None:
+    clips = [token_codes([0, 1, 0, 1]), token_codes([0, 1, 0, 1])]
+    bare = EntropyCodedBitrate().score_corpus(clips, [1.0, 1.0]).value
+    sent = [replace(one, side_info=bytes(4)) for one in clips]
+    with_scales = EntropyCodedBitrate().score_corpus(sent, [1.0, 1.0]).value
+    assert bare == pytest.approx(8 / 2 / 1000)
+    assert with_scales == pytest.approx((8 + 2 * 4 * 8) / 2 / 1000)
+
+
+def _uniform(size: int, num_tokens: int, seed: int = 0) -> list[Codes]:
+    rng = np.random.default_rng(seed)
+    return [token_codes(rng.integers(0, size, num_tokens).tolist(), size=size)]
+
+
+def test_few_tokens_of_a_codebook_in_full_use_do_not_look_like_a_third_of_it() -> None:
+    (row,) = stream_table(_uniform(1024, 500), [1.0])
+    assert row["seen"] == pytest.approx(38.7, abs=2)
+    assert row["usage"] > 85
+    assert row["entropy_bits"] == pytest.approx(10, abs=0.25)
+    for metric in CORPUS_METRICS:
+        reason = metric.score_corpus(_uniform(1024, 500), [1.0]).reason
+        assert "few tokens in its stream: stream 0 has 500 for 1024 entries, of which" in reason
+
+
+def test_many_tokens_need_no_word_of_caution() -> None:
+    assert CodebookUsage().score_corpus(_uniform(64, 5000), [1.0]) == Score.ok(100.0)
+
+
+def test_the_stream_with_the_fewest_tokens_is_the_one_that_is_named() -> None:
+    coarse, fine = _uniform(64, 50)[0].streams[0], _uniform(64, 5000)[0].streams[0]
+    reason = CodebookUsage().score_corpus([Codes(1, (fine, coarse), (64, 64))], [1.0]).reason
+    assert "in 1 of 2 streams: stream 1 has 50 for 64 entries" in reason
+
+
 def test_streams_of_different_length_make_a_row_each() -> None:
-    rows = stream_table([token_codes([0, 1], [5, 5, 5, 6])], [2.0])
+    rows = stream_table([token_codes([0, 1] * 500, [5, 5, 5, 6] * 500)], [1000.0])
     assert [row["stream"] for row in rows] == [0, 1]
-    assert [row["num_tokens"] for row in rows] == [2, 4]
+    assert [row["num_tokens"] for row in rows] == [1000, 2000]
     assert [row["tokens_per_second"] for row in rows] == [1.0, 2.0]
     assert rows[0]["entropy_bits"] == pytest.approx(1.0)
     skewed = -0.75 * math.log2(0.75) - 0.25 * math.log2(0.25)
-    assert rows[1]["entropy_bits"] == pytest.approx(skewed)
-    assert rows[1]["perplexity"] == pytest.approx(2**skewed)
-    assert rows[1]["usage"] == 25.0
+    assert rows[1]["entropy_bits"] == pytest.approx(skewed, abs=1e-3)
+    assert rows[1]["perplexity"] == 2 ** rows[1]["entropy_bits"]
+    assert rows[1]["usage"] == rows[1]["seen"] == 25.0
+    assert rows[1]["coverage"] == 1.0
 
 
 def test_entropy_never_exceeds_what_was_sent() -> None:
@@ -99,9 +138,6 @@ def test_entropy_never_exceeds_what_was_sent() -> None:
     coded = EntropyCodedBitrate().score_corpus(clips, [1.0] * 3).value
     assert coded is not None
     assert 0.99 * exact < coded <= exact
-
-
-CORPUS_METRICS = [EntropyCodedBitrate(), CodebookUsage(), CodebookPerplexity()]
 
 
 @pytest.mark.parametrize("metric", CORPUS_METRICS, ids=lambda metric: metric.info.name)

@@ -91,8 +91,19 @@ def test_fad_merges_what_was_kept_of_clips(models: Path) -> None:
     expected = frechet.frechet_distance(*clouds)
     assert expected > 0
     assert metric.finish([one.detail for one in kept]).value == pytest.approx(expected, rel=1e-3)
+    found = metric.finish([one.detail for one in kept])
+    dimensions = clouds[0].shape[1]
+    assert found.reason == (
+        f"biased upwards: 3 windows of audio are too few for the covariance of {dimensions}"
+        " dimensions"
+    )
+    enough = [kept[index % 3].detail for index in range(dimensions + 1)]
+    assert metric.finish(enough).reason == ""
+    dead = metric.score(pair(tone(1.0), 0 * tone(1.0)))
+    assert dead == Score.error("the estimate is silent, the reference is audible")
     assert metric.finish([kept[0].detail]).status == "undefined"
     assert metric.score(pair(np.zeros(16000), tone(1.0))).reason == "the reference is silent"
+    assert metric.score(pair(tone(1.0), np.zeros(16000))).status == "error"
 
 
 def pad(waveform: Waveform) -> Any:  # noqa: ANN401
@@ -121,7 +132,7 @@ def test_word_error_rate_counts_words(models: Path, monkeypatch: pytest.MonkeyPa
     ):
         assert reason in metric.score(pair(signal, signal, **fields)).reason
     silent = metric.score(pair(signal, 0 * signal, transcript="a"))
-    assert silent == Score.undefined("the estimate is silent")
+    assert silent == Score.error("the estimate is silent, the reference is audible")
 
 
 def test_transcripts_are_those_of_transformers(models: Path) -> None:

@@ -36,18 +36,18 @@ def test_scores_together_are_scores_alone(channels: int) -> None:
 def test_each_spectrum_and_delay_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     windows: list[int] = []
     delays: list[int] = []
-    real_magnitudes, real_delay = spectral.magnitudes, waveform.delay_samples
+    real_magnitudes, real_spectra = spectral.magnitudes, waveform.spectra
 
     def magnitudes(signal: object, window: int, *rest: object) -> object:
         windows.append(window)
         return real_magnitudes(signal, window, *rest)  # type: ignore[arg-type]
 
-    def delay(*arguments: object) -> int:
+    def spectra(*arguments: object) -> object:
         delays.append(1)
-        return real_delay(*arguments)  # type: ignore[arg-type]
+        return real_spectra(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(spectral, "magnitudes", magnitudes)
-    monkeypatch.setattr(waveform, "delay_samples", delay)
+    monkeypatch.setattr(waveform, "spectra", spectra)
     score_clip(TOGETHER, _pair(1))
     assert sorted(windows) == sorted([32, 64, 128, 256, 512, 1024, 2048] * 2)
     assert len(delays) == 1

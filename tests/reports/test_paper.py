@@ -61,6 +61,14 @@ def test_the_lower_distance_is_best_and_rates_and_speeds_are_not_ranked(tmp_path
     assert _marks(table, "bitrate") == _marks(table, speed) == ["", ""]
 
 
+def test_raw_si_sdr_is_shown_and_ranked_only_when_it_is_asked_for(tmp_path: Path) -> None:
+    low = noisy(3.0, 1.0, 20)
+    runs = [{"si_sdr": low, "stoi": low}, {"si_sdr": shifted(low, 5.0, 0.5), "stoi": low}]
+    assert _marks(_table(tmp_path / "all", *runs), "si_sdr") == ["", ""]
+    asked = _table(tmp_path / "asked", *runs, metrics=("si_sdr",))
+    assert _marks(asked, "si_sdr") == ["second", "best"]
+
+
 def test_holm_counts_every_test_of_the_table(tmp_path: Path) -> None:
     close = shifted(PESQ, -0.13, 0.35)
     alone = _table(tmp_path / "one", {"pesq_wb": PESQ}, {"pesq_wb": close})

@@ -11,7 +11,12 @@ from snac_eval.errors import UsageError
 from snac_eval.registry import plugins
 from snac_eval.registry.cards import data_dir
 from snac_eval.reports.grid import NONE
-from snac_eval.reports.published import COLUMNS, load_published, published_cells
+from snac_eval.reports.published import (
+    COLUMNS,
+    listener_values,
+    load_published,
+    published_cells,
+)
 
 LINE = {
     "codec": "Codec",
@@ -24,6 +29,7 @@ LINE = {
     "value": "3.1",
     "definition": "unknown",
     "why": "not said",
+    "read": "first-hand",
     "citation": "Somebody",
     "url": "https://example.org/paper",
 }
@@ -68,6 +74,69 @@ def test_figures_are_shown_by_metric_with_their_sign_and_source(tmp_path: Path) 
     assert "stoi: same (not said)" in notes[1]
 
 
+def test_what_was_only_quoted_says_so_in_row_notes_and_csv(tmp_path: Path) -> None:
+    quoted = {**LINE, "citation": "Quoted", "read": "second-hand"}
+    rated = {**quoted, "metric": "mushra", "value": "64.4"}
+    published = load_published(_write(tmp_path / "p.csv", LINE, quoted, rated)).of(["pesq_wb"])
+    assert [published.label(row) for row in published.rows] == [
+        "Codec, 6 kbps [1]",
+        "Codec, 6 kbps [2] second-hand",
+    ]
+    signs, first, second = published.notes()
+    assert "second-hand: as others quote the source, which was not read" in signs
+    assert "second-hand" not in first
+    assert "https://example.org/paper (second-hand); data: some" in second
+    assert second.endswith(
+        "MUSHRA of its listeners (?), which no metric here measures: Codec at 6 kbps 64.4."
+    )
+    assert listener_values(published.rows[1]) == {"mushra": "64.4", "mushra_definition": "unknown"}
+    assert listener_values(published.rows[0]) == {}
+    assert published.of(["stoi"]).rows == ()
+
+
+SNAC_PAPER = {
+    "MUSDB18-HQ": "EnCodec 2.2 kbps 3.66 64.4; DAC 7.74 kbps 4.19 90.4; DAC 2.5 kbps 3.91 54.0;"
+    " SNAC 32 kHz 1.9 kbps 3.79 77.9; SNAC 44 kHz 2.6 kbps 4.04 76.8",
+    "DAPS": "SNAC 24 kHz 0.98 kbps 4.14 0.82 1.50 1.78 88.4;"
+    " DAC 0.8 kbps 3.49 -0.16 2.03 1.96 33.0;"
+    " DAC 2.5 kbps 4.28 6.43 1.37 1.65 85.0; EnCodec 1.5 kbps 3.75 0.85 2.05 2.07 39.1;"
+    " EnCodec 6 kbps 4.36 6.83 1.60 1.81 75.9; Opus 6 kbps 3.84 2.28 4.99 4.01 39.3",
+}
+SNAC_METRICS = {
+    "MUSDB18-HQ": ["visqol_audio", "mushra"],
+    "DAPS": ["visqol_speech", "si_sdr", "mel_dac_paper", "stft_distance", "mushra"],
+}
+
+
+@pytest.mark.parametrize("data", SNAC_PAPER)
+def test_shipped_figures_of_the_snac_paper_are_second_hand_and_of_unknown_definition(
+    data: str,
+) -> None:
+    rows = [
+        row
+        for row in load_published().rows
+        if row.source[1].endswith("2410.14411") and row.data == data
+    ]
+    assert {row.read for row in rows} == {"second-hand"}
+    assert {one.definition for row in rows for one in row.figures.values()} == {"unknown"}
+    assert {tuple(row.figures) for row in rows} == {tuple(SNAC_METRICS[data])}
+    lines = (
+        " ".join(
+            [row.codec, f"{row.nominal_bps / 1000:g} kbps"]
+            + [one.value for one in row.figures.values()]
+        )
+        for row in rows
+    )
+    assert "; ".join(lines) == SNAC_PAPER[data]
+
+
+def test_shipped_figures_of_stable_codec_are_of_its_base_model() -> None:
+    (row,) = (row for row in load_published().rows if row.codec.startswith("Stable Codec"))
+    assert row.codec == "Stable Codec speech 16k base"
+    assert row.sample_rate == 16000
+    assert len(row.figures) == 5
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -78,6 +147,7 @@ def test_figures_are_shown_by_metric_with_their_sign_and_source(tmp_path: Path) 
         ({"definition": "similar"}, "use one of same, other, unknown"),
         ({"why": ""}, "'why' is empty"),
         ({"citation": ""}, "'citation' is empty"),
+        ({"read": "heard"}, "read is 'heard'; use one of first-hand, second-hand"),
         ({"url": "javascript:alert(1)"}, "give the https:// address"),
         ({"card": "snac_25khz"}, "unknown codec 'snac_25khz'"),
         ({"nominal_bps": "-1"}, "nominal_bps is -1; give a number above 0"),

@@ -22,12 +22,14 @@ RATE = [6.0] * 20
 SPEED = noisy(0.1, 0.005, 20, seed=6)
 
 
-def _compare(tmp_path: Path, *runs: dict[str, list[float]]) -> Comparison:
+def _compare(
+    tmp_path: Path, *runs: dict[str, list[float]], metrics: tuple[str, ...] = ()
+) -> Comparison:
     folders = [
         write_run(tmp_path / f"r{index}", scores, codec=f"codec{index}")
         for index, scores in enumerate(runs)
     ]
-    return compare([read_run(folder) for folder in folders], load_tolerances())
+    return compare([read_run(folder) for folder in folders], load_tolerances(), metrics)
 
 
 def _by_metric(result: Comparison) -> dict[str, Difference]:
@@ -75,6 +77,20 @@ def test_speeds_that_a_run_measured_in_passing_are_shown_and_not_tested(tmp_path
     assert found.difference == pytest.approx(2.0)
     assert found.low == pytest.approx(2.0)
     assert "snac-eval bench tests speeds" in found.reason
+
+
+def test_raw_si_sdr_decides_nothing_unless_it_is_asked_for(tmp_path: Path) -> None:
+    runs = {"si_sdr": PESQ, "stoi": PESQ}, {"si_sdr": shifted(PESQ, 3.0, 0.1), "stoi": PESQ}
+    result = _compare(tmp_path / "all", *runs)
+    found = _by_metric(result)["si_sdr"]
+    assert (found.verdict, math.isnan(found.p_holm)) == ("not tested", True)
+    assert found.reason == "decides nothing unless asked for: --metrics si_sdr"
+    assert found.difference == pytest.approx(-3.0)
+    assert "si_sdr" not in {one.metric for one in result.frontiers}
+    assert all("si_sdr" not in one.differences for one in result.clips["codec0", "codec1"])
+    asked = _compare(tmp_path / "asked", *runs, metrics=("si_sdr",))
+    assert _by_metric(asked)["si_sdr"].verdict == "worse"
+    assert all("si_sdr" in one.differences for one in asked.clips["codec0", "codec1"])
 
 
 def test_what_cannot_be_compared_has_its_reason(tmp_path: Path) -> None:
@@ -188,7 +204,7 @@ def test_many_questions_can_still_be_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("snac_eval.results.compare.PERMUTATIONS", 19)
-    names = ["pesq_wb", "stoi", "si_sdr", "mel_dac_paper", "estoi"]
+    names = ["pesq_wb", "stoi", "si_sdr_aligned", "mel_dac_paper", "estoi"]
     runs = [dict.fromkeys(names, shifted(PESQ, 0.3 * index, 0.05)) for index in range(3)]
     result = _compare(tmp_path, *runs)
     assert len(result.differences) == 15

@@ -76,7 +76,7 @@ def test_every_clip_comes_back_once(plan: Plan, workers: int) -> None:
     calls: list[int] = []
     with _engine(plan, workers) as engine:
         engine.prepare()
-        _check(list(engine.work(_tasks(plan), lambda: calls.append(1))))
+        _check(list(engine.work(_tasks(plan), meanwhile=lambda: calls.append(1))))
     assert (calls, engine.remarks) == ([1], ())
     assert (_family(os.getpid()), dict(os.environ)) == (before, environment)
 

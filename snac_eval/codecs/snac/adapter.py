@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from snac_eval.hub import WeightFiles
 
 # Raised whenever our implementation could give other codes or audio for the same weights.
-_IMPLEMENTATION = "2"
+_IMPLEMENTATION = "3"
 # Long enough for three tiles in every stage of every published model.
 _WARM_UP_S = 60
 

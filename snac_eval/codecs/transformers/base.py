@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 # Raised whenever this adapter could give other codes or audio for the same weights.
-_IMPLEMENTATION = "1"
+_IMPLEMENTATION = "2"
 
 
 class TransformersCodec(ABC):

@@ -201,6 +201,7 @@ def _run_notes(runs: Sequence[Run]) -> Iterable[str]:
         yield from (f"{run.name}: {note}" for note in run.manifest.get("notes", ()))
         if run.unfinished:
             yield f"{run.name}: {run.unfinished}"
+        yield from (f"{run.name}: {caveat}" for caveat in run.caveats())
     if len({json.dumps(run.manifest.get("hardware"), sort_keys=True) for run in runs}) > 1:
         yield "The runs were made on different machines: their speeds do not compare."
 

@@ -111,12 +111,15 @@ def stream_table(shown: Sequence[Shown]) -> Grid | None:
     rows = [[Cell(one.name), *_stream_cells(row)] for one in shown for row in one.run.streams]
     if not rows:
         return None
-    names = ("codec", "stream", "entries", "tokens", "tokens/s", "used", "perplexity")
+    names = ("codec", "stream", "entries", "tokens", "tokens/s", "seen", "used", "perplexity")
     return Grid.of(
         [*map(Column, names), Column("entropy", "bits")],
         rows,
         "Codebook use per stream, coarse to fine",
-        ["Fewer tokens than entries cannot use the whole codebook: the share has a ceiling then."],
+        [
+            "Used: at least so much, estimated from all tokens; seen: what occurs in these clips."
+            " Perplexity and entropy are estimates as well, which few tokens do not bias."
+        ],
         "streams",
     )
 
@@ -128,10 +131,16 @@ def _stream_cells(row: Mapping[Any, Any]) -> list[Cell]:
         count(row["codebook_size"]),
         count(row["num_tokens"]),
         number(row["tokens_per_second"]),
+        _seen(row.get("seen", math.nan)),
         Cell(percent(row["usage"]), key=row["usage"], share=row["usage"] / 100),
         number(row["perplexity"]),
         Cell(f"{row['entropy_bits']:.2f} of {bits:.2f}", key=row["entropy_bits"]),
     ]
+
+
+def _seen(share: float) -> Cell:
+    """Unknown for a run of an earlier version."""
+    return NONE if math.isnan(share) else Cell(percent(share), key=share)
 
 
 def failure_table(shown: Sequence[Shown]) -> Grid | None:

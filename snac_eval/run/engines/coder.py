@@ -7,21 +7,25 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
+from snac_eval.codecs.repeats import LONGEST_S, Repeat
 from snac_eval.errors import CodecError
-from snac_eval.run.coding import CODING, READING, Coded, CodingTask, failure
+from snac_eval.run.coding import CODING, READING, REPEATING, Coded, CodingTask, failure, repeatable
 from snac_eval.run.engines.processes import Child, Nursery, StartError
 from snac_eval.run.engines.scorers import FIRST_CLIP
 from snac_eval.run.engines.worker import (
+    Last,
     Opened,
     Ready,
     Refused,
+    Repeated,
     Step,
     Unopened,
     Wanted,
     serve_coder,
 )
-from snac_eval.run.plan import RunConfig
+from snac_eval.run.plan import Job, RunConfig
 from snac_eval.types import Score
 
 _PREPARE_LIMIT_S = 3600.0
@@ -60,10 +64,12 @@ class CoderProcess:
         self._has_coded = False
         self._is_fed = False
         self._failed_starts = 0
+        self._to_repeat: tuple[Job, ...] = ()
         self._is_open = False
         self._was_ready = False
         self.is_ready = False
         self.notes: tuple[str, ...] = ()
+        self.repeated: dict[str, Any] = {}
 
     @property
     def child(self) -> Child:
@@ -74,7 +80,7 @@ class CoderProcess:
     @property
     def is_finished(self) -> bool:
         """Whether every task is done."""
-        return self._is_fed and not self._in_hand
+        return self._is_fed and not self._in_hand and not self._to_repeat
 
     @property
     def deadline(self) -> float:
@@ -83,9 +89,10 @@ class CoderProcess:
             return self._since + _PREPARE_LIMIT_S
         return self._now.since + self._limit_s(self._now) if self._now else float("inf")
 
-    def feed(self, tasks: Iterator[CodingTask]) -> None:
-        """Take tasks from here from now on."""
+    def feed(self, tasks: Iterator[CodingTask], to_repeat: Sequence[Job]) -> None:
+        """Take tasks from here from now on, and code one of these clips twice at the end."""
         self._source = tasks
+        self._to_repeat = tuple(repeatable(to_repeat))
 
     def start(self, nursery: Nursery) -> None:
         """Start the process in this nursery; tasks in hand are begun again."""
@@ -124,6 +131,8 @@ class CoderProcess:
             case Ready():
                 self.is_ready = self._was_ready = True
                 self.notes = message.notes
+            case Repeated():
+                self.repeated, self._to_repeat = message.facts, ()
             case Wanted():
                 self._give()
             case Step():
@@ -143,6 +152,9 @@ class CoderProcess:
         if not self.is_ready or now is None:
             raise CodecError(f"the codec was not ready after {_PREPARE_LIMIT_S:.0f} s")
         late = f"took longer than {self._limit_s(now):g} s and was stopped"
+        if now.what == REPEATING:
+            self._give_up_repeating(f"it {late}")
+            return
         suspects = [task for task in now.tasks if self._in_hand.pop(task.number, None)]
         if len(suspects) == 1:
             yield from self._blame(now.what, suspects[0], f"{_doing(now.what)} {late}")
@@ -159,7 +171,7 @@ class CoderProcess:
             if found is None:
                 self._is_fed = True
                 with suppress(OSError):
-                    self.child.connection.send(None)
+                    self.child.connection.send(Last(self._to_repeat))
                 return
             task = found
         self._in_hand[task.number] = task
@@ -174,6 +186,9 @@ class CoderProcess:
             self._not_started(
                 CodecError(f"{died} while the codec loaded") if self._is_open else StartError(died)
             )
+        elif self._is_fed and not self._in_hand:
+            self._give_up_repeating(f"the codec's process {self.child.death}")
+            return
         elif not self._in_hand:
             self._not_started(CodecError(f"the codec's process {self.child.death} without a clip"))
         # Where nothing is said to be done, a clip is being read ahead.
@@ -186,6 +201,11 @@ class CoderProcess:
         else:
             self._alone.extend(sorted(suspects, key=lambda task: task.number not in first))
         self.start(nursery)
+
+    def _give_up_repeating(self, problem: str) -> None:
+        clip = self._to_repeat[0].clip
+        self.repeated = {"clip": clip.id, **Repeat(problem=problem).facts()}
+        self._to_repeat = ()
 
     def _not_started(self, error: Exception) -> None:
         """Raise the error, unless it may be bad luck: a process that took tasks before is tried
@@ -203,8 +223,10 @@ class CoderProcess:
             self._alone.appendleft(replace(task, failed=failed))
 
     def _limit_s(self, now: _Now) -> float:
-        limits = (self._config.clip_limit_s(task.job.clip.duration_s) for task in now.tasks)
-        return sum(limits) * (1.0 if self._has_coded else FIRST_CLIP)
+        durations_s = [task.job.clip.duration_s for task in now.tasks] or [2 * LONGEST_S]
+        return sum(map(self._config.clip_limit_s, durations_s)) * (
+            1.0 if self._has_coded else FIRST_CLIP
+        )
 
 
 def _doing(what: str) -> str:

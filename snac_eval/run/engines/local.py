@@ -11,19 +11,21 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from socket import socket
 from types import TracebackType
+from typing import Any
 
 from snac_eval.metrics.opening import OpenMetric
 from snac_eval.run import interrupts
-from snac_eval.run.coding import Coded, Coder, CodingTask, prepare
+from snac_eval.run.coding import Coded, Coder, CodingTask, prepare, repeated
 from snac_eval.run.engines.coder import CoderProcess, OnlyHere
 from snac_eval.run.engines.here import score_here, work_here
 from snac_eval.run.engines.processes import Nursery, StartError
 from snac_eval.run.engines.scorers import Scored, Scorers, ScoringTask
+from snac_eval.run.plan import Job
 
 _ALWAYS = ("snac_eval.run.engines.worker", "soxr")
 _LONGEST_WAIT_S = 60.0
@@ -84,14 +86,17 @@ class Engine:
         return prepare(self._own.codec) if self._is_here else self._coder.notes
 
     def work(
-        self, tasks: Iterator[CodingTask], meanwhile: Callable[[], None] = lambda: None
+        self,
+        tasks: Iterator[CodingTask],
+        to_repeat: Sequence[Job] = (),
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> Iterator[Coded | Scored]:
         """Every task's result, and behind it the scores of its audio, if any were asked for.
 
-        ``meanwhile`` is called once, while the last clips are being scored.
+        At the end one clip ``to_repeat`` is coded twice, for :attr:`repeated`. ``meanwhile`` is
+        called once, while the last clips are being scored.
         """
-        tasks = self._noted(tasks)
-        self._coder.feed(tasks)
+        self._coder.feed(self._noted(tasks), to_repeat)
         try:
             while not (self._is_here or (self._coder.is_finished and self._scorers.is_idle)):
                 if self._coder.is_finished and not self._scorers.is_waiting:
@@ -104,7 +109,14 @@ class Engine:
         if self._is_here:
             yield from (score_here(self._own.metrics, one) for one in self._scorers.take_all())
             yield from work_here(self._own, self._coder.take_all())
+            self._coder.repeated = repeated(self._own, to_repeat)
         meanwhile()
+
+    @property
+    def repeated(self) -> dict[str, Any]:
+        """Whether the codec gave the same answer twice, and to which clip; empty where no clip was
+        to be repeated, or none could be."""
+        return self._coder.repeated
 
     def _noted(self, tasks: Iterator[CodingTask]) -> Iterator[CodingTask]:
         """The tasks; how long each may take to be scored is kept until it is coded."""

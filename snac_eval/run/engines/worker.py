@@ -6,13 +6,14 @@ import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from typing import Any
 
 from snac_eval.errors import SnacEvalError, one_line
 from snac_eval.metrics.opening import open_metric
 from snac_eval.run import coding
 from snac_eval.run.coding import Coded, Coder, CodingTask
 from snac_eval.run.engines.nursery import load
-from snac_eval.run.plan import RunConfig, open_codec
+from snac_eval.run.plan import Job, RunConfig, open_codec
 from snac_eval.run.scoring import each_score
 from snac_eval.types import Score
 
@@ -46,7 +47,21 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The next task is wanted, or None where there is none."""
+    """The next task is wanted, or Last where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """There are no more tasks; one of these clips, if there are any, is to be coded twice."""
+
+    jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """What came of coding a clip twice."""
+
+    facts: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +92,24 @@ def serve_coder(connection: Connection, config: RunConfig, metrics: Sequence[str
         connection.send(Step(what, tuple(numbers)))
 
     tasks: dict[int, CodingTask] = {}
-    for done in coding.code(coder, _wanted(connection, tasks), watch):
+    last: list[Job] = []
+    for done in coding.code(coder, _wanted(connection, tasks, last), watch):
         _send(connection, done, tasks.pop(done.number))
+    if last:
+        watch(coding.REPEATING, ())
+        connection.send(Repeated(coding.repeated(coder, last)))
 
 
-def _wanted(connection: Connection, tasks: dict[int, CodingTask]) -> Iterator[CodingTask]:
-    """What the parent gives, one by one, kept in ``tasks`` as well."""
+def _wanted(
+    connection: Connection, tasks: dict[int, CodingTask], last: list[Job]
+) -> Iterator[CodingTask]:
+    """What the parent gives, one by one, kept in ``tasks`` as well; what comes behind, in
+    ``last``."""
     while True:
         connection.send(Wanted())
-        task: CodingTask | None = connection.recv()
-        if task is None:
+        task: CodingTask | Last = connection.recv()
+        if isinstance(task, Last):
+            last += task.jobs
             return
         tasks[task.number] = task
         yield task

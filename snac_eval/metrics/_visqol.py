@@ -1,0 +1,136 @@
+"""ViSQOL of a clip of any length in bounded memory, from the pieces of ``visqol-python``.
+
+The package compares every patch of the reference with the whole estimate, in one search over both,
+and aligns the two by one correlation of the whole. Up to a minute the same is done here, and the
+result is the package's to the bit. In a longer clip, levels, spectra, their floor and the choice of
+patches are still of the whole; the delay is the median over blocks, and the search goes block by
+block, with some seconds around each. All patches are pooled before they are mapped to an opinion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from visqol.analysis_window import AnalysisWindow
+    from visqol.audio_utils import AudioSignal
+    from visqol.nsim import PatchSimilarityResult
+    from visqol.visqol_manager import VisqolManager
+
+    Samples = NDArray[np.float64]
+
+WHOLE_S = 60.0
+BLOCK_S = 30.0
+AROUND_S = 5.0
+
+
+def opinion(
+    manager: VisqolManager, reference: Samples, estimate: Samples, sample_rate: int
+) -> float | None:
+    """Predicted opinion of two float64 ``[time]``; None where the reference has no patch to score.
+
+    ``manager`` is the package's own, initialised; the estimate may be the longer one.
+    """
+    from visqol import visqol_core as core
+    from visqol.analysis_window import AnalysisWindow
+    from visqol.audio_utils import AudioSignal
+    from visqol.visqol_manager import OVERLAP
+
+    assert manager.quality_mapper is not None
+    window = AnalysisWindow(sample_rate, OVERLAP)
+    frame_s = core.calc_frame_duration(window.hop_size, sample_rate)
+    sides = AudioSignal(reference, sample_rate), AudioSignal(estimate, sample_rate)
+    patches = _patches(manager, *sides, window, frame_s)
+    if not patches:
+        return None
+    means = core.calc_per_patch_mean_freq_band_means(patches)
+    found = manager.quality_mapper.predict_quality(
+        means,
+        core.calc_per_patch_freq_band_quantile(patches, 0.10),
+        core.calc_per_patch_mean_freq_band_stddevs(patches, frame_s),
+        core.calc_per_patch_mean_freq_band_deg_energy(patches),
+    )
+    return float(core.alter_for_similarity_extremes(float(np.mean(means)), found))
+
+
+def _patches(
+    manager: VisqolManager,
+    reference: AudioSignal,
+    estimate: AudioSignal,
+    window: AnalysisWindow,
+    frame_s: float,
+) -> list[PatchSimilarityResult]:
+    """Every patch of the reference that is scored, with what is most like it in the estimate."""
+    from visqol import patch_selector as selector
+    from visqol.audio_utils import scale_to_match_sound_pressure_level
+    from visqol.gammatone import prepare_spectrograms_for_comparison
+
+    builder, creator = manager.spect_builder, manager.patch_creator
+    assert builder is not None
+    assert creator is not None
+    estimate = scale_to_match_sound_pressure_level(reference, _aligned(reference, estimate))
+    spectra = prepare_spectrograms_for_comparison(
+        builder.build(reference, window), builder.build(estimate, window)
+    )
+    indices = creator.create_ref_patch_indices(spectra[0], reference, window)
+    found: list[PatchSimilarityResult] = []
+    for block, first, last in _blocks(indices, creator.patch_size, spectra[1].shape[1], frame_s):
+        matched = selector.find_most_optimal_deg_patches(
+            creator.create_patches_from_indices(spectra[0], block),
+            [index - first for index in block],
+            spectra[1][:, first:last],
+            frame_s,
+            manager.search_window,
+        )
+        for one in matched:
+            _move(one, first * frame_s)
+        found += selector.finely_align_and_recreate_patches(
+            matched, reference, estimate, builder, window
+        )
+    return found
+
+
+def _blocks(
+    indices: Sequence[int], patch_size: int, num_frames: int, frame_s: float
+) -> Iterator[tuple[list[int], int, int]]:
+    """Patches by their first frame, with the frames of the estimate they are looked for in."""
+    if num_frames * frame_s <= WHOLE_S:
+        if indices:
+            yield list(indices), 0, num_frames
+        return
+    length, around = round(BLOCK_S / frame_s), round(AROUND_S / frame_s)
+    for start in range(0, num_frames, length):
+        if block := [index for index in indices if start <= index < start + length]:
+            yield block, max(0, start - around), start + length + patch_size + around
+
+
+def _move(patch: PatchSimilarityResult, by_s: float) -> None:
+    """From a block's time to the clip's. A patch without a like has no place in the estimate."""
+    patch.ref_patch_start_time += by_s
+    patch.ref_patch_end_time += by_s
+    if patch.deg_patch_end_time:
+        patch.deg_patch_start_time += by_s
+        patch.deg_patch_end_time += by_s
+
+
+def _aligned(reference: AudioSignal, estimate: AudioSignal) -> AudioSignal:
+    from visqol.alignment import globally_align
+    from visqol.audio_utils import AudioSignal
+
+    if reference.duration <= WHOLE_S:
+        return globally_align(reference, estimate)[0]
+    rate, length = reference.sample_rate, round(BLOCK_S * reference.sample_rate)
+    lags_s = [
+        globally_align(
+            AudioSignal(reference.data[start : start + length], rate),
+            AudioSignal(estimate.data[start : start + length], rate),
+        )[1]
+        for start in range(0, len(reference) - length + 1, length)
+    ]
+    lag = round(float(np.median(lags_s)) * rate)
+    samples = np.pad(estimate.data, (lag, 0)) if lag > 0 else estimate.data[-lag:]
+    return AudioSignal(samples, rate)

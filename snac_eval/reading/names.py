@@ -1,0 +1,52 @@
+"""Paths as people write them, and as the disk has them."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from functools import lru_cache
+from pathlib import Path
+from unicodedata import normalize
+
+from snac_eval.errors import UsageError, readable
+
+
+def user_path(text: str | Path) -> Path:
+    """The path with its ``~`` or ``~user`` filled in. Raises UsageError where that is nobody."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{readable(text)}: whose folder is that? Write the whole path") from error
+
+
+def composed(text: str) -> str:
+    """Text with its accents composed (NFC): macOS keeps names decomposed, other systems as typed.
+
+    >>> composed("e\\u0301") == "\\u00e9"
+    True
+    """
+    return normalize("NFC", text)
+
+
+def on_disk(path: Path) -> Path:
+    """The path, or the one that is there and differs only in how accents are composed."""
+    if os.path.lexists(path) or path.parent == path:
+        return path
+    folder = on_disk(path.parent)
+    names = _names(folder).get(composed(path.name), ())
+    return folder / (names[0] if len(names) == 1 else path.name)
+
+
+def _names(folder: Path) -> dict[str, list[str]]:
+    try:
+        return _listed(folder, folder.stat().st_mtime_ns)
+    except (OSError, ValueError):
+        return {}
+
+
+@lru_cache(maxsize=64)
+def _listed(folder: Path, _modified_ns: int) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = defaultdict(list)
+    for name in os.listdir(folder):
+        names[composed(name)].append(name)
+    return dict(names)
