@@ -46,7 +46,7 @@ def test_longest_clip_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(coding, "load", load)
     plan, _ = _plan(tmp_path, "pcm_8bit", metrics=("bitrate",), workers=0)
     loop.run(plan.config)
-    assert read == list("13240")
+    assert read[:5] == list("13240")
 
 
 def test_batches_hold_clips_that_pad_to_one_length(tmp_path: Path) -> None:
