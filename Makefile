@@ -9,7 +9,7 @@ READY  := $(VENV)/.ready
 DEMO    := snac_16khz_mini opus_6kbps opus_12kbps
 COLUMNS := bitrate,mel_dac_paper,stft_distance,si_sdr_aligned,pesq_wb,stoi,visqol_speech,visqol_audio,encode_real_time_factor,decode_real_time_factor
 
-.PHONY: demo test lint bench gate clean
+.PHONY: demo test fuzz lint bench gate clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +26,9 @@ demo: $(READY)  ## the bundled SNAC beside Opus, on the bundled clips
 
 test: $(READY)  ## every test
 	$(BIN)/python -m pytest
+
+fuzz: $(READY)  ## 1,000 spoilt inputs a surface, never twice the same; takes half an hour
+	SNAC_EVAL_FUZZ=1000 $(BIN)/python -m pytest tests/fuzz
 
 lint: $(READY)  ## style, types, which way imports run, sizes
 	$(BIN)/ruff check .

@@ -24,7 +24,8 @@ from pystoi import stoi
 import snac_eval
 from snac_eval.datasets.sampling import choose_clips
 from snac_eval.metrics import spectral, waveform
-from snac_eval.metrics.base import parts
+from snac_eval.metrics.level import active_level_db
+from snac_eval.metrics.visqol import SPEECH_LEVEL_DB
 from snac_eval.run.plan import clip_seed
 from snac_eval.types import Clip, Codec, Codes, Waveform
 
@@ -89,16 +90,9 @@ def _visqol() -> Any:  # noqa: ANN401
 
 
 def _visqol_speech(visqol: Any, reference: Array, estimate: Array, rate: int) -> float:  # noqa: ANN401
-    return float(
-        np.mean(
-            [
-                visqol.measure_from_arrays(
-                    one.astype(np.float64), other.astype(np.float64), rate
-                ).moslqo
-                for one, other in parts(reference, estimate, rate, 15.0)
-            ]
-        )
-    )
+    gain = 10 ** ((SPEECH_LEVEL_DB - active_level_db(reference, rate)) / 20)
+    sides = [gain * side.astype(np.float64) for side in (reference, estimate)]
+    return float(visqol.measure_from_arrays(*sides, rate).moslqo)
 
 
 def _resample(samples: Array, rate: int, wanted: int) -> Array:

@@ -20,6 +20,7 @@ from snac_eval.machine import resolve_device
 from snac_eval.metrics.base import PairMetric
 from snac_eval.metrics.opening import require_metric
 from snac_eval.reading.names import user_path
+from snac_eval.registry.cards import check_card_dirs
 from snac_eval.reports.html.page import page_path, shows, write_page
 from snac_eval.reports.summary import write_tables
 from snac_eval.results.frames import streams_frame, summary_frame
@@ -88,6 +89,7 @@ def evaluate(
                 user_path(value) if name == "data_root" else tuple(map(user_path, value))
             )
     options.setdefault("html", output is not None)
+    check_card_dirs(options.get("card_dirs", ()), "card_dirs")
     kept = None if output is None else user_path(output)
     with _folder(kept) as run_dir:
         config = RunConfig(
@@ -125,7 +127,7 @@ def execute(config: RunConfig, argv: Sequence[str] = ()) -> Executed:
 
 def _load_report_libraries() -> None:
     """Seconds of importing, done while the last clips are scored rather than after them."""
-    importlib.import_module("scipy.stats")
+    importlib.import_module("scipy.special")
 
 
 def _refuse_failures(record: Run, config: RunConfig) -> None:
@@ -145,6 +147,7 @@ def load_codec(
 
     ``files:DIR`` gives a source instead, which can only ``read``.
     """
+    check_card_dirs(card_dirs, "card_dirs")
     opened = open_model(name, card_dirs, weights=weights, device=resolve_device(device))
     opened.prepare()
     return opened.adapter

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import posixpath
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -206,8 +207,11 @@ def make_clip(path: Path, root: Path, **fields: Any) -> Clip:  # noqa: ANN401 - 
     relative path without its suffix. Here alone names become ids: accents are composed, and what
     no file or terminal can hold is escaped (:func:`snac_eval.errors.readable`).
     """
-    relative = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-    known = {"id": Path(relative).with_suffix("").as_posix(), **fields}
+    try:
+        relative = path.relative_to(root).as_posix()
+    except ValueError:
+        relative = path.name
+    known = {"id": posixpath.splitext(relative)[0], **fields}
     for name in ("id", "speaker"):
         known[name] = readable(composed(known.get(name, "")))
     known["transcript"] = known.get("transcript", "").encode(errors="backslashreplace").decode()
@@ -233,13 +237,12 @@ def inspect(clip: Clip, longest_s: float = math.inf) -> Clip:
     known = replace(
         clip,
         sha256=digest,
+        duration_s=facts.duration_s,
         sample_rate=facts.sample_rate,
         num_channels=facts.num_channels,
         remarks=facts.remarks,
     )
-    if whole:
-        return replace(known, duration_s=facts.duration_s)
-    return _inspect_excerpt(known, facts.duration_s)
+    return known if whole else _inspect_excerpt(known, facts.duration_s)
 
 
 def clip_list_digest(clips: Sequence[Clip]) -> str:

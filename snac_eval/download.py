@@ -1,28 +1,44 @@
-"""Download an archive, go on where a download stopped, check it, and unpack it safely."""
+"""Download an archive, go on where a download stopped, check it, and unpack it safely.
+
+A server that hardly sends anything is given up: less than 1 KiB a second over
+``SNAC_EVAL_NETWORK_TIMEOUT`` seconds (60). An archive may not unpack to more than 50 times its size
+or 1 GiB, whichever is more, nor to more than 5 million files.
+"""
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import lzma
 import os
+import shutil
 import stat
 import tarfile
 import tempfile
+import threading
+import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from snac_eval.errors import DownloadError, detail
+from snac_eval.errors import DownloadError, UsageError, detail
 from snac_eval.reading.names import user_path
 
 if TYPE_CHECKING:
     import requests
     import urllib3
 
+_T = TypeVar("_T")
+
 _CHUNK = 1 << 20
+_SLOWEST = 1024
+"""Bytes a second, below which a download is given up."""
+_LARGEST_RATIO = 50
+_SMALL = 1 << 30
+_MOST_MEMBERS = 5_000_000
 _TIMEOUT_S = 30
 _REPETITIONS = 4
 _LONGEST_WAIT_S = 60.0  # a server may ask for hours
@@ -80,6 +96,66 @@ def only_one(name: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def network_timeout_s() -> float:
+    """``SNAC_EVAL_NETWORK_TIMEOUT``: seconds for which a server may send next to nothing (60).
+
+    Raises UsageError where that is no number above zero.
+    """
+    given = os.environ.get("SNAC_EVAL_NETWORK_TIMEOUT") or "60"
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < threading.TIMEOUT_MAX:
+        raise UsageError(f"SNAC_EVAL_NETWORK_TIMEOUT is '{given}'; give seconds, such as 60")
+    return seconds
+
+
+class Pace:
+    """Watches that something arrives."""
+
+    def __init__(self, limit_s: float, so_far: int = 0) -> None:
+        self._limit_s, self._before, self._since = limit_s, so_far, time.monotonic()
+
+    def check(self, so_far: int) -> None:
+        """Raise TimeoutError where less than 1 KiB a second came in the last ``limit_s``."""
+        now = time.monotonic()
+        if now - self._since < self._limit_s:
+            return
+        if (came := so_far - self._before) < _SLOWEST * self._limit_s:
+            raise TimeoutError(
+                f"only {came} bytes came in {self._limit_s:g} s, which"
+                " SNAC_EVAL_NETWORK_TIMEOUT can change"
+            )
+        self._before, self._since = so_far, now
+
+
+def while_it_arrives(work: Callable[[], _T], limit_s: float, size: Callable[[], int]) -> _T:
+    """What ``work`` gives, where another library does it and waits as long as it likes.
+
+    Raises TimeoutError where ``size`` grows too slowly; the work is then left to itself.
+    """
+    done: list[_T] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            done.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised again by who waits
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    pace = Pace(limit_s, size())
+    thread.join(0.01)
+    while thread.is_alive():
+        pace.check(size())
+        thread.join(min(0.1, limit_s / 10))
+    if failed:
+        raise failed[0]
+    return done[0]
 
 
 def archive_name(url: str) -> str:
@@ -150,7 +226,11 @@ def unpack(archive: Path, folder: Path, inner: str) -> Path:
     could use it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unpacking-") as temporary:
+    prefix = f".unpacking-{folder.name}-"
+    # What a killed process left: the caller holds the lock of this archive.
+    for left in folder.parent.glob(f"{glob.escape(prefix)}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=prefix) as temporary:
         content = Path(temporary) / "content"
         content.mkdir()
         try:
@@ -178,20 +258,45 @@ def _damaged(archive: Path, error: Exception) -> DownloadError:
     )
 
 
+class _Budget:
+    """What an archive may unpack to. Raises TarError beyond."""
+
+    def __init__(self, archive: Path) -> None:
+        self._left = max(_SMALL, _LARGEST_RATIO * archive.stat().st_size)
+        self._limit, self._members = self._left, 0
+
+    def take(self, size: int) -> None:
+        """Count one more member of so many bytes."""
+        self._left -= size
+        self._members += 1
+        if self._left < 0 or size < 0:
+            limit = f"{self._limit / 2**30:.1f} GiB"
+            raise tarfile.TarError(f"it unpacks to more than {limit}, far more than its size says")
+        if self._members > _MOST_MEMBERS:
+            raise tarfile.TarError(f"it holds more than {_MOST_MEMBERS} files")
+
+
 def _extract(archive: Path, folder: Path) -> None:
+    budget = _Budget(archive)
+
+    def allowed(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
+        budget.take(member.size)
+        return tarfile.data_filter(member, path)  # PEP 706: refuses what lands outside
+
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as file:
             for member in file.infolist():
                 _refuse_escape(member)
+                budget.take(member.file_size)
             file.extractall(folder)
     elif archive.suffix.lower() == ".zip":
         raise zipfile.BadZipFile("it is no complete zip file")
     else:
         with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")  # PEP 706: refuses what lands outside
+            tar.extractall(folder, filter=allowed)
             # The compressor's own checksum comes after the last member.
-            while tar.fileobj is not None and tar.fileobj.read(_CHUNK):
-                pass
+            while tar.fileobj is not None and (rest := tar.fileobj.read(_CHUNK)):
+                budget.take(len(rest))
 
 
 def _refuse_escape(member: zipfile.ZipInfo) -> None:
@@ -277,12 +382,15 @@ def _save(response: requests.Response, part: Path, have: int, show_progress: boo
         disable=not show_progress,
     )
     broken: ProtocolError | None = None
+    arrived, pace = 0, Pace(network_timeout_s())
     with bar, part.open("ab" if have else "wb") as file:
         try:
             # read1 gives what has arrived: where the connection breaks, none of it is lost.
             while chunk := response.raw.read1(_CHUNK):
                 file.write(chunk)
+                arrived += len(chunk)
                 bar.update(len(chunk))
+                pace.check(arrived)
         except ProtocolError as error:
             broken = error
     there = part.stat().st_size

@@ -113,7 +113,8 @@ def readable(text: object) -> str:
     Bytes of a file's name that are no UTF-8, control characters, line separators and what turns
     the direction of text round are written as Python writes them: ``\\xe0``, ``\\n``, ``\\u202e``.
     """
-    return "".join(map(_escaped, str(text)))
+    whole = str(text)
+    return whole if whole.isprintable() else "".join(map(_escaped, whole))
 
 
 def _escaped(char: str) -> str:

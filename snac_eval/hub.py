@@ -1,12 +1,14 @@
 """Weights of any model: bundled, in a folder, in the Hugging Face hub's cache, or on the hub.
 
 This module is the only one that asks the hub for a model. ``HF_ENDPOINT``, ``HF_HOME`` and
-``HF_HUB_OFFLINE`` apply. It imports no torch: a run with nothing left to compute only asks which
-weights it is about.
+``HF_HUB_OFFLINE`` apply; a hub that sends next to nothing is given up as :mod:`snac_eval.download`
+gives up any server. It imports no torch: a run with nothing left to compute only asks which weights
+it is about.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import urllib.parse
@@ -17,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from snac_eval.audio import file_sha256
-from snac_eval.errors import WeightsUnavailable, detail
+from snac_eval.download import network_timeout_s, while_it_arrives
+from snac_eval.errors import SnacEvalError, WeightsUnavailable, detail
 from snac_eval.reading.names import user_path
 from snac_eval.registry.cards import data_dir, read_codec_card
 from snac_eval.types import CodecCard
@@ -49,9 +52,10 @@ def find_weights(name_or_dir: str | Path, revision: str | None = None) -> Weight
     """
     name = str(name_or_dir)
     bundled = data_dir("codecs") / name
-    if (bundled / CONFIG_FILE).is_file():
+    # Unlike a Path's, these methods take a name that is too long for one that is not there.
+    if os.path.isfile(bundled / CONFIG_FILE):
         return _in_folder(bundled)
-    if (folder := user_path(name)).is_dir():
+    if os.path.isdir(folder := user_path(name)):
         return _in_folder(folder)
     if (published := _published(name)) is not None:
         return _of_codec(published.weights, revision or published.revision).files()
@@ -65,7 +69,7 @@ def find_weights(name_or_dir: str | Path, revision: str | None = None) -> Weight
 
 def weights_state(card: CodecCard) -> str:
     """NEEDS_WEIGHTS unless the card's weights are bundled or in the hub's cache."""
-    if (data_dir("codecs") / card.weights / CONFIG_FILE).is_file():
+    if os.path.isfile(data_dir("codecs") / card.weights / CONFIG_FILE):
         return ""
     cached = _of_codec(card.weights, card.revision or None).cached_weights()
     return NEEDS_WEIGHTS if cached is None else ""
@@ -193,13 +197,32 @@ class _Repository:
         from huggingface_hub import hf_hub_download
 
         # A pinned revision never changes: what the cache holds needs no question to the hub.
-        if (cached := self._cached(name)) is not None:
+        if (cached := self._cached(name)) is not None and _intact(cached):
             return cached
         try:
             check_reachable()
-            return Path(hf_hub_download(self.name, name, revision=self.revision))
+            file = while_it_arrives(
+                lambda: Path(hf_hub_download(self.name, name, revision=self.revision)),
+                network_timeout_s(),
+                self._arrived,
+            )
+            if not _intact(file):
+                raise OSError(f"what came as {name} is not JSON; it was not kept")
+        except SnacEvalError:
+            raise
         except Exception as error:
             raise self._unavailable(name, error) from error
+        return file
+
+    def _arrived(self) -> int:
+        """Bytes of what is being downloaded."""
+        from huggingface_hub import constants
+        from huggingface_hub.file_download import repo_folder_name
+
+        folder = Path(constants.HF_HUB_CACHE)
+        blobs = folder / repo_folder_name(repo_id=self.name, repo_type="model") / "blobs"
+        # What is allocated: a client may give the file its length before it has the content.
+        return sum(_allocated(file) for file in blobs.glob("*.incomplete"))
 
     def _small_files(self) -> list[str]:
         from huggingface_hub import HfApi
@@ -214,7 +237,10 @@ class _Repository:
     def _cached(self, name: str) -> Path | None:
         from huggingface_hub import try_to_load_from_cache
 
-        found = try_to_load_from_cache(self.name, name, revision=self.revision)
+        try:
+            found = try_to_load_from_cache(self.name, name, revision=self.revision)
+        except (ValueError, OSError):  # no name of a repository, which the hub's client then tells
+            return None
         return Path(found) if isinstance(found, str) else None
 
     def _unavailable(self, what: str, error: Exception) -> WeightsUnavailable:
@@ -222,6 +248,26 @@ class _Repository:
             f"cannot get {what} of '{self.name}' from the hub or its cache ({detail(error)}); set"
             f" HF_HOME to a filled cache or HF_ENDPOINT to a mirror, or {self.way_out}"
         )
+
+
+def _allocated(file: Path) -> int:
+    try:
+        return file.stat().st_blocks * 512
+    except OSError:  # it has just been moved into place
+        return 0
+
+
+def _intact(file: Path) -> bool:
+    """False for JSON that is none, a proxy's page or half a file, which is then removed."""
+    if file.suffix != ".json":
+        return True
+    try:
+        json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        file.resolve().unlink(missing_ok=True)  # the cache links to what it keeps
+        file.unlink(missing_ok=True)
+        return False
+    return True
 
 
 def _of_codec(repository: str, revision: str | None) -> _Repository:
@@ -234,7 +280,7 @@ def _of_codec(repository: str, revision: str | None) -> _Repository:
 
 def _published(name: str) -> CodecCard | None:
     card = data_dir("codecs") / f"{name}.toml"
-    if "/" in name or not card.is_file():
+    if "/" in name or not os.path.isfile(card):
         return None
     published = read_codec_card(card)
     return published if published.family == "snac" else None

@@ -32,6 +32,7 @@ class CodecGate:
         tolerances: str | Path | None = None,
         tolerance: Sequence[str] = (),
         speed: bool = False,
+        allow_missing: bool = False,
         not_known: Literal["fail", "skip", "ignore"] = "fail",
     ) -> GateResult:
         """Fail the test on a regression; return what was found otherwise.
@@ -43,6 +44,7 @@ class CodecGate:
             tolerances: a TOML file over the built-in tolerances.
             tolerance: single ones, as ``pesq_wb=0.05``.
             speed: gate speeds as well; they need the machine that the baseline was made on.
+            allow_missing: let clips of the baseline be absent from the run.
             not_known: what to do where the check is not comparable or inconclusive.
 
         Raises:
@@ -57,7 +59,8 @@ class CodecGate:
         path = None if tolerances is None else Path(tolerances)
         limits = load_tolerances(path, tolerance)
         kept = load_baseline(Path(baseline))
-        result = check(read_run(Path(run)), kept, limits, tuple(metrics), speed=speed)
+        found = read_run(Path(run))
+        result = check(found, kept, limits, tuple(metrics), speed, allow_missing)
         if result.exit_code == ExitCode.REGRESSION:
             pytest.fail(check_markdown(result), pytrace=False)
         if result.exit_code == ExitCode.NOT_KNOWN and not_known == "fail":

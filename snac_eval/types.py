@@ -62,9 +62,8 @@ class Clip:
     """One piece of audio of a dataset, not yet read.
 
     A loader gives id, paths and what its lists say, :func:`snac_eval.audio.inspect` the rest.
-    ``sha256`` identifies the content (and the excerpt that ``start_s`` and ``length_s`` cut out);
-    ``relative_path`` is the path below the dataset's root and matches reconstructions on disk;
-    ``problem`` says why the clip cannot be read, ``remarks`` what is odd where it can.
+    ``sha256`` is of the content and the excerpt; ``relative_path``, below the dataset's root, finds
+    reconstructions; ``problem`` says why it cannot be read, ``remarks`` what is odd where it can.
     """
 
     id: str
@@ -280,10 +279,9 @@ class Reconstruction:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A value, or the reason why there is none. Never a sentinel.
+    """A value and what must be known of it, or the reason why there is none. Never a sentinel.
 
-    Beside a value, ``reason`` is what must be known of it. ``detail`` is what a metric of the whole
-    dataset keeps of one clip, which has no value then.
+    ``detail`` is what a metric of the whole dataset keeps of one clip, which has no value then.
     """
 
     value: float | None

@@ -1,10 +1,14 @@
-"""Files that are written whole or not at all: to a temporary name, then moved into place; and text
-that does nothing where it is shown."""
+"""Files that are written whole or not at all: to a temporary name, then moved into place.
+
+Files that are read only if they are files, too, and text that does nothing where it is shown.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +22,27 @@ _CONTROL = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x2
 _CONTROL += range(0x2066, 0x206A)  # as those before: they turn the direction of what follows
 _ESCAPED = {code: ascii(chr(code))[1:-1] for code in _CONTROL if chr(code) not in "\n\t"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """The text of a file. Raises OSError as :func:`require_file` does, ValueError for other bytes.
+
+    Line breaks stay as they are.
+    """
+    require_file(path)
+    return path.read_bytes().decode(encoding)
+
+
+def require_file(path: Path) -> None:
+    """Raise OSError unless this is a file: to read a pipe or a device could last for ever."""
+    try:
+        mode = path.stat().st_mode
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "a name with a null byte in it", str(path)) from error
+    if stat.S_ISREG(mode):
+        return
+    kind = "a folder" if stat.S_ISDIR(mode) else "a pipe" if stat.S_ISFIFO(mode) else "a device"
+    raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
 
 
 def write_file(path: Path, write: Callable[[Path], object]) -> None:

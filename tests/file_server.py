@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,11 +17,12 @@ def serve(
     cut_first_at: int | None = None,
     refusals: Sequence[int] = (),
     headers: Mapping[str, str] | None = None,
+    drip_s: float = 0.0,
 ) -> Iterator[tuple[str, list[str]]]:
     """Yields the address and the ranges asked for, one per request, empty for none.
 
     The first answers have the statuses ``refusals``, with ``headers``. The first answer with
-    content ends after ``cut_first_at`` bytes.
+    content ends after ``cut_first_at`` bytes. ``drip_s`` seconds lie between any two bytes.
     """
     ranges: list[str] = []
 
@@ -43,7 +46,16 @@ def serve(
             self.send_header("Content-Length", str(len(body) - start))
             self.end_headers()
             first = len(ranges) == len(refusals) + 1
-            self.wfile.write(body[start : cut_first_at if first and cut_first_at else len(body)])
+            self._write(body[start : cut_first_at if first and cut_first_at else len(body)])
+
+        def _write(self, body: bytes) -> None:
+            if not drip_s:
+                self.wfile.write(body)
+                return
+            with contextlib.suppress(OSError):  # who asked has gone
+                for byte in body:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(drip_s)
 
         def _refuse(self, status: int) -> None:
             self.send_response(status)

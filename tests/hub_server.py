@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,8 +16,13 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @contextmanager
-def serve_hub(repository: str, folder: Path, commit: str = COMMIT) -> Iterator[str]:
-    """Serve the files of ``folder`` as ``repository`` and yield the endpoint's address."""
+def serve_hub(
+    repository: str, folder: Path, commit: str = COMMIT, drip_s: float = 0.0
+) -> Iterator[str]:
+    """Serve the files of ``folder`` as ``repository`` and yield the endpoint's address.
+
+    ``drip_s`` seconds lie between any two bytes.
+    """
     prefix = f"/{repository}/resolve/"
 
     class Handler(BaseHTTPRequestHandler):
@@ -51,7 +58,17 @@ def serve_hub(repository: str, folder: Path, commit: str = COMMIT) -> Iterator[s
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if with_body:
+                self._write(body)
+
+        def _write(self, body: bytes) -> None:
+            if not drip_s:
                 self.wfile.write(body)
+                return
+            with contextlib.suppress(OSError):  # who asked has gone
+                for byte in body:
+                    self.wfile.write(bytes([byte]))
+                    self.wfile.flush()
+                    time.sleep(drip_s)
 
         def _send(self, text: str) -> None:
             self.send_response(200)

@@ -25,6 +25,8 @@ def write_run(
     clips: Sequence[str] = (),
     fingerprints: Mapping[str, str] | None = None,
     corpus: Mapping[str, float] | None = None,
+    domains: Sequence[str] = (),
+    floors: Mapping[str, float] | None = None,
     **manifest: Any,  # noqa: ANN401 - whatever the test wants the manifest to say
 ) -> Path:
     """A run of one score per clip and metric; text such as ``error: why`` is a missing score."""
@@ -32,9 +34,10 @@ def write_run(
     clips = clips or [f"clip{index:03d}" for index in range(length)]
     known = {name: f"{name};v=1" for name in [*scores, *(corpus or {})]} | dict(fingerprints or {})
     said = {clip: speakers[index] if speakers else "" for index, clip in enumerate(clips)}
+    kinds = {clip: domains[index] if domains else "speech" for index, clip in enumerate(clips)}
     rows = [
         [
-            *("id", codec, "data", clip, said[clip], "speech", name),
+            *("id", codec, "data", clip, said[clip], kinds[clip], name),
             *_score(column[index]),
             known[name],
         ]
@@ -54,10 +57,12 @@ def write_run(
         },
         "dataset": {"name": "data"},
         "clips": {
-            clip: {"sha256": f"sha-{clip}", "speaker": said[clip], "domain": "speech"}
+            clip: {"sha256": f"sha-{clip}", "speaker": said[clip], "domain": kinds[clip]}
             for clip in clips
         },
-        "metrics": {name: _facts(name, known[name]) for name in known},
+        "metrics": {
+            name: _facts(name, known[name]) | {"floor": (floors or {}).get(name)} for name in known
+        },
         "corpus_scores": {
             name: {"value": value, "status": "ok", "reason": "", "counts": [length, 0, 0]}
             for name, value in (corpus or {}).items()

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import tarfile
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,3 +118,83 @@ def test_a_wrong_digest_keeps_nothing(served: Path, tmp_path: Path) -> None:
         fetch(url, tmp_path / "to", "sha256:00")
     assert str(caught.value).endswith("nothing was kept, try again or do without")
     assert list((tmp_path / "to").iterdir()) == []
+
+
+def test_a_server_that_sends_next_to_nothing_is_given_up(
+    served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAC_EVAL_NETWORK_TIMEOUT", "0.3")
+    with serve(served, drip_s=0.02) as (url, _), pytest.raises(DownloadError) as caught:
+        fetch(url, tmp_path / "to")
+    assert "bytes came in 0.3 s" in str(caught.value)
+    kept = (tmp_path / "to" / "a.zip.part").read_bytes()
+    assert kept
+    assert BODY.startswith(kept)
+
+
+def _bomb(path: Path, size: int) -> None:
+    """A small archive of one file of zeros."""
+    if path.suffix == ".zip":
+        with (
+            zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made,
+            made.open("a/b", "w") as file,
+        ):
+            for _ in range(size >> 20):
+                file.write(bytes(1 << 20))
+        return
+    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+        info = tarfile.TarInfo("a/b")
+        info.size = size
+        tar.addfile(info, io.BufferedReader(_Zeros(size)))
+
+
+class _Zeros(io.RawIOBase):
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any buffer
+        count = min(self._left, len(buffer))
+        buffer[:count] = bytes(count)
+        self._left -= count
+        return count
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar.gz"])
+def test_an_archive_that_would_fill_the_disk_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.setattr(download, "_SMALL", 1 << 20)
+    archive = tmp_path / f"bomb{suffix}"
+    _bomb(archive, 8 << 20)
+    assert archive.stat().st_size < 100_000
+    with pytest.raises(DownloadError, match=r"unpacks to more than .*, far more than its size"):
+        download.unpack(archive, tmp_path / "to" / "a", "a")
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+def test_an_archive_of_countless_files_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "_MOST_MEMBERS", 10)
+    archive = tmp_path / "many.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        for index in range(11):
+            made.writestr(f"a/{index}", b"")
+    with pytest.raises(DownloadError, match="holds more than 10 files"):
+        download.unpack(archive, tmp_path / "to" / "a", "a")
+
+
+def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
+    archive = tmp_path / "good.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("a/b", b"content")
+    left, other = (tmp_path / "to" / f".unpacking-{name}-xyz" for name in ("a", "b"))
+    for folder in (left, other):
+        (folder / "content").mkdir(parents=True)
+    download.unpack(archive, tmp_path / "to" / "a", "a")
+    assert not left.exists()
+    assert other.exists()  # of another archive, which another process may be at
+    assert (tmp_path / "to" / "a" / "b").read_bytes() == b"content"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -154,3 +155,44 @@ def test_published_names_are_taken_at_the_revision_of_their_card(
     pin = "d73ad176a12188fcf4f360ba3bf2c2fbbe8f58ec"
     repository = "hubertsiuzdak/snac_24khz"
     assert asked == [(repository, pin), (repository, "main"), ("owner/model", None)]
+
+
+BROKEN = ("<html>Sign in to the network</html>", '{"sampling_rate": 24', "")
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_broken_configuration_is_not_kept(served: Path, tmp_path: Path, text: str) -> None:
+    whole = (served / "config.json").read_text()
+    (served / "config.json").write_text(text)
+    with serve_hub("owner/tiny", served) as endpoint:
+        lost = ask(CODEC, tmp_path / "cache", HF_ENDPOINT=endpoint)
+        assert lost.startswith("ERROR cannot get config.json of 'owner/tiny'")
+        assert "what came as config.json is not JSON; it was not kept" in lost
+        assert not list((tmp_path / "cache").rglob("config.json"))
+        (served / "config.json").write_text(whole)
+        assert ask(CODEC, tmp_path / "cache", HF_ENDPOINT=endpoint).startswith("FOUND")
+
+
+def test_a_configuration_that_a_cache_holds_broken_is_fetched_again(
+    served: Path, tmp_path: Path
+) -> None:
+    with serve_hub("owner/tiny", served) as endpoint:
+        found = ask(CODEC, tmp_path / "cache", HF_ENDPOINT=endpoint)
+        config = next((tmp_path / "cache").rglob("config.json"))
+        config.resolve().write_text("<html>")
+        assert ask(CODEC, tmp_path / "cache", HF_ENDPOINT=endpoint) == found
+    assert config.read_text() == (served / "config.json").read_text()
+
+
+def test_a_hub_that_sends_next_to_nothing_is_given_up(served: Path, tmp_path: Path) -> None:
+    (served / "config.json").write_text(json.dumps({"name": "x" * 3000}))
+    with serve_hub("owner/tiny", served, drip_s=0.05) as endpoint:
+        lost = ask(CODEC, tmp_path / "cache", HF_ENDPOINT=endpoint, SNAC_EVAL_NETWORK_TIMEOUT="1")
+    assert "bytes came in 1 s, which SNAC_EVAL_NETWORK_TIMEOUT can change" in lost
+    assert "\n" not in lost
+
+
+def test_a_time_limit_that_is_none_is_named(served: Path, tmp_path: Path) -> None:
+    with serve_hub("owner/tiny", served) as endpoint:
+        lost = ask(CODEC, tmp_path / "c", HF_ENDPOINT=endpoint, SNAC_EVAL_NETWORK_TIMEOUT="soon")
+    assert lost == "ERROR SNAC_EVAL_NETWORK_TIMEOUT is 'soon'; give seconds, such as 60"

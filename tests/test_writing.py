@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
 
 from snac_eval.errors import OutputError
-from snac_eval.writing import jsonable, write_file, write_json
+from snac_eval.writing import (
+    jsonable,
+    printable,
+    read_text,
+    spreadsheet_text,
+    write_file,
+    write_json,
+)
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -36,3 +44,28 @@ def test_jsonable_gives_plain_values() -> None:
 def test_not_a_number_is_refused_where_nobody_took_it_out(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Out of range float"):
         write_json(tmp_path / "a.json", {"a": math.nan})
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in ((tmp_path / "pipe", "a pipe"), (tmp_path, "a folder")):
+        with pytest.raises(OSError, match=f"it is {kind}, not a file"):
+            read_text(path)
+    with pytest.raises(OSError, match="it is a device, not a file"):
+        read_text(Path("/dev/zero"))
+    with pytest.raises(OSError, match="a null byte"):
+        read_text(Path("a\0b"))
+    (tmp_path / "text").write_text("é\r\n", encoding="utf-8", newline="")
+    assert read_text(tmp_path / "text") == "é\r\n"
+
+
+def test_cells_that_a_spreadsheet_would_run_are_marked() -> None:
+    for text in ("=1+1", "+x", "-x", "@x", "\tx", "\rx", "-"):
+        assert spreadsheet_text(text) == f"'{text}"
+    for plain in ("x", "", "-1.5", "+1e-3", "-inf", "1=1", -1.5, None, True, 7):
+        assert spreadsheet_text(plain) is plain
+
+
+def test_control_characters_are_spelled() -> None:
+    assert printable("a\x1b[31m\x9b\u202e\r\0b\n\tc") == r"a\x1b[31m\x9b\u202e\r\x00b" + "\n\tc"
+    assert printable("é声 ± ↑ שלום") == "é声 ± ↑ שלום"

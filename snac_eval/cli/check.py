@@ -10,7 +10,8 @@ from snac_eval.cli.flags import Commands, add_tolerances, names, path
 from snac_eval.errors import OutputError
 
 _EPILOG = """exit codes: 0 passed; 1 a regression: a drop that is significant and larger than the
-tolerance; 2 wrong usage or broken input; 3 not comparable or inconclusive; 70 an internal error"""
+tolerance, of a metric's mean or of a part of it; 2 wrong usage or broken input; 3 not comparable or
+inconclusive, which clips that the run lacks always are; 70 an internal error"""
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -23,6 +24,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     check.add_argument("--baseline", type=path, required=True, help="file that baseline wrote")
     check.add_argument("--metrics", default="", help="comma-separated; default the baseline's")
     check.add_argument("--no-speed", action="store_true", help="leave speeds out")
+    check.add_argument(
+        "--allow-missing",
+        action="store_true",
+        help="check the clips there are, where the run lacks clips of the baseline",
+    )
     check.add_argument("--junit", type=path, metavar="FILE", help="also write JUnit XML")
     check.add_argument("--markdown", type=path, metavar="FILE", help="also write Markdown")
     add_tolerances(check)
@@ -42,6 +48,7 @@ def _check(options: argparse.Namespace, _: Sequence[str]) -> int:
         load_tolerances(options.tolerances, options.tolerance),
         names(options.metrics),
         speed=not options.no_speed,
+        allow_missing=options.allow_missing,
     )
     text = check_markdown(result)
     if options.junit is not None:

@@ -8,11 +8,15 @@ from collections.abc import Sequence
 from snac_eval.cli.flags import Commands, add_tolerances, names, path
 from snac_eval.errors import UsageError
 
+_NOTHING_COMPARED = 3
+_EPILOG = """exit codes: 0 some metric of two runs was tested; 2 wrong usage or broken input;
+3 nothing could be compared: other audio, other fingerprints, lost clips"""
+
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     compare = commands.add_parser(
-        "compare", help="say which run is better, and whether it is noise"
+        "compare", help="say which run is better, and whether it is noise", epilog=_EPILOG
     )
     compare.set_defaults(command=_compare)
     compare.add_argument("runs", type=path, nargs="+", metavar="RUN", help="two or more folders")
@@ -23,7 +27,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     add_tolerances(compare)
 
 
-def _compare(options: argparse.Namespace, _: Sequence[str]) -> None:
+def _compare(options: argparse.Namespace, _: Sequence[str]) -> int:
     from snac_eval.reports.verdicts import comparison_csv, comparison_markdown
     from snac_eval.results.compare import compare
     from snac_eval.results.record import read_run
@@ -41,3 +45,4 @@ def _compare(options: argparse.Namespace, _: Sequence[str]) -> None:
         print(text, end="")
     else:
         write_text(options.output, text)
+    return 0 if result.is_answered else _NOTHING_COMPARED

@@ -20,14 +20,10 @@ def add_cards(parser: argparse._ActionsContainer) -> None:
 
 def card_dirs(options: argparse.Namespace) -> tuple[Path, ...]:
     """The folders of own cards. Raises UsageError for the first that is none."""
+    from snac_eval.registry.cards import check_card_dirs
+
     folders: list[Path] = options.cards
-    for folder in folders:
-        if not folder.is_dir():
-            raise UsageError(f"--cards {folder}: no such folder")
-        if not any((folder / kind).is_dir() for kind in ("codecs", "datasets")):
-            raise UsageError(
-                f"--cards {folder}: holds neither codecs/ nor datasets/; give the folder above them"
-            )
+    check_card_dirs(folders, "--cards")
     return tuple(folders)
 
 

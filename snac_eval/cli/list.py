@@ -34,7 +34,7 @@ def list_codecs(card_dirs: Sequence[Path] = ()) -> str:
     """One line per codec card: name, bitrate, sample rate, state here, what it is."""
     from snac_eval.registry import plugins
 
-    cards = [plugins.codec_card(name, card_dirs) for name in plugins.codec_names(card_dirs)]
+    cards = [plugins.codec_card(name, card_dirs, True) for name in plugins.codec_names(card_dirs)]
     return _table(
         ["codec", "bitrate", "sample rate", "state", "description"],
         [
@@ -54,7 +54,9 @@ def list_datasets(card_dirs: Sequence[Path] = ()) -> str:
     """One line per dataset card: name, domain, licence, state here, what it is."""
     from snac_eval.registry import plugins
 
-    cards = [plugins.dataset_card(name, card_dirs) for name in plugins.dataset_names(card_dirs)]
+    cards = [
+        plugins.dataset_card(name, card_dirs, True) for name in plugins.dataset_names(card_dirs)
+    ]
     return _table(
         ["dataset", "domain", "licence", "state", "description"],
         [

@@ -1,11 +1,35 @@
-"""What every adapter refuses before it encodes, so that bad input fails with one clear line."""
+"""What goes into a codec, and what comes out: bad input and a dead answer fail in one clear line.
+
+Silence, or too few samples, for a clip that can be heard is a failure of the codec. No metric may
+call it "undefined": the clip would drop out of the mean, and a broken codec would win.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from snac_eval.errors import CodecError
 from snac_eval.types import CodecCard, Waveform
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Levels = NDArray[np.float32]
+
+# -70 dBFS, ten steps of 16-bit audio: a codec may round away what is quieter than that.
+_AUDIBLE_PEAK = 10 ** (-70 / 20)
+# -90 dBFS: less than one step of 16-bit audio.
+_SILENT_PEAK = 10 ** (-90 / 20)
+# What counts as sound within a clip, below its loudest block: pauses may come back as silence.
+_SOUND_RANGE = 10 ** (-40 / 20)
+_BLOCK_S = 0.1
+# A program that drops the last, unfinished frame loses up to 80 ms (Mimi's frame), and a resampler
+# a few samples. Metrics pad as much.
+_SHORT_S = 0.1
+_SHORT_SHARE = 0.01
 
 
 def check_input(card: CodecCard, waveform: Waveform) -> None:
@@ -16,6 +40,63 @@ def check_input(card: CodecCard, waveform: Waveform) -> None:
     """
     if problem := _problem(card, waveform):
         raise CodecError(f"{card.name}: {problem}")
+
+
+def check_output(clip: Waveform, answer: Waveform, who: str = "the codec") -> None:
+    """Raise CodecError where ``answer`` is no answer to ``clip``; the message begins with ``who``.
+
+    It has samples, all finite, and is shorter than the clip by at most the larger of 0.1 s and 1 %,
+    and never by half. A channel that can be heard (peak above -70 dBFS) is not answered with
+    silence (peak below -90 dBFS, a constant offset aside), neither on the whole nor for more than
+    half of the time in which it sounds. Rates may differ; channels are compared one by one where
+    both have as many, else all together.
+    """
+    if problem := _dead(clip, answer):
+        raise CodecError(f"{who} {problem}")
+
+
+def _dead(clip: Waveform, answer: Waveform) -> str:
+    if not answer.samples.size:
+        return "returned no samples"
+    if not np.isfinite(answer.samples).all():
+        return "returned NaN or infinite samples"
+    short_s = clip.duration_s - answer.duration_s
+    if short_s > min(max(_SHORT_S, _SHORT_SHARE * clip.duration_s), clip.duration_s / 2):
+        return f"answered {clip.duration_s:.2f} s of audio with {answer.duration_s:.2f} s"
+    return next((problem for problem in _silences(clip, answer) if problem), "")
+
+
+def _silences(clip: Waveform, answer: Waveform) -> Iterator[str]:
+    sounds, answers = _levels(clip), _levels(answer)
+    if len(sounds) != len(answers):
+        sounds, answers = sounds.max(0, keepdims=True), answers.max(0, keepdims=True)
+    for index, (sound, levels) in enumerate(zip(sounds, answers, strict=True)):
+        which = "clip" if len(sounds) == 1 else f"clip's channel {index + 1}"
+        yield _silence(sound, levels, which)
+
+
+def _silence(sound: Levels, levels: Levels, which: str) -> str:
+    """``sound`` and ``levels``: the peaks of the blocks of one channel of the clip and answer."""
+    if sound.max() <= _AUDIBLE_PEAK:
+        return ""
+    if levels.max() < _SILENT_PEAK:
+        return f"answered an audible {which} with silence"
+    blocks = min(len(sound), len(levels))
+    audible = sound[:blocks] > max(_AUDIBLE_PEAK, _SOUND_RANGE * sound.max())
+    dead = audible & (levels[:blocks] < _SILENT_PEAK)
+    if dead.sum() > audible.sum() / 2:
+        seconds = f"{_BLOCK_S * dead.sum():.1f} s of {_BLOCK_S * audible.sum():.1f} s"
+        return f"answered an audible {which} with silence for {seconds}"
+    return ""
+
+
+def _levels(waveform: Waveform) -> Levels:
+    """Half the range of each block of 0.1 s, ``[channels, blocks]``: its peak, less any offset."""
+    samples = waveform.samples
+    starts = np.arange(0, waveform.num_samples, max(1, round(_BLOCK_S * waveform.sample_rate)))
+    high, low = (one.reduceat(samples, starts, axis=1) for one in (np.maximum, np.minimum))
+    levels: Levels = ((high - low) / 2).astype(np.float32)
+    return levels
 
 
 def _problem(card: CodecCard, waveform: Waveform) -> str:

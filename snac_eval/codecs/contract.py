@@ -15,6 +15,7 @@ import numpy as np
 
 from snac_eval.audio import speech_like
 from snac_eval.codecs.abilities import OpenCodec
+from snac_eval.codecs.checks import check_output
 from snac_eval.codecs.opening import open_model
 from snac_eval.codecs.packing import pack, unpack
 from snac_eval.errors import CodecError, UsageError, one_line
@@ -192,10 +193,12 @@ def stored_codes(subject: Subject) -> str:
 
 
 def silence(subject: Subject) -> str:
-    """Silence is coded, and comes back no louder than speech does."""
+    """Speech does not come back as silence, and silence comes back no louder than speech."""
     waveform = subject.speech()
     quiet = replace(waveform, samples=0 * waveform.samples)
-    peaks = [_peak(subject.round_trip(one)[1]) for one in (waveform, quiet)]
+    answers = [subject.round_trip(one)[1] for one in (waveform, quiet)]
+    check_output(waveform, answers[0])
+    peaks = [_peak(one) for one in answers]
     if not peaks[1] <= 1.1 * peaks[0]:
         raise Broken(f"silence comes back with a peak of {peaks[1]:.3g}, speech of {peaks[0]:.3g}")
     return f"peak of what comes back: {peaks[1]:.2g} (of speech: {peaks[0]:.2g})"

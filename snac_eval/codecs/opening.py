@@ -145,7 +145,7 @@ def _torch_modules(adapter: object) -> tuple[Any, ...]:
 def model_card(model: str, card_dirs: Sequence[Path] = ()) -> CodecCard:
     """The card behind a name, with the streams that it keeps."""
     name = ModelName.parse(model, plugins.codec_names(card_dirs))
-    card = plugins.codec_card(name.name, card_dirs)
+    card = plugins.codec_card(name.name, card_dirs, check_options=True)
     return cards.keep_streams(card, name.num_streams) if name.num_streams else card
 
 

@@ -84,7 +84,7 @@ def repeat(codec: Codec, waveform: Waveform, seed: int) -> Repeat:
     start = replace(waveform, samples=np.ascontiguousarray(waveform.samples[:, :length]))
     try:
         (codes, audio), (other_codes, other_audio) = (_pass(codec, start, seed) for _ in range(2))
-    except Exception as error:  # noqa: BLE001 - whatever a codec raises is the reason
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a codec raises
         return Repeat(problem=one_line(error))
     num_codes, num_changed = _changed(codes, other_codes)
     return Repeat(num_codes, num_changed, _apart_db(audio, other_audio))

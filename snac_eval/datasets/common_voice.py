@@ -7,12 +7,14 @@ The lists say which clips there are (``clips/`` holds those of every split, mill
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 from snac_eval.audio import make_clip
-from snac_eval.errors import DatasetError, UsageError
+from snac_eval.errors import DatasetError, UsageError, detail
 from snac_eval.reading.names import on_disk
 from snac_eval.types import Clip, Dataset, DatasetCard, DatasetRequest
+from snac_eval.writing import read_text
 
 
 def load(request: DatasetRequest) -> Dataset:
@@ -64,12 +66,15 @@ def _by_hand(language: str, split: str, request: DatasetRequest) -> str:
 
 
 def _rows(file: Path) -> list[dict[str, str]]:
-    with file.open(encoding="utf-8", newline="") as stream:
+    try:
+        stream = io.StringIO(read_text(file), newline="")
         # Sentences hold unbalanced quotation marks: in this format they are text.
         reader = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
         if "path" not in (reader.fieldnames or ()):
             raise DatasetError(f"{file}: has no column 'path'; is this a Common Voice list?")
         return [row for row in reader if row["path"]]
+    except (OSError, ValueError, csv.Error) as error:
+        raise DatasetError(f"{file}: cannot be read as a list: {detail(error)}") from error
 
 
 def _clip(row: dict[str, str], file: Path, request: DatasetRequest) -> Clip:

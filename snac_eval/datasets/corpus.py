@@ -13,14 +13,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from glob import glob
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from snac_eval.audio import clip_list_digest, make_clip
-from snac_eval.datasets._corpus_options import UNVERIFIED, Archive, Options
+from snac_eval.datasets._corpus_options import UNVERIFIED, Archive, Options, is_inside
 from snac_eval.download import archive_name, cache_dir, fetch, only_one, unpack
-from snac_eval.errors import CardError, DatasetError, UsageError, one_line
+from snac_eval.errors import DatasetError, UsageError
 from snac_eval.registry.validation import read_options
 from snac_eval.types import Clip, Dataset, DatasetCard, DatasetRequest
+
+_HERE = PurePosixPath(".")
 
 
 def load(request: DatasetRequest) -> Dataset:
@@ -31,6 +33,8 @@ def load(request: DatasetRequest) -> Dataset:
     """
     corpus = _Corpus.of(request)
     base = _find(corpus) or _download(corpus)
+    if base == corpus.cached:
+        _clear_leftovers(corpus)
     matches = sorted(_matches(corpus, base), key=lambda match: _id(match[0], match[1]))
     if not matches:
         raise DatasetError(
@@ -63,17 +67,14 @@ class _Corpus:
     @classmethod
     def of(cls, request: DatasetRequest) -> _Corpus:
         """Raises CardError where the card's options make no sense."""
-        options = read_options(request.card, Options)
-        if problem := _problem(options):
-            raise CardError(f"dataset card '{request.card.name}', options: {problem}")
-        return cls(request, options)
+        return cls(request, read_options(request.card, Options))
 
     @cached_property
     def split(self) -> str:
         """What was asked for, else the default. Raises UsageError where there is no such split."""
         name, known = self.request.card.name, self.options.splits
         split = self.request.argument or self.options.default_split
-        if split and Path(split).name != split:
+        if split and (Path(split).name != split or not is_inside(split)):
             example = f"; use e.g. {known[0]}" if known else ""
             raise UsageError(f"{name} split '{split}' is no folder's name{example}")
         if split and split not in known and not self.options.split_is_folder:
@@ -119,30 +120,20 @@ class _Corpus:
         return self.split or "all"
 
 
-def _problem(options: Options) -> str:
-    """What is wrong between the options."""
-    if not options.manual and not all(archive.url for archive in options.archives):
-        return "an archive has no url: say in 'manual' how to get it by hand"
-    try:
-        options.transcript.format_map(dict.fromkeys(options.pattern.groupindex, ""))
-    except (KeyError, IndexError, ValueError) as error:
-        groups = ", ".join(options.pattern.groupindex)
-        return (
-            f"transcript is '{options.transcript}' ({one_line(error)});"
-            f" in braces stand groups of pattern: {groups}"
-        )
-    return ""
-
-
 # Where it is, or how it gets here.
 
 
 def _find(corpus: _Corpus) -> Path | None:
     markers = corpus.markers()
     for place in _places(corpus):
-        if all(any(place.glob(marker)) for marker in markers):
+        if all(_has(place, marker) for marker in markers):
             return place
     return None
+
+
+def _has(place: Path, marker: str) -> bool:
+    """Whether something of that name or pattern is in the place; a dot: the place itself."""
+    return place.is_dir() if PurePosixPath(marker) == _HERE else any(place.glob(marker))
 
 
 def _places(corpus: _Corpus) -> list[Path]:
@@ -172,7 +163,7 @@ def _download(corpus: _Corpus) -> Path:
             raise DatasetError(_by_hand(corpus, marker))
         url = _mirrored(corpus, corpus.fill(archive.url))
         with only_one(f"{card.name}-{archive_name(url)}"):
-            if not any(base.glob(marker)):  # another process may just have finished it
+            if not _has(base, marker):  # another process may just have finished it
                 _fetch_and_unpack(corpus, archive, url, base)
     return base
 
@@ -188,7 +179,14 @@ def _fetch_and_unpack(corpus: _Corpus, archive: Archive, url: str, base: Path) -
         ways_out=f"give a folder that holds {place.removesuffix('/.')} with --data-root",
     )
     unpack(file, base / corpus.fill(archive.to), corpus.fill(archive.unpacks))
-    file.unlink()
+    file.unlink(missing_ok=True)
+
+
+def _clear_leftovers(corpus: _Corpus) -> None:
+    """Remove archives that a process, killed after it had unpacked them, has left behind."""
+    folder = cache_dir() / "downloads" / corpus.request.card.name
+    for archive in corpus.archives if folder.is_dir() else ():
+        (folder / archive_name(corpus.fill(archive.url))).unlink(missing_ok=True)
 
 
 def _by_hand(corpus: _Corpus, marker: str) -> str:
@@ -264,6 +262,7 @@ def _transcripts(corpus: _Corpus, base: Path) -> dict[str, str]:
     rows = (
         line.split(table.separator, table.column)
         for file in _visible(base, corpus.fill(table.files))
+        if file.is_file()
         for line in file.read_text(encoding="utf-8", errors="replace").split("\n")
     )
     return {row[0]: row[-1] for row in rows if len(row) > table.column}

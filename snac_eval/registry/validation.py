@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Never, TypeVar, get_args, get_type_hints
 
 from snac_eval.errors import CardError, SnacEvalError, detail
 from snac_eval.types import CodecCard, DatasetCard
+from snac_eval.writing import read_text
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -50,17 +51,21 @@ class NoOptions:
 def read_toml(path: Path, error: type[SnacEvalError] = CardError) -> dict[str, Any]:
     """The tables of a file. Raises ``error`` where it cannot be read or is no TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(path))
     except OSError as problem:
         raise error(f"{path}: cannot be read: {problem.strerror}") from problem
     except ValueError as problem:
         raise error(f"{path}: is not valid TOML: {detail(problem)}") from problem
 
 
-def read_options(card: CodecCard | DatasetCard, kind: type[_T]) -> _T:
-    """A card's options as the adapter's dataclass. Raises CardError where they do not fit."""
+def read_options(card: CodecCard | DatasetCard, kind: type[_T], file: Path | None = None) -> _T:
+    """A card's options as the adapter's dataclass. Raises CardError where they do not fit.
+
+    ``file``: where the card was read from, to be named.
+    """
     what = "codec" if isinstance(card, CodecCard) else "dataset"
-    return validated(kind, card.options, f"{what} card '{card.name}', options")
+    where = f"{what} card '{card.name}'" if file is None else str(file)
+    return validated(kind, card.options, f"{where}, options")
 
 
 def validated(
@@ -165,11 +170,17 @@ def _unknown(
 def _wrong(found: Mapping[_Path, Sequence[ErrorDetails]]) -> list[str]:
     """One text a value. A value is left out where another, inside it, is what is wrong."""
     return [
-        f"'{_spelled(path)}' is {reprlib.repr(errors[0]['input'])};"
-        f" it should be {' or '.join(map(_wanted, errors))}"
+        _wrong_one(path, errors)
         for path, errors in found.items()
         if not any(len(other) > len(path) and other[: len(path)] == path for other in found)
     ]
+
+
+def _wrong_one(path: _Path, errors: Sequence[ErrorDetails]) -> str:
+    if errors[0]["type"] == "value_error":  # what a dataclass says of its fields together
+        return errors[0]["msg"].removeprefix("Value error, ")
+    wanted = " or ".join(map(_wanted, errors))
+    return f"'{_spelled(path)}' is {reprlib.repr(errors[0]['input'])}; it should be {wanted}"
 
 
 def _wanted(one: ErrorDetails) -> str:

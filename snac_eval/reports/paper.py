@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from snac_eval.errors import UsageError
+from snac_eval.reports.claims import INTERVALS, narrowed
 from snac_eval.reports.grid import NONE, Block, Cell, Column, Grid, count, metric_column, number
 from snac_eval.reports.published import (
     Published,
@@ -18,12 +19,22 @@ from snac_eval.reports.published import (
     listener_values,
     published_cells,
 )
-from snac_eval.reports.text import format_value
+from snac_eval.reports.text import format_value, lost_lines, worst_mark, worst_notes
+from snac_eval.results.pairing import lost_by_metric
 from snac_eval.results.ranking import ALPHA, BITRATE, Contest, Mark, contest, mark, tells_quality
-from snac_eval.results.record import Run, check_names, first_info, metric_names, named_apart
+from snac_eval.results.record import (
+    MetricResult,
+    Run,
+    check_names,
+    first_info,
+    metric_names,
+    named_apart,
+)
+from snac_eval.results.stats import Interval
 
 _VERSIONS = ("snac-eval", "python", "torch", "av", "soxr", "pesq", "pystoi", "visqol-python")
-
+_LOST = "Clips were lost: the notes say whose, and what is therefore not ranked."
+"""What a caption begins with then."""
 
 _Contests = Mapping[str, Sequence[Contest]]
 
@@ -35,9 +46,10 @@ def paper_grid(
 
     ``metrics`` chooses the columns; none: bitrate, quality and speed. ``published`` figures become
     the last block. As CSV it has a row per run: ``<metric>``, ``<metric>_ci_low``,
-    ``<metric>_ci_high``, ``<metric>_n``, ``<metric>_undefined``, ``<metric>_failed`` and
-    ``<metric>_mark``; published figures follow with ``<metric>``, ``<metric>_definition``, ``read``
-    and what listeners said.
+    ``<metric>_ci_high``, ``<metric>_ci_units``, ``<metric>_ci_claim``, ``<metric>_n``,
+    ``<metric>_undefined``, ``<metric>_failed``, ``<metric>_catastrophic`` and ``<metric>_mark``;
+    published figures follow with ``<metric>``, ``<metric>_definition``, ``read`` and what listeners
+    said.
 
     Raises UsageError without runs, and for a metric that none has.
     """
@@ -53,7 +65,13 @@ def paper_grid(
     }
     num_tests = mark([one for several in contests.values() for one in several])
     blocks = [_block(group, contests[dataset], names) for dataset, group in groups.items()]
-    notes = list(_notes(groups, contests))
+    lost = {
+        dataset: lost_by_metric(group, [one.info.name for one in contests[dataset]])
+        for dataset, group in groups.items()
+    }
+    notes = [f"{dataset}: {line}" for dataset in lost for line in lost_lines(lost[dataset])]
+    notes += _notes(groups, contests)
+    notes += worst_notes(runs, names)
     if published is not None:
         shown = published.of(names)
         rows = tuple(_published_row(shown, row, names) for row in shown.rows)
@@ -63,7 +81,9 @@ def paper_grid(
     return Grid(
         columns=(Column("codec"), Column("clips"), *columns),
         blocks=tuple(blocks),
-        caption=" ".join(_caption(runs, num_tests)),
+        caption=" ".join(
+            [*([_LOST] if any(lost.values()) else []), *_caption(runs, num_tests, contests)]
+        ),
         notes=tuple(notes),
     )
 
@@ -103,42 +123,44 @@ def _column(runs: Sequence[Run], one: Contest) -> list[Cell]:
 
 
 def _cell(run: Run, one: Contest, decimals: int | None) -> Cell:
-    result, name = run.metrics.get(one.info.name), one.info.name
+    result = run.metrics.get(one.info.name)
     if result is None:
         return NONE
     if result.whole is not None:
         value = math.nan if result.whole.value is None else result.whole.value
-        return replace(
-            number(value), values=_values(name, value, n=result.counts[0], counts=result.counts)
-        )
+        return replace(number(value), values=_values(result, value, n=result.counts[0]))
     if run not in one.runs:
-        return replace(NONE, values=_values(name, math.nan, counts=result.counts))
+        return replace(NONE, values=_values(result, math.nan))
     mean, interval = one.mean(run), one.interval(run)
     mark = one.marks.get(run.name, "")
-    ends, n = (interval.low, interval.high), len(one.values(run))
-    values = _values(name, mean, ends, n, result.counts, mark)
+    values = _values(result, mean, interval, len(one.values(run)), mark)
+    worst = worst_mark(result)
     if decimals is None:
-        return Cell(format_value(mean), mark=mark, key=mean, values=values)
+        return Cell(format_value(mean), worst, mark, mean, values=values)
     half_width = (interval.high - interval.low) / 2
-    after = "" if math.isnan(half_width) else f"± {half_width:.{decimals}f}"
+    spread = "" if math.isnan(half_width) else f"± {half_width:.{decimals}f}"
+    after = f"{spread} {worst}".strip()
     return Cell(f"{mean:.{decimals}f}", after, mark, mean, values=values)
 
 
 def _values(
-    name: str,
+    result: MetricResult,
     mean: float,
-    ends: tuple[float, float] = (math.nan, math.nan),
+    interval: Interval | None = None,
     n: int = 0,
-    counts: tuple[int, int, int] = (0, 0, 0),
     mark: Mark = "",
 ) -> Mapping[str, object]:
+    name, counts = result.info.name, result.counts
     return {
         name: mean,
-        f"{name}_ci_low": ends[0],
-        f"{name}_ci_high": ends[1],
+        f"{name}_ci_low": interval.low if interval else math.nan,
+        f"{name}_ci_high": interval.high if interval else math.nan,
+        f"{name}_ci_units": interval.num_units if interval else 0,
+        f"{name}_ci_claim": interval.claim if interval else "",
         f"{name}_n": n,
         f"{name}_undefined": counts[1],
         f"{name}_failed": counts[2],
+        f"{name}_catastrophic": result.num_catastrophic,
         f"{name}_mark": mark,
     }
 
@@ -169,18 +191,26 @@ def _decimals(half_width: float) -> int | None:
     return min(6, max(0, -exponent + (1 if first < 3.55 else 0)))
 
 
-def _caption(runs: Sequence[Run], num_tests: int) -> Iterator[str]:
-    yield "Mean over clips ± half of its 95 % bootstrap interval."
+def contest_limits(contests: Sequence[Contest]) -> list[str]:
+    """For whom the intervals of these contests hold, where not for other speakers too."""
+    found = ((one.info.name, one.interval(run)) for one in contests for run in one.runs)
+    return narrowed((name, one.claim, one.num_units, one.unit) for name, one in found)
+
+
+def _caption(runs: Sequence[Run], num_tests: int, contests: _Contests) -> Iterator[str]:
+    yield f"Mean over clips ± half of its 95 % interval. {INTERVALS}"
     datasets = dict.fromkeys(run.dataset for run in runs)
     yield "Data: " + "; ".join(_data(name, runs) for name in datasets) + "."
     if num_tests:
         yield (
             "Bold: not shown to be worse than the best of its data; underlined: the best of the"
-            " rest (paired sign-flip test, Holm-corrected over the table's"
+            " rest (paired t-test of the mean, Holm-corrected over the table's"
             f" {num_tests} tests, significant below {ALPHA:g}). Rates and speeds are not ranked."
         )
     else:
         yield "Nothing is ranked."
+    for dataset, several in contests.items():
+        yield from (f"{dataset}: {said}" for said in contest_limits(several))
     scored = (run.manifest.get("scoring", {}).get("reference_rate") for run in runs)
     if rates := sorted({rate for rate in scored if rate}):
         yield f"Scored at the sample rate of the {' or of the '.join(rates)}."
@@ -229,7 +259,8 @@ def _contest_note(one: Contest) -> str:
         return f"not comparable across rows ({one.problem})"
     most = max((len(run.clips) for run in one.runs), default=0)
     which = "that all rows scored" if several else "that were scored"
-    few = "; too few to rank" if several and one.info.is_quality and not one.marks else ""
+    unmarked = several and one.info.is_quality and not one.marks and not one.lost
+    few = "; too few to rank" if unmarked else ""
     if len(clips) == most and not few:
         return ""
     return f"over the {len(clips)} clips {which}{few}" if one.runs else ""

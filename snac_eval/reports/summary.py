@@ -7,13 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from snac_eval.reports.grid import Cell, Column, Grid, count, interval, number, render
-from snac_eval.reports.text import markdown_text
-from snac_eval.results.frames import streams_frame, summary_frame
+from snac_eval.reports.claims import INTERVALS, narrowed
+from snac_eval.reports.grid import NONE, Cell, Column, Grid, count, interval, number, render
+from snac_eval.reports.text import floor_notes, markdown_text
+from snac_eval.results.frames import intervals, streams_frame, summary_frame
 from snac_eval.results.record import Run
 from snac_eval.writing import write_csv, write_text
 
-_STATISTICS = ("mean", "95 % interval", "median", "p5 to p95", "ok", "undefined", "failed")
+CATASTROPHIC = "catastrophic"
+"""The column of clips that are worse than their metric's floor, or failed."""
+_STATISTICS = (
+    *("mean", "95 % interval", "median", "p5 to p95"),
+    *(CATASTROPHIC, "ok", "undefined", "failed"),
+)
 STATISTICS = tuple(map(Column, _STATISTICS))
 """The columns of :func:`statistics`."""
 
@@ -37,10 +43,13 @@ def summary_markdown(run: Run) -> str:
 
 
 def summary_grid(run: Run) -> Grid:
-    """A row per metric that is defined on some clip; a note names the others."""
+    """A row per metric that is defined on some clip; notes name the others, and say for whom the
+    intervals hold."""
     rows = summary_frame(run).to_dict("records")
     nowhere = [row["metric"] for row in rows if _undefined_everywhere(row)]
-    return Grid.of(
+    undefined = [f"Undefined on every clip: {', '.join(nowhere)}."] if nowhere else []
+    floors = floor_notes(run.info(row["metric"]) for row in rows if row["metric"] not in nowhere)
+    grid = Grid.of(
         [Column("metric"), *STATISTICS],
         (
             [Cell(run.info(row["metric"]).heading), *statistics(row)]
@@ -49,10 +58,24 @@ def summary_grid(run: Run) -> Grid:
         ),
         caption=_caption(run),
         notes=[
-            *([f"Undefined on every clip: {', '.join(nowhere)}."] if nowhere else []),
+            *undefined,
             *(f"{caveat}." for caveat in run.caveats()),
+            *(INTERVALS, *run_limits(run), *floors),
         ],
     )
+    return without_empty_catastrophes(grid)
+
+
+def without_empty_catastrophes(grid: Grid) -> Grid:
+    """The grid, less the column of catastrophic clips where no metric has a floor."""
+    index = [column.name for column in grid.columns].index(CATASTROPHIC)
+    return grid if grid.numeric[index] else grid.without(CATASTROPHIC)
+
+
+def run_limits(run: Run) -> list[str]:
+    """For whom the run's intervals hold, where not for other speakers too."""
+    found = intervals(run).items()
+    return narrowed((name, one.claim, one.num_units, one.unit) for name, one in found)
 
 
 def statistics(row: Mapping[Any, Any]) -> list[Cell]:
@@ -62,8 +85,16 @@ def statistics(row: Mapping[Any, Any]) -> list[Cell]:
         interval(row["ci_low"], row["ci_high"]),
         number(row["median"]),
         interval(row["p05"], row["p95"]),
+        _catastrophic(row),
         *(count(row[name]) for name in ("n_ok", "n_undefined", "n_error")),
     ]
+
+
+def _catastrophic(row: Mapping[Any, Any]) -> Cell:
+    share = row["catastrophic_share"]
+    if share != share:
+        return NONE
+    return Cell(f"{row['n_catastrophic']} ({100 * share:.0f} %)", key=float(share))
 
 
 def _caption(run: Run) -> str:
@@ -73,7 +104,7 @@ def _caption(run: Run) -> str:
     unfinished = f", {left} more not scored yet" if left else ""
     return (
         f"{run.codec} on {run.dataset}, {scored} clips{unfinished};"
-        " mean over clips with its 95 % bootstrap interval"
+        " mean over clips with its 95 % interval"
     )
 
 

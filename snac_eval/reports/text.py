@@ -6,7 +6,13 @@ import html
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from snac_eval.results.pairing import Loss
+    from snac_eval.results.record import MetricResult, Run
+    from snac_eval.types import MetricInfo
 
 NOTHING = "–"
 """What stands where there is no value."""
@@ -120,6 +126,42 @@ def p_value(p: float) -> str:
 def counts(reasons: Mapping[str, int]) -> str:
     """``2 undefined; 1 lost``: how many of each."""
     return "; ".join(f"{count} {why}" for why, count in reasons.items())
+
+
+def lost_lines(lost: Mapping[Loss, Sequence[str]]) -> list[str]:
+    """What runs lost, a sentence per loss, with the metrics that have no verdict for it."""
+    return [f"{loss}: no verdict on {', '.join(metrics)}." for loss, metrics in lost.items()]
+
+
+def floor_notes(infos: Iterable[MetricInfo]) -> list[str]:
+    """What makes a clip catastrophic; empty where no metric has a floor."""
+    words = {True: "below", False: "above"}
+    floors = [
+        f"{info.name} {words[info.higher_is_better]} {info.floor:g}"
+        for info in infos
+        if info.floor is not None and info.higher_is_better is not None
+    ]
+    if not floors:
+        return []
+    return [f"Catastrophic is a clip that failed, or has {' or '.join(floors)}."]
+
+
+def worst_mark(result: MetricResult) -> str:
+    """``!3`` beside a mean: three clips of the run are catastrophic; empty where none is."""
+    return f"!{result.num_catastrophic}" if result.num_catastrophic else ""
+
+
+def worst_notes(runs: Sequence[Run], metrics: Iterable[str]) -> list[str]:
+    """What :func:`worst_mark` means, where one of these runs has it."""
+    marked = {
+        name: run.info(name)
+        for name in metrics
+        for run in runs
+        if name in run.metrics and run.metrics[name].num_catastrophic
+    }
+    if not marked:
+        return []
+    return ["!N: N clips of the run are catastrophic.", *floor_notes(marked.values())]
 
 
 def quantity(number: float) -> str:

@@ -8,11 +8,14 @@ from dataclasses import fields
 from functools import partial
 from xml.etree import ElementTree
 
+from snac_eval.reports.claims import INTERVALS, narrowed, units, unseen
 from snac_eval.reports.grid import NONE, Cell, Column, Grid, metric_column, render
 from snac_eval.reports.text import (
     NOTHING,
     counts,
+    floor_notes,
     format_value,
+    lost_lines,
     markdown_text,
     p_value,
     signed,
@@ -20,9 +23,9 @@ from snac_eval.reports.text import (
     xml_text,
 )
 from snac_eval.results.compare import Comparison, Difference, TellingClip
-from snac_eval.results.gate import GateResult, MetricCheck
+from snac_eval.results.gate import GateResult
+from snac_eval.results.outcomes import MetricCheck
 from snac_eval.results.ranking import Frontier, RankIntervals
-from snac_eval.results.stats import MIN_CLUSTERS
 from snac_eval.types import MetricInfo
 
 _Row = Sequence[tuple[str, Cell]]
@@ -30,18 +33,20 @@ _Row = Sequence[tuple[str, Cell]]
 _Infos = Mapping[str, MetricInfo]
 
 _SHOWN = ("better", "worse")
+_PARTS_SHOWN = 3
+_UNBEATEN = "◆"
 _WORST_FIRST = ("regression", "not comparable", "inconclusive", "passed", "not tested")
-_FEW_SPEAKERS = (
-    f"The clips are of fewer than {MIN_CLUSTERS} known speakers: what is shown holds for these."
-)
 
 
 def comparison_markdown(result: Comparison, num_clips: int = 5) -> str:
-    """Every pair's differences and telling clips, then the frontiers and what could not be told."""
+    """Every pair's lost clips, differences and telling clips, then the frontiers and what could not
+    be told."""
     parts = []
     for first, second in result.clips:
         rows = [one for one in result.differences if (one.first, one.second) == (first, second)]
         parts.append(f"## {markdown_text(first)} against {markdown_text(second)}")
+        lost = lost_lines(result.lost(first, second))
+        parts += [f"**Clips were lost.** {markdown_text(line)}" for line in lost]
         parts += _pair_parts(rows, result.infos, result.clips[first, second][:num_clips])
     if result.ranks:
         parts += ["## Ranks, 95 % intervals", _ranks(result.ranks, result.infos)]
@@ -70,22 +75,34 @@ def check_markdown(result: GateResult) -> str:
         f" {result.run.run_id} against baseline {result.baseline.run_id}"
         f" ({markdown_text(result.baseline.codec)})"
     )
-    order = sorted(result.checks, key=lambda one: _WORST_FIRST.index(one.outcome))
-    method = (
-        "A regression is a drop of the mean that is larger than the tolerance and beyond chance:"
-        f" one-sided sign-flip test over paired clips, Holm-corrected, below {result.alpha:g}."
+    order = sorted(
+        [*result.checks, *_shown_parts(result)], key=lambda one: _WORST_FIRST.index(one.outcome)
     )
-    if any(one.n and one.num_units == one.n for one in result.checks):
-        method += f" {_FEW_SPEAKERS}"
-    caveats = [markdown_text(f"{caveat}.") for caveat in result.run.caveats()]
-    parts = [title, what, _table([_check_row(one) for one in order]), method, *caveats]
+    lost = dict.fromkeys(one.loss for one in result.checks if one.loss)
+    losses = [f"**Clips were lost.** {markdown_text(one)}." for one in lost]
+    losses += [f"**Clips are missing.** {result.allowed}."] if result.allowed else []
+    method = (
+        "A regression is a drop of the mean, or of a part, that is larger than the tolerance and"
+        " beyond chance: one-sided paired t-test of the mean, sign test of the tail, Holm-corrected"
+        f" over {result.num_tests} tests, below {result.alpha:g}. {INTERVALS}"
+    )
+    reaches = [(one.metric, one.claim, one.num_units, one.unit) for one in result.checks if one.n]
+    said = [" ".join([method, *unseen(reaches)]), *narrowed(reaches)]
+    said += [markdown_text(f"{caveat}.") for caveat in result.run.caveats()]
+    rows = [_check_row(one) for one in order]
+    parts = [title, *losses, what, _table(rows), *_part_notes(result), *said]
     return "\n\n".join([*parts, *_other_versions(result)]) + "\n"
 
 
 def check_junit(result: GateResult) -> str:
-    """JUnit XML: a test case per metric. A regression is a failure; what is not comparable or
-    inconclusive is an error, for a CI system shows no other word; not tested is skipped."""
-    outcomes: list[str] = [one.outcome for one in result.checks]
+    """JUnit XML: a test case per metric, per part that did not pass, and one for all other parts. A
+    regression is a failure; what is not comparable or inconclusive is an error, for a CI system
+    shows no other word; not tested is skipped."""
+    cases = [(one.name, one.outcome, _check_line(one)) for one in result.checks]
+    cases += [(one.name, one.outcome, _check_line(one)) for one in result.failed_parts]
+    if passed := [one for one in result.parts if one.outcome == "passed"]:
+        cases.append(("the other parts", "passed", f"{len(passed)} passed"))
+    outcomes: list[str] = [outcome for _, outcome, _ in cases]
     whole = int(bool(result.problem))
     counts = {
         "tests": len(outcomes) + whole,
@@ -100,16 +117,37 @@ def check_junit(result: GateResult) -> str:
     )
     name = xml_text(f"snac-eval check {result.run.codec} {result.run.dataset}")
     suite = ElementTree.SubElement(root, "testsuite", {"name": name, **attributes, "time": "0"})
-    for one in result.checks:
-        _add_case(suite, one.metric, one.outcome, _check_line(one))
+    for case in cases:
+        _add_case(suite, *case)
     if result.problem:
         _add_case(suite, "the whole check", "inconclusive", result.problem)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, "unicode") + "\n"
 
 
-def _add_case(suite: ElementTree.Element, metric: str, outcome: str, line: str) -> None:
-    named = {"classname": "snac_eval.check", "name": xml_text(metric), "time": "0"}
+def _shown_parts(result: GateResult) -> list[MetricCheck]:
+    """The parts that did not pass, of each metric the worst few."""
+    shown: dict[str, list[MetricCheck]] = {}
+    for one in result.failed_parts:
+        shown.setdefault(one.metric, []).append(one)
+    return [one for parts in shown.values() for one in parts[:_PARTS_SHOWN]]
+
+
+def _part_notes(result: GateResult) -> list[str]:
+    """How many parts passed, and how many that did not pass are not in the table."""
+    if not result.parts:
+        return []
+    passed = sum(one.outcome == "passed" for one in result.parts)
+    more = len(result.failed_parts) - len(_shown_parts(result))
+    counts = f"{passed} of {len(result.parts)} parts passed" + (
+        f"; {more} more did not" * bool(more)
+    )
+    what = "domain, speaker and folder, the 5th percentile, single clips, catastrophic clips"
+    return [f"{counts}. Parts of a metric are what its mean can hide: {what}."]
+
+
+def _add_case(suite: ElementTree.Element, name: str, outcome: str, line: str) -> None:
+    named = {"classname": "snac_eval.check", "name": xml_text(name), "time": "0"}
     case = ElementTree.SubElement(suite, "testcase", named)
     text = xml_text(line)
     if outcome == "passed":
@@ -126,6 +164,8 @@ def _pair_parts(
 ) -> list[str]:
     tested = [one for one in rows if not math.isnan(one.difference)]
     parts = [_table([_difference_row(one, infos) for one in tested])] if tested else []
+    shown = any(one.catastrophic_first or one.catastrophic_second for one in tested)
+    parts += floor_notes(infos[one.metric] for one in tested) if shown else []
     parts += _reasons(rows)
     if clips:
         minus = markdown_text(f"{rows[0].first} minus {rows[0].second}")
@@ -137,7 +177,7 @@ def _reasons(rows: Sequence[Difference]) -> list[str]:
     """A line per verdict and reason, with the metrics that share it."""
     groups: dict[tuple[str, str], list[str]] = {}
     for one in rows:
-        if one.reason:
+        if one.reason and one.verdict != "clips lost":
             groups.setdefault((one.verdict, one.reason), []).append(one.metric)
     return [
         f"{verdict.capitalize()} ({markdown_text(reason)}): {markdown_text(', '.join(metrics))}."
@@ -147,7 +187,7 @@ def _reasons(rows: Sequence[Difference]) -> list[str]:
 
 def _difference_row(one: Difference, infos: _Infos) -> _Row:
     sign = partial(signed, relative=one.relative)
-    speakers = f" ({one.num_units} speakers)" if one.unit == "speaker" else ""
+    speakers = "" if one.unit == "clip" else f" ({units(one.num_units, one.unit)})"
     return [
         ("metric", Cell(infos[one.metric].heading)),
         (one.first, Cell(format_value(one.mean_first))),
@@ -157,8 +197,16 @@ def _difference_row(one: Difference, infos: _Infos) -> _Row:
         ("p (Holm)", Cell(p_value(one.p_holm))),
         ("verdict", Cell(one.verdict, mark="strong" if one.verdict in _SHOWN else "")),
         ("clips", Cell(f"{one.n}{speakers}")),
+        ("catastrophic", _catastrophic(one)),
         ("left out", Cell(counts(one.left_out) or NOTHING)),
     ]
+
+
+def _catastrophic(one: Difference) -> Cell:
+    """How many clips of the first and of the second run are; a dash where none is."""
+    if not (one.catastrophic_first or one.catastrophic_second):
+        return NONE
+    return Cell(f"{one.catastrophic_first} and {one.catastrophic_second}")
 
 
 def _telling(clips: Sequence[TellingClip]) -> str:
@@ -185,7 +233,8 @@ def _frontier_parts(frontiers: Sequence[Frontier], infos: _Infos) -> list[str]:
         if chosen:
             parts += [
                 f"## Pareto frontier over {cost}",
-                f"Runs that no other beats on mean {cost} ({unit}) and mean quality are bold.",
+                f"{_UNBEATEN}: by their means on these clips, no other beats them on both {cost}"
+                f" ({unit}) and quality.",
                 _frontier(chosen, infos, Column(cost, unit)),
             ]
     return parts
@@ -197,26 +246,31 @@ def _frontier(frontiers: Sequence[Frontier], infos: _Infos, cost: Column) -> str
         for point in one.points:
             row = rows.setdefault(point.run, {cost: Cell(format_value(point.cost))})
             quality = format_value(point.quality)
-            cell = Cell(quality, mark="strong" if point.on_frontier else "")
+            cell = Cell(f"{quality} {_UNBEATEN}" if point.on_frontier else quality)
             row[metric_column(infos[one.metric])] = cell
     return _spread("codec", rows)
 
 
 def _method(result: Comparison) -> str:
     tests = sum(not math.isnan(one.p_holm) for one in result.differences)
-    by_clip = any(one.unit == "clip" and one.n for one in result.differences)
-    return (
-        "Paired by clip, on clips scored in both; bootstrap interval of the mean difference;"
-        f" sign-flip test, Holm-corrected over {tests} tests, significant below {result.alpha:g}."
-        + (f" {_FEW_SPEAKERS}" if by_clip else "")
+    reaches = [
+        (one.metric, one.claim, one.num_units, one.unit) for one in result.differences if one.n
+    ]
+    said = (
+        "Paired by clip, on clips scored in both; t-test of the mean difference, Holm-corrected"
+        f" over {tests} tests, significant below {result.alpha:g}.",
+        INTERVALS,
+        *unseen(reaches),
+        *narrowed(reaches),
     )
+    return " ".join(said)
 
 
 def _check_row(one: MetricCheck) -> _Row:
-    sign = _sign(one)
+    sign, shown = _sign(one), one.outcome == "regression" and one.claim == "general"
     return [
-        ("metric", Cell(one.info.heading)),
-        ("outcome", Cell(one.outcome, mark="strong" if one.outcome == "regression" else "")),
+        ("metric", Cell(", ".join(filter(None, (one.info.heading, one.part))))),
+        ("outcome", Cell(one.outcome, mark="strong" if shown else "")),
         ("baseline", Cell(format_value(one.baseline_mean))),
         ("run", Cell(format_value(one.run_mean))),
         ("drop", Cell(sign(one.drop))),
@@ -234,10 +288,11 @@ def _check_line(one: MetricCheck) -> str:
         return f"{one.outcome}: {one.reason}"
     sign = _sign(one)
     why = f" ({one.reason})" if one.reason else ""
+    ends = "" if math.isnan(one.drop_low) else f" ({span(one.drop_low, one.drop_high, sign)})"
     return (
         f"{one.outcome}{why}: {format_value(one.baseline_mean)} to {format_value(one.run_mean)},"
-        f" drop {sign(one.drop)} ({span(one.drop_low, one.drop_high, sign)}),"
-        f" tolerance {one.tolerance}, p {p_value(one.p_holm)}, {one.n} clips"
+        f" drop {sign(one.drop)}{ends}, tolerance {one.tolerance or NOTHING},"
+        f" p {p_value(one.p_holm)}, {one.n} clips"
     )
 
 
@@ -256,8 +311,10 @@ def _other_versions(result: GateResult) -> list[str]:
 
 
 def _table(rows: Sequence[_Row]) -> str:
+    """The rows as a table; a column without any value is left out."""
     columns = [Column(name) for name, _ in rows[0]] if rows else []
-    return _markdown(Grid.of(columns, ([cell for _, cell in row] for row in rows)))
+    empty = [one.name for i, one in enumerate(columns) if all(row[i][1] is NONE for row in rows)]
+    return _markdown(Grid.of(columns, ([cell for _, cell in row] for row in rows)).without(*empty))
 
 
 def _spread(head: str, rows: Mapping[str, Mapping[Column, Cell]]) -> str:

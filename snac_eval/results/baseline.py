@@ -7,6 +7,7 @@ same run twice gives the same bytes.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ from snac_eval.results.record import (
     read_json,
     run_clip,
 )
+from snac_eval.results.shapes import baseline_misfit
 from snac_eval.run.manifest import metric_facts, metric_info
-from snac_eval.types import Score
+from snac_eval.types import MetricInfo, Score
 from snac_eval.writing import write_text
 
 SCHEMA = 2
@@ -32,15 +34,11 @@ SCHEMA = 2
 def write_baseline(run: Run, path: Path, metrics: Sequence[str] = ()) -> None:
     """Keep what :func:`snac_eval.results.gate.check` needs of the run, or of ``metrics`` alone.
 
-    Raises UsageError for an interrupted run and for a metric without a score per clip, OutputError
-    where the file cannot be written.
+    Raises UsageError for an interrupted run, OutputError where the file cannot be written.
     """
     if run.unfinished:
         raise UsageError(f"{run.name}: {run.unfinished}; run it again to finish it")
     check_names(metrics, run)
-    if whole := [name for name in metrics if run.info(name).kind == "corpus"]:
-        raise UsageError(f"{whole[0]} has no score per clip: a gate cannot test it; leave it out")
-    chosen = metrics or [name for name in run.metrics if run.info(name).kind != "corpus"]
     content = {
         "baseline": SCHEMA,
         "run_id": run.run_id,
@@ -53,7 +51,7 @@ def write_baseline(run: Run, path: Path, metrics: Sequence[str] = ()) -> None:
             name: {"sha256": clip.digest, "speaker": clip.speaker}
             for name, clip in run.clips.items()
         },
-        "metrics": {name: _kept(run.metrics[name]) for name in chosen},
+        "metrics": {name: _kept(run.metrics[name]) for name in metrics or run.metrics},
     }
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
@@ -65,9 +63,11 @@ def load_baseline(path: Path) -> Run:
         raise StoreError(
             f"{path}: no baseline of this version of snac-eval; write it with snac-eval baseline"
         )
+    if misfit := baseline_misfit(content):
+        raise StoreError(f"{path}: a broken baseline ({misfit}); write it again")
     try:
         return _baseline(content)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise StoreError(
             f"{path}: a broken baseline ({type(error).__name__}: {error}); write it again"
         ) from error
@@ -79,11 +79,20 @@ def rounded(value: float) -> float:
 
 
 def _kept(result: MetricResult) -> dict[str, Any]:
+    if result.whole is not None:
+        return {**metric_facts(result.info), "whole": _kept_whole(result)}
     return {
         **metric_facts(result.info),
         "scores": {clip: rounded(value) for clip, value in result.values.items()},
         "missing": {clip: [one.status, one.reason] for clip, one in result.missing.items()},
     }
+
+
+def _kept_whole(result: MetricResult) -> dict[str, Any]:
+    score = result.whole or Score.undefined("no value")
+    value = None if score.value is None else rounded(score.value)
+    said = {"value": value, "status": score.status, "reason": score.reason}
+    return {**said, "counts": list(result.counts)}
 
 
 def _baseline(content: Mapping[str, Any]) -> Run:
@@ -105,8 +114,19 @@ def _baseline(content: Mapping[str, Any]) -> Run:
 
 
 def _result(name: str, entry: Mapping[str, Any]) -> MetricResult:
+    if "whole" in entry:
+        return _whole(metric_info(name, entry), entry["whole"])
     values = {clip: float(value) for clip, value in entry["scores"].items()}
     missing = {
         clip: Score(None, status, reason) for clip, (status, reason) in entry["missing"].items()
     }
     return clip_result(metric_info(name, entry), values, missing)
+
+
+def _whole(info: MetricInfo, kept: Mapping[str, Any]) -> MetricResult:
+    value = None if kept["value"] is None else float(kept["value"])
+    if value is not None and not math.isfinite(value):
+        raise ValueError(f"{info.name} is {value}")
+    ok, undefined, failed = map(int, kept["counts"])
+    score = Score(value, kept["status"], str(kept["reason"]))
+    return MetricResult(info, whole=score, counts=(ok, undefined, failed))

@@ -1,9 +1,10 @@
 """Which codec is better, on which metric, and is that shown or noise: ``snac-eval compare``.
 
-Every two runs are paired clip by clip. The sign-flip test's p-values are corrected together, over
-all metrics and all pairs of runs (Holm). What else a machine does shifts the speeds of all clips of
-a run alike, and no test over clips can see that: speeds that a run measured in passing are shown
-and not tested, and those of a bench are called different only beyond their tolerance.
+Every two runs are paired clip by clip. The p-values of the paired t-tests are corrected together,
+over all metrics and all pairs of runs (Holm). What else a machine does shifts the speeds of all
+clips of a run alike, and no test over clips can see that: speeds that a run measured in passing are
+shown and not tested, and those of a bench are called different only beyond their tolerance. Where a
+run lost clips, what is left is shown and not tested: its mean is over the survivors.
 """
 
 from __future__ import annotations
@@ -17,22 +18,23 @@ from typing import Literal
 import numpy as np
 
 from snac_eval.errors import UsageError
+from snac_eval.results.pairing import Loss, Pairs, lost_by_metric, pair
 from snac_eval.results.ranking import Frontier, RankIntervals, frontiers, quality_metrics, ranks
-from snac_eval.results.record import (
-    Pairs,
-    Run,
-    check_names,
-    first_info,
-    metric_names,
-    named_apart,
-    pair,
-)
-from snac_eval.results.stats import PERMUTATIONS, Unit, holm, paired_difference
+from snac_eval.results.record import Run, check_names, first_info, metric_names, named_apart
+from snac_eval.results.stats import MIN_UNITS, Claim, Interval, Unit, holm, paired_difference
 from snac_eval.results.tolerances import Tolerance, Tolerances
 from snac_eval.types import MetricInfo
 
 Verdict = Literal[
-    "better", "worse", "different", "no difference shown", "not comparable", "not tested"
+    "better",
+    "worse",
+    "better for this speaker",
+    "worse for this speaker",
+    "different",
+    "no difference shown",
+    "clips lost",
+    "not comparable",
+    "not tested",
 ]
 
 
@@ -41,9 +43,11 @@ class Difference:
     """One metric of two runs: ``difference`` is first minus second, over ``n`` clips.
 
     Where ``relative`` it and its interval are shares (0.1: the first is 10 % higher). ``low`` and
-    ``high`` bound it at 95 % by bootstrap over ``num_units`` of ``unit``, ``t_low`` and ``t_high``
-    by Student's t. ``p_value`` is of the sign-flip test, ``p_holm`` corrected, ``p_wilcoxon`` the
-    uncorrected check. ``reason`` says why there is no verdict.
+    ``high`` bound it at 95 % over ``num_units`` of ``unit``; ``claim`` says what they hold for.
+    ``p_value`` is of the t-test of the mean to which the interval belongs, ``p_holm`` corrected;
+    ``p_wilcoxon``, uncorrected, asks another question: whether most differ to one side.
+    ``catastrophic_first`` and ``_second`` are how many clips of either run are worse than the
+    metric's floor or failed, None without a floor. ``reason`` says why there is no verdict.
     """
 
     first: str
@@ -57,14 +61,15 @@ class Difference:
     difference: float = math.nan
     low: float = math.nan
     high: float = math.nan
-    t_low: float = math.nan
-    t_high: float = math.nan
     relative: bool = False
     p_value: float = math.nan
     p_holm: float = math.nan
     p_wilcoxon: float = math.nan
     unit: Unit = "clip"
     num_units: int = 0
+    claim: Claim = "general"
+    catastrophic_first: int | None = None
+    catastrophic_second: int | None = None
     reason: str = ""
 
 
@@ -99,12 +104,21 @@ class Comparison:
     """Which runs are not finished, what must be known of their numbers, and which frontiers could
     not be drawn and why."""
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether any two runs could be compared by any metric."""
+        return any(not math.isnan(one.p_holm) for one in self.differences)
+
+    def lost(self, first: str, second: str) -> dict[Loss, list[str]]:
+        """What these two runs lost, with the metrics that share it."""
+        runs = [run for run in self.runs if run.name in (first, second)]
+        return lost_by_metric(runs, self.infos)
+
 
 def compare(
     runs: Sequence[Run],
     tolerances: Tolerances,
     metrics: Sequence[str] = (),
-    seed: int = 0,
 ) -> Comparison:
     """Compare every two runs on every metric, or on ``metrics``.
 
@@ -122,10 +136,10 @@ def compare(
     return Comparison(
         runs=tuple(runs),
         alpha=tolerances.alpha,
-        differences=tuple(_differences(runs, infos, tolerances, seed)),
+        differences=tuple(_differences(runs, infos, tolerances)),
         infos={info.name: info for info in infos},
         clips={(a.name, b.name): _telling(a, b, metrics) for a, b in combinations(runs, 2)},
-        ranks=tuple(ranks(runs, metrics, seed)),
+        ranks=tuple(ranks(runs, metrics)),
         frontiers=tuple(drawn),
         notes=(
             *(f"{run.name}: {run.unfinished}." for run in runs if run.unfinished),
@@ -136,13 +150,10 @@ def compare(
 
 
 def _differences(
-    runs: Sequence[Run], infos: Sequence[MetricInfo], tolerances: Tolerances, seed: int
+    runs: Sequence[Run], infos: Sequence[MetricInfo], tolerances: Tolerances
 ) -> list[Difference]:
     questions = [(*runs, info) for runs in combinations(runs, 2) for info in infos]
-    # Holm multiplies the smallest p-value by their number: with too few permutations none of many
-    # questions could ever be answered.
-    permutations = max(PERMUTATIONS, 100 * len(questions))
-    raw = [_difference(*question, tolerances, seed, permutations) for question in questions]
+    raw = [_difference(*question, tolerances) for question in questions]
     corrected = holm([one.p_value for one in raw])
     return [
         _with_verdict(replace(one, p_holm=p), info, tolerances)
@@ -150,64 +161,75 @@ def _differences(
     ]
 
 
-def _difference(
-    first: Run,
-    second: Run,
-    info: MetricInfo,
-    tolerances: Tolerances,
-    seed: int,
-    permutations: int,
-) -> Difference:
+def _difference(first: Run, second: Run, info: MetricInfo, tolerances: Tolerances) -> Difference:
     pairs = pair(first, second, info.name)
     tolerance = tolerances.metrics.get(info.name, Tolerance(math.inf))
     blank = Difference(first.name, second.name, info.name, "not comparable")
-    blank = replace(blank, left_out=pairs.left_out, relative=tolerance.relative)
+    blank = replace(
+        blank,
+        left_out=pairs.left_out,
+        relative=tolerance.relative,
+        catastrophic_first=_catastrophic(first, info),
+        catastrophic_second=_catastrophic(second, info),
+    )
     if problem := pairs.problem or tolerance.problem(*pairs.first, *pairs.second):
         verdict: Verdict = "not tested" if info.kind == "corpus" else "not comparable"
-        return replace(blank, verdict=verdict, reason=problem)
-    return _tested(blank, info, tolerance, pairs, seed, permutations)
+        return replace(blank, verdict="clips lost" if pairs.lost else verdict, reason=problem)
+    return _tested(blank, info, tolerance, pairs)
 
 
-def _tested(
-    blank: Difference,
-    info: MetricInfo,
-    tolerance: Tolerance,
-    pairs: Pairs,
-    seed: int,
-    permutations: int,
-) -> Difference:
+def _tested(blank: Difference, info: MetricInfo, tolerance: Tolerance, pairs: Pairs) -> Difference:
     tested = paired_difference(
         tolerance.scale(pairs.first).tolist(),
         tolerance.scale(pairs.second).tolist(),
         pairs.speakers,
-        seed,
-        permutations=permutations,
     )
     interval = tested.interval
     shown = np.expm1 if tolerance.relative else np.float64
-    reason = "one clip: nothing to test" if tested.n < 2 else ""
-    if info.speed == "run":
-        reason = "measured in passing; snac-eval bench tests speeds"
-    elif not info.ranked:
-        reason = f"decides nothing unless asked for: --metrics {info.name}"
-    is_shown_only = info.speed == "run" or not info.ranked
+    verdict, reason = _untested(info, pairs, interval)
     return replace(
         blank,
-        verdict="not tested" if is_shown_only else "no difference shown",
+        verdict=verdict,
         n=tested.n,
         mean_first=float(np.mean(pairs.first)),
         mean_second=float(np.mean(pairs.second)),
         difference=float(shown(tested.mean)),
         low=float(shown(interval.low)),
         high=float(shown(interval.high)),
-        t_low=float(shown(interval.t_low)),
-        t_high=float(shown(interval.t_high)),
-        p_value=math.nan if is_shown_only else tested.p_value,
-        p_wilcoxon=math.nan if is_shown_only else tested.p_wilcoxon,
+        p_value=math.nan if reason else tested.p_value,
+        p_wilcoxon=math.nan if reason else tested.p_wilcoxon,
         unit=interval.unit,
         num_units=interval.num_units,
+        claim=interval.claim,
         reason=reason,
     )
+
+
+def _untested(info: MetricInfo, pairs: Pairs, interval: Interval) -> tuple[Verdict, str]:
+    """The verdict that stands without a test and why; the reason is empty where one is made."""
+    if pairs.lost:
+        return "clips lost", "; ".join(map(str, pairs.lost))
+    if info.speed == "run":
+        return "not tested", "measured in passing; snac-eval bench tests speeds"
+    if not info.ranked:
+        return "not tested", f"decides nothing unless asked for: --metrics {info.name}"
+    few = _too_few(interval)
+    return "not tested" if few else "no difference shown", few
+
+
+def _catastrophic(run: Run, info: MetricInfo) -> int | None:
+    return run.metrics[info.name].num_catastrophic if info.name in run.metrics else None
+
+
+def _too_few(interval: Interval) -> str:
+    """Why nothing is tested over so few units; empty where they are enough."""
+    if interval.claim != "too few":
+        return ""
+    if interval.num_units < 2:
+        return "one clip: nothing to test"
+    whose = {"clip": "clips", "speaker": "speakers", "speaker or clip": "speakers or clips"}
+    few = f"{interval.num_units} {whose[interval.unit]}"
+    return f"{few} are too few for a verdict, which needs {MIN_UNITS}"
 
 
 def _with_verdict(one: Difference, info: MetricInfo, tolerances: Tolerances) -> Difference:
@@ -221,7 +243,10 @@ def _with_verdict(one: Difference, info: MetricInfo, tolerances: Tolerances) -> 
     if info.higher_is_better is None:
         return replace(one, verdict="different")
     better = (one.difference > 0) == info.higher_is_better
-    return replace(one, verdict="better" if better else "worse")
+    verdicts: tuple[Verdict, Verdict] = ("worse", "better")
+    if one.claim == "one speaker":
+        verdicts = ("worse for this speaker", "better for this speaker")
+    return replace(one, verdict=verdicts[better])
 
 
 def _within(one: Difference, tolerance: Tolerance | None) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from snac_eval.results.record import MetricResult, Run
-from snac_eval.results.stats import mean_interval
+from snac_eval.results.stats import Interval, mean_interval
 
 SUMMARY_COLUMNS = [
     "codec",
@@ -25,6 +25,10 @@ SUMMARY_COLUMNS = [
     "median",
     "p05",
     "p95",
+    "ci_units",
+    "ci_claim",
+    "n_catastrophic",
+    "catastrophic_share",
 ]
 STREAM_COLUMNS = [
     "codec",
@@ -44,14 +48,31 @@ STREAM_COLUMNS = [
 def summary_frame(run: Run) -> pd.DataFrame:
     """One row per metric, columns :data:`SUMMARY_COLUMNS`.
 
-    The interval is the 95 % interval of the mean over clips. A metric of all clips together has
-    its value as mean, and no interval.
+    The interval is the 95 % interval of the mean over clips: ``ci_units`` says over how many
+    speakers or clips, ``ci_claim`` what it holds for (:data:`~snac_eval.results.stats.Claim`). A
+    metric of all clips together has its value as mean, and no interval. ``n_catastrophic`` counts
+    the clips that are worse than the metric's floor or failed, ``catastrophic_share`` is their
+    share of those ok or failed; both are empty without a floor.
     """
-    rows = []
+    rows, found = [], intervals(run)
     for name, result in run.metrics.items():
         head = [run.codec, run.dataset, name, result.info.unit, result.info.higher_is_better]
-        rows.append([*head, *result.counts, *_statistics(run, result)])
-    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
+        worst = [result.num_catastrophic, result.catastrophic_share]
+        rows.append([*head, *result.counts, *_statistics(result, found.get(name)), *worst])
+    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS).astype({"n_catastrophic": "Int64"})
+
+
+def intervals(run: Run) -> dict[str, Interval]:
+    """95 % interval of the mean over clips, by metric, of those that have scores per clip."""
+    return {
+        name: mean_interval(
+            list(one.values.values()),
+            [run.speaker(clip) for clip in one.values],
+            one.info.value_range,
+        )
+        for name, one in run.metrics.items()
+        if one.values
+    }
 
 
 def streams_frame(run: Run) -> pd.DataFrame:
@@ -60,14 +81,13 @@ def streams_frame(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=STREAM_COLUMNS)
 
 
-def _statistics(run: Run, result: MetricResult) -> list[float]:
-    """Mean, the ends of its interval, median, 5th and 95th percentile; NaN where there is none."""
-    if result.whole is not None:
-        value = result.whole.value
-        return [math.nan if value is None else value, *[math.nan] * 5]
-    if not result.values:
-        return [math.nan] * 6
+def _statistics(result: MetricResult, interval: Interval | None) -> list[float | str]:
+    """Mean, the ends of its interval, median, 5th and 95th percentile, the interval's units and
+    claim; NaN, 0 and "" where there is none."""
+    if interval is None:
+        value = result.whole.value if result.whole is not None else None
+        return [math.nan if value is None else value, *[math.nan] * 5, 0, ""]
     values = list(result.values.values())
-    interval = mean_interval(values, [run.speaker(clip) for clip in result.values])
-    quantiles = np.quantile(values, [0.5, 0.05, 0.95])
-    return [float(np.mean(values)), interval.low, interval.high, *map(float, quantiles)]
+    quantiles = np.quantile(values, [0.5, 0.05, 0.95]).tolist()
+    ends = interval.low, interval.high
+    return [float(np.mean(values)), *ends, *quantiles, interval.num_units, interval.claim]

@@ -1,36 +1,52 @@
 """The gate: has this run dropped against its baseline, by more than matters? ``snac-eval check``.
 
 A metric has **dropped** where its mean is worse by more than the tolerance *and* the one-sided
-sign-flip test, corrected over all metrics of the check (Holm), puts that beyond chance. So a check
-of an unchanged codec fails with a probability of at most ``alpha``, however many metrics it has.
+t-test of the mean, corrected over all metrics of the check (Holm), puts that beyond chance. So a
+check of an unchanged codec fails with a probability of at most ``alpha``, however many metrics it
+has.
 
 A metric has **passed** only where a drop of twice the tolerance would have shown: where its 95 %
-interval (Student's t) ends below that. Too few or too uneven clips are inconclusive, not passed;
-and as the sign-flip test needs clips enough (``0.5 ** n`` times the number of metrics must reach
-``alpha``: eight for ten metrics), fewer can pass or be inconclusive, but never fail.
-What is said of fewer than ten speakers is said of these speakers: see the module ``stats``.
-``benchmarks/gate_simulation.py`` measures all this.
+interval ends below that. Too few or too uneven clips are inconclusive, not passed; and with fewer
+than ``MIN_UNITS`` speakers or clips a metric can pass or be inconclusive, but never fail. Where all
+clips are of one speaker, what is said is said of that speaker: see the module ``stats``.
+
+A mean hides what befalls a few: so every metric but speeds is looked at in **parts** too, by
+domain, speaker and folder, at its 5th percentile, clip by clip, and by the number of catastrophic
+clips: see the module ``parts``. All tests of the check are corrected together. A part that fell by
+more than the tolerance, beyond chance, is a regression. A part that stands out of the noise by
+twice the tolerance, on too few clips to be shown, is inconclusive; so is a speaker that fell by as
+much and whose clips agree, where speakers differ as much from each other. Any other part passes:
+few clips alone are no reason against it.
+
+Metrics of all clips together have one value, and no test: one that is worse by more than the
+tolerance is inconclusive and never a regression, for exit code 1 says "beyond chance".
+
+A clip that the baseline has a score of and the run has not is lost, and with it the pass: a gate
+passes only what was run in full. ``benchmarks/gate_simulation.py`` measures all this.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Literal
+from typing import Any
 
 import numpy as np
 
 from snac_eval.results.baseline import rounded
-from snac_eval.results.record import Pairs, Run, check_names, pair
-from snac_eval.results.stats import holm, paired_difference
+from snac_eval.results.outcomes import MetricCheck, Outcome, judge_part, whole_check
+from snac_eval.results.pairing import Pairs, pair
+from snac_eval.results.parts import Measured, parts
+from snac_eval.results.record import Run, check_names
+from snac_eval.results.stats import MIN_UNITS, holm, paired_difference
 from snac_eval.results.tolerances import Tolerance, Tolerances, direction
-from snac_eval.types import MetricInfo
 
-Outcome = Literal["passed", "regression", "inconclusive", "not comparable", "not tested"]
 # Differences up to this part of a tolerance are rounding: other threads, another build of torch.
 _SAME = 0.01
+# What no metric gives; its square would overflow.
+_ABSURD = 1e100
 
 
 class ExitCode(IntEnum):
@@ -42,38 +58,6 @@ class ExitCode(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class MetricCheck:
-    """One metric of the check."""
-
-    info: MetricInfo
-    outcome: Outcome
-    reason: str = ""
-    """Explains the outcome."""
-    tolerance: Tolerance | None = None
-    n: int = 0
-    num_units: int = 0
-    """Clips or speakers behind the test."""
-    num_lost: int = 0
-    """Clips with a score in the baseline, and undefined or an error in the run."""
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    baseline_mean: float = math.nan
-    run_mean: float = math.nan
-    drop: float = math.nan
-    """How much worse the run's mean is, in the metric's unit, or as a share where the tolerance is
-    one; negative: it is better."""
-    drop_low: float = math.nan
-    """With ``drop_high`` the 95 % interval of the drop."""
-    drop_high: float = math.nan
-    p_value: float = math.nan
-    p_holm: float = math.nan
-
-    @property
-    def metric(self) -> str:
-        """The metric's name."""
-        return self.info.name
-
-
-@dataclass(frozen=True, slots=True)
 class GateResult:
     """The whole check of a run against a baseline."""
 
@@ -81,32 +65,49 @@ class GateResult:
     baseline: Run
     alpha: float
     checks: tuple[MetricCheck, ...]
+    """One per metric."""
     problem: str = ""
+    parts: tuple[MetricCheck, ...] = ()
+    """Of the metrics in which any clip moved, worst first."""
+    num_tests: int = 0
+    """How many p-values were corrected together."""
+    allowed: str = ""
+    """Which missing clips were allowed; empty where none is missing or none may be."""
 
     @property
     def exit_code(self) -> ExitCode:
         """A regression outweighs what is not known; no metric tested is not known either."""
-        outcomes = {check.outcome for check in self.checks}
+        outcomes = {check.outcome for check in (*self.checks, *self.parts)}
         if "regression" in outcomes:
             return ExitCode.REGRESSION
         unclear = {"inconclusive", "not comparable"} & outcomes
         return ExitCode.NOT_KNOWN if self.problem or unclear else ExitCode.PASSED
 
     @property
+    def failed_parts(self) -> list[MetricCheck]:
+        """The parts that did not pass, less those that say no more than the whole mean does."""
+        said = {one.metric: one.outcome for one in self.checks if one.fell}
+        return [
+            one
+            for one in self.parts
+            if one.outcome != "passed" and said.get(one.metric) not in ("regression", one.outcome)
+        ]
+
+    @property
     def verdict(self) -> str:
         """One line for people."""
-        counts = {
-            outcome: [check.metric for check in self.checks if check.outcome == outcome]
+        shown = [*self.checks, *self.failed_parts]
+        named = {
+            outcome: [one.name for one in shown if one.outcome == outcome]
             for outcome in ("regression", "not comparable", "inconclusive", "passed")
         }
-        if counts["regression"]:
-            return f"regression: {', '.join(counts['regression'])}"
+        if named["regression"]:
+            return f"regression: {_listed(named['regression'])}"
         if self.problem:
             return f"not known: {self.problem}"
-        unclear = counts["not comparable"] + counts["inconclusive"]
-        if unclear:
-            return f"not known: {', '.join(unclear)}"
-        return f"passed: {', '.join(counts['passed'])}"
+        if unclear := named["not comparable"] + named["inconclusive"]:
+            return f"not known: {_listed(unclear)}"
+        return f"passed: {_listed(named['passed'])}"
 
 
 def check(
@@ -115,22 +116,53 @@ def check(
     tolerances: Tolerances,
     metrics: Sequence[str] = (),
     speed: bool = True,
-    seed: int = 0,
+    allow_missing: bool = False,
 ) -> GateResult:
     """Compare a run with a baseline on the baseline's metrics, or on ``metrics``.
 
-    ``speed`` False leaves speeds out. Raises UsageError for a metric that the baseline lacks.
+    ``speed`` False leaves speeds out; ``allow_missing`` True lets clips of the baseline be absent
+    from the run, though not fail in it. Raises UsageError for a metric that the baseline lacks.
     """
     check_names(metrics, baseline)
     names = [name for name in metrics or baseline.metrics if speed or not baseline.info(name).speed]
-    checks = [_test(run, baseline, name, tolerances.metrics.get(name), seed) for name in names]
-    corrected = holm([one.p_value for one in checks])
-    family = sum(not math.isnan(p) for p in corrected)
-    judged = tuple(
-        _judge(replace(one, p_holm=p), tolerances.alpha, family)
-        for one, p in zip(checks, corrected, strict=True)
+    found = [
+        _test(run, baseline, name, tolerances.metrics.get(name), allow_missing) for name in names
+    ]
+    whole = [one for one, _ in found]
+    looked_at = [(one, part) for one, scores in found if scores for part in parts(scores)]
+    corrected = holm([one.p_value for one in whole] + [part.p_value for _, part in looked_at])
+    noise = holm([part.p_noise for _, part in looked_at])
+    judged = [
+        _judge(replace(one, p_holm=p), tolerances.alpha)
+        for one, p in zip(whole, corrected, strict=False)
+    ]
+    judged_parts = [
+        judge_part(one, part, p_holm, p_noise, tolerances.alpha)
+        for (one, part), p_holm, p_noise in zip(
+            looked_at, corrected[len(whole) :], noise, strict=True
+        )
+    ]
+    return GateResult(
+        run=run,
+        baseline=baseline,
+        alpha=tolerances.alpha,
+        checks=tuple(judged),
+        problem=_problem(run, judged),
+        parts=tuple(sorted(judged_parts, key=_severity)),
+        num_tests=sum(not math.isnan(p) for p in corrected),
+        allowed=_allowed(run, baseline) if allow_missing else "",
     )
-    return GateResult(run, baseline, tolerances.alpha, judged, _problem(run, judged))
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names in a row; those with a comma in them are set apart by semicolons."""
+    return ("; " if any("," in name for name in names) else ", ").join(names)
+
+
+def _severity(one: MetricCheck) -> tuple[int, float]:
+    order = ("regression", "inconclusive", "passed").index(one.outcome)
+    size = 1.0 if one.tolerance is None else one.tolerance.value
+    return order, -one.drop / size
 
 
 def _problem(run: Run, checks: Sequence[MetricCheck]) -> str:
@@ -139,68 +171,89 @@ def _problem(run: Run, checks: Sequence[MetricCheck]) -> str:
     return run.unfinished
 
 
+def _allowed(run: Run, baseline: Run) -> str:
+    absent = [clip for clip in baseline.clips if clip not in run.clips]
+    if not absent:
+        return ""
+    return (
+        f"{len(absent)} of the baseline's {len(baseline.clips)} clips are not in this run, which"
+        " was allowed: the check is of the rest"
+    )
+
+
 def _test(
-    run: Run, baseline: Run, name: str, tolerance: Tolerance | None, seed: int
-) -> MetricCheck:
-    better = direction(baseline.info(name), tolerance)
-    blank = MetricCheck(baseline.info(name), "not comparable", tolerance=tolerance)
-    if tolerance is None or better is None or not baseline.metrics[name].values:
-        return replace(blank, outcome="not tested", reason=_untested(name, better, baseline))
+    run: Run, baseline: Run, name: str, tolerance: Tolerance | None, allow_missing: bool
+) -> tuple[MetricCheck, Measured | None]:
+    """The metric's check, not yet judged, and its scores where its parts are to be looked at."""
+    info, result = baseline.info(name), baseline.metrics[name]
+    better = direction(info, tolerance)
+    blank = MetricCheck(info, "not comparable", tolerance=tolerance)
+    if tolerance is None or better is None or not (result.values or result.whole):
+        return replace(blank, outcome="not tested", reason=_untested(name, better, baseline)), None
+    if result.whole is not None:
+        return whole_check(run, baseline, name, tolerance, better, allow_missing), None
     pairs = pair(run, baseline, name)
-    blank = replace(blank, left_out=pairs.left_out, num_lost=_lost(run, baseline, name))
+    blank = replace(blank, left_out=pairs.left_out, **_lost(run, pairs, allow_missing))
     if problem := pairs.problem or tolerance.problem(*pairs.first, *pairs.second):
-        return replace(blank, reason=problem)
-    return _measured(blank, tolerance, pairs, better, seed)
+        return replace(blank, reason=blank.loss or problem), None
+    # Baselines are rounded: the run is too, so that the same scores differ by exactly nothing.
+    scores = {
+        clip: (rounded(theirs), rounded(ours))
+        for clip, ours, theirs in zip(pairs.clips, pairs.first, pairs.second, strict=True)
+    }
+    measured = Measured.of(info, tolerance, better, run, scores)
+    if np.abs(measured.drops).max() > _ABSURD * tolerance.size:
+        return replace(blank, reason="scores that are too far apart for any metric"), None
+    one = _measured(blank, measured)
+    return one, None if info.speed or one.reason else measured
+
+
+def _lost(run: Run, pairs: Pairs, allow_missing: bool) -> dict[str, Any]:
+    """What the run lost of the baseline's clips, as fields of a MetricCheck."""
+    loss = next((one for one in pairs.lost if one.run == run.name), None)
+    if loss is None or (count := loss.count - (loss.absent if allow_missing else 0)) == 0:
+        return {}
+    return {"num_lost": count, "loss": str(loss)}
 
 
 def _untested(name: str, better: bool | None, baseline: Run) -> str:
-    if not baseline.metrics[name].values:
+    if not (baseline.metrics[name].values or baseline.metrics[name].whole):
         return "no clip has a score in the baseline"
     if better is None:
         return "neither direction is better"
     return f"no tolerance; give --tolerance {name}=VALUE"
 
 
-def _lost(run: Run, baseline: Run, name: str) -> int:
-    if name not in run.metrics:
-        return 0
-    return sum(clip in run.metrics[name].missing for clip in baseline.metrics[name].values)
-
-
-def _measured(
-    blank: MetricCheck, tolerance: Tolerance, pairs: Pairs, better: bool, seed: int
-) -> MetricCheck:
+def _measured(blank: MetricCheck, measured: Measured) -> MetricCheck:
     """The drop and its p-value; "passed" stands for "not yet judged"."""
-    # Baselines are rounded: the run is too, so that the same scores differ by exactly nothing.
-    ours = [rounded(value) for value in pairs.first]
-    theirs = [rounded(value) for value in pairs.second]
-    sign = -1.0 if better else 1.0
-    drops = sign * (tolerance.scale(ours) - tolerance.scale(theirs))
+    drops, size = measured.drops, measured.tolerance.size
     tested = paired_difference(
-        drops.tolist(), [0.0] * len(drops), pairs.speakers, seed, alternative="greater"
+        drops.tolist(), [0.0] * len(drops), measured.speakers, alternative="greater"
     )
-    same = bool(np.all(np.abs(drops) <= _SAME * tolerance.size))
+    same = bool(np.all(np.abs(drops) <= _SAME * size))
     return replace(
         blank,
         outcome="passed",
         reason=f"no clip moved by over {_SAME:.0%} of the tolerance" if same else "",
         n=tested.n,
         num_units=tested.interval.num_units,
-        baseline_mean=float(np.mean(theirs)),
-        run_mean=float(np.mean(ours)),
+        unit=tested.interval.unit,
+        claim=tested.interval.claim,
+        baseline_mean=float(np.mean(measured.base)),
+        run_mean=float(np.mean(measured.run)),
         drop=tested.mean,
-        drop_low=tested.interval.t_low,
-        drop_high=tested.interval.t_high,
+        drop_low=tested.interval.low,
+        drop_high=tested.interval.high,
         p_value=1.0 if same else tested.p_value,
     )
 
 
-def _judge(one: MetricCheck, alpha: float, family: int) -> MetricCheck:
+def _judge(one: MetricCheck, alpha: float) -> MetricCheck:
     """The outcome of a measured metric; drops are on the tolerance's scale until here."""
     if one.outcome != "passed" or one.tolerance is None:
         return one
     size = one.tolerance.size
-    outcome, reason = _outcome(one, size, alpha, family)
+    outcome, reason = _outcome(one, size, alpha)
     if one.tolerance.relative:
         one = replace(
             one,
@@ -211,20 +264,18 @@ def _judge(one: MetricCheck, alpha: float, family: int) -> MetricCheck:
     return replace(one, outcome=outcome, reason=reason)
 
 
-def _outcome(one: MetricCheck, size: float, alpha: float, family: int) -> tuple[Outcome, str]:
+def _outcome(one: MetricCheck, size: float, alpha: float) -> tuple[Outcome, str]:
     if one.drop > size and one.p_holm <= alpha:
-        return "regression", f"worse by more than {one.tolerance}, beyond chance"
+        alone = " for this speaker" if one.claim == "one speaker" else ""
+        return "regression", f"worse by more than {one.tolerance}, beyond chance{alone}"
     if one.num_lost:
-        return "inconclusive", f"clips that the baseline has scores of failed here: {one.num_lost}"
+        return "inconclusive", one.loss
     if one.reason:
         return "passed", one.reason
     if one.drop > size:
-        few = family * 0.5**one.num_units > alpha
-        why = (
-            f"but {one.num_units} clips or speakers are too few to show it"
-            if few
-            else "but within chance"
-        )
+        why = "but within chance"
+        if one.num_units < MIN_UNITS:
+            why = f"but {one.num_units} clips or speakers are too few to show it"
         return "inconclusive", f"worse by more than {one.tolerance}, {why}"
     if not one.drop_high < 2 * size:
         return "inconclusive", "too few clips: a drop of twice the tolerance would not show"

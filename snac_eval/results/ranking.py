@@ -1,25 +1,25 @@
 """Which codecs are best: marks for a table, intervals of ranks, frontiers, and the worst clips.
 
 A codec is marked best where it is not shown to be worse than the one with the best mean, second
-where its mean is the best of the rest. "Shown" is the paired sign-flip test over the clips that
+where its mean is the best of the rest. "Shown" is the paired t-test of the mean over the clips that
 all of them scored, Holm-corrected over every test of the table, so that no third decimal decides.
-Speeds, rates and whatever was not measured alike are shown and not ranked.
+Speeds, rates, whatever was not measured alike, and what would hold for a few clips or speakers
+alone are shown and not ranked; and where a run lost clips nobody is marked, ranked or on a
+frontier.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from snac_eval.results.record import Run, Shared, first_info, metric_names, shared
+from snac_eval.results.pairing import Loss, Shared, losses, lost_by_metric, shared
+from snac_eval.results.record import Run, first_info, metric_names
 from snac_eval.results.stats import (
-    PERMUTATIONS,
     Interval,
     holm,
     mean_interval,
@@ -47,6 +47,8 @@ class Contest:
     """Those that have a score of some clip."""
     shared: Shared
     """The clips that they are compared on, or why they cannot be."""
+    lost: tuple[Loss, ...] = ()
+    """What runs lost, those without any score included: nobody is marked then."""
     marks: dict[str, Mark] = field(default_factory=dict)
     """By the run's name; empty where the contest is not ranked."""
 
@@ -63,7 +65,8 @@ class Contest:
     def interval(self, run: Run) -> Interval:
         """95 % interval of the mean of :meth:`values`."""
         clips = self._clips(run.metrics[self.info.name].values)
-        return mean_interval(self.values(run), [run.speaker(clip) for clip in clips])
+        speakers = [run.speaker(clip) for clip in clips]
+        return mean_interval(self.values(run), speakers, self.info.value_range)
 
     def mean(self, run: Run) -> float:
         """Mean of :meth:`values`."""
@@ -112,12 +115,13 @@ def contest(runs: Sequence[Run], metric: str, asked: bool = False) -> Contest:
     having = [run for run in runs if metric in run.metrics and run.metrics[metric].values]
     found = shared(having, metric) if having else Shared()
     info = first_info(runs, metric)
-    return Contest(replace(info, ranked=True) if asked else info, having, found)
+    shown = replace(info, ranked=True) if asked else info
+    return Contest(shown, having, found, losses(runs, metric))
 
 
 def mark(contests: Sequence[Contest]) -> int:
     """Mark the contests that can be ranked. Returns how many tests that took."""
-    ranked = _long_enough([one for one in contests if _can_rank(one)])
+    ranked = [one for one in contests if _can_rank(one)]
     pairs = [
         (one, best, other)
         for one in ranked
@@ -125,9 +129,7 @@ def mark(contests: Sequence[Contest]) -> int:
         for other in one.runs
         if other is not best
     ]
-    # Enough for the smallest p-value to survive its own correction.
-    permutations = max(PERMUTATIONS, math.ceil(2 * len(pairs) / ALPHA))
-    p_values = holm([_p_value(*pair, permutations) for pair in pairs])
+    p_values = holm([_p_value(*pair) for pair in pairs])
     for one in ranked:
         one.marks = {run.name: "best" for run in one.runs}
     for (one, _, other), p in zip(pairs, p_values, strict=True):
@@ -139,17 +141,19 @@ def mark(contests: Sequence[Contest]) -> int:
     return len(pairs)
 
 
-def ranks(runs: Sequence[Run], metrics: Sequence[str], seed: int = 0) -> Iterator[RankIntervals]:
-    """Rank intervals by every quality metric, of three runs or more."""
+def ranks(runs: Sequence[Run], metrics: Sequence[str]) -> Iterator[RankIntervals]:
+    """Rank intervals of three runs or more, by every quality metric that enough speakers have."""
     if len(runs) < 3:
         return
     for name in quality_metrics(runs, metrics):
         found = shared(runs, name)
-        if len(found.clips) < 2:
+        if not found.clips or found.lost:
             continue
         scores = [found.values(run, name) for run in runs]
+        if mean_interval(scores[0], found.speakers).claim != "general":
+            continue
         better = bool(first_info(runs, name).higher_is_better)
-        intervals = rank_intervals(scores, better, found.speakers, seed)
+        intervals = rank_intervals(scores, better, found.speakers)
         by_run = zip((run.name for run in runs), intervals, strict=True)
         yield RankIntervals(name, len(found.clips), dict(by_run))
 
@@ -163,6 +167,8 @@ def frontiers(runs: Sequence[Run], metrics: Sequence[str]) -> tuple[list[Frontie
             continue
         drawn = (_frontier(runs, name, cost, columns) for name in quality_metrics(runs, metrics))
         found += [one for one in drawn if one is not None]
+    for loss, names in lost_by_metric(runs, quality_metrics(runs, metrics)).items():
+        notes.append(f"No frontier of {', '.join(names)}: {loss}.")
     return found, notes
 
 
@@ -210,27 +216,9 @@ def worst_clips(runs: Sequence[Run]) -> list[str]:
 
 
 def _can_rank(one: Contest) -> bool:
-    return len(one.runs) > 1 and not one.problem and one.info.is_quality
-
-
-def _long_enough(contests: Sequence[Contest]) -> list[Contest]:
-    """Those on so many clips or speakers that a test could show something after correction.
-
-    ``n`` of them have 2 ** n sign patterns, so no two-sided p-value is below 2 ** (1 - n), and
-    Holm multiplies it by the number of tests that can do no better.
-    """
-    kept: list[Contest] = []
-    num_tests = 0
-    for units, group in groupby(sorted(contests, key=_num_units), key=_num_units):
-        alike = list(group)
-        tests = num_tests + sum(len(one.runs) - 1 for one in alike)
-        if tests * 2.0 ** (1 - units) < ALPHA:
-            kept, num_tests = kept + alike, tests
-    return kept
-
-
-def _num_units(one: Contest) -> int:
-    return one.interval(one.runs[0]).num_units
+    if len(one.runs) < 2 or one.problem or one.lost or not one.info.is_quality:
+        return False
+    return one.interval(one.runs[0]).claim == "general"
 
 
 def _best(one: Contest, among: Sequence[Run]) -> Run:
@@ -238,9 +226,8 @@ def _best(one: Contest, among: Sequence[Run]) -> Run:
     return max(among, key=lambda run: sign * one.mean(run))
 
 
-def _p_value(one: Contest, best: Run, other: Run, permutations: int) -> float:
-    first, second = one.values(best), one.values(other)
-    return paired_difference(first, second, one.shared.speakers, permutations=permutations).p_value
+def _p_value(one: Contest, best: Run, other: Run) -> float:
+    return paired_difference(one.values(best), one.values(other), one.shared.speakers).p_value
 
 
 def _speed_columns(runs: Sequence[Run]) -> tuple[str, str]:
@@ -260,16 +247,15 @@ def _frontier(
 ) -> Frontier | None:
     """The frontier on the clips that every run has scored; None where there is none."""
     found = shared(runs, metric, *columns)
-    if not found.clips:
+    if not found.clips or found.lost:
         return None
     prices = [sum(float(np.mean(found.values(run, name))) for name in columns) for run in runs]
     means = [float(np.mean(found.values(run, metric))) for run in runs]
     sign = 1.0 if first_info(runs, metric).higher_is_better else -1.0
     free = unbeaten([(price, sign * mean) for price, mean in zip(prices, means, strict=True)])
-    points = [
-        FrontierPoint(
-            run.name, price, mean, mean_interval(found.values(run, metric), found.speakers), kept
-        )
-        for run, price, mean, kept in zip(runs, prices, means, free, strict=True)
-    ]
+    within = first_info(runs, metric).value_range
+    points = []
+    for run, price, mean, kept in zip(runs, prices, means, free, strict=True):
+        interval = mean_interval(found.values(run, metric), found.speakers, within)
+        points.append(FrontierPoint(run.name, price, mean, interval, kept))
     return Frontier(metric, cost, len(found.clips), tuple(points))

@@ -1,9 +1,8 @@
 """A finished run, read once. Tables, comparisons, gates and the page all ask this record.
 
 ``read_run`` reads the two files that a run or a bench leaves, ``manifest.json`` and
-``scores.parquet``; a baseline file holds the same facts and becomes the same record. Only ``pair``
-and ``shared`` decide which clips are comparable: the same id with the same audio, the same metric
-by fingerprint, and speeds of the same machine.
+``scores.parquet``; a baseline file holds the same facts and becomes the same record. The module
+``pairing`` says which clips of two records are comparable.
 """
 
 from __future__ import annotations
@@ -13,16 +12,16 @@ import math
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from snac_eval.codecs.repeats import Repeat
 from snac_eval.errors import StoreError, UsageError, detail
 from snac_eval.registry import plugins
+from snac_eval.results.shapes import LARGEST, manifest_misfit
 from snac_eval.run.manifest import (
     DETERMINISM,
     SCORE_COLUMNS,
@@ -34,6 +33,7 @@ from snac_eval.run.manifest import FILE_NAME as MANIFEST_FILE
 from snac_eval.run.store import FILE_NAME as STORE_FILE
 from snac_eval.run.store import Store
 from snac_eval.types import MetricInfo, Score
+from snac_eval.writing import read_text
 
 _MACHINE = ("machine", "cpu", "cores", "gpu")
 
@@ -66,6 +66,22 @@ class MetricResult:
     def caveat(self) -> str:
         """What a reader must know of the score of all clips together; mostly empty."""
         return self.whole.reason if self.whole is not None and self.whole.status == "ok" else ""
+
+    @property
+    def num_catastrophic(self) -> int | None:
+        """Clips whose score is worse than the metric's floor, and clips that failed: what nobody
+        heard is no better, and a codec must not do well by failing. None without a floor."""
+        if self.info.floor is None:
+            return None
+        below = sum(is_catastrophic(self.info, value) for value in self.values.values())
+        return below + self.counts[2]
+
+    @property
+    def catastrophic_share(self) -> float:
+        """Of the clips that are ok or failed, the share that is catastrophic; NaN without a
+        floor."""
+        of, count = self.counts[0] + self.counts[2], self.num_catastrophic
+        return math.nan if count is None or not of else count / of
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,34 +145,11 @@ class Run:
         return self.metrics[metric].info
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """The clips on which runs are comparable by one or more metrics."""
-
-    clips: tuple[str, ...] = ()
-    """Scored ok by every run and metric, in the order of the first run."""
-    speakers: tuple[str, ...] = ()
-    """One a clip."""
-    problem: str = ""
-    """Why nothing can be compared; there are no clips then."""
-
-    def values(self, run: Run, metric: str) -> list[float]:
-        """The run's scores on these clips, in their order."""
-        return [run.metrics[metric].values[clip] for clip in self.clips]
-
-
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    """One metric of two runs, on the clips that are scored ok in both."""
-
-    clips: tuple[str, ...] = ()
-    speakers: tuple[str, ...] = ()
-    first: tuple[float, ...] = ()
-    second: tuple[float, ...] = ()
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    """How many clips of either run are not among them, by reason."""
-    problem: str = ""
-    """Why the two cannot be compared; there are no values then."""
+def is_catastrophic(info: MetricInfo, value: float) -> bool:
+    """Whether a clip's score is worse than the metric's floor."""
+    if info.floor is None or info.higher_is_better is None:
+        return False
+    return value < info.floor if info.higher_is_better else value > info.floor
 
 
 def read_run(folder: Path) -> Run:
@@ -164,10 +157,12 @@ def read_run(folder: Path) -> Run:
     if not folder.is_dir():
         raise StoreError(f"{folder}: no such run folder; give one that run or bench wrote")
     manifest = read_json(folder / MANIFEST_FILE)
+    if misfit := manifest_misfit(manifest):
+        raise StoreError(f"{folder / MANIFEST_FILE}: {misfit}; write the run again")
     try:
         rows = _rows(folder, manifest)
         return replace(_run(folder.resolve().name, manifest, rows), folder=folder)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise StoreError(
             f"{folder / MANIFEST_FILE}: not a manifest of this version of snac-eval"
             f" ({type(error).__name__}: {error}); write the run again"
@@ -177,7 +172,7 @@ def read_run(folder: Path) -> Run:
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in this file. Raises StoreError where there is none."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -218,100 +213,6 @@ def named_apart(runs: Sequence[Run]) -> list[Run]:
     return apart
 
 
-def pair(first: Run, second: Run, metric: str) -> Pairs:
-    """Scores of this metric on the clips that both runs scored."""
-    if problem := _problem(first, second, metric):
-        return Pairs(problem=problem)
-    mine, theirs = first.metrics[metric].values, second.metrics[metric].values
-    clips = tuple(clip for clip in mine if clip in theirs)
-    left_out = _left_out(first, second, metric)
-    if not clips:
-        return Pairs(left_out=left_out, problem="no clip was scored in both")
-    return Pairs(
-        clips=clips,
-        speakers=tuple(map(first.speaker, clips)),
-        first=tuple(mine[clip] for clip in clips),
-        second=tuple(theirs[clip] for clip in clips),
-        left_out=left_out,
-    )
-
-
-def shared(runs: Sequence[Run], *metrics: str) -> Shared:
-    """The clips that all these runs scored by all these metrics; or which two differ, and how."""
-    for first, second in combinations(runs, 2):
-        for metric in metrics:
-            if problem := _problem(first, second, metric):
-                return Shared(problem=f"{first.name} and {second.name}: {problem}")
-    for run in runs:
-        if absent := [metric for metric in metrics if metric not in run.metrics]:
-            return Shared(problem=f"{absent[0]} was not measured in {run.name}")
-    scored = [run.metrics[metric].values for run in runs for metric in metrics]
-    clips = tuple(clip for clip in scored[0] if all(clip in one for one in scored[1:]))
-    if not clips:
-        return Shared(problem="no clip was scored by all")
-    return Shared(clips, tuple(map(runs[0].speaker, clips)))
-
-
-def _problem(first: Run, second: Run, metric: str) -> str:
-    """Why this metric of the two cannot be compared; empty where it can."""
-    return _clips_problem(first, second) or _metric_problem(first, second, metric)
-
-
-@lru_cache(maxsize=1024)
-def _clips_problem(first: Run, second: Run) -> str:
-    both = [clip for clip in first.clips if clip in second.clips]
-    if not both:
-        return f"no clip in common ({first.dataset} and {second.dataset})"
-    other = [clip for clip in both if first.clips[clip].digest != second.clips[clip].digest]
-    if other:
-        return f"clip '{other[0]}' is not the same audio in both ({len(other)} such clips)"
-    return ""
-
-
-def _metric_problem(first: Run, second: Run, metric: str) -> str:
-    found = [run.metrics[metric].info for run in (first, second) if metric in run.metrics]
-    if any(info.kind == "corpus" for info in found):
-        return "no value per clip"
-    for run in (first, second):
-        if metric not in run.metrics:
-            return f"not measured in {run.name}"
-    mine, theirs = found
-    if mine.fingerprint != theirs.fingerprint:
-        return f"measured in two ways: {mine.fingerprint.difference(theirs.fingerprint)}"
-    if mine.speed and first.place != second.place:
-        return f"speeds of two places: {_place_difference(first.place, second.place)}"
-    return ""
-
-
-def _place_difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
-    keys = [key for key in {**first, **second} if first.get(key) != second.get(key)]
-    return ", ".join(f"{key} {first.get(key)} against {second.get(key)}" for key in keys)
-
-
-def _left_out(first: Run, second: Run, metric: str) -> dict[str, int]:
-    mine, theirs = first.metrics[metric], second.metrics[metric]
-    clips = dict.fromkeys([*mine.values, *mine.missing, *theirs.values, *theirs.missing])
-    left = [clip for clip in clips if clip not in mine.values or clip not in theirs.values]
-    return dict(Counter(_why_left_out(clip, first, second, metric) for clip in left))
-
-
-def _why_left_out(clip: str, first: Run, second: Run, metric: str) -> str:
-    states = [_state(run.metrics[metric], clip) for run in (first, second)]
-    if states[0] == states[1]:
-        return f"{states[0]} in both"
-    return ", ".join(
-        f"{state} in {run.name}"
-        for state, run in zip(states, (first, second), strict=True)
-        if state != "ok"
-    )
-
-
-def _state(result: MetricResult, clip: str) -> str:
-    if clip in result.values:
-        return "ok"
-    return result.missing[clip].status if clip in result.missing else "absent"
-
-
 def _rows(folder: Path, manifest: Mapping[str, Any]) -> pd.DataFrame:
     """The run's rows; of one that was killed, or still runs, those that its store has so far."""
     if manifest["state"] == "running" and (folder / STORE_FILE).is_file():
@@ -329,6 +230,10 @@ def _read_scores(path: Path) -> pd.DataFrame:
         raise StoreError(f"{path}: not a readable Parquet file ({detail(error)})") from error
     if lacking := [name for name in SCORE_COLUMNS if name not in frame.columns]:
         raise StoreError(f"{path}: has no column '{lacking[0]}'; write the run again")
+    for name in SCORE_COLUMNS:
+        if is_numeric_dtype(frame[name]) != (name == "value"):
+            kind = "numbers" if name == "value" else "text"
+            raise StoreError(f"{path}: column '{name}' should hold {kind}; write the run again")
     if frame.duplicated(["clip_id", "metric"]).any():
         raise StoreError(f"{path}: scores a clip twice by one metric; write the run again")
     return frame
@@ -413,7 +318,14 @@ def _clip_result(info: MetricInfo, rows: pd.DataFrame) -> MetricResult:
 def clip_result(
     info: MetricInfo, values: Mapping[str, float], missing: Mapping[str, Score]
 ) -> MetricResult:
-    """The result of a metric with a score per clip."""
+    """The result of a metric with a score per clip. Raises ValueError for a value or a status that
+    is none."""
+    for clip, value in values.items():
+        if not abs(value) <= LARGEST:
+            raise ValueError(f"{info.name} of clip '{clip}' is {value:g}, which no clip scores")
+    for clip, score in missing.items():
+        if score.status not in ("undefined", "error"):
+            raise ValueError(f"{info.name} of clip '{clip}' has no value and is '{score.status}'")
     undefined = sum(score.status == "undefined" for score in missing.values())
     counts = (len(values), undefined, len(missing) - undefined)
     return MetricResult(info, values, missing, counts=counts)

@@ -1,135 +1,127 @@
-"""Intervals and tests over clips, honest about speakers.
+"""Intervals and tests of means over clips, honest about speakers.
 
-Conventions: ``values`` are one number per clip, ``clusters`` one speaker (or recording) per clip,
-"" where unknown. Clips of one speaker are not independent, so with ``MIN_CLUSTERS`` speakers or
-more the speaker is the unit that is resampled. With fewer, speakers are too few to resample (four
-give 16 sign patterns, and no p-value under 0.06): clips are the unit then, and what is stated holds
-for these speakers alone. Every result says its unit. Seeded: the same numbers give the same result.
+Conventions: ``values`` are one finite number per clip, ``clusters`` one speaker (or recording) per
+clip, "" where unknown. Clips of one speaker are not independent: the **units** are the speakers,
+and each clip of an unknown speaker for itself. What is estimated is the **mean over clips**, as it
+is printed: a speaker of many clips weighs more. Its standard error is the jackknife over units
+(CR3; MacKinnon, Nielsen and Webb 2023), with the degrees of freedom of Satterthwaite where all
+variance is the speakers' (Bell and McCaffrey 2002), so that an interval widens where speakers are
+few or one of them has most of the clips. Units of equal size give the t interval of the textbooks.
+
+Student's t expects no skew. An interval reaches as far as t's or as that of Hall's correction for
+skewness (1992), whichever reaches farther on its side, and a p-value is the larger of the two's:
+so a p-value is below 0.05 exactly where the 95 % interval leaves out 0. Both are of the mean,
+whatever the shape of the differences; what is rarer than about one clip in ``n / 3`` may be in
+none of the ``n`` clips, and no test sees it. ``benchmarks/intervals_simulation.py`` measures how
+often all this is wrong.
+
+Two or three units are too few for a verdict: they get an interval, and no p-value. Of clips that
+are all of one speaker the clips are the units, and what is stated holds for that speaker alone.
+Every interval says its :data:`Claim`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
-MIN_CLUSTERS = 10
-_RESAMPLES = 2000
-PERMUTATIONS = 9999
-_EXACT_UNITS = 13
-_CHUNK = 1000
+MIN_UNITS = 4
+"""The fewest units of which a verdict is given."""
+_ALPHA = 1 - CONFIDENCE
+# Scores that differ by less than this part of their size are the same but for rounding.
+_ROUNDING = 1e-12
 
-Unit = Literal["clip", "speaker"]
+Unit = Literal["clip", "speaker", "speaker or clip"]
+Claim = Literal["general", "one speaker", "too few"]
+"""What an interval holds for: "general", other clips and speakers like these; "one speaker", other
+clips of the one speaker that all clips are of; "too few", as "general", of fewer than
+:data:`MIN_UNITS` units, with which nothing is tested."""
 Alternative = Literal["two-sided", "less", "greater"]
 Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """95 % interval of a mean: by bootstrap, and by Student's t. NaN for fewer than two units."""
+    """95 % interval of a mean over clips. NaN for fewer than two units."""
 
     low: float
     high: float
-    t_low: float
-    t_high: float
     unit: Unit
+    """What was taken as independent; "speaker or clip" where some clips' speakers are unknown."""
     num_units: int
+    claim: Claim
 
 
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
-    """Mean of the per-clip differences first minus second, over ``n`` clips scored in both.
-
-    ``p_value`` is of the sign-flip permutation test, ``p_wilcoxon`` of Wilcoxon's signed-rank test
-    on the same units, as a check. NaN for fewer than two units.
-    """
+    """Mean of the per-clip differences first minus second, over ``n`` clips scored in both."""
 
     n: int
     mean: float
     interval: Interval
     p_value: float
+    """That the mean is 0, by the same t statistic as the interval. NaN where the claim is
+    "too few"."""
     p_wilcoxon: float
+    """Wilcoxon's signed-rank test of the units' means: whether most are on one side of 0, which a
+    few far astray do not decide. NaN where ``p_value`` is."""
 
 
-def mean_interval(values: Sequence[float], clusters: Sequence[str] = (), seed: int = 0) -> Interval:
-    """95 % interval of the mean over clips.
+def mean_interval(
+    values: Sequence[float],
+    clusters: Sequence[str] = (),
+    value_range: tuple[float, float] = (-math.inf, math.inf),
+) -> Interval:
+    """95 % interval of the mean over clips, which ends where a metric's ``value_range`` does.
 
-    Percentile bootstrap (Efron and Tibshirani 1993, chapter 13) of the units, and the t interval
-    from the spread of the units' sums (CR1; Cameron and Miller 2015).
+    Raises ValueError for a value that is not finite, and for ``clusters`` of another length.
     """
-    sums, sizes, unit = _units(values, clusters)
-    if len(sums) < 2:
-        return Interval(math.nan, math.nan, math.nan, math.nan, unit, len(sums))
-    rng = np.random.default_rng(seed)
-    means = np.concatenate([_resampled(sums, sizes, rng, k) for k in _chunks(_RESAMPLES)])
-    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    mean, half = sums.sum() / sizes.sum(), _t_half_width(sums, sizes)
-    return Interval(float(low), float(high), mean - half, mean + half, unit, len(sums))
+    data = _finite(values)
+    found = _Mean.of(data, clusters).interval()
+    if math.isnan(found.low):
+        return found
+    least, most = min(value_range[0], data.min()), max(value_range[1], data.max())
+    return replace(found, low=max(found.low, float(least)), high=min(found.high, float(most)))
 
 
 def paired_difference(
     first: Sequence[float],
     second: Sequence[float],
     clusters: Sequence[str] = (),
-    seed: int = 0,
     alternative: Alternative = "two-sided",
-    permutations: int = PERMUTATIONS,
 ) -> PairedDifference:
     """Difference of two scores of the same clips, ``[n]`` each, in the same order.
 
-    ``alternative`` "less" asks whether the first is smaller; ``permutations`` bounds how small
-    ``p_value`` can be. Raises ValueError where the lengths differ.
+    ``alternative`` "less" asks whether the first is smaller. Raises ValueError where the lengths
+    differ and for a score that is not finite.
     """
     if len(first) != len(second):
         raise ValueError(f"{len(first)} scores against {len(second)}")
-    differences = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
-    sums, sizes, _ = _units(differences, clusters)
-    mean = float(differences.mean()) if differences.size else math.nan
+    differences = _differences(_finite(first), _finite(second))
+    mean = _Mean.of(differences, clusters)
+    interval = mean.interval()
+    tested = interval.claim != "too few"
     return PairedDifference(
         n=len(differences),
-        mean=mean,
-        interval=mean_interval(differences.tolist(), clusters, seed),
-        p_value=sign_flip_test(sums, seed, alternative, permutations),
-        p_wilcoxon=_wilcoxon(sums / sizes, alternative),
+        mean=mean.mean,
+        interval=interval,
+        p_value=mean.p_value(alternative) if tested else math.nan,
+        p_wilcoxon=_wilcoxon(mean.by_unit, alternative) if tested else math.nan,
     )
 
 
-def sign_flip_test(
-    sums: Sequence[float] | Vector,
-    seed: int = 0,
-    alternative: Alternative = "two-sided",
-    permutations: int = PERMUTATIONS,
-) -> float:
-    """p-value that the units' sums ``[n]`` are as likely above as below zero (Fisher 1935).
-
-    Exact up to 13 units, else from that many random flips and never 0 (Phipson and Smyth 2010).
-    1.0 where all are zero, NaN for fewer than two.
-    """
-    sums = np.asarray(sums, dtype=np.float64)
-    if sums.size < 2:
-        return math.nan
-    exact = sums.size <= _EXACT_UNITS
-    flipped = _all_flips(sums) if exact else _random_flips(sums, seed, permutations)
-    observed = sums.sum()
-    # Sums in another order differ in their last bits.
-    slack = 1e-12 * np.abs(sums).sum()
-    if alternative == "two-sided":
-        extreme = np.abs(flipped) >= abs(observed) - slack
-    elif alternative == "less":
-        extreme = flipped <= observed + slack
-    else:
-        extreme = flipped >= observed - slack
-    extra = 0 if exact else 1
-    return float((extreme.sum() + extra) / (flipped.size + extra))
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for their number, in the same order (Holm 1979). NaN does not count."""
+    """p-values corrected for their number, in the same order (Holm 1979). NaN, which stands for
+    "not tested", does not count. Raises ValueError for what is no probability."""
+    if wrong := [p for p in p_values if p < 0 or p > 1]:
+        raise ValueError(f"{wrong[0]:g} is no p-value; they lie between 0 and 1")
     adjusted, largest = [math.nan] * len(p_values), 0.0
     known = [index for index, p in enumerate(p_values) if not math.isnan(p)]
     for rank, index in enumerate(sorted(known, key=lambda i: p_values[i])):
@@ -142,74 +134,155 @@ def rank_intervals(
     scores: Sequence[Sequence[float]],
     higher_is_better: bool,
     clusters: Sequence[str] = (),
-    seed: int = 0,
 ) -> list[tuple[int, int]]:
     """95 % interval of each codec's rank, 1 best, from ``scores`` ``[codecs, clips]``.
 
-    Ranks of the means in each bootstrap resample of the units; equal means share the better rank.
+    A codec's rank lies below those that are shown to be better and above those that are shown to
+    be worse, by paired tests of it against each other, Holm-corrected (Mogstad, Romano, Shaikh and
+    Wilhelm 2024). Codecs of equal scores share the better rank. Raises ValueError as
+    :func:`paired_difference`.
     """
-    table = np.asarray(scores, dtype=np.float64) * (-1.0 if higher_is_better else 1.0)
-    by_unit = [_units(row, clusters)[:2] for row in table]
-    sums, sizes = np.stack([one for one, _ in by_unit]), by_unit[0][1]
-    rng = np.random.default_rng(seed)
-    picks = rng.integers(sums.shape[1], size=(_RESAMPLES, sums.shape[1]))
-    means = sums[:, picks].sum(-1) / sizes[picks].sum(-1)
-    ranks = 1 + (means[:, None] > means[None]).sum(1)
-    tail = (1 - CONFIDENCE) / 2
-    low = np.quantile(ranks, tail, axis=1, method="lower")
-    high = np.quantile(ranks, 1 - tail, axis=1, method="higher")
-    return [(int(a), int(b)) for a, b in zip(low, high, strict=True)]
+    low, high = [1] * len(scores), [len(scores)] * len(scores)
+    p_values: list[dict[int, float]] = [{} for _ in scores]
+    ahead: dict[tuple[int, int], bool] = {}
+    for one, other in combinations(range(len(scores)), 2):
+        found = paired_difference(scores[one], scores[other], clusters)
+        if not _differences(_finite(scores[one]), _finite(scores[other])).any():
+            high[one], high[other] = high[one] - 1, high[other] - 1
+            continue
+        p_values[one][other] = p_values[other][one] = found.p_value
+        ahead[one, other] = (found.mean > 0) == higher_is_better
+        ahead[other, one] = not ahead[one, other]
+    for one, tests in enumerate(p_values):
+        for other, p in zip(tests, holm(list(tests.values())), strict=True):
+            if p < _ALPHA:
+                high[one] -= ahead[one, other]
+                low[one] += ahead[other, one]
+    return list(zip(low, high, strict=True))
 
 
-def _units(
-    values: Sequence[float] | Vector, clusters: Sequence[str]
-) -> tuple[Vector, Vector, Unit]:
-    """Sum and size of each unit that may be resampled."""
+@dataclass(frozen=True, slots=True)
+class _Mean:
+    """A mean over clips and what is known of its error."""
+
+    mean: float
+    by_unit: Vector
+    """Mean of each unit."""
+    error: float
+    """Standard error."""
+    skewness: float
+    """Of the mean: the units' skewness over the square root of their number."""
+    freedom: float
+    """Degrees of freedom."""
+    unit: Unit
+    claim: Claim
+
+    @classmethod
+    def of(cls, values: Vector, clusters: Sequence[str]) -> _Mean:
+        which, unit, claim = _units(len(values), clusters)
+        sizes = np.bincount(which).astype(np.float64)
+        by_unit: Vector = np.bincount(which, values) / sizes
+        mean = float(values.mean()) if values.size else math.nan
+        if len(sizes) < 2:
+            return cls(mean, by_unit, math.nan, 0.0, math.nan, unit, claim)
+        weights = sizes / sizes.sum()
+        pull = weights / (1 - weights) * math.sqrt(1 - 1 / len(sizes))
+        # How far each unit moves the mean: with equal sizes their squares sum to s^2 / n.
+        moves = pull * (by_unit - by_unit.mean() - weights @ (by_unit - by_unit.mean()))
+        error = math.sqrt(float(moves @ moves))
+        skewness = _skewness(moves, error)
+        return cls(mean, by_unit, error, skewness, _freedom(weights, pull**2), unit, claim)
+
+    def interval(self) -> Interval:
+        """The wider end of t's and of the corrected interval, on either side."""
+        from scipy.special import stdtrit
+
+        if math.isnan(self.error):
+            return Interval(math.nan, math.nan, self.unit, len(self.by_unit), self.claim)
+        quantile = float(stdtrit(self.freedom, (1 + CONFIDENCE) / 2))
+        up = max(quantile, self._uncorrected(quantile))
+        down = min(-quantile, self._uncorrected(-quantile))
+        low, high = self.mean - self.error * up, self.mean - self.error * down
+        return Interval(low, high, self.unit, len(self.by_unit), self.claim)
+
+    def p_value(self, alternative: Alternative) -> float:
+        """That the mean is 0: the larger of t's and of the corrected p-value."""
+        from scipy.special import stdtr
+
+        if not self.error:
+            there = {"less": self.mean < 0, "greater": self.mean > 0, "two-sided": self.mean != 0}
+            return 0.0 if there[alternative] else 1.0
+        plain = self.mean / self.error
+        both = np.array([plain, self._corrected(plain)])
+        if alternative == "two-sided":
+            return float(2 * stdtr(self.freedom, -np.abs(both)).max())
+        return float(stdtr(self.freedom, both if alternative == "less" else -both).max())
+
+    def _corrected(self, t: float) -> float:
+        """Hall's monotone transformation of a t statistic, which takes skewness out of it."""
+        k = self.skewness
+        return t + k * t**2 / 3 + k**2 * t**3 / 27 + k / 6
+
+    def _uncorrected(self, t: float) -> float:
+        """The inverse of :meth:`_corrected`."""
+        k = self.skewness
+        if abs(k) < 1e-9:
+            return t
+        return float(3 / k * (np.cbrt(1 + k * (t - k / 6)) - 1))
+
+
+def _units(count: int, clusters: Sequence[str]) -> tuple[NDArray[np.intp], Unit, Claim]:
+    """The unit of each clip, counted from 0; what units are; what can be claimed."""
+    if len(clusters) not in (0, count):
+        raise ValueError(f"{count} scores and {len(clusters)} speakers; give each score its own")
+    names = list(clusters) or [""] * count
+    known = len({name for name in names if name})
+    if not known or (known == 1 and "" not in names):
+        enough: Claim = "one speaker" if known else "general"
+        return np.arange(count), "clip", enough if count >= MIN_UNITS else "too few"
+    keys = [name or index for index, name in enumerate(names)]
+    order = {key: index for index, key in enumerate(dict.fromkeys(keys))}
+    unit: Unit = "speaker or clip" if "" in names else "speaker"
+    which = np.array([order[key] for key in keys], dtype=np.intp)
+    return which, unit, "general" if len(order) >= MIN_UNITS else "too few"
+
+
+def _skewness(moves: Vector, error: float) -> float:
+    """Unbiased for equal units (Fisher and Pearson's); of two units none can be known."""
+    count = len(moves)
+    if count < 3 or not error:
+        return 0.0
+    return float(moves @ moves**2) / error**3 * math.sqrt(count * (count - 1)) / (count - 2)
+
+
+def _freedom(weights: Vector, squares: Vector) -> float:
+    """Satterthwaite's degrees of freedom of the sum of ``squares`` times squared residuals of the
+    units' means, for means of equal variance. With equal weights, their number less one."""
+    spread = float(weights @ weights)
+    total, first = float(squares.sum()), float(squares @ weights)
+    second = float(squares @ weights**2)
+    # Residuals i and j have the covariance (i == j) + spread - weight i - weight j.
+    own = squares**2 * ((1 - 2 * weights + spread) ** 2 - (spread - 2 * weights) ** 2)
+    crossed = (spread * total) ** 2 + 2 * total * second + 2 * first**2
+    variance = float(own.sum()) + crossed - 4 * spread * total * first
+    return (total * (1 + spread) - 2 * first) ** 2 / variance
+
+
+def _finite(values: Sequence[float] | Vector) -> Vector:
     data = np.asarray(values, dtype=np.float64)
-    names, which = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
-    if len(clusters) != len(data) or len(names) < MIN_CLUSTERS or "" in names:
-        return data, np.ones_like(data), "clip"
-    sums: Vector = np.bincount(which, data).astype(np.float64)
-    sizes: Vector = np.bincount(which).astype(np.float64)
-    return sums, sizes, "speaker"
+    if not np.isfinite(data).all():
+        where = int(np.flatnonzero(~np.isfinite(data))[0])
+        raise ValueError(f"score {where + 1} of {data.size} is {data[where]}, not a finite number")
+    return data
 
 
-def _chunks(total: int) -> list[int]:
-    return [min(_CHUNK, total - start) for start in range(0, total, _CHUNK)]
-
-
-def _resampled(sums: Vector, sizes: Vector, rng: np.random.Generator, count: int) -> Vector:
-    picks = rng.integers(len(sums), size=(count, len(sums)))
-    means: Vector = sums[picks].sum(1) / sizes[picks].sum(1)
-    return means
-
-
-def _t_half_width(sums: Vector, sizes: Vector) -> float:
-    from scipy.special import stdtrit
-
-    count, total = len(sums), sizes.sum()
-    residuals = sums - sizes * sums.sum() / total
-    error = math.sqrt(count / (count - 1) * float(residuals @ residuals)) / total
-    return float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * float(error)
-
-
-def _all_flips(sums: Vector) -> Vector:
-    totals = np.zeros(1)
-    for value in sums:
-        totals = np.concatenate([totals + value, totals - value])
-    return totals
-
-
-def _random_flips(sums: Vector, seed: int, permutations: int) -> Vector:
-    rng, width = np.random.default_rng(seed), -(-sums.size // 8)
-    drawn = (rng.integers(256, size=(k, width), dtype=np.uint8) for k in _chunks(permutations))
-    bits = (np.unpackbits(one, axis=1, count=sums.size) for one in drawn)
-    return np.concatenate([sums.sum() - 2.0 * (chunk @ sums) for chunk in bits])
+def _differences(first: Vector, second: Vector) -> Vector:
+    found: Vector = first - second
+    rounding = np.abs(found) <= _ROUNDING * np.maximum(np.abs(first), np.abs(second))
+    return np.where(rounding, 0.0, found)
 
 
 def _wilcoxon(means: Vector, alternative: Alternative) -> float:
-    if means.size < 2:
-        return math.nan
     if not means.any():
         return 1.0
     from scipy.stats import wilcoxon

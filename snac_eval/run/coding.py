@@ -15,13 +15,14 @@ from typing import Any
 
 from snac_eval import audio
 from snac_eval.codecs.abilities import OpenCodec
+from snac_eval.codecs.checks import check_output
 from snac_eval.codecs.repeats import LONGEST_S, Repeat, repeat
 from snac_eval.errors import AudioError, CodecError, Interrupted, SnacEvalError, one_line
 from snac_eval.metrics.opening import OpenMetric
 from snac_eval.run.plan import Job, Setting, clip_seed
 from snac_eval.run.scoring import score_in_place
 from snac_eval.run.store import StoredCodes
-from snac_eval.types import Codec, Reconstruction, Score, Timing, Waveform
+from snac_eval.types import Codec, Reconstruction, ReconstructionSource, Score, Timing, Waveform
 
 _GPU_BATCH = 8
 _REPEAT_TRIES = 10
@@ -236,7 +237,7 @@ def _code_batch(coder: Coder, loaded: Sequence[Loaded], watch: Watch) -> Iterato
             made = _through(codec, coder.config.seed, loaded)
         else:
             assert source is not None
-            made = [(_beside(item, source.read(item.task.job.clip)), None) for item in loaded]
+            made = [(_read(source, item), None) for item in loaded]
     except Interrupted:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a codec raises is the clip's reason
@@ -301,9 +302,14 @@ def _through(codec: Codec, seed: int, loaded: Sequence[Loaded]) -> list[_Outcome
 
 
 def _coded(item: Loaded, estimate: Waveform, coded: StoredCodes) -> Reconstruction:
-    if not estimate.samples.size:
-        raise CodecError("the codec returned no samples")
+    check_output(item.source, estimate)
     return replace(_beside(item, estimate), codes=coded.codes, timing=coded.timing)
+
+
+def _read(source: ReconstructionSource, item: Loaded) -> Reconstruction:
+    estimate = source.read(item.task.job.clip)
+    check_output(item.reference, estimate, "the codec behind the file")
+    return _beside(item, estimate)
 
 
 def _beside(item: Loaded, estimate: Waveform) -> Reconstruction:

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
+import snac_eval
 from snac_eval.cli.main import main
+from snac_eval.errors import UsageError
 from tests.cli.helpers import scores
 from tests.codecs.snac.test_checkpoint import save_model
 from tests.conftest import tone
@@ -190,3 +192,46 @@ def test_silence_and_short_clips_are_undefined_not_numbers(
             assert row["reason"]
     assert frame.loc[("speech/silence", "si_sdr"), "status"] == "undefined"
     assert frame.loc[("speech/short", "bitrate"), "status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("kind", "card", "words"),
+    [
+        ("codecs", 'family = "pcm"\n[options]\nbitz = 8', "unknown key 'bitz'"),
+        ("datasets", 'loader = "corpus"\n[options]\nroots = ["../x"]', "'archives' is missing"),
+        (
+            "datasets",
+            'loader = "corpus"\n[options]\nroots = ["../x"]\narchives = [{ url = "u" }]\n'
+            "glob = '*.wav'\npattern = '(?P<id>.*)'",
+            "roots is '../x'",
+        ),
+    ],
+)
+def test_options_that_do_not_fit_name_the_cards_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, card: str, words: str
+) -> None:
+    file = tmp_path / kind / "mine.toml"
+    file.parent.mkdir()
+    head = 'name = "mine"\ndescription = "d"\nlicence = "l"\ncitation = "c"\n'
+    file.write_text(head + ("sample_rate = 0\nchannels = 1\n" if kind == "codecs" else "") + card)
+    names = {"codecs": ("mine", "demo"), "datasets": ("pcm_8bit", "mine")}
+    model, dataset = names[kind]
+    cards = ["--cards", str(tmp_path)]
+    run = ["run", "--model", model, "--dataset", dataset, "--output", str(tmp_path / "run")]
+    for command in (["list", kind], run):
+        assert main([*command, *cards]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"snac-eval: {file}, options: ")
+        assert words in error
+        assert error.count("\n") == 1
+
+
+def test_python_looks_at_folders_of_cards_too(tmp_path: Path) -> None:
+    for call in (
+        lambda: snac_eval.evaluate("pcm_8bit", "demo", card_dirs=[tmp_path / "missing"]),
+        lambda: snac_eval.load_codec("pcm_8bit", card_dirs=[tmp_path / "missing"]),
+    ):
+        with pytest.raises(UsageError, match=r"card_dirs .*missing: no such folder"):
+            call()
+    with pytest.raises(UsageError, match="neither codecs/ nor datasets/"):
+        snac_eval.evaluate("pcm_8bit", "demo", card_dirs=[str(tmp_path)])

@@ -86,7 +86,7 @@ def test_all_readers_refuse_other_audio_in_the_same_words(
     assert main(["baseline", other_audio[0], "-o", str(baseline)]) == 0
     capsys.readouterr()
     codes, said = _told(other_audio, baseline, capsys)
-    assert codes == {"compare": 0, "check": 3, "table": 0, "page": 0}
+    assert codes == {"compare": 3, "check": 3, "table": 0, "page": 0}
     for name, text in said.items():
         assert REFUSAL in text, name
     assert "better" not in said["compare"]
@@ -105,7 +105,7 @@ def test_all_readers_say_in_the_same_words_that_a_run_is_not_finished(
     killed = _killed(Path(whole), tmp_path / "killed")
     capsys.readouterr()
     codes, said = _told([whole, str(killed)], baseline, capsys)
-    assert codes == {"compare": 0, "check": 3, "table": 0, "page": 0}
+    assert codes == {"compare": 3, "check": 3, "table": 0, "page": 0}
     for name, text in said.items():
         assert "the run was not finished: 1 of 2 clips are not scored yet" in text, name
     assert main(["baseline", str(killed), "-o", str(tmp_path / "no.json")]) == 2
@@ -173,7 +173,7 @@ def test_report_opens_no_metric(
     page = tmp_path / "page.html"
     assert main(["report", other_audio[0], "--html", "--output", str(page)]) == 0
     assert page.read_text(encoding="utf-8").count("<audio") == 2 * 2
-    assert main(["compare", *other_audio]) == 0
+    assert main(["compare", *other_audio]) == 3
     assert main(["table", *other_audio]) == 0
     baseline = tmp_path / "b.json"
     assert main(["baseline", other_audio[0], "-o", str(baseline)]) == 0

@@ -38,7 +38,9 @@ def test_check_passes(baseline: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     printed = capsys.readouterr().out
     assert printed.startswith("## snac-eval check: passed: pesq_wb, encode_real_time_factor")
     assert (tmp_path / "m.md").read_text(encoding="utf-8") == printed
-    assert JUnitXml.fromfile(str(tmp_path / "j.xml")).tests == 2
+    assert "2 of 2 parts passed" in printed
+    # Two metrics, and all parts in one case.
+    assert JUnitXml.fromfile(str(tmp_path / "j.xml")).tests == 3
 
 
 def test_check_fails_on_a_regression(
@@ -64,6 +66,18 @@ def test_check_cannot_tell_from_a_few_clips(baseline: Path, tmp_path: Path) -> N
     few = {"pesq_wb": shifted(PESQ[:3], -0.3, 0.02)}
     run = write_run(tmp_path / "new", dict(few))
     assert main(["check", str(run), "--baseline", str(baseline), "--metrics", "pesq_wb"]) == 3
+
+
+def test_check_passes_a_partial_run_only_where_that_is_said(
+    baseline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = {name: scores[:20] for name, scores in _scores().items()}
+    run = write_run(tmp_path / "part", dict(part))
+    command = ["check", str(run), "--baseline", str(baseline)]
+    assert main(command) == 3
+    assert "part lost 20 of 40 clips (they are not among its clips)" in capsys.readouterr().out
+    assert main([*command, "--allow-missing"]) == 0
+    assert "20 of the baseline's 40 clips are not in this run" in capsys.readouterr().out
 
 
 def test_broken_input_is_exit_code_2(
@@ -140,8 +154,10 @@ def test_the_fixture_fails_skips_or_ignores(baseline: Path, tmp_path: Path) -> N
         gate(bad, baseline)
     assert gate(bad, baseline, tolerance=["pesq_wb=0.5"]).exit_code == 0
     few = write_run(tmp_path / "few", {"pesq_wb": shifted(PESQ[:3], -0.3, 0.02)})
-    with pytest.raises(pytest.fail.Exception, match="too few to show it"):
+    with pytest.raises(pytest.fail.Exception, match="few lost 37 of 40 clips"):
         gate(few, baseline)
+    with pytest.raises(pytest.fail.Exception, match="too few to show it"):
+        gate(few, baseline, allow_missing=True)
     with pytest.raises(pytest.skip.Exception, match="not known: pesq_wb"):
         gate(few, baseline, not_known="skip")
     assert gate(few, baseline, not_known="ignore").exit_code == 3

@@ -82,6 +82,11 @@ def _loud(self: Toy, codes: Codes, seed: int) -> Waveform:
     return whole if whole.samples.any() else replace(whole, samples=whole.samples + 1)
 
 
+def _dead(self: Toy, codes: Codes, seed: int) -> Waveform:
+    whole = Toy._decode(self, codes, seed)
+    return replace(whole, samples=0 * whole.samples)
+
+
 def _by_batch(self: Toy, waveforms: Sequence[Waveform]) -> list[Codes]:
     made = [self._encode(one) for one in waveforms]
     if len(made) > 1:
@@ -119,6 +124,7 @@ def _greedy(self: Toy, waveform: Waveform) -> Codes:
         ("bits counted", "_encode", _beyond),
         ("bits counted", "_encode", _extra),
         ("silence", "_decode", _loud),
+        ("silence", "_decode", _dead),
         ("bad input refused", "_encode", _credulous),
         ("input left alone", "_encode", _greedy),
         ("long audio", "_decode", _short),

@@ -132,12 +132,12 @@ def test_audio_of_another_length_or_beside_silence_differs_wholly() -> None:
 def test_a_codec_that_fails_is_a_problem_and_not_a_verdict() -> None:
     class Failing(Wavering):
         def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
-            raise ValueError("no\nluck")
+            raise SystemExit("no\nluck")
 
     found = repeat(Failing(), CLIP, 0)
     assert not found.is_same
     said = found.sentence("failing", "x")
-    assert said == "whether failing is deterministic could not be checked: ValueError: no luck"
+    assert said == "whether failing is deterministic could not be checked: SystemExit: no luck"
 
 
 def test_of_a_long_clip_the_beginning_is_coded() -> None:

@@ -439,8 +439,13 @@ def test_frozen_lists_are_those_of_the_papers(
         ({"transcripts": {"files": "*", "separator": " "}}, "'transcripts.column' is missing"),
         (
             {"transcript": "{reader}.txt"},
-            "(KeyError: 'reader'); in braces stand groups of pattern: id",
+            "('reader'); in braces stand groups of pattern: id",
         ),
+        ({"transcript": "{id:>9999999999}"}, "in braces stand groups of pattern: id"),
+        ({"transcript": "{id.__class__}"}, "in braces stand groups of pattern: id"),
+        ({"transcript": "{"}, "in braces stand groups of pattern: id"),
+        ({"archives": [{"url": "x", "checksum": "crc:1"}]}, "'crc:1' is no checksum"),
+        ({"list_files": {"x": "shake_128:1"}}, "'shake_128:1' is no checksum"),
         ({"archives": []}, "'archives' is []; it should be longer"),
         (
             {"archives": [{"urll": "x"}]},
@@ -448,6 +453,31 @@ def test_frozen_lists_are_those_of_the_papers(
         ),
         ({"archives": [{"url": "x", "checksum": 3}]}, "it should be text or a table"),
         ({"archives": [{"to": "x"}]}, "say in 'manual' how to get it by hand"),
+        *(
+            (change, "give a relative path without '..'")
+            for outside in ("/etc", "../x", "a/../../x", "C:/x", "..\\x", "x\0")
+            for change in (
+                {"roots": [outside]},
+                {"roots": ["esc50", outside]},
+                {"archives": [{"url": "x", "to": outside}]},
+                {"archives": [{"url": "x", "unpacks": outside}]},
+                {"transcript": outside},
+                {"listed_in": outside},
+                {"list_files": {outside: "md5:0"}},
+                {"split_table": {"file": outside, "column": ["split"], "digits": 1}},
+            )
+        ),
+        *(
+            (change, "give a relative pattern")
+            for outside in ("/etc/*", "../*", "a**", "")
+            for change in (
+                {"glob": outside},
+                {"transcripts": {"files": outside, "separator": " ", "column": 1}},
+            )
+        ),
+        ({"archives": [{"url": "x", "marker": "../x"}]}, "give a relative pattern"),
+        ({"roots": ["."]}, "give the name of a folder"),
+        ({"roots": [""]}, "give the name of a folder"),
     ],
 )
 def test_a_card_with_wrong_options_is_refused(change: dict[str, Any], words: str) -> None:
@@ -457,6 +487,43 @@ def test_a_card_with_wrong_options_is_refused(change: dict[str, Any], words: str
         plugins.open_dataset(DatasetRequest(wrong))
     assert str(caught.value).startswith("dataset card 'esc50', options: ")
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("split", ["..", ".", "/etc", "a/b"])
+def test_a_split_that_leads_out_of_the_corpus_is_refused(cache: Path, split: str) -> None:
+    with pytest.raises(UsageError, match="is no folder's name"):
+        open_dataset(f"librispeech:{split}")
+    assert not cache.exists()
+
+
+def test_a_card_moves_nothing_outside_the_cache(tmp_path: Path, cache: Path) -> None:
+    """Whatever the card says, the user's own folder stays as it is."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "file").write_text("mine")
+    card = plugins.dataset_card("esc50")
+    for outside in (str(tmp_path / "own"), "../own", "../../own"):
+        archive = {"url": "http://127.0.0.1:9/x.zip"}
+        for change in (
+            {"roots": [outside]},
+            {"archives": [archive | {"to": outside}]},
+            {"archives": [archive | {"unpacks": outside}]},
+        ):
+            wrong = replace(card, options={**card.options, **change})
+            with pytest.raises(CardError):
+                plugins.open_dataset(DatasetRequest(wrong))
+    assert (tmp_path / "own" / "file").read_text() == "mine"
+    assert not cache.exists()
+
+
+def test_an_archive_that_a_killed_process_left_is_cleared(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = Corpus("esc50", tmp_path / "served")
+    open_served(small, small.request(), monkeypatch)
+    left = cache / "downloads" / "esc50" / "master.zip"
+    left.write_bytes(b"what was unpacked before the kill")
+    plugins.open_dataset(small.request())
+    assert not left.exists()
 
 
 # Where a corpus is looked for, and what is said where it is not there.

@@ -283,3 +283,144 @@ def test_a_run_from_a_folder_that_has_a_folder_datasets(
     assert len(first) == 2
     assert np.array_equal(first["value"], second["value"])
     assert set(first["speaker"]) == {"0", "1"}
+
+
+SECRET = b"-----BEGIN KEY-----"
+
+
+def _typed(folder: Path, cells: list[Any]) -> Path:
+    """A dataset of these cells as they are, each with a path and bytes, or null."""
+    made = datasets.Dataset.from_dict(
+        {"audio": cells, "text": [f"SENTENCE {i}" for i in range(len(cells))]},
+        features=datasets.Features(
+            audio={"bytes": datasets.Value("binary"), "path": datasets.Value("string")},
+            text=datasets.Value("string"),
+        ),
+    )
+    (folder / "data").mkdir(parents=True)
+    made.to_parquet(folder / "data" / "test-00000-of-00001.parquet")
+    return folder
+
+
+def test_a_row_without_audio_costs_one_clip(tmp_path: Path, audio_dir: Path) -> None:
+    good = {"bytes": flac(0), "path": "a.flac"}
+    cells = [None, {"bytes": None, "path": None}, {"bytes": b"", "path": "b.wav"}, good]
+    cells.append({"bytes": None, "path": "absent.wav"})
+    repo = _typed(tmp_path / "repo", cells)
+    for _ in range(2):  # the second from the cache
+        clips = [audio.inspect(clip) for clip in open_hf(f"{repo}:test").clips]
+        assert [bool(clip.problem) for clip in clips] == [True, True, True, False, True]
+        assert clips[3].path.read_bytes() == flac(0)
+        assert clips[0].problem == f"row 000000 of {repo}: it holds no audio"
+        assert clips[0].transcript == "SENTENCE 0"
+        assert len({clip.sha256 for clip in clips}) == 5
+    run = ["run", "--model", "pcm_8bit", "--dataset", f"hf:{repo}:test", "--metrics", "bitrate"]
+    run += ["--workers", "0", "--quiet", "--max-error-rate", "0.9"]
+    assert main([*run, "--output", str(tmp_path / "run")]) == 0
+    frame = scores(tmp_path / "run")
+    assert list(frame["status"]) == ["error", "error", "error", "ok", "error"]
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """A file of the user's that is in no dataset."""
+    path = tmp_path / "secret" / "key.wav"
+    path.parent.mkdir()
+    path.write_bytes(SECRET)
+    return path
+
+
+def _addresses(secret: Path) -> list[str]:
+    return [
+        str(secret),
+        f"file://{secret}",
+        f"local://{secret}",
+        "../secret/key.wav",
+        f"data/../../secret/{secret.name}",
+        "link.wav",
+        "data/link/key.wav",
+        "/dev/zero",
+        "/etc/passwd",
+        "data",
+        f"zip://key.wav::{secret}",
+        f"filecache::file://{secret}",
+        f"simplecache::{secret}",
+        "http://127.0.0.1:9/key.wav",
+        f"hf://datasets/owner/other@main/{secret.name}",
+    ]
+
+
+def test_a_row_reads_no_file_but_its_datasets_own(
+    tmp_path: Path, cache: Path, secret: Path
+) -> None:
+    addresses = _addresses(secret)
+    cells = [{"bytes": None, "path": one} for one in addresses]
+    own = {"bytes": None, "path": "data/own.flac"}
+    repo = _typed(tmp_path / "repo", [*cells, own])
+    (repo / "link.wav").symlink_to(secret)
+    (repo / "data" / "link").symlink_to(secret.parent)
+    (repo / "data" / "own.flac").write_bytes(flac(0))
+    clips = open_hf(f"{repo}:test").clips
+    assert [bool(clip.problem) for clip in clips] == [True] * len(addresses) + [False]
+    assert clips[-1].path.read_bytes() == flac(0)
+    kept = [path.read_bytes() for path in cache.rglob("*") if path.is_file()]
+    assert not [content for content in kept if SECRET in content or b"root:" in content]
+
+
+def test_a_row_from_the_hub_reads_no_file_of_this_machine(
+    tmp_path: Path, cache: Path, secret: Path
+) -> None:
+    cells = [{"bytes": None, "path": one} for one in _addresses(secret)]
+    repo = _typed(tmp_path / "repo", [*cells, {"bytes": flac(0), "path": "a.flac"}])
+    run = ["run", "--model", "pcm_8bit", "--dataset", "hf:owner/name:test", "--metrics", "bitrate"]
+    run += [
+        "--workers",
+        "0",
+        "--quiet",
+        "--max-error-rate",
+        "0.99",
+        "--output",
+        str(tmp_path / "r"),
+    ]
+    with serve_dataset("owner/name", repo) as endpoint:
+        done = run_process(
+            *run, HF_HOME=str(tmp_path / "home"), HF_ENDPOINT=endpoint, SNAC_EVAL_CACHE=str(cache)
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    frame = scores(tmp_path / "r")
+    assert list(frame["status"]) == ["error"] * len(cells) + ["ok"]
+    kept = [path.read_bytes() for path in cache.rglob("*") if path.is_file()]
+    assert not [content for content in kept if SECRET in content or b"root:" in content]
+
+
+@pytest.mark.parametrize("pattern", ["{elsewhere}/*.parquet", "../elsewhere/data/*.parquet"])
+def test_a_datasets_card_names_no_data_elsewhere(tmp_path: Path, pattern: str) -> None:
+    elsewhere = save(tmp_path / "elsewhere")
+    repo = save(tmp_path / "repo")
+    named = pattern.format(elsewhere=elsewhere / "data")
+    (repo / "README.md").write_text(
+        "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: test\n"
+        f"    path: {named}\n---\n"
+    )
+    with pytest.raises(DatasetError, match="no file of the dataset"):
+        open_hf(f"{repo}:test")
+
+
+def test_an_at_sign_may_stand_in_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo = save(tmp_path / "user@example.org")
+    dataset = open_hf(f"{repo}:test")
+    assert len(dataset.clips) == 4
+    assert dataset.name.startswith(f"hf:{repo}:test@")
+    monkeypatch.chdir(tmp_path)
+    assert len(open_hf("user@example.org:test").clips) == 4
+    with pytest.raises(DatasetError, match="nobody@here"):
+        open_hf(f"{tmp_path}/nobody@here:test")
+
+
+def test_a_killed_fetch_leaves_nothing_behind(tmp_path: Path, cache: Path) -> None:
+    name = f"{save(tmp_path / 'repo')}:test"
+    open_hf(name, first=1)
+    left = next(cache.rglob("clips.json")).parent / ".000001.flac.123.tmp"
+    left.write_bytes(b"half")
+    open_hf(name)
+    assert not left.exists()

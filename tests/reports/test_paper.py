@@ -13,7 +13,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from snac_eval.errors import UsageError
-from snac_eval.reports.grid import Grid, render
+from snac_eval.reports.grid import Grid, GridFormat, render
 from snac_eval.reports.paper import paper_grid
 from snac_eval.reports.published import Published, load_published
 from snac_eval.results.record import read_run
@@ -80,17 +80,39 @@ def test_holm_counts_every_test_of_the_table(tmp_path: Path) -> None:
 
 
 def test_too_few_clips_are_not_ranked(tmp_path: Path) -> None:
-    worse = shifted(PESQ[:5], -1, 0.01)
-    table = _table(tmp_path / "five", {"pesq_wb": PESQ[:5]}, {"pesq_wb": worse})
+    worse = shifted(PESQ[:3], -1, 0.01)
+    table = _table(tmp_path / "three", {"pesq_wb": PESQ[:3]}, {"pesq_wb": worse})
     assert _marks(table, "pesq_wb") == ["", ""]
     assert "too few to rank: pesq_wb" in table.notes[0]
     assert "Nothing is ranked." in table.caption
-    worse = shifted(PESQ[:6], -1, 0.01)
-    table = _table(tmp_path / "six", {"pesq_wb": PESQ[:6]}, {"pesq_wb": worse})
+    worse = shifted(PESQ[:4], -1, 0.01)
+    table = _table(tmp_path / "four", {"pesq_wb": PESQ[:4]}, {"pesq_wb": worse})
     assert _marks(table, "pesq_wb") == ["best", "second"]
-    columns = [PESQ[:6], worse, worse]
-    table = _table(tmp_path / "three", *({"pesq_wb": one} for one in columns))
-    assert _marks(table, "pesq_wb") == ["", "", ""]
+
+
+@pytest.mark.parametrize("form", ["md", "latex", "txt"])
+def test_few_speakers_are_said_in_the_caption_and_nothing_is_marked(
+    tmp_path: Path, form: GridFormat
+) -> None:
+    def table(speakers: int) -> Grid:
+        names = [f"s{index % speakers}" for index in range(40)]
+        columns = {"a": PESQ, "b": shifted(PESQ, -1, 0.02)}
+        paths = [
+            write_run(tmp_path / f"{speakers}{key}", {"pesq_wb": one}, codec=key, speakers=names)
+            for key, one in columns.items()
+        ]
+        return paper_grid([read_run(path) for path in paths])
+
+    one, three, four = table(1), table(3), table(4)
+    alone = "All clips are of one speaker, and what is shown holds for that speaker alone."
+    assert alone in render(one, form)
+    assert "Too few for any verdict: 3 speakers, of at least 4." in render(three, form)
+    assert _marks(one, "pesq_wb") == _marks(three, "pesq_wb") == ["", ""]
+    assert _marks(four, "pesq_wb") == ["best", "second"]
+    assert "Too few" not in render(four, form)
+    frame = pd.read_csv(io.StringIO(render(three, "csv")))
+    assert list(frame["pesq_wb_ci_claim"]) == ["too few", "too few"]
+    assert list(frame["pesq_wb_ci_units"]) == [3, 3]
 
 
 def test_means_and_ranks_are_of_the_clips_that_all_scored(tmp_path: Path) -> None:
@@ -105,6 +127,7 @@ def test_means_and_ranks_are_of_the_clips_that_all_scored(tmp_path: Path) -> Non
     assert (second["pesq_wb_n"], second["pesq_wb_undefined"]) == (38, 1)
     assert second["pesq_wb_failed"] == 1
     assert table.notes == (
+        "data: codec1 lost 2 of 40 clips (undefined: silence): no verdict on pesq_wb.",
         "data: over the 38 clips that all rows scored: pesq_wb.",
         "codec1 on data: 1 failed, 1 undefined: pesq_wb.",
     )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from snac_eval.errors import UsageError
 from snac_eval.reports.verdicts import comparison_csv, comparison_markdown
 from snac_eval.results.compare import Comparison, Difference, compare
 from snac_eval.results.record import read_run
-from snac_eval.results.stats import holm, sign_flip_test
+from snac_eval.results.stats import holm, paired_difference
 from snac_eval.results.tolerances import load_tolerances
 from tests.runs import noisy, shifted, write_run
 
@@ -64,7 +64,7 @@ def test_p_values_are_corrected_over_metrics_and_pairs(tmp_path: Path) -> None:
         ("codec1", "codec2"),
     ]
     raw = [one.p_value for one in result.differences]
-    assert raw[0] == sign_flip_test(np.subtract(columns[0], columns[1]))
+    assert raw[0] == paired_difference(columns[0], columns[1]).p_value
     assert [one.p_holm for one in result.differences] == holm(raw)
 
 
@@ -113,7 +113,7 @@ def test_what_cannot_be_compared_has_its_reason(tmp_path: Path) -> None:
 
 def test_one_clip_and_values_without_a_ratio(tmp_path: Path) -> None:
     found = _by_metric(_compare(tmp_path, {"pesq_wb": [1.0]}, {"pesq_wb": [2.0]}))
-    assert found["pesq_wb"].verdict == "no difference shown"
+    assert found["pesq_wb"].verdict == "not tested"
     assert found["pesq_wb"].reason == "one clip: nothing to test"
     found = _by_metric(_compare(tmp_path, {"bitrate": [0.0, 1.0]}, {"bitrate": [1.0, 1.0]}))
     assert "no ratio" in found["bitrate"].reason
@@ -147,6 +147,9 @@ def test_the_frontier_holds_what_no_other_beats(tmp_path: Path) -> None:
     assert (bitrate.metric, bitrate.cost, bitrate.n) == ("pesq_wb", "bitrate", 3)
     assert [point.on_frontier for point in bitrate.points] == [True, True, False]
     assert [point.on_frontier for point in speed.points] == [False, True, False]
+    text = comparison_markdown(result)
+    assert "◆: by their means on these clips, no other beats them" in text
+    assert "3.000 ◆" in text
     assert speed.points[0].cost == pytest.approx(1.0)
 
 
@@ -166,26 +169,55 @@ def test_names_and_numbers_of_runs_are_checked(tmp_path: Path) -> None:
     assert [one.name for one in twice] == ["codec (a) 1", "codec (a) 2"]
 
 
-def test_few_speakers_are_said(tmp_path: Path) -> None:
-    def text(speakers: int) -> str:
-        names = [f"s{index % speakers}" for index in range(20)]
-        columns = {"a": PESQ, "b": shifted(PESQ, 0.1, 0.1)}
-        runs = [
-            read_run(write_run(tmp_path / key, {"pesq_wb": column}, codec=key, speakers=names))
+def _two_of(tmp_path: Path, speakers: Sequence[str], drop: float = 0.5) -> Comparison:
+    """Codec a, better than codec b on every clip."""
+    columns = {"a": PESQ, "b": shifted(PESQ, -drop, 0.02)}
+    return compare(
+        [
+            read_run(write_run(tmp_path / key, {"pesq_wb": column}, codec=key, speakers=speakers))
             for key, column in columns.items()
-        ]
-        return comparison_markdown(compare(runs, load_tolerances()))
+        ],
+        load_tolerances(),
+    )
 
-    assert "fewer than 10 known speakers" in text(4)
-    assert "fewer than 10 known speakers" not in text(10)
-    assert "20 (10 speakers)" in text(10)
+
+def test_two_or_three_speakers_get_their_wide_interval_and_no_verdict(tmp_path: Path) -> None:
+    result = _two_of(tmp_path, [f"s{index % 3}" for index in range(20)])
+    (found,) = result.differences
+    assert (found.verdict, found.claim, found.num_units) == ("not tested", "too few", 3)
+    assert math.isnan(found.p_holm)
+    assert found.low < 0.5 < found.high
+    text = comparison_markdown(result)
+    assert "Not tested (3 speakers are too few for a verdict, which needs 4): pesq_wb." in text
+    assert "Too few for any verdict: 3 speakers, of at least 4." in text
+    assert "**" not in text
+
+
+def test_one_speaker_is_spoken_of_alone_and_never_bold(tmp_path: Path) -> None:
+    result = _two_of(tmp_path, ["s"] * 20)
+    (found,) = result.differences
+    assert (found.verdict, found.claim) == ("better for this speaker", "one speaker")
+    text = comparison_markdown(result)
+    assert "All clips are of one speaker, and what is shown holds for that speaker alone." in text
+    assert "**" not in text
+    assert _two_of(tmp_path / "b", ["s"] * 20, -1.0).differences[0].verdict.startswith("worse for")
+
+
+def test_four_speakers_are_enough_for_a_verdict(tmp_path: Path) -> None:
+    result = _two_of(tmp_path, [f"s{index % 4}" for index in range(20)])
+    assert result.differences[0].verdict == "better"
+    text = comparison_markdown(result)
+    assert "20 (4 speakers)" in text
+    assert "**better**" in text
+    assert "Too few" not in text
+    assert "of one speaker" not in text
 
 
 def test_csv_has_a_row_per_pair_and_metric(tmp_path: Path) -> None:
     result = _compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": [*PESQ[:19], "error: x"]})  # type: ignore[list-item]
     lines = comparison_csv(result).splitlines()
     assert lines[0].startswith("first,second,metric,verdict,n,left_out,mean_first")
-    assert lines[1].startswith("codec0,codec1,pesq_wb,no difference shown,19,1 error in codec1,")
+    assert lines[1].startswith("codec0,codec1,pesq_wb,clips lost,19,1 error in codec1,")
 
 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
@@ -200,10 +232,7 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
     assert "a\\|b c" in text
 
 
-def test_many_questions_can_still_be_answered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("snac_eval.results.compare.PERMUTATIONS", 19)
+def test_many_questions_can_still_be_answered(tmp_path: Path) -> None:
     names = ["pesq_wb", "stoi", "si_sdr_aligned", "mel_dac_paper", "estoi"]
     runs = [dict.fromkeys(names, shifted(PESQ, 0.3 * index, 0.05)) for index in range(3)]
     result = _compare(tmp_path, *runs)
@@ -222,3 +251,22 @@ def test_three_runs_get_rank_intervals(tmp_path: Path) -> None:
     )
     assert "| codec1  | 1 " in text or "| codec1 | 1 " in text
     assert "2 to 3" in text
+
+
+def test_few_speakers_have_no_ranks(tmp_path: Path) -> None:
+    def ranks(speakers: int) -> int:
+        names = [f"s{index % speakers}" for index in range(20)]
+        folders = [
+            write_run(tmp_path / f"{speakers}{index}", {"pesq_wb": PESQ}, f"c{index}", names)
+            for index in range(3)
+        ]
+        return len(compare([read_run(one) for one in folders], load_tolerances()).ranks)
+
+    assert (ranks(1), ranks(3), ranks(4)) == (0, 0, 1)
+
+
+def test_what_a_test_cannot_see_is_said(tmp_path: Path) -> None:
+    text = comparison_markdown(_compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": PESQ}))
+    assert "A failure of fewer than 14% of clips may be in none of 20, unseen." in text
+    alone = _compare(tmp_path / "one", {"pesq_wb": [1.0]}, {"pesq_wb": [2.0]})
+    assert "unseen" not in comparison_markdown(alone)

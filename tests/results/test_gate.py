@@ -7,7 +7,6 @@ import math
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped
 from markdown_it import MarkdownIt
@@ -17,8 +16,9 @@ from snac_eval.reports.verdicts import check_junit, check_markdown
 from snac_eval.results.baseline import load_baseline, write_baseline
 from snac_eval.results.gate import ExitCode, GateResult, MetricCheck, check
 from snac_eval.results.record import read_run
-from snac_eval.results.stats import sign_flip_test
+from snac_eval.results.stats import paired_difference
 from snac_eval.results.tolerances import load_tolerances
+from snac_eval.types import Score
 from tests.runs import HARDWARE, Column, noisy, shifted, write_run
 
 PESQ = noisy(2.5, 0.4)
@@ -47,7 +47,7 @@ def test_a_drop_beyond_tolerance_and_chance_is_a_regression(tmp_path: Path) -> N
     assert result.exit_code == ExitCode.REGRESSION == 1
     assert found.drop == pytest.approx(0.15, abs=1e-5)
     assert found.drop_low < 0.15 < found.drop_high
-    expected = sign_flip_test(np.subtract(PESQ, new), alternative="greater")
+    expected = paired_difference(PESQ, new, alternative="greater").p_value
     assert found.p_value == pytest.approx(expected)
 
 
@@ -76,8 +76,8 @@ def test_a_large_drop_within_chance_is_inconclusive(tmp_path: Path) -> None:
 
 
 def test_clips_that_could_not_show_a_drop_are_inconclusive(tmp_path: Path) -> None:
-    few = _check(tmp_path, {"pesq_wb": PESQ[:4]}, {"pesq_wb": shifted(PESQ[:4], -0.5, 0.02)})
-    assert "4 clips or speakers are too few to show it" in _only(few).reason
+    few = _check(tmp_path, {"pesq_wb": PESQ[:3]}, {"pesq_wb": shifted(PESQ[:3], -0.5, 0.02)})
+    assert "3 clips or speakers are too few to show it" in _only(few).reason
     uneven = _check(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": shifted(PESQ, 0.0, 1.0)})
     assert "twice the tolerance would not show" in _only(uneven).reason
     assert few.exit_code == uneven.exit_code == ExitCode.NOT_KNOWN
@@ -101,9 +101,11 @@ def test_equal_scores_pass_however_few(tmp_path: Path) -> None:
 def test_holm_runs_over_the_whole_check(tmp_path: Path) -> None:
     names = ["pesq_wb", "stoi", "si_sdr", "visqol_speech"]
     new = {name: shifted(PESQ, -0.02, 0.05, seed=i) for i, name in enumerate(names, start=1)}
-    checks = _check(tmp_path, dict.fromkeys(names, PESQ), dict(new)).checks
-    smallest = min(checks, key=lambda one: one.p_value)
-    assert smallest.p_holm == pytest.approx(4 * smallest.p_value)
+    result = _check(tmp_path, dict.fromkeys(names, PESQ), dict(new))
+    smallest = min(result.checks, key=lambda one: one.p_value)
+    # Of every metric the mean and the 5th percentile.
+    assert result.num_tests == 8
+    assert smallest.p_holm == pytest.approx(8 * smallest.p_value)
 
 
 def test_failed_clips_are_never_silently_left_out(tmp_path: Path) -> None:
@@ -186,6 +188,35 @@ def test_speakers_are_the_units_where_there_are_enough(tmp_path: Path) -> None:
     assert (_only(result).num_units, _only(result).outcome) == (10, "regression")
 
 
+def _check_of(tmp_path: Path, speakers: int) -> GateResult:
+    """A clear drop of every clip, of which the speakers take turns."""
+    names = [f"s{index % speakers}" for index in range(40)]
+    paths = [
+        write_run(tmp_path / f"{speakers}{name}", {"pesq_wb": column}, speakers=names)
+        for name, column in (("new", shifted(PESQ, -0.3, 0.02)), ("base", PESQ))
+    ]
+    return check(read_run(paths[0]), read_run(paths[1]), load_tolerances())
+
+
+def test_three_speakers_cannot_show_a_drop(tmp_path: Path) -> None:
+    result = _check_of(tmp_path, 3)
+    assert result.exit_code == ExitCode.NOT_KNOWN
+    assert "3 clips or speakers are too few to show it" in _only(result).reason
+    text = check_markdown(result)
+    assert "Too few for any verdict: 3 speakers, of at least 4." in text
+    assert "**" not in text
+
+
+def test_one_speaker_is_judged_for_that_speaker_alone(tmp_path: Path) -> None:
+    result = _check_of(tmp_path, 1)
+    assert result.exit_code == ExitCode.REGRESSION
+    assert _only(result).reason.endswith("beyond chance for this speaker")
+    text = check_markdown(result)
+    assert "All clips are of one speaker, and what is shown holds for that speaker alone." in text
+    assert "**" not in text
+    assert "**regression**" in check_markdown(_check_of(tmp_path, 4))
+
+
 def test_a_baseline_says_all_of_the_run_and_repeats(tmp_path: Path) -> None:
     folder = write_run(
         tmp_path / "a",
@@ -208,8 +239,9 @@ def test_a_baseline_says_all_of_the_run_and_repeats(tmp_path: Path) -> None:
     assert (kept.codec_fingerprint, kept.versions) == (run.codec_fingerprint, run.versions)
     write_baseline(run, tmp_path / "c.json", ["stoi"])
     assert list(load_baseline(tmp_path / "c.json").metrics) == ["stoi"]
-    with pytest.raises(UsageError, match="no score per clip"):
-        write_baseline(run, tmp_path / "d.json", ["codebook_usage"])
+    write_baseline(run, tmp_path / "d.json", ["codebook_usage"])
+    (whole,) = load_baseline(tmp_path / "d.json").metrics.values()
+    assert (whole.whole, whole.counts) == (Score.ok(50.0), (2, 0, 0))
 
 
 @pytest.mark.parametrize(
@@ -242,7 +274,7 @@ def test_junit_has_a_case_per_metric(tmp_path: Path) -> None:
     path = tmp_path / "junit.xml"
     path.write_text(check_junit(_mixed(tmp_path)), encoding="utf-8")
     parsed = JUnitXml.fromfile(str(path))
-    assert (parsed.tests, parsed.failures, parsed.errors) == (4, 1, 1)
+    assert (parsed.tests, parsed.failures, parsed.errors) == (5, 1, 1)
     cases = {case.name: case.result for suite in parsed for case in suite}
     assert isinstance(cases["pesq_wb"][0], Failure)
     assert "drop +0.500" in cases["pesq_wb"][0].message
@@ -250,7 +282,9 @@ def test_junit_has_a_case_per_metric(tmp_path: Path) -> None:
     assert isinstance(cases["si_sdr"][0], Error)
     assert isinstance(cases["delay"][0], Skipped)
     (suite,) = parsed
-    assert suite.tests == len(list(suite)) == 4
+    (others,) = [case for case in suite if case.name == "the other parts"]
+    assert others.system_out == "1 passed"
+    assert suite.tests == len(list(suite)) == 5
     assert suite.skipped == 1
 
 
@@ -305,7 +339,7 @@ def test_markdown_has_the_worst_first(tmp_path: Path) -> None:
 def test_markdown_renders_as_one_table(tmp_path: Path) -> None:
     rendered = MarkdownIt("commonmark").enable("table").render(check_markdown(_mixed(tmp_path)))
     root = ElementTree.fromstring(f"<page>{rendered}</page>")
-    assert [element.tag for element in root] == ["h2", "p", "table", "p"]
+    assert [element.tag for element in root] == ["h2", "p", "table", "p", "p"]
     rows = root.findall("table/tbody/tr")
     assert [row[0].text for row in rows] == [
         "pesq_wb [MOS] ↑",

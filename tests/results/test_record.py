@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from snac_eval.errors import StoreError, UsageError
-from snac_eval.results.record import check_names, pair, read_run
+from snac_eval.results.pairing import pair
+from snac_eval.results.record import check_names, read_run
 from snac_eval.types import Score
 from tests.runs import HARDWARE, write_run
 

@@ -155,6 +155,45 @@ def test_signal_is_not_taken_for_a_clips_reason(
                 list(code(_coder(plan), tasks))
 
 
+class _Dead(_Counting):
+    """A codec that answers every clip longer than 0.48 s with silence."""
+
+    def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
+        return self.codec.encode(waveforms)
+
+    def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
+        made = self.codec.decode(codes, seeds)
+        return [
+            replace(one, samples=0 * one.samples) if one.duration_s > 0.48 else one for one in made
+        ]
+
+
+def test_silence_for_an_audible_clip_is_an_error_of_the_codec(tmp_path: Path) -> None:
+    plan, jobs = _plan(tmp_path, "pcm_16bit")
+    assert plan.codec.coder is not None
+    plan = replace(plan, codec=opened(_Dead(plan.codec.coder), "a test"))
+    with Store.create(tmp_path / "run", overwrite=False) as store:
+        made = {one.job.clip.id: one.outcome for one in _reconstructions(plan, jobs, store)}
+    dead = Score.error("the codec answered an audible clip with silence")
+    assert {clip for clip, one in made.items() if one == dead} == {"1", "3"}
+    assert {clip for clip, one in made.items() if isinstance(one, Reconstruction)} == set("024")
+
+
+def test_a_dead_file_is_an_error_of_the_codec_behind_it(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    plan, jobs = _plan(tmp_path, f"files:{theirs}")
+    for index, duration_s in enumerate((0.3, 0.5, 0.3, 0.5, 0.45)):
+        loud = tone(duration_s, seed=index) * (index != 1)
+        soundfile.write(theirs / f"{index}.wav", loud, 16000)
+    with Store.create(tmp_path / "run", overwrite=False) as store:
+        made = {one.job.clip.id: one.outcome for one in _reconstructions(plan, jobs, store)}
+    who = "the codec behind the file answered"
+    assert made["1"] == Score.error(f"{who} an audible clip with silence")
+    assert made["2"] == Score.error(f"{who} 0.46 s of audio with 0.30 s")
+    assert {clip for clip, one in made.items() if isinstance(one, Reconstruction)} == set("034")
+
+
 def test_codes_and_the_scores_that_are_known_at_once_are_one_transaction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from snac_eval.errors import CheckpointError, detail
+from snac_eval.writing import read_text
 
 # PyPI's snac takes this window where config.json names none; null means no attention.
 _UNNAMED_WINDOW = 32
@@ -56,11 +57,11 @@ class SNACConfig:
     def from_json(cls, path: Path) -> SNACConfig:
         """Read ``config.json``; unknown keys are left aside. Raises CheckpointError."""
         try:
-            table = json.loads(path.read_text(encoding="utf-8-sig"))
+            table = json.loads(read_text(path, "utf-8-sig"))
             if not isinstance(table, dict):
                 raise ValueError("it holds no table of names and values")
             return cls.from_dict({"attn_window_size": _UNNAMED_WINDOW, **table})
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise CheckpointError(
                 f"{path}: no valid SNAC configuration: {detail(error)}"
             ) from error

@@ -194,7 +194,7 @@ def _load_model(files: WeightFiles, model_type: str, model_class: str) -> Any:  
 def _check_model_type(files: WeightFiles, model_type: str) -> None:
     try:
         found = json.loads(files.config.read_text(encoding="utf-8")).get("model_type")
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{files.config}: no valid configuration: {detail(error)}") from error
     if found != model_type:
         raise CheckpointError(

@@ -34,7 +34,8 @@ from snac_eval.reports.html.sound import (
     fit,
 )
 from snac_eval.reports.html.tables import Shown
-from snac_eval.reports.text import format_value
+from snac_eval.reports.text import format_value, lost_lines
+from snac_eval.results.pairing import lost_by_metric, shared
 from snac_eval.results.ranking import (
     Frontier,
     contest,
@@ -42,7 +43,8 @@ from snac_eval.results.ranking import (
     quality_metrics,
     worst_clips,
 )
-from snac_eval.results.record import Run, first_info, metric_names, named_apart, shared
+from snac_eval.results.record import Run, first_info, metric_names, named_apart
+from snac_eval.results.stats import MIN_UNITS
 from snac_eval.writing import write_text
 
 if TYPE_CHECKING:
@@ -158,7 +160,7 @@ def _context(shown: Sequence[Shown], notes: Sequence[str]) -> dict[str, Any]:
         "title": " · ".join(dict.fromkeys(run.name for run in runs)),
         "datasets": list(dict.fromkeys(run.dataset for run in runs)),
         "runs": shown,
-        "notes": [*notes, *dict.fromkeys(_run_notes(runs))],
+        "notes": [*_lost_notes(runs), *notes, *dict.fromkeys(_run_notes(runs))],
         "summary": _told(tables.summary_table(shown), shown),
         **_side_by_side(shown),
         "distributions": list(_distributions(shown)),
@@ -184,6 +186,7 @@ def _side_by_side(shown: Sequence[Shown]) -> dict[str, Any]:
         "comparison": tables.comparison_table(shown, usable),
         "problems": list(_left_out({name: one.problem for name, one in found.items()})),
         "planes": list(_planes(shown)),
+        "min_units": MIN_UNITS,
     }
 
 
@@ -194,6 +197,11 @@ def _told(table: Grid | None, shown: Sequence[Shown]) -> Grid | None:
 
 def _per_clip(runs: Sequence[Run]) -> list[str]:
     return [name for name in metric_names(*runs) if first_info(runs, name).kind != "corpus"]
+
+
+def _lost_notes(runs: Sequence[Run]) -> list[str]:
+    """What runs lost, before all else that is said."""
+    return [f"Clips were lost. {one}" for one in lost_lines(lost_by_metric(runs, _per_clip(runs)))]
 
 
 def _run_notes(runs: Sequence[Run]) -> Iterable[str]:
@@ -245,7 +253,9 @@ def _plane(shown: Sequence[Shown], frontier: Frontier, heading: str, x_label: st
         if found.cost <= 0:
             continue
         title = f"{found.run}: {format_value(found.quality)} at {found.cost:.3g} {x_label}"
-        ends = found.interval.low, found.interval.high
+        # The interval of two or three speakers can be ten times as long as the plot is high.
+        few = found.interval.claim == "too few"
+        ends = (math.nan, math.nan) if few else (found.interval.low, found.interval.high)
         point = plots.Point(one.letter, one.colour, title, found.cost, found.quality, *ends)
         points.append(point)
         front += [point] if found.on_frontier else []

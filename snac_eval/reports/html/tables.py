@@ -9,13 +9,25 @@ from typing import Any
 
 import pandas as pd
 
+from snac_eval.reports.claims import INTERVALS
 from snac_eval.reports.grid import NONE, Cell, Column, Grid, count, metric_column, number
-from snac_eval.reports.summary import STATISTICS, statistics
-from snac_eval.reports.text import format_value, percent
+from snac_eval.reports.paper import contest_limits
+from snac_eval.reports.summary import (
+    STATISTICS,
+    run_limits,
+    statistics,
+    without_empty_catastrophes,
+)
+from snac_eval.reports.text import (
+    floor_notes,
+    format_value,
+    percent,
+    worst_mark,
+    worst_notes,
+)
 from snac_eval.results.frames import summary_frame
 from snac_eval.results.ranking import Contest
 from snac_eval.results.record import Run, first_info, metric_names
-from snac_eval.results.stats import MIN_CLUSTERS
 
 MAX_ROWS = 300
 
@@ -47,39 +59,44 @@ def summary_table(shown: Sequence[Shown]) -> Grid:
     summaries = [
         (one, summary_frame(one.run).set_index("metric").to_dict("index")) for one in shown
     ]
+    names = metric_columns(shown)
     rows = [
         [Cell(column.heading), Cell(one.name), *statistics(summary[name])]
-        for name, column in metric_columns(shown).items()
+        for name, column in names.items()
         for one, summary in summaries
         if name in summary
     ]
-    note = (
-        "An interval is a 95 % bootstrap interval of the mean. It resamples speakers where the"
-        f" scored clips have {MIN_CLUSTERS} or more, else clips. A value of all clips together,"
-        " such as codebook use, has none."
-    )
+    notes = [f"{INTERVALS} A value of all clips together, such as codebook use, has none."]
+    notes += [f"{one.name}: {said}" for one in shown for said in run_limits(one.run)]
+    notes += floor_notes(first_info([one.run for one in shown], name) for name in names)
     columns = [Column("metric"), Column("codec"), *STATISTICS]
-    return Grid.of(columns, rows, "Every metric, over the clips of each run", [note], "summary")
+    grid = Grid.of(columns, rows, "Every metric, over the clips of each run", notes, "summary")
+    return without_empty_catastrophes(grid)
 
 
 def comparison_table(shown: Sequence[Shown], contests: Sequence[Contest]) -> Grid:
     """One row per run, one column per metric, over the clips that all runs scored."""
     rows = [[Cell(one.name), *(_mean_cell(one.run, each) for each in contests)] for one in shown]
     counts = ", ".join(f"{each.info.name} {len(each.shared.clips)}" for each in contests)
+    names = [each.info.name for each in contests]
     return Grid.of(
         [Column("codec"), *(metric_column(each.info) for each in contests)],
         rows,
         "The same clips: mean ± half of its 95 % interval",
-        [f"Clips scored by every run: {counts or 'none'}."],
+        [
+            f"Clips scored by every run: {counts or 'none'}.",
+            *contest_limits(contests),
+            *worst_notes([one.run for one in shown], names),
+        ],
         "comparison",
     )
 
 
 def _mean_cell(run: Run, one: Contest) -> Cell:
     mean, interval = one.mean(run), one.interval(run)
-    half = (interval.high - interval.low) / 2
+    result, half = run.metrics[one.info.name], (interval.high - interval.low) / 2
     spread = "" if math.isnan(half) else f"± {format_value(half)}"
-    return Cell(format_value(mean), spread, key=mean)
+    return Cell(format_value(mean), f"{spread} {worst_mark(result)}".strip(), key=mean)
 
 
 def breakdown_table(shown: Sequence[Shown], by: str) -> Grid | None:

@@ -25,7 +25,7 @@ from snac_eval.reports.html.tables import clip_table, summary_table
 from snac_eval.results.record import Run, named_apart, read_run
 from snac_eval.types import Waveform
 from tests.conftest import tone
-from tests.runs import write_run
+from tests.runs import noisy, write_run
 
 EVIL = "</svg><script>alert(1)</script>"
 
@@ -68,6 +68,26 @@ def test_numbers_of_different_definitions_are_not_set_side_by_side(tmp_path: Pat
     assert "Nothing can be compared: x and y: measured in two ways: v=1 against v=2" in html
     assert "Pareto" not in html
     assert "<h3>Quality over" not in html
+
+
+@pytest.mark.parametrize(
+    ("speakers", "said"),
+    [
+        (1, "All clips are of one speaker, and what is shown holds for that speaker alone."),
+        (3, "Too few for any verdict: 3 speakers, of at least 4."),
+    ],
+)
+def test_the_page_says_for_whom_few_speakers_speak(
+    tmp_path: Path, speakers: int, said: str
+) -> None:
+    names = [f"s{index % speakers}" for index in range(12)]
+    runs = [
+        read_run(write_run(tmp_path / key, {"stoi": noisy(0.9, 0.01, 12)}, key, names))
+        for key in "ab"
+    ]
+    assert f"B · a: {said}" in page(show(named_apart(runs[:1])))
+    both = page(show(named_apart(runs)))
+    assert both.count(said) == 3
 
 
 def test_sound_fits_by_shorter_excerpts_and_then_by_fewer_clips() -> None:

@@ -1,0 +1,132 @@
+"""What kinds of values stand where in a manifest and in a baseline: asked once, when one is read.
+
+Readers go on from here without looking again. What may be missing is not decided here: whoever
+needs it says so.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from snac_eval.types import Status
+
+LARGEST = 1e100
+"""No metric gives more, and squares of it can still be summed."""
+
+_ANY = object()
+_NUMBER = "a number"
+_COUNT = "a whole number, not below 0"
+_TEXT = "text"
+_STATUS = "ok, undefined or error"
+_FLAG = "true or false"
+_EACH = ""
+"""As a key: every other one."""
+
+_Shape = Any
+"""One of the above, an optional one in a tuple, ``[shape]`` or ``{key: shape}``."""
+
+_CLIP = {
+    "sha256": _TEXT,
+    "speaker": _TEXT,
+    "domain": _TEXT,
+    "duration_s": (_NUMBER,),
+    "key": _TEXT,
+    "start_s": _NUMBER,
+    "length_s": (_NUMBER,),
+}
+_METRIC = {
+    "description": _TEXT,
+    "unit": _TEXT,
+    "higher_is_better": (_FLAG,),
+    "value_range": [(_NUMBER,)],
+    "domains": [_TEXT],
+    "sample_rate": (_COUNT,),
+    "kind": _TEXT,
+    "corpus_of": _TEXT,
+    "speed": _TEXT,
+    "floor": (_NUMBER,),
+    "ranked": _FLAG,
+    "fingerprint": [_TEXT],
+}
+_MANIFEST = {
+    "snac_eval": _TEXT,
+    "state": _TEXT,
+    "run_id": _TEXT,
+    "label": _TEXT,
+    "argv": [_TEXT],
+    "notes": [_TEXT],
+    "codec": {"card": {}, "fingerprint": _TEXT, "device": _TEXT},
+    "dataset": {"name": _TEXT, "card": {}},
+    "clips": {_EACH: _CLIP},
+    "metrics": {_EACH: _METRIC},
+    "domain_metrics": {_EACH: [_TEXT]},
+    "corpus_scores": {
+        _EACH: {"value": (_NUMBER,), "status": _STATUS, "reason": _TEXT, "counts": [_COUNT]}
+    },
+    "streams": [{}],
+    "versions": {_EACH: _TEXT},
+    "hardware": {},
+    "config": {},
+    "scoring": {"reference_rate": _TEXT},
+}
+_BASELINE = {
+    "run_id": _TEXT,
+    "codec": _TEXT,
+    "codec_fingerprint": _TEXT,
+    "dataset": _TEXT,
+    "versions": {_EACH: _TEXT},
+    "place": {},
+    "clips": {_EACH: _CLIP},
+    "metrics": {_EACH: {**_METRIC, "scores": {_EACH: _NUMBER}, "missing": {_EACH: [_TEXT]}}},
+}
+
+
+def manifest_misfit(manifest: Mapping[str, Any]) -> str:
+    """Which value of a manifest is of the wrong kind, and of which it should be; empty: none."""
+    return next(_misfits(manifest, _MANIFEST, ()), "")
+
+
+def baseline_misfit(baseline: Mapping[str, Any]) -> str:
+    """The same of a baseline."""
+    return next(_misfits(baseline, _BASELINE, ()), "")
+
+
+def _misfits(value: Any, shape: _Shape, where: tuple[str, ...]) -> Iterator[str]:  # noqa: ANN401
+    if isinstance(shape, tuple):
+        if value is not None:
+            yield from _misfits(value, shape[0], where)
+    elif isinstance(shape, Mapping):
+        if not isinstance(value, dict):
+            yield _said(value, "a table", where)
+            return
+        for key, one in value.items():
+            yield from _misfits(one, shape.get(key or "\0", shape.get(_EACH, _ANY)), (*where, key))
+    elif isinstance(shape, list):
+        if not isinstance(value, list):
+            yield _said(value, "a list", where)
+            return
+        for index, one in enumerate(value):
+            yield from _misfits(one, shape[0], (*where, str(index)))
+    elif not _is(value, shape):
+        yield _said(value, shape, where)
+
+
+def _is(value: object, shape: _Shape) -> bool:
+    if shape is _ANY:
+        return True
+    if shape == _TEXT:
+        return isinstance(value, str)
+    if shape == _STATUS:
+        return value in get_args(Status)
+    if shape == _FLAG:
+        return isinstance(value, bool)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    # NaN is in no range.
+    return abs(value) <= LARGEST if shape == _NUMBER else isinstance(value, int) and value >= 0
+
+
+def _said(value: object, wanted: str, where: tuple[str, ...]) -> str:
+    return f"{'.'.join(where)} is {reprlib.repr(value)}; it should be {wanted}"
