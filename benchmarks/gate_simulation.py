@@ -33,8 +33,8 @@ from snac_eval.results.pairing import pair
 from snac_eval.results.record import Run, RunClip, clip_result, read_run
 from snac_eval.results.tolerances import Tolerances, load_tolerances
 
-METRICS = ("pesq_wb", "visqol_speech", "stoi", "si_sdr", "mel_dac_paper", "stft_distance")
-TYPICAL = {"pesq_wb": 2.5, "visqol_speech": 3.0, "stoi": 0.9, "si_sdr": 3.0}
+METRICS = ("pesq_wb", "visqol_speech", "stoi", "si_sdr_aligned", "mel_dac_paper", "stft_distance")
+TYPICAL = {"pesq_wb": 2.5, "visqol_speech": 3.0, "stoi": 0.9, "si_sdr_aligned": 3.0}
 CORRELATION = 0.5
 Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]

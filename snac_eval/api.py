@@ -22,7 +22,7 @@ from snac_eval.metrics.opening import require_metric
 from snac_eval.reading.names import user_path
 from snac_eval.registry.cards import check_card_dirs
 from snac_eval.reports.html.page import page_path, shows, write_page
-from snac_eval.reports.summary import write_tables
+from snac_eval.reports.summary import has_tables, write_tables
 from snac_eval.results.frames import streams_frame, summary_frame
 from snac_eval.results.record import Run, read_run
 from snac_eval.run import interrupts
@@ -114,7 +114,8 @@ def execute(config: RunConfig, argv: Sequence[str] = ()) -> Executed:
     """
     outcome = run(config, argv, meanwhile=_load_report_libraries)
     record = read_run(outcome.folder)
-    write_tables(record, outcome.folder)
+    if not (outcome.is_unchanged and has_tables(outcome.folder)):
+        write_tables(record, outcome.folder)
     if not outcome.finished:
         raise Interrupted(interrupts.received() or signal.SIGINT)
     if config.html:
@@ -131,8 +132,8 @@ def _load_report_libraries() -> None:
 
 
 def _refuse_failures(record: Run, config: RunConfig) -> None:
-    errors = record.rows[record.rows["status"] == "error"]
-    failed, total = errors["clip_id"].nunique(), record.rows["clip_id"].nunique()
+    errors = record.compact[record.compact["status"] == "error"]
+    failed, total = errors["clip_id"].nunique(), record.num_scored
     if failed > config.max_error_rate * total:
         raise TooManyFailures(
             f"{failed} of {total} clips failed, more than --max-error-rate"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 _CONTROL = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F)]
 _CONTROL += range(0x2066, 0x206A)  # as those before: they turn the direction of what follows
 _ESCAPED = {code: ascii(chr(code))[1:-1] for code in _CONTROL if chr(code) not in "\n\t"}
+_NUMBER = r"[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|inf|nan)"
+_NUMBERS = re.compile(rf"{_NUMBER}(?: (?:to|±) {_NUMBER})*")
+_TEMPORARY = re.compile(r"\..+\.[0-9]+\.tmp")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -48,18 +52,43 @@ def require_file(path: Path) -> None:
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
     """Call ``write`` with a temporary path beside ``path``, then move it there.
 
-    Raises OutputError when the folder or the file cannot be written.
+    Once this returns, the file outlives a power cut. Raises OutputError when the folder or the file
+    cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
+        _to_disk(temporary)
         temporary.replace(path)
+        _to_disk(path.parent)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         if temporary.exists():
             temporary.unlink()
+
+
+def clear_temporaries(folder: Path) -> None:
+    """Remove what writers that were killed left of :func:`write_file`; nobody else may be writing
+    in this folder. Raises OutputError where that fails."""
+    for path in folder.glob(".*.tmp"):
+        if not _TEMPORARY.fullmatch(path.name):
+            continue
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be removed: {error.strerror}") from error
+
+
+def _to_disk(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":
+        return  # Windows keeps folders by itself, and opens none
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -100,7 +129,7 @@ def printable(text: str) -> str:
 def spreadsheet_text(value: object) -> object:
     """A cell of CSV: text that a spreadsheet would run as a formula gets an apostrophe before it.
 
-    Numbers stay numbers, whether or not they are text.
+    Numbers stay numbers, whether or not they are text, and so do ranges such as ``-2 to -1``.
     """
     if not isinstance(value, str) or not value.startswith(_FORMULA) or _is_number(value):
         return value
@@ -108,8 +137,4 @@ def spreadsheet_text(value: object) -> object:
 
 
 def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return _NUMBERS.fullmatch(text) is not None

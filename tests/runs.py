@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from snac_eval.registry import plugins
-from snac_eval.run.manifest import SCORE_COLUMNS, metric_facts
+from snac_eval.run.manifest import metric_facts
+from snac_eval.run.sealed import SCORE_COLUMNS, read_manifest, write_manifest
 
 Column = Sequence[float | str]
 HARDWARE = {"machine": "x86_64", "system": "Linux 6.1", "cpu": "Test CPU", "cores": 2}
@@ -75,6 +76,13 @@ def write_run(
     frame.to_parquet(folder / "scores.parquet", index=False)
     (folder / "manifest.json").write_text(json.dumps(content | manifest), encoding="utf-8")
     return folder
+
+
+def edit_manifest(folder: Path, **changes: Any) -> None:  # noqa: ANN401 - whatever the test wants
+    """Make the manifest of a real run say something else, and its seal as well."""
+    manifest = read_manifest(folder)
+    manifest.pop("sha256", None)
+    write_manifest(folder, manifest | changes)
 
 
 def noisy(mean: float, spread: float, count: int = 40, seed: int = 0) -> list[float]:

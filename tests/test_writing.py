@@ -60,9 +60,22 @@ def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
 
 
 def test_cells_that_a_spreadsheet_would_run_are_marked() -> None:
-    for text in ("=1+1", "+x", "-x", "@x", "\tx", "\rx", "-"):
+    for text in ("=1+1", "+x", "-x", "@x", "\tx", "\rx", "-", "-1+x", "-2 to x", "+1 "):
         assert spreadsheet_text(text) == f"'{text}"
-    for plain in ("x", "", "-1.5", "+1e-3", "-inf", "1=1", -1.5, None, True, 7):
+    for plain in (
+        "x",
+        "",
+        "-1.5",
+        "+1e-3",
+        "-inf",
+        "-2 to -1",
+        "-0.5 ± 0.1",
+        "1=1",
+        -1.5,
+        None,
+        True,
+        7,
+    ):
         assert spreadsheet_text(plain) is plain
 
 

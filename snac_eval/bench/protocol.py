@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -34,15 +33,10 @@ from snac_eval.bench.table import (
 from snac_eval.errors import CodecError, OutputError, UsageError
 from snac_eval.machine import num_cores, resolve_device
 from snac_eval.progress import track
-from snac_eval.run.manifest import (
-    codec_facts,
-    environment,
-    head,
-    metric_facts,
-    write_manifest,
-    write_scores,
-)
+from snac_eval.run.manifest import codec_facts, environment, head, metric_facts
+from snac_eval.run.naming import folder_name
 from snac_eval.run.plan import codec_label
+from snac_eval.run.sealed import as_table, vouched_files, write_manifest, write_scores
 from snac_eval.writing import jsonable
 
 if TYPE_CHECKING:
@@ -134,8 +128,8 @@ def bench(config: BenchConfig, argv: Sequence[str] = ()) -> BenchResult:
 
 
 def file_name(model: str) -> str:
-    """The codec's name as a folder's."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", model).strip("_")
+    """The codec's name as a folder's; different names have different ones."""
+    return folder_name([model])
 
 
 def settings(config: BenchConfig, model: str) -> list[Setting]:
@@ -244,8 +238,8 @@ def _write(
         },
         **place,
     }
-    write_scores(folder, rows)
-    write_manifest(folder, manifest)
+    write_scores(folder, [as_table(rows)])
+    write_manifest(folder, {**manifest, "files": vouched_files(folder)})
     write_speed_tables(folder, measured)
 
 

@@ -21,7 +21,7 @@ from snac_eval.bench.measure import Measurement, Setting
 from snac_eval.registry import plugins
 from snac_eval.reports.grid import Cell, Column, Grid, count, number, render
 from snac_eval.reports.text import markdown_text, quantity, significant, span
-from snac_eval.run.manifest import SCORE_COLUMNS
+from snac_eval.run.sealed import SCORE_COLUMNS
 from snac_eval.types import MetricInfo
 from snac_eval.writing import write_csv, write_file, write_text
 

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 from snac_eval.cli.flags import Commands, path
 from snac_eval.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from snac_eval.results.record import Run
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -36,20 +44,37 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _report(options: argparse.Namespace, _: Sequence[str]) -> None:
     from snac_eval.reports.html.page import page_path, write_page
-    from snac_eval.reports.summary import summary_markdown, write_tables
+    from snac_eval.reports.summary import summary_markdown
     from snac_eval.results.record import read_run
-    from snac_eval.run.manifest import write_scores
 
     if options.output and not options.html:
         raise UsageError("--output names the HTML page; give --html with it")
     runs = []
     for folder in options.run:
         runs.append(read_run(folder))
-        if runs[-1].unfinished:
-            write_scores(folder, runs[-1].rows)
-        write_tables(runs[-1], folder)
+        _write_tables(runs[-1], folder)
         print(summary_markdown(runs[-1]))
     if options.html:
         page = options.output or page_path(options.run)
-        write_page(runs, page, options.report_clips)
+        with _page_place(options):
+            write_page(runs, page, options.report_clips)
         print(f"page: {page}")
+
+
+def _write_tables(run: Run, folder: Path) -> None:
+    from snac_eval.reports.summary import write_tables
+    from snac_eval.run.folder import writing_aside
+
+    with writing_aside(folder) as problem:
+        if problem:
+            print(f"note: its tables were not written: {problem}", file=sys.stderr)
+        else:
+            write_tables(run, folder)
+
+
+def _page_place(options: argparse.Namespace) -> AbstractContextManager[None]:
+    """The run's own folder is written only while no run writes there."""
+    from snac_eval.run.folder import only_writer
+
+    beside = not options.output and len(options.run) == 1
+    return only_writer(options.run[0]) if beside else nullcontext()

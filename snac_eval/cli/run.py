@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,19 +128,19 @@ def _run(options: argparse.Namespace, argv: Sequence[str]) -> None:
         )
         raise
     print(summary_markdown(done.record))
-    for note in done.outcome.plan.notes:
+    for note in done.outcome.notes:
         print(f"note: {note}")
     print(f"{done.outcome.num_computed} clips computed now; files in {done.outcome.folder}/")
 
 
 def _config(options: argparse.Namespace) -> RunConfig:
+    from snac_eval.run.naming import default_output
     from snac_eval.run.plan import RunConfig
 
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", f"{options.model}_{options.dataset}").strip("_")
-    return RunConfig(
+    config = RunConfig(
         model=options.model,
         dataset=options.dataset,
-        output=options.output or Path("runs") / name,
+        output=options.output or Path("runs"),
         metrics=names(options.metrics),
         limit=options.limit,
         seed=options.seed,
@@ -163,3 +163,4 @@ def _config(options: argparse.Namespace) -> RunConfig:
         report_clips=options.report_clips,
         html=not options.no_html,
     )
+    return config if options.output else replace(config, output=default_output(config))

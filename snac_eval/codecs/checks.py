@@ -1,4 +1,5 @@
-"""What goes into a codec, and what comes out: bad input and a dead answer fail in one clear line.
+"""What goes into a codec, and what comes out: bad input, bad codes and a dead answer fail in one
+clear line.
 
 Silence, or too few samples, for a clip that can be heard is a failure of the codec. No metric may
 call it "undefined": the clip would drop out of the mean, and a broken codec would win.
@@ -6,13 +7,13 @@ call it "undefined": the clip would drop out of the mean, and a broken codec wou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from snac_eval.errors import CodecError
-from snac_eval.types import CodecCard, Waveform
+from snac_eval.types import CodecCard, Codes, Waveform
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,6 +41,65 @@ def check_input(card: CodecCard, waveform: Waveform) -> None:
     """
     if problem := _problem(card, waveform):
         raise CodecError(f"{card.name}: {problem}")
+
+
+def check_codes(card: CodecCard, codes: object, num_samples: int) -> None:
+    """Raise CodecError unless ``codes`` are what the codec of ``card`` may make of a clip.
+
+    Streams are one-dimensional arrays of integers within their codebooks, as many and as large as
+    the card says (a card without codebooks allows any); packets are bytes; ``num_samples`` is the
+    length of the clip as the codec was given it.
+    """
+    if not isinstance(codes, Codes):
+        raise CodecError(
+            f"{card.name}: encode returned {type(codes).__name__}, no snac_eval.types.Codes"
+        )
+    if problem := _codes_problem(card, codes, num_samples):
+        raise CodecError(f"{card.name}: {problem}")
+
+
+def _codes_problem(card: CodecCard, codes: Codes, num_samples: int) -> str:
+    sizes = codes.codebook_sizes
+    if codes.num_samples != num_samples:
+        return f"codes say {codes.num_samples} samples, the clip has {num_samples}"
+    if len(codes.streams) != len(sizes):
+        return f"codes have {len(codes.streams)} streams and {len(sizes)} codebooks"
+    if card.codebook_sizes and tuple(sizes) != card.codebook_sizes:
+        return f"codes are of codebooks {_list(sizes)}, the card says {_list(card.codebook_sizes)}"
+    for index, (stream, size) in enumerate(zip(codes.streams, sizes, strict=True)):
+        if problem := _stream_problem(stream, size):
+            return f"stream {index} {problem}"
+    return _bytes_problem(codes)
+
+
+def _stream_problem(stream: Any, size: int) -> str:  # noqa: ANN401 - whatever the codec gave
+    if not isinstance(stream, np.ndarray) or stream.dtype.kind not in "iu":
+        kind = stream.dtype if isinstance(stream, np.ndarray) else type(stream).__name__
+        return f"is {kind}; it must be a NumPy array of integers"
+    if stream.ndim != 1:
+        return f"has shape {list(stream.shape)}; it must be [time]"
+    if not stream.size:
+        return ""
+    low, high = int(stream.min()), int(stream.max())
+    outside = low if low < 0 else high if high >= size else None
+    return "" if outside is None else f"holds {outside}, outside 0..{size - 1}"
+
+
+def _bytes_problem(codes: Codes) -> str:
+    given: dict[str, object] = {"side_info": codes.side_info, "header": codes.header}
+    for name, value in given.items():
+        if not isinstance(value, bytes):
+            return f"{name} is {type(value).__name__}; it must be bytes"
+    if not all(isinstance(packet, bytes) for packet in codes.packets):
+        return "a packet is no bytes"
+    longest = 8 * min(map(len, codes.packets), default=0)
+    if codes.packets and not 0 <= codes.packet_bits <= longest:
+        return f"packets say {codes.packet_bits} bits, the shortest holds {longest}"
+    return ""
+
+
+def _list(sizes: Sequence[int]) -> str:
+    return ", ".join(map(str, sizes))
 
 
 def check_output(clip: Waveform, answer: Waveform, who: str = "the codec") -> None:

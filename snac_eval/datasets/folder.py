@@ -13,7 +13,7 @@ from pathlib import Path
 
 from snac_eval.audio import AUDIO_SUFFIXES, make_clip
 from snac_eval.errors import DatasetError, UsageError, readable
-from snac_eval.reading.names import user_path
+from snac_eval.reading.names import shown_path, user_path
 from snac_eval.types import DOMAINS, Clip, Dataset, DatasetCard, DatasetRequest, Domain
 
 _OTHER_SUFFIXES = frozenset({".dff", ".dsf", ".pcm", ".raw", ".shn", ".spx", ".webm"})
@@ -41,8 +41,7 @@ def load(request: DatasetRequest) -> Dataset:
         known = ", ".join(sorted(AUDIO_SUFFIXES))
         notes = "".join(f"; {note}" for note in found.notes())
         raise DatasetError(f"{readable(root)}: holds no audio files ({known}){notes}")
-    name = f"folder:{readable(root.resolve().name)}"
-    return Dataset(name, request.card, _unique_ids(clips), found.notes())
+    return Dataset(f"folder:{shown_path(root)}", request.card, _unique_ids(clips), found.notes())
 
 
 def state(card: DatasetCard) -> str:

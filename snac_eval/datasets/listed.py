@@ -19,7 +19,7 @@ from typing import Any, TextIO
 
 from snac_eval.audio import make_clip
 from snac_eval.errors import DatasetError, UsageError, readable
-from snac_eval.reading.names import on_disk, user_path
+from snac_eval.reading.names import on_disk, shown_path, user_path
 from snac_eval.types import DOMAINS, Clip, Dataset, DatasetCard, DatasetRequest, Domain
 
 COLUMNS = ("path", "id", "speaker", "domain", "transcript", "start", "duration")
@@ -31,7 +31,7 @@ def load(request: DatasetRequest) -> Dataset:
         raise UsageError("dataset 'manifest' needs a file: --dataset manifest:FILE.csv")
     file = user_path(request.argument)
     clips = read_manifest(file, request.card.domain)
-    return Dataset(f"manifest:{readable(file.stem)}", request.card, clips)
+    return Dataset(f"manifest:{shown_path(file.with_suffix(''))}", request.card, clips)
 
 
 def state(card: DatasetCard) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,6 +38,7 @@ def open_dataset(
     limit: int = 0,
     show_progress: bool = False,
     sampling: Sampling = Sampling(),
+    inspect: Callable[[Clip, float], Clip] = audio.inspect,
 ) -> Dataset:
     """The dataset that the user named, its clips chosen, inspected and cut to excerpts.
 
@@ -48,6 +49,7 @@ def open_dataset(
         limit: how many clips, spread over the dataset; 0: all.
         show_progress: draw a bar where this takes long.
         sampling: which clips, and how much of each.
+        inspect: adds to a clip what its file says, as :func:`snac_eval.audio.inspect`.
 
     Raises:
         SnacEvalError: UnknownNameError for a name without a card, DatasetError for a dataset that
@@ -66,7 +68,7 @@ def open_dataset(
     chosen = choose_clips(dataset.clips, limit, sampling.balance, sampling.seed)
     looked_at = track(chosen, "reading headers", "clip", show_progress and len(chosen) > 500)
     longest_s = math.inf if sampling.excerpt_s else sampling.longest_s
-    clips = tuple(audio.inspect(clip, longest_s) for clip in looked_at)
+    clips = tuple(inspect(clip, longest_s) for clip in looked_at)
     dataset = replace(dataset, clips=clips, notes=(*dataset.notes, *_notes(clips)))
     return _cut(dataset, sampling, show_progress) if sampling.excerpt_s else dataset
 

@@ -8,8 +8,9 @@ the same dataset only.
 
 from __future__ import annotations
 
+import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -68,29 +69,72 @@ class StreamUse:
         return coverage(self.counts)
 
 
-def stream_use(codes: Sequence[Codes]) -> list[StreamUse]:
-    """Counts per stream, coarse to fine; none for codecs that emit packets.
+class CodesTogether:
+    """What is known of the codes of many clips together: sums, to which one clip after another is
+    added. Memory does not grow with the clips.
 
-    Raises CodecError where clips disagree about the codebooks or a token is outside of its own.
+    ``duration_s`` is how long the clips last in all, in seconds.
     """
-    shapes = {one.codebook_sizes for one in codes}
-    if len(shapes) > 1:
-        raise CodecError(f"clips disagree about the codebooks: {sorted(shapes)}")
-    sizes = next(iter(shapes), ())
-    return [
-        StreamUse(sum((_counts(one, k, size) for one in codes), np.zeros(size, np.int64)))
-        for k, size in enumerate(sizes)
-    ]
+
+    def __init__(self, duration_s: float = 0.0) -> None:
+        self.duration_s = duration_s
+        self.num_clips = 0
+        self.side_info_bits = 0
+        """Sent beside tokens and packets."""
+        self.streams: list[StreamUse] = []
+        """Coarse to fine; none for codecs that emit packets."""
+
+    @classmethod
+    def of(cls, codes: Iterable[Codes], durations_s: Iterable[float]) -> CodesTogether:
+        """These clips together. Raises CodecError as :meth:`add` does."""
+        together = cls(math.fsum(durations_s))
+        for one in codes:
+            together.add(one)
+        return together
+
+    def add(self, codes: Codes) -> None:
+        """Add one clip. Raises CodecError, and adds nothing, where it disagrees with those before
+        about the codebooks or a token is outside of its own."""
+        sizes = [one.codebook_size for one in self.streams]
+        if self.num_clips and sizes != list(codes.codebook_sizes):
+            raise CodecError(
+                f"clips disagree about the codebooks: {sizes} and {list(codes.codebook_sizes)}"
+            )
+        counts = [_counts(codes, index, size) for index, size in enumerate(codes.codebook_sizes)]
+        if self.num_clips:
+            for stream, more in zip(self.streams, counts, strict=True):
+                stream.counts[:] += more
+        else:
+            self.streams = [StreamUse(one) for one in counts]
+        self.num_clips += 1
+        self.side_info_bits += 8 * len(codes.side_info)
+
+    def pack(self) -> bytes:
+        """As bytes, less the duration."""
+        buffer = io.BytesIO()
+        known = np.array([self.num_clips, self.side_info_bits], dtype=np.int64)
+        np.savez_compressed(buffer, known, *(one.counts for one in self.streams))
+        return buffer.getvalue()
+
+    @classmethod
+    def unpack(cls, packed: bytes, duration_s: float) -> CodesTogether:
+        """What :meth:`pack` packed, of clips that last as long in all."""
+        found = cls(duration_s)
+        with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
+            known, *counts = (arrays[name] for name in arrays.files)
+        found.num_clips, found.side_info_bits = map(int, known)
+        found.streams = [StreamUse(one) for one in counts]
+        return found
 
 
-def stream_table(codes: Sequence[Codes], durations_s: Sequence[float]) -> list[dict[str, Any]]:
+def stream_table(codes: CodesTogether) -> list[dict[str, Any]]:
     """One row per stream, coarse to fine: what ``streams.csv`` holds.
 
     Keys: stream (from 0), codebook_size, num_tokens, tokens_per_second, usage (percent, estimated),
     seen (percent that occur), coverage (0..1), perplexity, entropy_bits (per token). No rows for
-    codecs that emit packets. Raises CodecError as :func:`stream_use` does.
+    codecs that emit packets.
     """
-    total_s = math.fsum(durations_s)
+    total_s = codes.duration_s
     return [
         {
             "stream": index,
@@ -103,7 +147,7 @@ def stream_table(codes: Sequence[Codes], durations_s: Sequence[float]) -> list[d
             "perplexity": use.perplexity,
             "entropy_bits": use.entropy_bits,
         }
-        for index, use in enumerate(stream_use(codes))
+        for index, use in enumerate(codes.streams)
     ]
 
 
@@ -119,16 +163,15 @@ class EntropyCodedBitrate:
             None,
         )
 
-    def score_corpus(self, codes: Sequence[Codes], durations_s: Sequence[float]) -> Score:
+    def score_corpus(self, codes: CodesTogether) -> Score:
         """Undefined for codecs that emit packets and for no audio."""
-        total_s = math.fsum(durations_s)
+        total_s = codes.duration_s
         if total_s <= 0:
             return Score.undefined("no clip was coded")
-        side_info_bits = 8 * sum(len(one.side_info) for one in codes)
         return _over_streams(
             codes,
             lambda uses: (
-                (side_info_bits + sum(one.num_tokens * one.entropy_bits for one in uses))
+                (codes.side_info_bits + sum(one.num_tokens * one.entropy_bits for one in uses))
                 / total_s
                 / 1000
             ),
@@ -143,7 +186,7 @@ class CodebookUsage:
             "codebook_usage", "%", "codebook entries in use, mean over streams", True, (0.0, 100.0)
         )
 
-    def score_corpus(self, codes: Sequence[Codes], durations_s: Sequence[float]) -> Score:
+    def score_corpus(self, codes: CodesTogether) -> Score:
         """Undefined for codecs that emit packets."""
         return _over_streams(codes, lambda uses: _mean([one.usage for one in uses]))
 
@@ -160,19 +203,15 @@ class CodebookPerplexity:
             (1.0, math.inf),
         )
 
-    def score_corpus(self, codes: Sequence[Codes], durations_s: Sequence[float]) -> Score:
+    def score_corpus(self, codes: CodesTogether) -> Score:
         """Undefined for codecs that emit packets."""
         return _over_streams(codes, lambda uses: _mean([one.perplexity for one in uses]))
 
 
-def _over_streams(codes: Sequence[Codes], value: Callable[[list[StreamUse]], float]) -> Score:
-    try:
-        uses = stream_use(codes)
-    except CodecError as error:
-        return Score.error(str(error))
-    if not any(one.num_tokens for one in uses):
+def _over_streams(codes: CodesTogether, value: Callable[[list[StreamUse]], float]) -> Score:
+    if not any(one.num_tokens for one in codes.streams):
         return Score.undefined(NO_TOKENS)
-    return replace(Score.ok(value(uses)), reason=_few_tokens(uses))
+    return replace(Score.ok(value(codes.streams)), reason=_few_tokens(codes.streams))
 
 
 def _few_tokens(uses: Sequence[StreamUse]) -> str:
@@ -195,7 +234,7 @@ def _counts(codes: Codes, index: int, size: int) -> NDArray[np.int64]:
             f"stream {index} holds tokens {tokens.min()}..{tokens.max()},"
             f" outside of its codebook of {size} entries"
         )
-    return np.bincount(tokens.ravel(), minlength=size)
+    return np.bincount(tokens.ravel(), minlength=size).astype(np.int64, copy=False)
 
 
 def _mean(values: list[float]) -> float:

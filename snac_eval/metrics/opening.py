@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from snac_eval.errors import UsageError
 from snac_eval.metrics.base import PairMetric, PreparedPair, guarded
+from snac_eval.metrics.codebook import CodesTogether
 from snac_eval.registry import plugins
 from snac_eval.types import (
     Codec,
@@ -32,7 +33,11 @@ from snac_eval.types import (
 
 
 class AudioMetric(Protocol):
-    """Kind ``audio``: a score of one clip from its two waveforms. Runs in a worker process."""
+    """Kind ``audio``: a score of one clip from its two waveforms. Runs in a worker process.
+
+    It may look at the clip's domain, speaker and transcript as well, and at nothing else that the
+    dataset says of it: a score is kept under those.
+    """
 
     info: MetricInfo
 
@@ -57,8 +62,8 @@ class CorpusMetric(Protocol):
 
     info: MetricInfo
 
-    def score_corpus(self, codes: Sequence[Codes], durations_s: Sequence[float]) -> Score:
-        """One score for the whole dataset."""
+    def score_corpus(self, codes: CodesTogether) -> Score:
+        """One score for the whole dataset, from what is counted over its clips."""
 
 
 class AudioCorpusMetric(Protocol):
@@ -114,6 +119,16 @@ class OpenMetric:
     def info(self) -> MetricInfo:
         """What its numbers mean. Asked anew: the fingerprint may name weights that came late."""
         return self.metric.info
+
+    @property
+    def depends_on(self) -> tuple[str, ...]:
+        """What a clip's score depends on beside audio, codes and timings: ``card``, ``domain``,
+        ``speaker``, ``transcript``."""
+        if self.is_in_place:
+            return ("card",)
+        if self.audio is None:
+            return ()
+        return ("domain",) if self.pair is not None else ("domain", "speaker", "transcript")
 
     @property
     def is_in_place(self) -> bool:

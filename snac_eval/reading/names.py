@@ -19,6 +19,14 @@ def user_path(text: str | Path) -> Path:
         raise UsageError(f"{readable(text)}: whose folder is that? Write the whole path") from error
 
 
+def shown_path(path: Path) -> str:
+    """A path as reports call what lies there: from the current folder where it is below that, else
+    whole. Two places never have one name, whatever way they were written."""
+    whole = Path(os.path.abspath(path))
+    here = Path.cwd()
+    return readable(whole.relative_to(here) if whole.is_relative_to(here) else whole)
+
+
 def composed(text: str) -> str:
     """Text with its accents composed (NFC): macOS keeps names decomposed, other systems as typed.
 

@@ -14,6 +14,7 @@ from snac_eval.results.frames import intervals, streams_frame, summary_frame
 from snac_eval.results.record import Run
 from snac_eval.writing import write_csv, write_text
 
+_FILES = ("summary.csv", "summary.md", "summary.tex")
 CATASTROPHIC = "catastrophic"
 """The column of clips that are worse than their metric's floor, or failed."""
 _STATISTICS = (
@@ -33,6 +34,11 @@ def write_tables(run: Run, folder: Path) -> None:
         write_csv(folder / "streams.csv", streams)
     write_text(folder / "summary.md", summary_markdown(run))
     write_text(folder / "summary.tex", render(summary_grid(run), "latex"))
+
+
+def has_tables(folder: Path) -> bool:
+    """Whether the tables of a summary are there."""
+    return all((folder / name).is_file() for name in _FILES)
 
 
 def summary_markdown(run: Run) -> str:
@@ -99,7 +105,7 @@ def _catastrophic(row: Mapping[Any, Any]) -> Cell:
 
 def _caption(run: Run) -> str:
     """One line: codec, dataset, how many clips."""
-    scored = run.rows["clip_id"].nunique()
+    scored = run.num_scored
     left = len(run.clips) - scored
     unfinished = f", {left} more not scored yet" if left else ""
     return (

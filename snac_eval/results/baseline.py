@@ -109,7 +109,7 @@ def _baseline(content: Mapping[str, Any]) -> Run:
         place=dict(content["place"]),
         versions=dict(content["versions"]),
         manifest={},
-        rows=pd.DataFrame(),
+        compact=pd.DataFrame(),
     )
 
 

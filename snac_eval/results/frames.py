@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -62,7 +64,8 @@ def summary_frame(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=SUMMARY_COLUMNS).astype({"n_catastrophic": "Int64"})
 
 
-def intervals(run: Run) -> dict[str, Interval]:
+@lru_cache(maxsize=4)
+def intervals(run: Run) -> Mapping[str, Interval]:
     """95 % interval of the mean over clips, by metric, of those that have scores per clip."""
     return {
         name: mean_interval(

@@ -124,6 +124,8 @@ def losses(runs: Sequence[Run], metric: str) -> tuple[Loss, ...]:
     total = 0
     for clip in clips:
         states = [_state(result, clip) for result in results]
+        if "absent" in states and _are_benches(having):
+            continue
         total += any(state in ("ok", "error") for state in states)
         for index, state in enumerate(states):
             if _is_lost(state, states):
@@ -144,6 +146,11 @@ def _applies(result: MetricResult) -> bool:
     """False where it is undefined wherever it did not fail, and where nothing was scored yet."""
     ok, undefined, failed = result.counts
     return bool(ok or (failed and not undefined))
+
+
+def _are_benches(runs: Sequence[Run]) -> bool:
+    """A bench's clips are its settings, which its user chose: other settings are no loss."""
+    return all(run.manifest.get("kind") == "bench" for run in runs)
 
 
 def _is_lost(state: str, states: Sequence[str]) -> bool:

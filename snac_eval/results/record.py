@@ -1,8 +1,8 @@
 """A finished run, read once. Tables, comparisons, gates and the page all ask this record.
 
 ``read_run`` reads the two files that a run or a bench leaves, ``manifest.json`` and
-``scores.parquet``; a baseline file holds the same facts and becomes the same record. The module
-``pairing`` says which clips of two records are comparable.
+``scores.parquet`` (:mod:`snac_eval.results.reading`); a baseline file holds the same facts and
+becomes the same record. The module ``pairing`` says which clips of two records are comparable.
 """
 
 from __future__ import annotations
@@ -15,23 +15,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 
 from snac_eval.codecs.repeats import Repeat
 from snac_eval.errors import StoreError, UsageError, detail
 from snac_eval.registry import plugins
-from snac_eval.results.shapes import LARGEST, manifest_misfit
-from snac_eval.run.manifest import (
-    DETERMINISM,
-    SCORE_COLUMNS,
-    SCORES_FILE,
-    metric_info,
-    stored_scores,
-)
-from snac_eval.run.manifest import FILE_NAME as MANIFEST_FILE
-from snac_eval.run.store import FILE_NAME as STORE_FILE
-from snac_eval.run.store import Store
+from snac_eval.results.reading import read_files
+from snac_eval.results.shapes import LARGEST
+from snac_eval.run.manifest import DETERMINISM, metric_info
+from snac_eval.run.sealed import FILE_NAME as MANIFEST_FILE
+from snac_eval.run.sealed import SCORES_FILE
 from snac_eval.types import MetricInfo, Score
 from snac_eval.writing import read_text
 
@@ -108,19 +102,30 @@ class Run:
     """Of Python and packages."""
     manifest: Mapping[str, Any] = field(repr=False)
     """The whole ``manifest.json``, to be shown; empty for a baseline."""
-    rows: pd.DataFrame = field(repr=False)
-    """The whole ``scores.parquet``; empty for a baseline."""
+    compact: pd.DataFrame = field(repr=False)
+    """The whole ``scores.parquet``, texts as categories; empty for a baseline."""
     folder: Path | None = None
     """Where it was read from; None for a baseline."""
     determinism: str = ""
     """That the codec gave one clip two answers, or that this could not be checked."""
 
     @property
+    def rows(self) -> pd.DataFrame:
+        """The whole ``scores.parquet``, made anew when it is asked for: it is large."""
+        texts = [name for name in self.compact.columns if name != "value"]
+        return self.compact.astype(dict.fromkeys(texts, "str"))
+
+    @property
+    def num_scored(self) -> int:
+        """How many clips have a score."""
+        return int(self.compact["clip_id"].nunique())
+
+    @property
     def unfinished(self) -> str:
         """That the run has not come to its end, and how far it came; empty where it has."""
         if self.finished:
             return ""
-        left = len(self.clips) - self.rows["clip_id"].nunique()
+        left = len(self.clips) - self.num_scored
         missing = f": {left} of {len(self.clips)} clips are not scored yet" if left else ""
         return f"the run was not finished{missing}"
 
@@ -156,11 +161,8 @@ def read_run(folder: Path) -> Run:
     """The run in this folder. Raises StoreError where a file is missing or broken."""
     if not folder.is_dir():
         raise StoreError(f"{folder}: no such run folder; give one that run or bench wrote")
-    manifest = read_json(folder / MANIFEST_FILE)
-    if misfit := manifest_misfit(manifest):
-        raise StoreError(f"{folder / MANIFEST_FILE}: {misfit}; write the run again")
     try:
-        rows = _rows(folder, manifest)
+        manifest, rows = read_files(folder)
         return replace(_run(folder.resolve().name, manifest, rows), folder=folder)
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise StoreError(
@@ -213,34 +215,10 @@ def named_apart(runs: Sequence[Run]) -> list[Run]:
     return apart
 
 
-def _rows(folder: Path, manifest: Mapping[str, Any]) -> pd.DataFrame:
-    """The run's rows; of one that was killed, or still runs, those that its store has so far."""
-    if manifest["state"] == "running" and (folder / STORE_FILE).is_file():
-        with Store.open_run(folder) as store:
-            return stored_scores(manifest, store)
-    return _read_scores(folder / SCORES_FILE)
-
-
-def _read_scores(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise StoreError(f"{path}: no such file; give a folder that run or bench wrote")
-    try:
-        frame = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: not a readable Parquet file ({detail(error)})") from error
-    if lacking := [name for name in SCORE_COLUMNS if name not in frame.columns]:
-        raise StoreError(f"{path}: has no column '{lacking[0]}'; write the run again")
-    for name in SCORE_COLUMNS:
-        if is_numeric_dtype(frame[name]) != (name == "value"):
-            kind = "numbers" if name == "value" else "text"
-            raise StoreError(f"{path}: column '{name}' should hold {kind}; write the run again")
-    if frame.duplicated(["clip_id", "metric"]).any():
-        raise StoreError(f"{path}: scores a clip twice by one metric; write the run again")
-    return frame
-
-
 def _run(name: str, manifest: Mapping[str, Any], rows: pd.DataFrame) -> Run:
-    by_metric = {str(metric): part for metric, part in rows.groupby("metric", sort=False)}
+    by_metric = {
+        str(metric): part for metric, part in rows.groupby("metric", sort=False, observed=True)
+    }
     if unknown := [metric for metric in by_metric if metric not in manifest["metrics"]]:
         raise ValueError(f"it says nothing of the metric {unknown[0]} in {SCORES_FILE}")
     return Run(
@@ -259,7 +237,7 @@ def _run(name: str, manifest: Mapping[str, Any], rows: pd.DataFrame) -> Run:
         place=_place(manifest),
         versions={"snac-eval": manifest["snac_eval"], **manifest["versions"]},
         manifest=manifest,
-        rows=rows,
+        compact=rows,
         determinism=_determinism(manifest),
     )
 
@@ -297,7 +275,7 @@ def _result(
 
 
 def _check_fingerprint(info: MetricInfo, rows: pd.DataFrame) -> None:
-    other = set(rows["fingerprint"]) - {str(info.fingerprint)}
+    other = set(rows["fingerprint"].unique()) - {str(info.fingerprint)}
     if other:
         raise ValueError(
             f"{info.name} is {info.fingerprint} there, but {min(map(str, other))} in {SCORES_FILE}"
@@ -305,13 +283,11 @@ def _check_fingerprint(info: MetricInfo, rows: pd.DataFrame) -> None:
 
 
 def _clip_result(info: MetricInfo, rows: pd.DataFrame) -> MetricResult:
-    values, missing = {}, {}
-    columns = (rows[name] for name in ("clip_id", "value", "status", "reason"))
-    for clip, value, status, reason in zip(*columns, strict=True):
-        if status == "ok" and math.isfinite(value):
-            values[str(clip)] = float(value)
-        else:
-            missing[str(clip)] = Score(None, status, str(reason))
+    clips = rows["clip_id"].cat.categories.to_numpy()[rows["clip_id"].cat.codes]
+    ok = ((rows["status"] == "ok") & np.isfinite(rows["value"])).to_numpy()
+    values = dict(zip(clips[ok].tolist(), rows["value"][ok].tolist(), strict=True))
+    others = zip(clips[~ok].tolist(), rows["status"][~ok], rows["reason"][~ok], strict=True)
+    missing = {clip: Score(None, status, str(reason)) for clip, status, reason in others}
     return clip_result(info, values, missing)
 
 

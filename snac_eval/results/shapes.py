@@ -35,6 +35,7 @@ _CLIP = {
     "key": _TEXT,
     "start_s": _NUMBER,
     "length_s": (_NUMBER,),
+    "transcript": _TEXT,
 }
 _METRIC = {
     "description": _TEXT,
@@ -49,6 +50,7 @@ _METRIC = {
     "floor": (_NUMBER,),
     "ranked": _FLAG,
     "fingerprint": [_TEXT],
+    "depends_on": [_TEXT],
 }
 _MANIFEST = {
     "snac_eval": _TEXT,
@@ -70,6 +72,8 @@ _MANIFEST = {
     "hardware": {},
     "config": {},
     "scoring": {"reference_rate": _TEXT},
+    "files": {_EACH: _TEXT},
+    "num_rows": _COUNT,
 }
 _BASELINE = {
     "run_id": _TEXT,

@@ -15,7 +15,7 @@ from typing import Any
 
 from snac_eval import audio
 from snac_eval.codecs.abilities import OpenCodec
-from snac_eval.codecs.checks import check_output
+from snac_eval.codecs.checks import check_codes, check_output
 from snac_eval.codecs.repeats import LONGEST_S, Repeat, repeat
 from snac_eval.errors import AudioError, CodecError, Interrupted, SnacEvalError, one_line
 from snac_eval.metrics.opening import OpenMetric
@@ -288,14 +288,17 @@ def _through(codec: Codec, seed: int, loaded: Sequence[Loaded]) -> list[_Outcome
     sources = [item.source for item in loaded]
     start = time.perf_counter()
     codes = codec.encode(sources)
-    encoded = time.perf_counter()
+    encode_s = time.perf_counter() - start
+    for one, source in zip(codes, sources, strict=True):
+        check_codes(codec.card, one, source.num_samples)
+    start = time.perf_counter()
     estimates = codec.decode(codes, seeds)
-    decoded = time.perf_counter()
+    decode_s = time.perf_counter() - start
     total_s = sum(source.duration_s for source in sources)
     made: list[_Outcome] = []
     for item, estimate, one in zip(loaded, estimates, codes, strict=True):
         share = item.source.duration_s / total_s
-        timing = Timing((encoded - start) * share, (decoded - encoded) * share)
+        timing = Timing(encode_s * share, decode_s * share)
         coded = StoredCodes(one, timing)
         made.append((_coded(item, estimate, coded), coded))
     return made

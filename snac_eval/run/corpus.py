@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from snac_eval.errors import CodecError
 from snac_eval.metrics.base import guarded
-from snac_eval.metrics.codebook import stream_table
+from snac_eval.metrics.codebook import CodesTogether, stream_table
 from snac_eval.metrics.opening import AudioCorpusMetric
-from snac_eval.types import Codes, Score, Status
+from snac_eval.types import Clip, MetricInfo, Score, Status
 
 if TYPE_CHECKING:
     from snac_eval.run.plan import Plan
@@ -51,40 +54,72 @@ class Together:
 
 
 def score_together(plan: Plan, store: Store) -> Together:
-    """Score the clips that the store holds by every metric of kind corpus."""
-    codes, durations_s, failed = _stored_codes(plan, store)
+    """Score the clips that the store holds by every metric of kind corpus.
+
+    Clips of equal audio count once. Codes are in memory one clip at a time, and only those that no
+    earlier run has counted.
+    """
+    clips = {key.id: clip for clip, key in zip(plan.clips, plan.keys, strict=True)}
+    codes, lost, problem = _count(clips, store)
+    kept = _kept_parts(plan, store)
     scores = {}
     for name in plan.corpus_metrics():
         metric = plan.metrics[name]
         if metric.audio_corpus is not None:
-            scores[name] = _from_parts(plan, store, name, metric.audio_corpus)
-        elif (corpus := metric.corpus) is not None and codes:
-            score = guarded(metric.info, partial(corpus.score_corpus, codes, durations_s))
-            scores[name] = CorpusScore.of(score, len(codes), failed)
-    return Together(scores, stream_table(codes, durations_s))
+            scores[name] = _from_parts(metric.info, kept.get(name, []), metric.audio_corpus)
+        elif (corpus := metric.corpus) is not None and codes.num_clips:
+            found = guarded(metric.info, partial(corpus.score_corpus, codes))
+            score = Score.error(problem) if problem else found
+            scores[name] = CorpusScore.of(score, codes.num_clips, lost)
+    return Together(scores, () if problem else stream_table(codes))
 
 
-def _stored_codes(plan: Plan, store: Store) -> tuple[list[Codes], list[float], list[Score]]:
-    """Codes and durations, and an error for each clip that was tried and has no codes."""
-    durations_s = {plan.key(clip).id: clip.duration_s for clip in plan.clips}
-    stored = list(store.codes(durations_s))
-    without = durations_s.keys() - {key for key, _ in stored}
+def _count(clips: Mapping[str, Clip], store: Store) -> tuple[CodesTogether, Sequence[Score], str]:
+    """The codes of these clips together, the errors of those that were tried and have none, and why
+    the codes are not together: their codebooks disagree."""
+    counted, packed = store.counted()
+    if not counted or not counted <= clips.keys():
+        counted, packed = set(), CodesTogether().pack()
+    together = CodesTogether.unpack(packed, 0.0)
+    num_before = len(counted)
+    for one, stored in store.codes([one for one in clips if one not in counted]):
+        try:
+            together.add(stored.codes)
+        except CodecError as error:
+            return together, (), str(error)
+        counted.add(one)
+    if len(counted) > num_before:
+        store.keep_counted(counted, together.pack())
+    together.duration_s = math.fsum(clips[one].duration_s for one in counted)
+    return together, _errors(store, [one for one in clips if one not in counted]), ""
+
+
+def _errors(store: Store, ids: Sequence[str]) -> list[Score]:
+    """The first error of each of these reconstructions that has any."""
     errors = (
         next((one for one in scores.values() if one.status == "error"), None)
-        for scores in store.scores(without).values()
+        for _, scores in store.scores(ids)
     )
-    return (
-        [one.codes for _, one in stored],
-        [durations_s[key] for key, _ in stored],
-        [error for error in errors if error is not None],
-    )
+    return [error for error in errors if error is not None]
 
 
-def _from_parts(plan: Plan, store: Store, name: str, metric: AudioCorpusMetric) -> CorpusScore:
-    keys = [plan.key(clip).id for clip in plan.clips if name in plan.partial_metrics(clip)]
-    fingerprint = plan.fingerprint(name)
-    parts = [one[fingerprint] for one in store.scores(keys).values() if fingerprint in one]
+def _kept_parts(plan: Plan, store: Store) -> dict[str, list[Score]]:
+    """What was kept of each clip, by the metrics of all clips together that look at audio."""
+    wanted = [
+        (key.id, name, one)
+        for clip, key in zip(plan.clips, plan.keys, strict=True)
+        for name, one in plan.score_keys(plan.partial_metrics(clip), clip).items()
+    ]
+    kept = defaultdict(list)
+    stored = store.scores([one for one, _, _ in wanted])
+    for (_, name, key), (_, scores) in zip(wanted, stored, strict=True):
+        if key in scores:
+            kept[name].append(scores[key])
+    return kept
+
+
+def _from_parts(info: MetricInfo, parts: Sequence[Score], metric: AudioCorpusMetric) -> CorpusScore:
     details = [one.detail for one in parts if one.status == "ok"]
     undefined = Score.undefined("no clip has a part in it")
-    score = guarded(metric.info, lambda: metric.finish(details)) if details else undefined
+    score = guarded(info, lambda: metric.finish(details)) if details else undefined
     return CorpusScore.of(score, len(details), [one for one in parts if one.status != "ok"])

@@ -13,27 +13,34 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from snac_eval.errors import UsageError
+from snac_eval.errors import StoreError
 from snac_eval.progress import Progress
 from snac_eval.run import interrupts
+from snac_eval.run._database import damaged
 from snac_eval.run.coding import Coded, Coder, CodingTask
 from snac_eval.run.corpus import score_together
 from snac_eval.run.engines.local import Engine
 from snac_eval.run.engines.scorers import Scored
+from snac_eval.run.folder import only_writer
+from snac_eval.run.identity import refuse_other_run
+from snac_eval.run.inspections import Inspections
 from snac_eval.run.manifest import (
     DETERMINISM,
     TOGETHER,
+    State,
     describe,
-    metric_facts,
-    read_manifest,
-    stored_scores,
+    ended,
+    same_work,
+    stored_tables,
     together_facts,
-    write_manifest,
-    write_scores,
 )
 from snac_eval.run.plan import Job, Plan, RunConfig, make_plan
+from snac_eval.run.sealed import is_committed, read_manifest, write_manifest, write_scores
 from snac_eval.run.store import Store, StoredCodes
 from snac_eval.types import Score
+
+# A row that is damaged is made anew; one that will not stay means a file that is.
+_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,15 @@ class RunOutcome:
     """False where Ctrl-C ended it; the same configuration continues it."""
     num_computed: int
     """Clips that were computed now and not found in the store."""
+    damage: tuple[str, ...] = ()
+    """What was found damaged in the store and made anew, for people."""
+    is_unchanged: bool = False
+    """Whether the folder held this very run already, whole: nothing in it was touched."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the numbers must know and could not guess."""
+        return (*self.plan.notes, *self.damage)
 
 
 def run(
@@ -57,41 +73,103 @@ def run(
     ``meanwhile`` is called once while the last clips are being scored. Raises SnacEvalError for
     what the user must mend. Ctrl-C ends the run early; what was scored is kept.
     """
-    plan = make_plan(config)
-    with Store.create(config.output, config.overwrite) as store:
-        _refuse_other_run(plan)
-        jobs = plan.pending(store.scores(plan.key(clip).id for clip in plan.clips))
-        with interrupts.catching(), _engine(plan, jobs) as engine:
+    known = Inspections({}) if config.overwrite else Inspections.of_run(config.output)
+    plan = make_plan(config, known.inspect)
+    with only_writer(config.output):
+        old = {} if config.overwrite else read_manifest(config.output)
+        refuse_other_run(plan, old)
+        with Store.create(config.output, config.overwrite) as store:
+            store.remember_files(known.new)
+            jobs = plan.pending(store.settled(plan.ids))
+            manifest = describe(plan, argv, time.time())
+            if not jobs and _has_ended(config.output, old, manifest):
+                return RunOutcome(config.output, plan, True, 0, is_unchanged=True)
+            work = _Work(plan, store, manifest, old, meanwhile)
+            return work.done_with(jobs)
+
+
+def _has_ended(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether what lies here is this very run, whole."""
+    return old.get("state") == "finished" and same_work(old, new) and is_committed(folder, old)
+
+
+class _Work:
+    """One call of a run that has something to do, down to its last manifest."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        manifest: Mapping[str, Any],
+        old: Mapping[str, Any],
+        meanwhile: Callable[[], None],
+    ) -> None:
+        self._plan, self._store = plan, store
+        self._manifest, self._old = manifest, old
+        self._meanwhile = meanwhile
+        self._num_computed = 0
+        codec, found = old.get("codec") or {}, dict(old.get(DETERMINISM) or {})
+        here = (plan.codec.fingerprint, plan.codec.device)
+        same = (codec.get("fingerprint"), codec.get("device")) == here
+        self._repeated: dict[str, Any] = found if same else {}
+
+    def done_with(self, jobs: Sequence[Job]) -> RunOutcome:
+        """Do these jobs, and those of rows in the store that turn out to be damaged."""
+        folder, store = self._plan.config.output, self._store
+        for _ in range(_ROUNDS):
+            known = None if jobs else _known_together(self._old, self._manifest)
+            self._num_computed += len(jobs)
+            left, finished = self._round(jobs, known)
+            if not left:
+                return RunOutcome(folder, self._plan, finished, self._num_computed, store.damage)
+            jobs = left
+        raise StoreError(damaged(store.path, f"{store.num_dropped} rows cannot be kept in it"))
+
+    def _round(
+        self, jobs: Sequence[Job], known: Mapping[str, Any] | None
+    ) -> tuple[list[Job], bool]:
+        """Do these jobs and commit the run: what is left to do before that, and whether it came to
+        its end."""
+        state: State = "interrupted"
+        with interrupts.catching(), _engine(self._plan, jobs) as engine:
             if jobs:
-                plan = _prepared(plan, engine)
-            started = time.time()
-            state = "interrupted"
-            known = _known_together(plan, len(jobs))
-            repeated = _known_repeat(plan)
-            write_manifest(config.output, describe(plan, argv, "running", started, len(jobs)))
+                self._plan = _prepared(self._plan, engine)
+            write_manifest(self._plan.config.output, self._manifest)
             try:
                 if jobs:
-                    _compute(plan, jobs, store, engine, meanwhile, repeats=not repeated)
-                    plan = replace(plan, remarks=engine.remarks)
+                    repeats = not self._repeated
+                    _compute(self._plan, jobs, self._store, engine, self._meanwhile, repeats)
+                    self._plan = replace(self._plan, remarks=engine.remarks)
                 state = "finished"
             except KeyboardInterrupt:
                 pass
             finally:
+                self._repeated = self._repeated or engine.repeated
                 with interrupts.held():
-                    manifest = describe(plan, argv, state, started, len(jobs))
-                    manifest[DETERMINISM] = repeated or engine.repeated
-                    manifest |= known or together_facts(score_together(plan, store))
-                    write_scores(config.output, stored_scores(manifest, store))
-                    write_manifest(config.output, manifest)
-    return RunOutcome(config.output, plan, state == "finished", len(jobs))
+                    left = self._commit(state, known)
+        return left, state == "finished"
+
+    def _commit(self, state: State, known: Mapping[str, Any] | None) -> list[Job]:
+        """End the run, unless reading it finds that something is to be done again: that."""
+        plan, store = self._plan, self._store
+        folder, dropped = plan.config.output, store.num_dropped
+        found = known or together_facts(score_together(plan, store))
+        num_rows = write_scores(folder, stored_tables(self._manifest, store))
+        is_whole = state != "finished" or store.num_dropped == dropped
+        if not is_whole and (left := plan.pending(store.settled(plan.ids))):
+            return left
+        facts = {**found, DETERMINISM: self._repeated, "num_rows": num_rows}
+        whole = ended(self._manifest, plan, state, self._num_computed, facts, store.damage)
+        write_manifest(folder, whole)
+        return []
 
 
-def _known_together(plan: Plan, num_jobs: int) -> dict[str, Any] | None:
+def _known_together(
+    old: Mapping[str, Any], manifest: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
     """What the same run found before of all clips together; None where it must be found anew."""
-    old = read_manifest(plan.config.output)
-    new = {name: metric_facts(plan.info(name)) for name in plan.metrics}
-    same = old.get("run_id") == plan.run_id and old.get("metrics") == new
-    if num_jobs or not same or old.get("state") != "finished":
+    same = all(old.get(key) == manifest[key] for key in ("run_id", "clips", "metrics"))
+    if not same or old.get("state") != "finished":
         return None
     return {key: old[key] for key in TOGETHER}
 
@@ -100,15 +178,6 @@ def _prepared(plan: Plan, engine: Engine) -> Plan:
     """The plan with what the codec says of itself, now that it is prepared somewhere."""
     notes = engine.prepare()
     return replace(plan, codec=replace(plan.codec, notes=lambda: notes), remarks=engine.remarks)
-
-
-def _known_repeat(plan: Plan) -> dict[str, Any]:
-    """What the engine found of the same codec in this folder before; empty where it must be found
-    anew."""
-    old = {} if plan.config.overwrite else read_manifest(plan.config.output)
-    codec, found = old.get("codec") or {}, dict(old.get(DETERMINISM) or {})
-    here = (plan.codec.fingerprint, plan.codec.device)
-    return found if (codec.get("fingerprint"), codec.get("device")) == here else {}
 
 
 def _engine(plan: Plan, jobs: Sequence[Job]) -> Engine:
@@ -148,19 +217,5 @@ def _compute(
 def _put(
     plan: Plan, store: Store, job: Job, scores: Mapping[str, Score], codes: StoredCodes | None
 ) -> None:
-    by_fingerprint = {plan.fingerprint(name): score for name, score in scores.items()}
-    store.put(job.key, by_fingerprint, codes)
-
-
-def _refuse_other_run(plan: Plan) -> None:
-    """A folder holds one codec on one dataset; a damaged manifest says nothing of either."""
-    folder, old = plan.config.output, read_manifest(plan.config.output)
-    new = {"codec": plan.label, "dataset": plan.dataset.name}
-    dataset = old.get("dataset")
-    there = {"codec": old.get("label"), "dataset": dataset and dataset.get("name")}
-    for what, name in new.items():
-        if not plan.config.overwrite and there[what] not in (None, name):
-            raise UsageError(
-                f"{folder}: holds a run of {what} '{there[what]}', not '{name}';"
-                " choose another --output, or --overwrite"
-            )
+    keys = plan.score_keys(scores, job.clip)
+    store.put(job.key, {keys[name]: score for name, score in scores.items()}, codes)

@@ -3,11 +3,11 @@
 The manifest holds everything that one needs to repeat a run, or to doubt it: which clips, which
 codec, what each metric's numbers mean, and the scores that all clips have together. It is written
 when the run begins and again when it ends; the scores per clip come from the store.
+How the two are written so that a run has ended or has not, :mod:`snac_eval.run.sealed` says.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import platform
 import subprocess
@@ -15,41 +15,32 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from snac_eval.audio import RESAMPLER, clip_list_digest
 from snac_eval.machine import hardware
 from snac_eval.run.corpus import Together
+from snac_eval.run.identity import identity
+from snac_eval.run.keys import score_key, text_digest
+from snac_eval.run.sealed import schema, vouched_files
 from snac_eval.types import Clip, Fingerprint, MetricInfo, MetricKind
-from snac_eval.writing import jsonable, write_file, write_json
+from snac_eval.writing import jsonable
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
     from snac_eval.codecs.abilities import OpenCodec
     from snac_eval.run.plan import Plan
     from snac_eval.run.store import Store
 
-FILE_NAME = "manifest.json"
-SCORES_FILE = "scores.parquet"
+State = Literal["running", "interrupted", "finished"]
 TOGETHER = ("corpus_scores", "streams")
+_ROWS_AT_ONCE = 20_000
 DETERMINISM = "determinism"
 """Key of what two passes over one clip gave: the facts of a
 :class:`~snac_eval.codecs.repeats.Repeat`, and the clip."""
-SCORE_COLUMNS = (
-    "run_id",
-    "codec",
-    "dataset",
-    "clip_id",
-    "speaker",
-    "domain",
-    "metric",
-    "value",
-    "status",
-    "reason",
-    "fingerprint",
-)
 _CHANNELS = {0: "each coded on its own", 1: "mixed down to mono"}
 _STEREO = "as in the clip; a mono clip fills both channels and is scored on their mean"
 _PACKAGES = (
@@ -70,28 +61,30 @@ _PACKAGES = (
 )
 
 
-def describe(
-    plan: Plan, argv: Sequence[str], state: str, started: float, num_computed: int
-) -> dict[str, Any]:
-    """The manifest of a run, less what is found of all clips together.
-
-    ``state`` is running, interrupted or finished; ``started`` is a Unix time in seconds.
-    """
+def describe(plan: Plan, argv: Sequence[str], started: float) -> dict[str, Any]:
+    """The manifest of a run that begins; ``started`` is a Unix time in seconds."""
     config, codec = plan.config, plan.codec
     return {
-        **head("run", state, plan.run_id, plan.label, argv, started),
+        **head("run", "running", plan.run_id, plan.label, argv, started),
         "config": jsonable(asdict(config)),
+        "identity": identity(plan),
         "notes": list(plan.notes),
         "num_clips": len(plan.clips),
-        "num_clips_computed_now": num_computed,
-        "codec": codec_facts(codec) | {"cpu_threads": config.num_threads},
+        "num_clips_computed_now": 0,
+        "codec": codec_facts(codec)
+        | {"cpu_threads": config.num_threads, "card_digest": plan.card_digest},
         "dataset": {
             "name": plan.dataset.name,
             "card": jsonable(asdict(plan.dataset.card)),
             "clip_list_sha256": clip_list_digest(plan.clips),
         },
-        "clips": {clip.id: _clip_facts(clip, plan.key(clip).id) for clip in plan.clips},
-        "metrics": {name: metric_facts(plan.info(name)) for name in plan.metrics},
+        "clips": {
+            clip.id: _clip_facts(clip, one) for clip, one in zip(plan.clips, plan.ids, strict=True)
+        },
+        "metrics": {
+            name: metric_facts(plan.info(name)) | {"depends_on": list(one.depends_on)}
+            for name, one in plan.metrics.items()
+        },
         "domain_metrics": {domain: list(names) for domain, names in plan.domain_metrics.items()},
         "scoring": {
             "resampler": RESAMPLER,
@@ -101,6 +94,35 @@ def describe(
         },
         **environment(codec.device),
     }
+
+
+def ended(
+    manifest: Mapping[str, Any],
+    plan: Plan,
+    state: State,
+    num_computed: int,
+    found: Mapping[str, Any],
+    damage: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The manifest of a run that ends, and that vouches for the ``scores.parquet`` in its folder.
+
+    ``found`` is what :func:`together_facts` says of all clips together, and what else is only known
+    now; ``damage`` is what was found damaged and made anew.
+    """
+    now = {
+        "state": state,
+        "finished": iso_time(time.time()),
+        "notes": [*plan.notes, *damage],
+        "num_clips_computed_now": num_computed,
+        "files": vouched_files(plan.config.output),
+    }
+    return {**manifest, **now, **found}
+
+
+def same_work(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether a run that ended has the clips, codec, metrics and version of one that begins."""
+    keys = ("identity", "run_id", "clips", "codec", "dataset", "metrics", "domain_metrics")
+    return all(old.get(key) == new[key] for key in ("snac_eval", *keys))
 
 
 def head(
@@ -143,31 +165,18 @@ def together_facts(found: Together) -> dict[str, Any]:
     return dict(zip(TOGETHER, (scores, jsonable(list(found.streams))), strict=True))
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest that an earlier run left here; empty where there is none that can be read."""
-    try:
-        content = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
+def stored_tables(manifest: Mapping[str, Any], store: Store) -> Iterator[pa.Table]:
+    """A row for each clip and metric that the store has a score of, some clips at a time, with the
+    columns :data:`SCORE_COLUMNS`."""
+    import pyarrow as pa
 
-
-def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write ``manifest.json``. Raises OutputError."""
-    write_json(folder / FILE_NAME, manifest)
-
-
-def stored_scores(manifest: Mapping[str, Any], store: Store) -> pd.DataFrame:
-    """One row per clip and metric that the store has a score of."""
-    import pandas as pd
-
-    frame = pd.DataFrame(_score_rows(manifest, store), columns=list(SCORE_COLUMNS))
-    return frame.astype({"value": "float64"})
-
-
-def write_scores(folder: Path, frame: pd.DataFrame) -> None:
-    """Write rows with the columns :data:`SCORE_COLUMNS` as ``scores.parquet``."""
-    write_file(folder / SCORES_FILE, lambda path: frame.to_parquet(path, index=False))
+    rows = _score_rows(manifest, store)
+    empty = True
+    while part := list(islice(rows, _ROWS_AT_ONCE)):
+        yield pa.table([pa.array(column) for column in zip(*part, strict=True)], schema=schema())
+        empty = False
+    if empty:
+        yield schema().empty_table()
 
 
 def metric_facts(info: MetricInfo) -> dict[str, Any]:
@@ -221,26 +230,53 @@ def _clip_facts(clip: Clip, key: str) -> dict[str, Any]:
         "duration_s": clip.duration_s,
         "key": key,
     }
+    if clip.transcript:
+        facts["transcript"] = text_digest(clip.transcript)
     if clip.start_s or clip.length_s is not None:
         facts |= {"start_s": clip.start_s, "length_s": clip.length_s}
     return facts
 
 
 def _score_rows(manifest: Mapping[str, Any], store: Store) -> Iterator[list[object]]:
-    prints = {
-        name: str(Fingerprint(tuple(facts["fingerprint"])))
-        for name, facts in manifest["metrics"].items()
-        if facts["kind"] != "corpus"
-    }
-    stored = store.scores(facts["key"] for facts in manifest["clips"].values())
+    keys = _KeysOf(manifest)
     run = [manifest["run_id"], manifest["label"], manifest["dataset"]["name"]]
-    for clip, facts in manifest["clips"].items():
-        for name in manifest["domain_metrics"][facts["domain"]]:
-            score = stored.get(facts["key"], {}).get(prints.get(name, ""))
+    stored = store.scores([facts["key"] for facts in manifest["clips"].values()])
+    for (clip, facts), (_, scores) in zip(manifest["clips"].items(), stored, strict=True):
+        for name, key in keys.of(facts).items():
+            score = scores.get(key)
             if score is not None:
-                value = math.nan if score.value is None else score.value
                 which = [clip, facts["speaker"], facts["domain"], name]
-                yield [*run, *which, value, score.status, score.reason, prints[name]]
+                what = [score.value, score.status, score.reason, keys.prints[name]]
+                yield [*run, *which, *what]
+
+
+class _KeysOf:
+    """Under which keys the store has the scores of a manifest's clips."""
+
+    def __init__(self, manifest: Mapping[str, Any]) -> None:
+        self._metrics = {
+            name: facts for name, facts in manifest["metrics"].items() if facts["kind"] != "corpus"
+        }
+        self._names = manifest["domain_metrics"]
+        self._card = manifest["codec"].get("card_digest", "")
+        self.prints = {
+            name: str(Fingerprint(tuple(facts["fingerprint"])))
+            for name, facts in self._metrics.items()
+        }
+
+    def of(self, clip: Mapping[str, Any]) -> dict[str, str]:
+        """By metric."""
+        inputs = {
+            "card": self._card,
+            "domain": clip["domain"],
+            "speaker": clip["speaker"],
+            "transcript": clip.get("transcript", ""),
+        }
+        return {
+            name: score_key(self.prints[name], self._metrics[name].get("depends_on", ()), inputs)
+            for name in self._names[clip["domain"]]
+            if name in self._metrics
+        }
 
 
 def environment(device: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,7 +18,14 @@ from snac_eval.errors import UsageError
 from snac_eval.machine import num_cores, resolve_device
 from snac_eval.metrics.base import DEFAULT_METRICS
 from snac_eval.metrics.opening import OpenMetric, open_metric, require_metric
-from snac_eval.run.store import ReconstructionKey
+from snac_eval.run.keys import (
+    ReconstructionKey,
+    card_digest,
+    clip_inputs,
+    score_key,
+    taken_as,
+)
+from snac_eval.run.store import Settled
 from snac_eval.types import (
     Channels,
     Clip,
@@ -26,11 +33,11 @@ from snac_eval.types import (
     Domain,
     MetricInfo,
     ReferenceRate,
-    Score,
     Waveform,
 )
 
 DEFAULT = "default"
+_MOST_KNOWN = 1024
 _LOWEST = {
     "limit": 0,
     "workers": -1,
@@ -153,13 +160,6 @@ class Material(Setting):
         return self.dataset.clips
 
     @property
-    def run_id(self) -> str:
-        """Twelve hex digits that name what is measured: codec, clips, seed, device, rates."""
-        keys = [str(self.key(clip)) for clip in self.clips]
-        parts = [self.dataset.name, self.config.reference_rate, *keys]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
-
-    @property
     def label(self) -> str:
         """What reports call the codec."""
         label = codec_label(self.config.model)
@@ -174,14 +174,17 @@ class Material(Setting):
     def key(self, clip: Clip) -> ReconstructionKey:
         """Identity of the reconstruction of this clip: equal keys mean equal audio."""
         codec, source = self.codec.fingerprint, self.codec.source
+        taken = taken_as(self.codec.card)
         if source is not None:
-            return ReconstructionKey(codec, clip.sha256, identity=source.identity(clip))
-        return ReconstructionKey(codec, clip.sha256, self.config.seed, self.codec.device)
+            identity = source.identity(clip)
+            return ReconstructionKey(codec, clip.sha256, identity=identity, taken=taken)
+        device = self.codec.device
+        return ReconstructionKey(codec, clip.sha256, self.config.seed, device, taken=taken)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One clip and the metrics that it still lacks."""
+    """One clip and the metrics that it still lacks; none where only its codes are lost."""
 
     clip: Clip
     key: ReconstructionKey
@@ -193,8 +196,22 @@ class Job:
 class Plan(Material):
     """What a run codes, and by which metrics it scores each domain."""
 
+    keys: tuple[ReconstructionKey, ...] = ()
+    """Those of :attr:`clips`, in their order, as they were when this was opened."""
+    ids: tuple[str, ...] = ()
+    """What names the same reconstructions in the store."""
+    card_digest: str = ""
+    """Of all that a score can depend on in the codec's card."""
     metrics: Mapping[str, OpenMetric] = field(default_factory=dict)
     domain_metrics: Mapping[Domain, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def run_id(self) -> str:
+        """Twelve hex digits that name what is measured: codec, clips, seed, device, rates."""
+        digest = hashlib.sha256(f"{self.dataset.name}\n{self.config.reference_rate}".encode())
+        for key in self.keys:
+            digest.update(f"\n{key}".encode())
+        return digest.hexdigest()[:12]
 
     def info(self, name: str) -> MetricInfo:
         """What a metric's numbers mean in this run."""
@@ -221,21 +238,32 @@ class Plan(Material):
         """Names of the metrics that score all clips together."""
         return tuple(name for name, one in self.metrics.items() if one.info.kind == "corpus")
 
-    def pending(self, stored: Mapping[str, Mapping[str, Score]]) -> list[Job]:
-        """What is left to do; ``stored`` has key id to metric fingerprint to score.
+    def score_keys(self, names: Iterable[str], clip: Clip) -> dict[str, str]:
+        """By metric the key under which the store has this clip's score."""
+        inputs = clip_inputs(clip) | {"card": self.card_digest}
+        return {
+            name: score_key(self.fingerprint(name), self.metrics[name].depends_on, inputs)
+            for name in names
+        }
 
-        Errors are tried again: a killed worker may have been bad luck.
+    def pending(self, settled: Iterable[Settled]) -> list[Job]:
+        """What is left to do; ``settled`` is what the store has of :attr:`ids`, in their order.
+
+        Errors are tried again: a killed worker may have been bad luck. So is what is undefined for
+        a reason that another version of this program gave. Codes that were lost are made anew.
         """
         jobs = []
-        for clip in self.clips:
-            key = self.key(clip)
-            have = stored.get(key.id, {})
-            missing = tuple(
-                name
-                for name in (*self.clip_metrics(clip), *self.partial_metrics(clip))
-                if _is_missing(have, self.fingerprint(name))
-            )
-            if missing:
+        known: dict[tuple[str, ...], dict[str, str]] = {}
+        for clip, key, have in zip(self.clips, self.keys, settled, strict=True):
+            inputs = (clip.domain, clip.speaker, clip.transcript)
+            wanted = known.get(inputs)
+            if wanted is None:
+                names = (*self.clip_metrics(clip), *self.partial_metrics(clip))
+                wanted = self.score_keys(names, clip)
+                if len(known) < _MOST_KNOWN:
+                    known[inputs] = wanted
+            missing = tuple(name for name, one in wanted.items() if one not in have.scores)
+            if missing or (self.codec.coder is not None and not have.has_codes):
                 jobs.append(Job(clip, key, missing))
         return jobs
 
@@ -252,8 +280,13 @@ def open_codec(config: RunConfig) -> OpenCodec:
     return per_channel(codec) if config.channels == "each" else codec
 
 
-def open_material(config: RunConfig) -> Material:
-    """Open codec and dataset, and choose the clips. Nothing heavy is loaded yet."""
+def open_material(
+    config: RunConfig, inspect: Callable[[Clip, float], Clip] = audio.inspect
+) -> Material:
+    """Open codec and dataset, and choose the clips. Nothing heavy is loaded yet.
+
+    ``inspect`` adds to a clip what its file says.
+    """
     codec = open_codec(config)
     dataset = open_dataset(
         config.dataset,
@@ -262,22 +295,27 @@ def open_material(config: RunConfig) -> Material:
         config.limit,
         config.show_progress,
         Sampling(config.excerpt_s, config.balance, config.sample_seed, config.max_duration_s),
+        inspect,
     )
     return Material(config, codec, dataset)
 
 
-def make_plan(config: RunConfig) -> Plan:
-    """Open codec, dataset and metrics. Nothing heavy is loaded yet."""
+def make_plan(config: RunConfig, inspect: Callable[[Clip, float], Clip] = audio.inspect) -> Plan:
+    """Open codec, dataset and metrics, as :func:`open_material` does."""
     domain_metrics = _metrics_by_domain(config.metrics)
-    material = open_material(config)
+    material = open_material(config, inspect)
     used: dict[Domain, tuple[str, ...]] = {
         domain: domain_metrics[domain] for domain in {clip.domain for clip in material.clips}
     }
     names = _merge(used.values(), order=domain_metrics["speech"] + domain_metrics["music"])
+    keys = tuple(map(material.key, material.clips))
     return Plan(
         config=config,
         codec=material.codec,
         dataset=material.dataset,
+        keys=keys,
+        ids=tuple(key.id for key in keys),
+        card_digest=card_digest(material.codec.card),
         metrics={name: open_metric(name) for name in names},
         domain_metrics=used,
     )
@@ -321,7 +359,3 @@ def _merge(groups: Iterable[Sequence[str]], order: Sequence[str] = ()) -> tuple[
     wanted = dict.fromkeys(name for group in groups for name in group)
     ranked = [name for name in dict.fromkeys(order) if name in wanted]
     return tuple(dict.fromkeys([*ranked, *wanted]))
-
-
-def _is_missing(have: Mapping[str, Score], fingerprint: str) -> bool:
-    return fingerprint not in have or have[fingerprint].status == "error"

@@ -2,32 +2,42 @@
 
 ``reconstructions`` has a row for each :class:`ReconstructionKey`, its parts in columns, with codes
 and timings where a codec made it. ``scores`` has a row for each reconstruction and row of
-``metrics``, which holds what else a score depends on: the metric's fingerprint. A run that starts
-again finds what is there and computes the rest. All that is put at once is one transaction, so that
-a killed run loses the clips in hand and nothing else.
+``metrics``, which holds what else a score depends on (:func:`snac_eval.run.keys.score_key`). A run
+that starts again finds what is there and computes the rest. All that is put at once is one
+transaction, so that a killed run loses the clips in hand and nothing else.
 
-``meta`` holds the schema's version. What the run is of stands in ``manifest.json``.
+Every row has a checksum over all that it says, the names of what it points to included. A row that
+does not match is as good as not there: a reader passes it over, a writer drops it and counts it in
+:attr:`Store.num_dropped`, and it is computed anew.
+
+``meta`` holds the schema's version, ``files`` what is known of a dataset's files, ``tokens`` how
+often each token occurs in the codes that ``counted`` lists. What the run is of stands in
+``manifest.json``.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from functools import cache
+from importlib.metadata import version
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from sys import intern
 from types import TracebackType
+from typing import Any
 
 from snac_eval.codecs.packing import pack, unpack
 from snac_eval.errors import CodecError, OutputError, StoreError
+from snac_eval.run._database import Database, checksum, damaged, real
+from snac_eval.run.keys import ReconstructionKey
 from snac_eval.types import Codes, Score, Timing
 
 FILE_NAME = "store.sqlite"
-_SCHEMA_VERSION = "4"
+_SCHEMA_VERSION = "5"
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -35,52 +45,57 @@ INSERT OR IGNORE INTO meta VALUES ('schema', '{_SCHEMA_VERSION}');
 CREATE TABLE IF NOT EXISTS reconstructions (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
     codec TEXT NOT NULL, clip TEXT NOT NULL, seed INTEGER NOT NULL, device TEXT NOT NULL,
-    identity TEXT NOT NULL, codes BLOB, encode_s REAL, decode_s REAL
+    identity TEXT NOT NULL, taken TEXT NOT NULL,
+    encode_s REAL, decode_s REAL, checksum INTEGER, codes BLOB
 );
 CREATE TABLE IF NOT EXISTS metrics (
-    number INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE
+    number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE
 );
 CREATE TABLE IF NOT EXISTS scores (
     reconstruction INTEGER NOT NULL REFERENCES reconstructions (number),
     metric INTEGER NOT NULL REFERENCES metrics (number),
     value REAL, status TEXT NOT NULL, reason TEXT NOT NULL, detail BLOB NOT NULL,
+    version TEXT NOT NULL, checksum INTEGER NOT NULL,
     PRIMARY KEY (reconstruction, metric)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files (
+    name BLOB PRIMARY KEY, stamp TEXT NOT NULL, found TEXT NOT NULL, checksum INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS counted (reconstruction INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS tokens (
+    number INTEGER PRIMARY KEY CHECK (number = 0), counts BLOB NOT NULL, checksum INTEGER NOT NULL
 );
 COMMIT;
 """
 # One parameter holds all ids, so that their number has no limit. CROSS JOIN keeps their order.
 _WANTED = "FROM json_each(?) AS wanted CROSS JOIN reconstructions AS r ON r.id = wanted.value"
-
-
-@dataclass(frozen=True, slots=True)
-class ReconstructionKey:
-    """Identity of one clip's reconstruction: equal keys mean equal audio.
-
-    Whoever needs a part of it takes the field. :attr:`id` is not to be taken apart.
-    """
-
-    codec: str
-    """The fingerprint of the codec or of the source."""
-    clip: str
-    """The clip's sha256."""
-    seed: int = 0
-    """The run's seed; 0 where reconstructions are read from files, which draw nothing."""
-    device: str = ""
-    """Where the codec computed; empty where reconstructions are read from files."""
-    identity: str = ""
-    """What the source says of the file that it reads; empty for a codec."""
-
-    def __str__(self) -> str:
-        """For people, and for the digest that names a run."""
-        if not self.device:
-            return f"{self.codec}:sha256={self.identity}|{self.clip}"
-        return f"{self.codec}|{self.clip}|seed={self.seed}|{self.device}"
-
-    @property
-    def id(self) -> str:
-        """32 hex digits that stand for the key in files: equal keys, and no others, have equal
-        ones."""
-        return hashlib.sha256(json.dumps(astuple(self)).encode()).hexdigest()[:32]
+_SCORES = f"""
+SELECT wanted.key, r.id, m.key, s.value, s.status, s.reason, s.detail, s.version, s.checksum,
+    s.reconstruction, s.metric {_WANTED}
+    CROSS JOIN scores AS s ON s.reconstruction = r.number
+    CROSS JOIN metrics AS m ON m.number = s.metric
+"""
+_SETTLED = """
+SELECT reconstruction, group_concat(metric) FROM scores
+    WHERE status = 'ok' OR status = 'undefined' AND version = ? GROUP BY reconstruction
+"""
+_INSERT_KEY = """
+INSERT OR IGNORE INTO reconstructions (id, codec, clip, seed, device, identity, taken)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+_UPDATE_CODES = """
+UPDATE reconstructions SET codes = ?, encode_s = ?, decode_s = ?, checksum = ? WHERE id = ?
+"""
+_FORGET_COUNT = """
+DELETE FROM tokens WHERE EXISTS (
+    SELECT 1 FROM counted AS c JOIN reconstructions AS r ON r.number = c.reconstruction
+    WHERE r.id = ?)
+"""
+_INSERT_SCORE = """
+INSERT OR REPLACE INTO scores
+SELECT r.number, m.number, ?, ?, ?, ?, ?, ? FROM reconstructions AS r, metrics AS m
+WHERE r.id = ? AND m.key = ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +106,16 @@ class StoredCodes:
     timing: Timing
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What needs not be computed again for one reconstruction."""
+
+    scores: frozenset[str]
+    """Keys of its scores, less errors, and less those that are undefined for a reason that another
+    version of this program gave."""
+    has_codes: bool
+
+
 class Store:
     """One run folder's database. Use as a context manager; one writer at a time.
 
@@ -98,31 +123,37 @@ class Store:
     locked by another run, or of another version.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
-        with self._errors():
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            version = self._version()
-            if version is None:
-                self._db.executescript(_SCHEMA)
-        if version not in (None, _SCHEMA_VERSION):
+        self.num_dropped = 0
+        """Rows that were damaged, and are to be computed anew."""
+        self._db = Database(path, read_only)
+        try:
+            self._check_version()
+        except BaseException:
             self._db.close()
-            raise StoreError(
-                f"{path}: written by another version of snac-eval (schema {version}, here"
-                f" {_SCHEMA_VERSION}); choose another --output or use --overwrite"
-            )
+            raise
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """What was found damaged, for people."""
+        if not self.num_dropped:
+            return ()
+        return (
+            f"{self.num_dropped} entries of {FILE_NAME} were damaged and were made anew; is the"
+            " disk or the memory failing?",
+        )
 
     @classmethod
     def open_run(cls, run_dir: Path) -> Store:
-        """The store of an existing run. Raises StoreError where there is none."""
+        """The store of an existing run, to read; its folder may be read-only. Raises StoreError
+        where there is none."""
         path = run_dir / FILE_NAME
         if not path.is_file():
             raise StoreError(
                 f"{run_dir}: no run here (no {FILE_NAME}); give a folder that run wrote"
             )
-        return cls(path)
+        return cls(path, read_only=True)
 
     @classmethod
     def create(cls, run_dir: Path, overwrite: bool) -> Store:
@@ -151,109 +182,191 @@ class Store:
     def put(
         self, key: ReconstructionKey, scores: Mapping[str, Score], codes: StoredCodes | None = None
     ) -> None:
-        """Keep scores by metric fingerprint, and codes where there are new ones, at once."""
-        row = (key.id, *astuple(key))
-        metrics = [(fingerprint,) for fingerprint in scores]
-        rows = [
-            (score.value, score.status, score.reason, score.detail, key.id, fingerprint)
-            for fingerprint, score in scores.items()
-        ]
-        with self._errors(), self._transaction():
-            self._db.execute(_INSERT_KEY, row)
+        """Keep scores by their keys, and codes where there are new ones, at once."""
+        made_by = _this_version()
+        id_ = key.id
+        with self._db.errors(), self._db.transaction():
+            self._db.execute(_INSERT_KEY, (id_, *astuple(key)))
             if codes is not None:
-                timing = codes.timing
-                made = (pack(codes.codes), timing.encode_s, timing.decode_s, key.id)
+                seconds = [real(codes.timing.encode_s), real(codes.timing.decode_s)]
+                blob = pack(codes.codes)
+                made = (blob, *seconds, checksum(id_, *seconds, blob=blob), id_)
+                self._db.execute(_FORGET_COUNT, (id_,))
                 self._db.execute(_UPDATE_CODES, made)
-            self._db.executemany("INSERT OR IGNORE INTO metrics (fingerprint) VALUES (?)", metrics)
+            rows = [
+                (*said, checksum(id_, name, *said), id_, name)
+                for name, score in scores.items()
+                for said in [_said(score, made_by)]
+            ]
+            names = [(name,) for name in scores]
+            self._db.executemany("INSERT OR IGNORE INTO metrics (key) VALUES (?)", names)
             self._db.executemany(_INSERT_SCORE, rows)
 
-    def scores(self, ids: Iterable[str]) -> dict[str, dict[str, Score]]:
-        """Key id to metric fingerprint to score, for those that exist; every id is there."""
-        query = (
-            f"SELECT r.id, m.fingerprint, s.value, s.status, s.reason, s.detail {_WANTED}"
-            " CROSS JOIN scores AS s ON s.reconstruction = r.number"
-            " JOIN metrics AS m ON m.number = s.metric"
-        )
-        found: dict[str, dict[str, Score]] = {one: {} for one in ids}
-        with self._errors():
-            rows = self._db.execute(query, (json.dumps(list(found)),))
-            for one, fingerprint, value, status, reason, detail in rows:
-                # Interned: a million scores share a handful of texts.
-                score = Score(value, status, intern(reason), detail)
-                found[one][intern(fingerprint)] = score
-        return found
+    def settled(self, ids: Sequence[str]) -> Iterator[Settled]:
+        """What each of these reconstructions needs not have computed again, in their order.
+
+        No checksum is looked at: what rows say is not asked here.
+        """
+        with self._db.errors():
+            names = dict(self._db.execute("SELECT number, key FROM metrics"))
+            lists = dict(self._db.execute(_SETTLED, (_this_version(),)))
+            there = {
+                one: (lists.get(number, ""), bool(has_codes))
+                for number, one, has_codes in self._db.execute(
+                    "SELECT number, id, codes IS NOT NULL FROM reconstructions"
+                )
+            }
+            sets = {
+                numbers: frozenset(
+                    names[int(number)] for number in numbers.split(",") if int(number) in names
+                )
+                for numbers in set(lists.values())
+            }
+        for one in ids:
+            numbers, has_codes = there.get(one, ("", False))
+            yield Settled(sets.get(numbers, frozenset()), has_codes)
+
+    def scores(self, ids: Iterable[str]) -> Iterator[tuple[str, dict[str, Score]]]:
+        """Each of these ids with its scores by their keys, in the order of ``ids``.
+
+        One reconstruction's scores are in memory at a time.
+        """
+        ids = list(ids)
+        broken: list[list[int]] = []
+        asked = iter(enumerate(ids))
+        with self._db.errors():
+            rows = self._db.execute(_SCORES, (json.dumps(ids),))
+            for place, group in groupby(rows, itemgetter(0)):
+                found = self._verified(group, broken)
+                index, one = next(asked)
+                while index < place:
+                    yield one, {}
+                    index, one = next(asked)
+                yield one, found
+            yield from ((one, {}) for _, one in asked)
+            self._drop("DELETE FROM scores WHERE reconstruction = ? AND metric = ?", broken)
 
     def codes(self, ids: Iterable[str]) -> Iterator[tuple[str, StoredCodes]]:
         """Key id, codes and timings of each reconstruction that has any, in the order of ``ids``.
 
         One clip's codes are in memory at a time.
         """
-        query = f"SELECT r.id, r.codes, r.encode_s, r.decode_s {_WANTED} WHERE r.codes IS NOT NULL"
-        with self._errors():
-            for one, blob, *seconds in self._db.execute(query, (json.dumps(list(ids)),)):
+        query = (
+            f"SELECT r.number, r.id, r.codes, r.encode_s, r.decode_s, r.checksum {_WANTED}"
+            " WHERE r.codes IS NOT NULL"
+        )
+        broken: list[list[int]] = []
+        with self._db.errors():
+            rows = self._db.execute(query, (json.dumps(list(ids)),))
+            for number, one, blob, *seconds, kept in rows:
+                if kept != checksum(one, *seconds, blob=blob):
+                    broken.append([number])
+                    continue
                 timing = Timing(*(math.nan if time is None else time for time in seconds))
                 yield one, StoredCodes(self._unpacked(blob), timing)
+            self._drop("UPDATE reconstructions SET codes = NULL WHERE number = ?", broken)
 
     def get_codes(self, id_: str) -> StoredCodes | None:
         """Codes and timings of one reconstruction, or None where it has none."""
-        return next((codes for _, codes in self.codes([id_])), None)
+        return next((codes for _, codes in list(self.codes([id_]))), None)
 
-    def keys(self, ids: Iterable[str]) -> dict[str, ReconstructionKey]:
-        """Key id to key, for those that exist."""
-        query = f"SELECT r.id, r.codec, r.clip, r.seed, r.device, r.identity {_WANTED}"
-        with self._errors():
-            rows = self._db.execute(query, (json.dumps(list(ids)),))
-            return {row[0]: ReconstructionKey(*row[1:]) for row in rows}
+    def files(self) -> dict[bytes, tuple[str, str]]:
+        """What :meth:`remember_files` was given."""
+        with self._db.errors():
+            rows = self._db.execute("SELECT name, stamp, found, checksum FROM files")
+            return {
+                name: (stamp, found)
+                for name, stamp, found, kept in rows
+                if kept == checksum(name, stamp, found)
+            }
 
-    def _meta(self, key: str) -> str | None:
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
+    def remember_files(self, files: Mapping[bytes, tuple[str, str]]) -> None:
+        """Keep what is known of files: by name a stamp, which changes with the file, and text."""
+        rows = [(name, *known, checksum(name, *known)) for name, known in files.items()]
+        with self._db.errors(), self._db.transaction():
+            self._db.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", rows)
+
+    def counted(self) -> tuple[set[str], bytes]:
+        """The ids whose codes are in a count of tokens, and that count; both empty where there is
+        none."""
+        with self._db.errors():
+            row = self._db.execute("SELECT counts, checksum FROM tokens").fetchone()
+            ids = sorted(
+                one
+                for (one,) in self._db.execute(
+                    "SELECT r.id FROM counted AS c JOIN reconstructions AS r"
+                    " ON r.number = c.reconstruction"
+                )
+            )
+        if row is None or row[1] != checksum(*ids, blob=row[0]):
+            return set(), b""
+        return set(ids), row[0]
+
+    def keep_counted(self, ids: Iterable[str], counts: bytes) -> None:
+        """Keep a count of the tokens in these codes, in place of an earlier one."""
+        ids = sorted(ids)
+        with self._db.errors(), self._db.transaction():
+            self._db.execute("DELETE FROM counted")
+            self._db.execute(
+                f"INSERT OR IGNORE INTO counted SELECT r.number {_WANTED}", (json.dumps(ids),)
+            )
+            row = (0, counts, checksum(*ids, blob=counts))
+            self._db.execute("INSERT OR REPLACE INTO tokens VALUES (?, ?, ?)", row)
+
+    def _verified(
+        self, rows: Iterable[tuple[Any, ...]], broken: list[list[int]]
+    ) -> dict[str, Score]:
+        found = {}
+        for _, id_, name, value, status, reason, detail, made_by, kept, *place in rows:
+            if kept == checksum(id_, name, value, status, reason, detail, made_by):
+                # Interned: a million scores share a handful of texts.
+                found[intern(name)] = Score(value, status, intern(reason), detail)
+            else:
+                broken.append(place)
+        return found
+
+    def _drop(self, statement: str, broken: Sequence[Sequence[int]]) -> None:
+        if broken and not self._db.read_only:
+            with self._db.transaction():
+                self._db.executemany(statement, broken)
+        self.num_dropped += len(broken)
+
+    def _check_version(self) -> None:
+        with self._db.errors():
+            found = self._version()
+            if found is None and not self._db.read_only:
+                self._db.connection.executescript(_SCHEMA)
+                return
+        if found is None:
+            raise StoreError(damaged(self.path, "it holds no tables"))
+        if found != _SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.path}: written by another version of snac-eval (schema {found}, here"
+                f" {_SCHEMA_VERSION}); choose another --output or use --overwrite. What the run"
+                " left in scores.parquet stays readable"
+            )
 
     def _version(self) -> str | None:
         """The schema that is there; None in a new file."""
         query = "SELECT 1 FROM sqlite_master WHERE name = 'meta'"
-        return self._meta("schema") if self._db.execute(query).fetchone() else None
+        if not self._db.execute(query).fetchone():
+            return None
+        row = self._db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+        return str(row[0]) if row else "none"
 
     def _unpacked(self, blob: bytes) -> Codes:
         try:
             return unpack(blob)
         except CodecError as error:
-            raise StoreError(_damaged(self.path, error)) from error
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise OutputError(
-                f"{self.path}: cannot be read or written ({error}); another run may hold it, the"
-                " folder may be read-only or the disk full"
-            ) from error
-        except (sqlite3.DatabaseError, ValueError) as error:
-            raise StoreError(_damaged(self.path, error)) from error
+            raise StoreError(damaged(self.path, error)) from error
 
 
-_INSERT_KEY = """
-INSERT OR IGNORE INTO reconstructions (id, codec, clip, seed, device, identity)
-VALUES (?, ?, ?, ?, ?, ?)
-"""
-_UPDATE_CODES = "UPDATE reconstructions SET codes = ?, encode_s = ?, decode_s = ? WHERE id = ?"
-_INSERT_SCORE = """
-INSERT OR REPLACE INTO scores
-SELECT r.number, m.number, ?, ?, ?, ? FROM reconstructions AS r, metrics AS m
-WHERE r.id = ? AND m.fingerprint = ?
-"""
+@cache
+def _this_version() -> str:
+    return version("snac-eval")
 
 
-def _damaged(path: Path, error: Exception) -> str:
-    return f"{path}: damaged store ({error}); move it away, or start anew with --overwrite"
+def _said(score: Score, made_by: str) -> tuple[float | None, str, str, bytes, str]:
+    # Names of files within a reason may hold bytes that are no UTF-8.
+    reason = score.reason.encode("utf-8", "backslashreplace").decode("utf-8")
+    return (real(score.value), score.status, reason, score.detail, made_by)

@@ -34,7 +34,7 @@ from snac_eval.codecs.snac import SNAC
 from snac_eval.errors import CodecError, OutputError, SnacEvalError, UsageError
 from snac_eval.machine import num_cores
 from snac_eval.registry import plugins
-from snac_eval.run.manifest import SCORE_COLUMNS
+from snac_eval.run.sealed import SCORE_COLUMNS
 
 PCM = Setting("pcm_8bit", "cpu", 1, 1, 0.5, repeats=6, with_facts=True)
 MINI = replace(PCM, model="snac_16khz_mini", repeats=1)

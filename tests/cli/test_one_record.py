@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sqlite3
 import sys
@@ -14,7 +13,9 @@ import soundfile
 
 from snac_eval.cli.main import main
 from snac_eval.registry import plugins
+from snac_eval.run.sealed import read_manifest
 from tests.conftest import tone
+from tests.runs import edit_manifest
 
 METRICS = "bitrate,mel_dac_paper,stoi,encode_real_time_factor,decode_real_time_factor"
 CODEC = """
@@ -55,6 +56,8 @@ def other_audio(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     for index, model in enumerate(("pcm_16bit", "pcm_8bit")):
         dataset = _clips(root / model, seed=10 * index)
         assert _run(model, dataset, root / f"run_{model}", "--no-html") == 0
+        named = read_manifest(root / f"run_{model}")["dataset"] | {"name": "folder:wav"}
+        edit_manifest(root / f"run_{model}", dataset=named)
     return [str(root / "run_pcm_16bit"), str(root / "run_pcm_8bit")]
 
 
@@ -116,8 +119,8 @@ def _killed(whole: Path, folder: Path) -> Path:
     """The run as ``kill -9`` leaves it, before the second clip and with no scores.parquet."""
     shutil.copytree(whole, folder)
     (folder / "scores.parquet").unlink()
-    manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"state": "running"}))
+    manifest = read_manifest(folder)
+    edit_manifest(folder, state="running")
     with closing(sqlite3.connect(folder / "store.sqlite")) as store:
         gone = store.execute(
             "DELETE FROM scores WHERE reconstruction ="

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -14,7 +13,9 @@ import pytest
 import soundfile
 
 from snac_eval.cli.main import main
+from snac_eval.run.sealed import read_manifest
 from tests.conftest import tone
+from tests.runs import edit_manifest
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -107,9 +108,8 @@ def test_a_codec_that_cannot_be_opened_leaves_its_players_out(
 ) -> None:
     moved = tmp_path / "moved"
     shutil.copytree(runs[1], moved)
-    manifest = json.loads((moved / "manifest.json").read_text())
-    manifest["config"]["model"] = "no_such_codec"
-    (moved / "manifest.json").write_text(json.dumps(manifest))
+    config = read_manifest(moved)["config"]
+    edit_manifest(moved, config=config | {"model": "no_such_codec"})
     assert main(["report", str(moved), str(runs[0]), "--html", "--output", str(moved / "x")]) == 0
     html = (moved / "x").read_text()
     assert "Nothing to play of opus_6kbps: its codec or data cannot be opened here" in html
@@ -128,9 +128,8 @@ def test_changed_weights_or_clips_are_not_passed_off_as_the_runs(
 ) -> None:
     other = tmp_path / "other"
     shutil.copytree(runs[1], other)
-    manifest = json.loads((other / "manifest.json").read_text())
-    manifest["config"]["model"] = "opus_12kbps"
-    (other / "manifest.json").write_text(json.dumps(manifest))
+    config = read_manifest(other)["config"]
+    edit_manifest(other, config=config | {"model": "opus_12kbps"})
     assert main(["report", str(other), "--html"]) == 0
     html = (other / "report.html").read_text()
     assert "the codec is no longer the one that made these codes" in html

@@ -19,7 +19,7 @@ import soundfile
 from snac_eval.cli.main import main
 from snac_eval.codecs.pyav import PyavCodec
 from snac_eval.results.frames import SUMMARY_COLUMNS
-from snac_eval.run.manifest import SCORE_COLUMNS
+from snac_eval.run.sealed import SCORE_COLUMNS
 from tests.cli.helpers import command, repeatable, run_process, scores
 from tests.conftest import tone
 
@@ -172,7 +172,7 @@ def _num_scored(store: Path) -> int:
             return 0
         query = (
             "SELECT count(DISTINCT reconstruction) FROM scores, metrics"
-            " WHERE scores.metric = metrics.number AND fingerprint LIKE 'stoi%'"
+            " WHERE scores.metric = metrics.number AND key LIKE 'stoi%'"
         )
         return int(db.execute(query).fetchone()[0])
 

@@ -105,7 +105,7 @@ def test_a_spreadsheet_runs_no_cell(tmp_path: Path, capsys: pytest.CaptureFixtur
     formula = "=HYPERLINK(1)"
     low = [-1.5, *noisy(-1.0, 0.1, 20)]
     runs = [
-        str(write_run(tmp_path / name, {"si_sdr": low}, codec=codec))
+        str(write_run(tmp_path / name, {"si_sdr_aligned": low}, codec=codec))
         for name, codec in (("a", formula), ("b", "@b"))
     ]
     for arguments in (["table", *runs, "--format", "csv"], ["compare", *runs, "--format", "csv"]):

@@ -28,8 +28,24 @@ def test_folder_is_sorted_and_knows_domains(audio_dir: Path) -> None:
     dataset = open_dataset(f"folder:{audio_dir}")
     assert [clip.id for clip in dataset.clips] == ["music/c", "speech/a", "speech/b"]
     assert [clip.domain for clip in dataset.clips] == ["music", "speech", "speech"]
-    assert dataset.name == "folder:audio"
+    assert dataset.name == f"folder:{audio_dir}"
     assert dataset.clips[0].duration_s == pytest.approx(1.4)
+
+
+def test_folders_of_one_name_are_told_apart_however_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "AB":
+        (tmp_path / name / "wav").mkdir(parents=True)
+        soundfile.write(tmp_path / name / "wav" / "a.wav", tone(0.1), 16000)
+    monkeypatch.chdir(tmp_path)
+    ways = ("A/wav", "./B/../A/wav/", str(tmp_path / "A" / "wav"), "B/wav")
+    names = [open_dataset(f"folder:{way}").name for way in ways]
+    assert names == ["folder:A/wav", "folder:A/wav", "folder:A/wav", "folder:B/wav"]
+    monkeypatch.chdir("A")
+    assert open_dataset("folder:../B/wav").name == f"folder:{tmp_path / 'B' / 'wav'}"
+    (tmp_path / "A" / "list.csv").write_text("path\nwav/a.wav\n")
+    assert open_dataset("manifest:list.csv").name == "manifest:list"
 
 
 def test_folder_ids_stay_unique(tmp_path: Path) -> None:

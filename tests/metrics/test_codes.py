@@ -13,6 +13,7 @@ from snac_eval.metrics.bitrate import Bitrate, NominalBitrate, TokensPerSecond
 from snac_eval.metrics.codebook import (
     CodebookPerplexity,
     CodebookUsage,
+    CodesTogether,
     EntropyCodedBitrate,
     stream_table,
 )
@@ -77,49 +78,53 @@ CORPUS_METRICS = [EntropyCodedBitrate(), CodebookUsage(), CodebookPerplexity()]
 
 def test_uniform_use_of_half_a_codebook() -> None:
     clips = [token_codes([0, 1, 0, 1], [0, 0, 0, 0]), token_codes([2, 3, 2, 3], [0, 0, 0, 0])]
-    durations = [1.0, 1.0]
-    assert CodebookUsage().score_corpus(clips, durations).value == pytest.approx((50 + 12.5) / 2)
-    assert CodebookPerplexity().score_corpus(clips, durations).value == pytest.approx((4 + 1) / 2)
-    entropy_coded = EntropyCodedBitrate().score_corpus(clips, durations).value
+    codes = CodesTogether.of(clips, [1.0, 1.0])
+    assert CodebookUsage().score_corpus(codes).value == pytest.approx((50 + 12.5) / 2)
+    assert CodebookPerplexity().score_corpus(codes).value == pytest.approx((4 + 1) / 2)
+    entropy_coded = EntropyCodedBitrate().score_corpus(codes).value
     assert entropy_coded == pytest.approx(8 * 2 / 2 / 1000)
 
 
 def test_entropy_coding_does_not_do_away_with_side_information() -> None:
     clips = [token_codes([0, 1, 0, 1]), token_codes([0, 1, 0, 1])]
-    bare = EntropyCodedBitrate().score_corpus(clips, [1.0, 1.0]).value
+    bare = EntropyCodedBitrate().score_corpus(CodesTogether.of(clips, [1.0, 1.0])).value
     sent = [replace(one, side_info=bytes(4)) for one in clips]
-    with_scales = EntropyCodedBitrate().score_corpus(sent, [1.0, 1.0]).value
+    with_scales = EntropyCodedBitrate().score_corpus(CodesTogether.of(sent, [1.0, 1.0])).value
     assert bare == pytest.approx(8 / 2 / 1000)
     assert with_scales == pytest.approx((8 + 2 * 4 * 8) / 2 / 1000)
 
 
-def _uniform(size: int, num_tokens: int, seed: int = 0) -> list[Codes]:
+def _uniform(size: int, num_tokens: int, seed: int = 0) -> Codes:
     rng = np.random.default_rng(seed)
-    return [token_codes(rng.integers(0, size, num_tokens).tolist(), size=size)]
+    return token_codes(rng.integers(0, size, num_tokens).tolist(), size=size)
+
+
+def _alone(codes: Codes) -> CodesTogether:
+    return CodesTogether.of([codes], [1.0])
 
 
 def test_few_tokens_of_a_codebook_in_full_use_do_not_look_like_a_third_of_it() -> None:
-    (row,) = stream_table(_uniform(1024, 500), [1.0])
+    (row,) = stream_table(_alone(_uniform(1024, 500)))
     assert row["seen"] == pytest.approx(38.7, abs=2)
     assert row["usage"] > 85
     assert row["entropy_bits"] == pytest.approx(10, abs=0.25)
     for metric in CORPUS_METRICS:
-        reason = metric.score_corpus(_uniform(1024, 500), [1.0]).reason
+        reason = metric.score_corpus(_alone(_uniform(1024, 500))).reason
         assert "few tokens in its stream: stream 0 has 500 for 1024 entries, of which" in reason
 
 
 def test_many_tokens_need_no_word_of_caution() -> None:
-    assert CodebookUsage().score_corpus(_uniform(64, 5000), [1.0]) == Score.ok(100.0)
+    assert CodebookUsage().score_corpus(_alone(_uniform(64, 5000))) == Score.ok(100.0)
 
 
 def test_the_stream_with_the_fewest_tokens_is_the_one_that_is_named() -> None:
-    coarse, fine = _uniform(64, 50)[0].streams[0], _uniform(64, 5000)[0].streams[0]
-    reason = CodebookUsage().score_corpus([Codes(1, (fine, coarse), (64, 64))], [1.0]).reason
+    coarse, fine = _uniform(64, 50).streams[0], _uniform(64, 5000).streams[0]
+    reason = CodebookUsage().score_corpus(_alone(Codes(1, (fine, coarse), (64, 64)))).reason
     assert "in 1 of 2 streams: stream 1 has 50 for 64 entries" in reason
 
 
 def test_streams_of_different_length_make_a_row_each() -> None:
-    rows = stream_table([token_codes([0, 1] * 500, [5, 5, 5, 6] * 500)], [1000.0])
+    rows = stream_table(CodesTogether.of([token_codes([0, 1] * 500, [5, 5, 5, 6] * 500)], [1000.0]))
     assert [row["stream"] for row in rows] == [0, 1]
     assert [row["num_tokens"] for row in rows] == [1000, 2000]
     assert [row["tokens_per_second"] for row in rows] == [1.0, 2.0]
@@ -135,7 +140,7 @@ def test_entropy_never_exceeds_what_was_sent() -> None:
     rng = np.random.default_rng(0)
     clips = [token_codes(rng.integers(0, 8, 5000).tolist()) for _ in range(3)]
     exact = sum(one.num_bits for one in clips) / 3 / 1000
-    coded = EntropyCodedBitrate().score_corpus(clips, [1.0] * 3).value
+    coded = EntropyCodedBitrate().score_corpus(CodesTogether.of(clips, [1.0] * 3)).value
     assert coded is not None
     assert 0.99 * exact < coded <= exact
 
@@ -143,24 +148,35 @@ def test_entropy_never_exceeds_what_was_sent() -> None:
 @pytest.mark.parametrize("metric", CORPUS_METRICS, ids=lambda metric: metric.info.name)
 @pytest.mark.parametrize("codes", [[], [packet_codes()], [token_codes([])]])
 def test_no_tokens_no_codebook_figures(metric: CorpusMetric, codes: list[Codes]) -> None:
-    score = metric.score_corpus(codes, [1.0] * len(codes))
+    score = metric.score_corpus(CodesTogether.of(codes, [1.0] * len(codes)))
     assert (score.value, score.status) == (None, "undefined")
     assert score.reason
 
 
-@pytest.mark.parametrize("metric", CORPUS_METRICS, ids=lambda metric: metric.info.name)
-def test_a_token_outside_of_its_codebook_is_an_error(metric: CorpusMetric) -> None:
-    score = metric.score_corpus([token_codes([0, 8])], [1.0])
-    assert (score.value, score.status) == (None, "error")
-    assert "outside of its codebook of 8 entries" in score.reason
+def test_a_clip_that_does_not_fit_is_refused_and_adds_nothing() -> None:
+    together = CodesTogether.of([token_codes([1, 2])], [1.0])
+    before = together.pack()
+    for odd, problem in (
+        (token_codes([1], size=16), "disagree about the codebooks"),
+        (token_codes([0, 8]), "outside of its codebook of 8 entries"),
+        (packet_codes(), "disagree about the codebooks"),
+    ):
+        with pytest.raises(CodecError, match=problem):
+            together.add(odd)
+    assert together.pack() == before
 
 
-def test_clips_of_different_codebooks_are_refused() -> None:
-    clips = [token_codes([1]), token_codes([1], size=16)]
-    assert CodebookUsage().score_corpus(clips, [1.0, 1.0]).status == "error"
-    with pytest.raises(CodecError, match="disagree"):
-        stream_table(clips, [1.0, 1.0])
+def test_counts_of_parts_are_those_of_the_whole_kept_or_not() -> None:
+    rng = np.random.default_rng(0)
+    clips = [token_codes(rng.integers(0, 8, 50).tolist()) for _ in range(4)]
+    whole = CodesTogether.of(clips, [0.5] * 4)
+    half = CodesTogether.of(clips[:2], [0.5] * 2)
+    kept = CodesTogether.unpack(half.pack(), 2.0)
+    for one in clips[2:]:
+        kept.add(one)
+    assert stream_table(kept) == stream_table(whole)
+    assert (kept.num_clips, kept.side_info_bits) == (4, whole.side_info_bits)
 
 
 def test_packets_have_no_stream_rows() -> None:
-    assert stream_table([packet_codes()], [1.0]) == []
+    assert stream_table(CodesTogether.of([packet_codes()], [1.0])) == []

@@ -99,7 +99,7 @@ def test_equal_scores_pass_however_few(tmp_path: Path) -> None:
 
 
 def test_holm_runs_over_the_whole_check(tmp_path: Path) -> None:
-    names = ["pesq_wb", "stoi", "si_sdr", "visqol_speech"]
+    names = ["pesq_wb", "stoi", "si_sdr_aligned", "visqol_speech"]
     new = {name: shifted(PESQ, -0.02, 0.05, seed=i) for i, name in enumerate(names, start=1)}
     result = _check(tmp_path, dict.fromkeys(names, PESQ), dict(new))
     smallest = min(result.checks, key=lambda one: one.p_value)
@@ -263,10 +263,10 @@ def test_a_broken_baseline_is_named(
 
 
 def _mixed(tmp_path: Path) -> GateResult:
-    base: dict[str, Column] = {"pesq_wb": PESQ, "stoi": PESQ, "si_sdr": PESQ, "delay": PESQ}
+    base: dict[str, Column] = {"pesq_wb": PESQ, "stoi": PESQ, "si_sdr_aligned": PESQ, "delay": PESQ}
     worse = shifted(PESQ, -0.5, 0.1)
-    new: dict[str, Column] = {"pesq_wb": worse, "stoi": PESQ, "si_sdr": PESQ, "delay": PESQ}
-    fingerprints = {"si_sdr": "<si_sdr>;\x00v=2"}
+    new: dict[str, Column] = {"pesq_wb": worse, "stoi": PESQ, "si_sdr_aligned": PESQ, "delay": PESQ}
+    fingerprints = {"si_sdr_aligned": "<si_sdr_aligned>;\x00v=2"}
     return _check(tmp_path, base, new, fingerprints=fingerprints, codec="<b>&\x01")
 
 
@@ -279,7 +279,7 @@ def test_junit_has_a_case_per_metric(tmp_path: Path) -> None:
     assert isinstance(cases["pesq_wb"][0], Failure)
     assert "drop +0.500" in cases["pesq_wb"][0].message
     assert cases["stoi"] == []
-    assert isinstance(cases["si_sdr"][0], Error)
+    assert isinstance(cases["si_sdr_aligned"][0], Error)
     assert isinstance(cases["delay"][0], Skipped)
     (suite,) = parsed
     (others,) = [case for case in suite if case.name == "the other parts"]
@@ -343,12 +343,12 @@ def test_markdown_renders_as_one_table(tmp_path: Path) -> None:
     rows = root.findall("table/tbody/tr")
     assert [row[0].text for row in rows] == [
         "pesq_wb [MOS] ↑",
-        "si_sdr [dB] ↑",
+        "si_sdr_aligned [dB] ↑",
         "stoi ↑",
         "delay [ms]",
     ]
     assert len({len(row) for row in rows}) == 1
-    assert "<si_sdr>" in "".join(rows[1][-1].itertext())
+    assert "<si_sdr_aligned>" in "".join(rows[1][-1].itertext())
 
 
 def test_markdown_names_versions_that_changed(tmp_path: Path) -> None:

@@ -209,15 +209,6 @@ def test_a_partial_run_never_passes_unless_that_is_said(tmp_path: Path) -> None:
     assert "4 of the baseline's 24 clips are not in this run" in check_markdown(allowed)
 
 
-def test_absurd_scores_are_not_comparable(tmp_path: Path) -> None:
-    new = read_run(write_run(tmp_path / "new", {"pesq_wb": [3.0, 3.1, 3.2, 3.3]}))
-    for value in (1e308, -1e308, 1e200):
-        base = read_run(write_run(tmp_path / "base", {"pesq_wb": [3.0, 3.1, 3.2, value]}))
-        result = check(new, base, load_tolerances())
-        assert (result.exit_code, result.checks[0].outcome) == (3, "not comparable")
-        assert "too far apart" in result.checks[0].reason
-
-
 def test_failed_clips_are_not_missing_clips(tmp_path: Path) -> None:
     scores = noisy(3.0, 0.3, 24)
     base = read_run(write_run(tmp_path / "base", {"pesq_wb": scores}))

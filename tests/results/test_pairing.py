@@ -62,6 +62,14 @@ def test_a_lost_clip_is_one_that_another_run_has(
     assert shared(runs, "stoi").lost == losses(runs, "stoi")
 
 
+def test_settings_that_only_one_bench_measured_are_no_loss(tmp_path: Path) -> None:
+    benches = [{"stoi": [1.0, 2.0]}, {"stoi": [1.0]}]
+    runs = _runs(tmp_path, *benches, clips=["a", "b"], kind="bench")
+    assert losses(runs, "stoi") == ()
+    failed = [{"stoi": [1.0, 2.0]}, {"stoi": [DEAD, 2.0]}]
+    assert losses(_runs(tmp_path / "failed", *failed, clips=["a", "b"], kind="bench"), "stoi")
+
+
 def test_clips_that_were_not_chosen_or_not_reached_are_lost(tmp_path: Path) -> None:
     whole = read_run(write_run(tmp_path / "whole", {"stoi": PESQ}))
     part = read_run(write_run(tmp_path / "part", {"stoi": PESQ[:1]}))

@@ -21,6 +21,7 @@ from snac_eval.run.engines import nursery, scorers
 from snac_eval.run.engines.local import Engine, _modules
 from snac_eval.run.engines.scorers import Scored
 from snac_eval.run.plan import Plan, RunConfig, make_plan
+from snac_eval.run.store import Settled
 from snac_eval.writing import write_file, write_text
 from tests.conftest import tone
 
@@ -42,7 +43,10 @@ def _engine(plan: Plan, workers: int) -> Engine:
 
 
 def _tasks(plan: Plan) -> Iterator[CodingTask]:
-    return (CodingTask(number, job) for number, job in enumerate(plan.pending({})))
+    return (
+        CodingTask(number, job)
+        for number, job in enumerate(plan.pending([Settled(frozenset(), False)] * len(plan.clips)))
+    )
 
 
 def _check(results: list[Coded | Scored]) -> None:

@@ -15,8 +15,9 @@ from snac_eval.codecs.opening import opened
 from snac_eval.errors import Interrupted
 from snac_eval.run import coding, loop
 from snac_eval.run.coding import Coded, Coder, CodingTask, Loaded, batches, code, read_ahead
+from snac_eval.run.keys import ReconstructionKey
 from snac_eval.run.plan import Plan, RunConfig, make_plan
-from snac_eval.run.store import ReconstructionKey, Store, StoredCodes
+from snac_eval.run.store import Settled, Store, StoredCodes
 from snac_eval.types import Clip, Codec, Codes, Score, Waveform
 from tests.conftest import tone
 
@@ -27,7 +28,8 @@ def _plan(tmp_path: Path, model: str, **options: object) -> tuple[Plan, list[Cod
     for index, duration_s in enumerate((0.3, 0.5, 0.46, 0.5, 0.45)):
         soundfile.write(audio / f"{index}.wav", tone(duration_s, seed=index), 16000)
     plan = make_plan(RunConfig(model, f"folder:{audio}", tmp_path / "run", **options))  # type: ignore[arg-type]
-    jobs = sorted(plan.pending({}), key=lambda job: -job.clip.duration_s)
+    pending = plan.pending([Settled(frozenset(), False)] * len(plan.clips))
+    jobs = sorted(pending, key=lambda job: -job.clip.duration_s)
     return plan, [CodingTask(number, job) for number, job in enumerate(jobs)]
 
 

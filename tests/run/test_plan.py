@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from snac_eval.metrics.opening import open_metric
+from snac_eval.run.keys import card_digest
 from snac_eval.run.plan import Plan, RunConfig, make_plan
-from snac_eval.types import Score
+from snac_eval.run.store import Settled
+from snac_eval.types import Clip
 
 
 def _plan(model: str, audio_dir: Path, output: Path, **options: object) -> Plan:
@@ -42,10 +45,32 @@ def test_a_key_names_what_the_audio_depends_on(audio_dir: Path, tmp_path: Path) 
 
 def test_what_is_stored_is_not_pending(audio_dir: Path, tmp_path: Path) -> None:
     plan = _plan("pcm_8bit", audio_dir, tmp_path, metrics=("bitrate", "si_sdr"))
-    bitrate, si_sdr = map(plan.fingerprint, ("bitrate", "si_sdr"))
-    whole = {bitrate: Score.ok(1.0), si_sdr: Score.undefined("silence")}
-    stored = {plan.key(clip).id: whole for clip in plan.clips}
-    assert plan.pending(stored) == []
-    stored[plan.key(plan.clips[0]).id] = {bitrate: Score.ok(1.0), si_sdr: Score.error("killed")}
-    (job,) = plan.pending(stored)
+    keys = [plan.score_keys(("bitrate", "si_sdr"), clip) for clip in plan.clips]
+    whole = [Settled(frozenset(one.values()), has_codes=True) for one in keys]
+    assert plan.pending(whole) == []
+    first = Settled(frozenset({keys[0]["bitrate"]}), has_codes=True)
+    (job,) = plan.pending([first, *whole[1:]])
     assert (job.clip, job.metrics) == (plan.clips[0], ("si_sdr",))
+    (job,) = plan.pending([replace(whole[0], has_codes=False), *whole[1:]])
+    assert (job.clip, job.metrics) == (plan.clips[0], ())
+
+
+def test_a_score_is_kept_under_what_its_metric_looks_at(audio_dir: Path, tmp_path: Path) -> None:
+    names = ("bitrate_nominal", "stoi", "word_error_rate")
+    plan = _plan("pcm_8bit", audio_dir, tmp_path, metrics=names[:2])
+    plan = replace(plan, metrics={name: open_metric(name) for name in names})
+    clip = plan.clips[0]
+    before = plan.score_keys(names, clip)
+
+    def changed(plan: Plan, clip: Clip) -> set[str]:
+        after = plan.score_keys(names, clip)
+        return {name for name in names if before[name] != after[name]}
+
+    assert changed(plan, replace(clip, id="b", path=tmp_path, duration_s=9.0)) == set()
+    assert changed(plan, replace(clip, domain="general")) == {"stoi", "word_error_rate"}
+    assert changed(plan, replace(clip, transcript="a word")) == {"word_error_rate"}
+    assert changed(plan, replace(clip, speaker="x")) == {"word_error_rate"}
+    card = replace(plan.codec.card, nominal_bitrate_bps=1.0)
+    assert changed(replace(plan, card_digest=card_digest(card)), clip) == {"bitrate_nominal"}
+    prose = replace(plan.codec.card, description="x", licence="y", citation="z")
+    assert changed(replace(plan, card_digest=card_digest(prose)), clip) == set()

@@ -165,7 +165,7 @@ def failure_table(shown: Sequence[Shown]) -> Grid | None:
     rows = []
     for one in shown:
         missing = one.run.rows[one.run.rows["status"] != "ok"]
-        total = one.run.rows["clip_id"].nunique()
+        total = one.run.num_scored
         for status, reason, metrics, clips in _grouped(missing):
             who = f"all {total} clips" if len(clips) == total > 1 else _some(clips)
             row = [one.name, status, reason, ", ".join(metrics), who]

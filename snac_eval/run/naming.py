@@ -1,0 +1,43 @@
+"""What folders of runs are called, so that different runs never share one by accident."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from snac_eval.run.plan import RunConfig
+
+_LONGEST = 100
+# A card's name, perhaps with a plain argument and options: no two give one folder's name.
+_PLAIN = re.compile(r"[A-Za-z0-9._-]+(:[A-Za-z0-9._-]+)?(@[a-z]+=[0-9]+)*")
+_REPLACED = re.compile(r"[^\w.-]+")
+_DEFAULTS = {
+    "seed": 0,
+    "weights": "",
+    "reference_rate": "clip",
+    "excerpt_s": 0.0,
+    "balance": "",
+    "sample_seed": 0,
+    "channels": "downmix",
+}
+"""The options that change what is measured."""
+
+
+def default_output(config: RunConfig) -> Path:
+    """``runs/MODEL_DATASET``, with a digest of what that does not say where it does not say all."""
+    options = {name: getattr(config, name) for name in _DEFAULTS}
+    other = [f"{name}={value}" for name, value in options.items() if value != _DEFAULTS[name]]
+    return Path("runs") / folder_name([config.model, config.dataset], other)
+
+
+def folder_name(names: Sequence[str], options: Sequence[str] = ()) -> str:
+    """A folder's name for these names; different names and options have different ones."""
+    text = _REPLACED.sub("_", "_".join([*names, *options])).strip("_.")
+    if not options and len(text) <= _LONGEST and all(map(_PLAIN.fullmatch, names)):
+        return text
+    said = "\n".join([*names, *options]).encode("utf-8", "surrogatepass")
+    return f"{text[:_LONGEST].strip('_.')}-{hashlib.sha256(said).hexdigest()[:8]}"
