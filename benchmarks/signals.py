@@ -1,7 +1,7 @@
 """Runs that are ended at random instants: is all true that they leave, and is nothing left alive?
 
 ``python -m benchmarks.signals --count 50 TERM INT KILL`` starts ``snac-eval run`` again and again,
-sends the signal at a random instant between its start and its end, and checks each time: no
+sends the signal at a random instant after its start, and checks each time: no
 traceback; the exit code; no process of the run alive two seconds later; a manifest that says
 interrupted, or none; and at the end that the run, continued, has the scores of one that was never
 ended.
@@ -39,6 +39,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--clips", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--within", type=float, default=0.7, help="share of a run's time in which the signal comes"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="snac-eval-signals-") as folder:
         wrong = [
@@ -63,7 +66,7 @@ def _many(folder: Path, name: str, options: Any) -> list[str]:  # noqa: ANN401 -
     codes: Counter[int] = Counter()
     for index in range(options.count):
         output = folder / name
-        delay_s = draw.uniform(0.0, whole_s)
+        delay_s = draw.uniform(0.0, options.within * whole_s)
         code, found = _one(data, output, signal.Signals[name], delay_s, f"{name}{index}")
         codes[code] += 1
         problems += [f"{name} {index} after {delay_s:.2f} s: {one}" for one in found]

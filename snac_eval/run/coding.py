@@ -120,11 +120,23 @@ def code(
     coder: Coder, tasks: Iterable[CodingTask], watch: Watch = watch_nothing
 ) -> Iterator[Coded]:
     """Every task once, as soon as its clip went through the codec."""
+    before: dict[str, StoredCodes] = {}
     for batch in batches(coder, tasks, watch):
         yield from (item for item in batch if isinstance(item, Coded))
-        loaded = [item for item in batch if isinstance(item, Loaded)]
-        if loaded:
-            yield from _code_batch(coder, loaded, watch)
+        loaded = [_known(item, before) for item in batch if isinstance(item, Loaded)]
+        ids = {item.task.number: item.task.job.key.id for item in loaded}
+        before = {}
+        for coded in _code_batch(coder, loaded, watch) if loaded else ():
+            if coded.new_codes is not None:
+                before[ids[coded.number]] = coded.new_codes
+            yield coded
+
+
+def _known(item: Loaded, before: Mapping[str, StoredCodes]) -> Loaded:
+    """With the codes of the batch before, where that had the same audio: the store got them after
+    the task was given."""
+    stored = item.task.stored or before.get(item.task.job.key.id)
+    return replace(item, task=replace(item.task, stored=stored))
 
 
 @dataclass(frozen=True, slots=True)
