@@ -22,4 +22,4 @@ if __name__ == "__main__":
         )
         for _ in engine.work(tasks):
             print("ready", flush=True)
-            threading.Event().wait()
+            threading.Event().wait(60)
