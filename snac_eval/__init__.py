@@ -10,13 +10,14 @@ Nothing heavy is imported before it is used.
 
 from __future__ import annotations
 
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # what type checkers take for typing's, whose import takes a while
 if TYPE_CHECKING:
+    from typing import Any
+
     from snac_eval.api import Evaluation, evaluate, load_codec, load_dataset, load_metric
 
-__version__ = version("snac-eval")
+    __version__: str
+
 __all__ = [
     "Evaluation",
     "__version__",
@@ -28,6 +29,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("snac-eval")
     if name in __all__:
         from snac_eval import api
 

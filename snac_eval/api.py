@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import tempfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -14,7 +15,7 @@ import pandas as pd
 
 from snac_eval.codecs.opening import open_model
 from snac_eval.datasets.opening import open_dataset
-from snac_eval.errors import TooManyFailures, UsageError
+from snac_eval.errors import Interrupted, TooManyFailures, UsageError
 from snac_eval.machine import resolve_device
 from snac_eval.metrics.base import PairMetric
 from snac_eval.metrics.opening import require_metric
@@ -24,6 +25,7 @@ from snac_eval.reports.html.page import page_path, shows, write_page
 from snac_eval.reports.summary import has_tables, write_tables
 from snac_eval.results.frames import streams_frame, summary_frame
 from snac_eval.results.record import Run, read_run
+from snac_eval.run import interrupts
 from snac_eval.run.loop import RunOutcome, run
 from snac_eval.run.plan import RunConfig
 from snac_eval.types import Codec, Dataset, ReconstructionSource
@@ -74,8 +76,11 @@ def evaluate(
     Raises:
         SnacEvalError: with one line that says what was wrong and what to do.
 
-    As with any program that starts processes by spawning, a script that calls this must guard its
-    entry with ``if __name__ == "__main__":``, or pass ``workers=0``.
+    Codec and metrics run in processes of their own, which do not run the caller's script again: it
+    needs no ``if __name__ == "__main__":``, and may be a notebook, a worker of a pool or a thread.
+    A codec that only the caller's ``__main__`` has (``__main__:MyCodec``) runs in this process, as
+    everything does with ``workers=0`` or where no process can be started; clips have no time limit
+    then. Ctrl-C raises KeyboardInterrupt; what was scored is kept where ``output`` is given.
     """
     for name in ("data_root", "card_dirs"):
         if name in options:
@@ -104,15 +109,15 @@ def execute(config: RunConfig, argv: Sequence[str] = ()) -> Executed:
 
     A page that shows this very run already stays as it is, and nothing is decoded for it. Raises
     SnacEvalError for what the user must mend, TooManyFailures when more than ``max_error_rate`` of
-    the clips failed, KeyboardInterrupt where Ctrl-C ended the run: every file is written then all
-    the same, but for the page.
+    the clips failed, Interrupted (a KeyboardInterrupt) where a signal ended the run: every file is
+    written then all the same, but for the page.
     """
     outcome = run(config, argv, meanwhile=_load_report_libraries)
     record = read_run(outcome.folder)
     if not (outcome.is_unchanged and has_tables(outcome.folder)):
         write_tables(record, outcome.folder)
     if not outcome.finished:
-        raise KeyboardInterrupt
+        raise Interrupted(interrupts.received() or signal.SIGINT)
     if config.html:
         page = page_path([outcome.folder])
         if not shows(page, record, config.report_clips):

@@ -16,6 +16,8 @@ The command line prints it and exits with :attr:`SnacEvalError.exit_code`.
     ├── StoreError              a store that is damaged or of another version
     ├── OutputError             a place that cannot be written
     └── TooManyFailures         a finished run whose failures outnumber what was allowed
+
+:class:`Interrupted` stands apart: a signal ended the program, nothing failed.
 """
 
 from __future__ import annotations
@@ -80,6 +82,16 @@ class TooManyFailures(SnacEvalError):  # noqa: N818 - reads as the state it repo
     """The run finished, but more clips failed than was allowed. Exit code 4."""
 
     exit_code = 4
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked this program to end: Ctrl-C, SIGTERM or SIGHUP. Nothing but its way out may
+    catch it; a KeyboardInterrupt that is none of these was raised by a plugin."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+        """What a shell reports of a program that this signal ended."""
 
 
 def one_line(error: BaseException) -> str:

@@ -14,7 +14,8 @@ from typing import NoReturn
 
 from snac_eval.cli import baseline, bench, check, compare, report, run, streams, table, validate
 from snac_eval.cli import list as list_command
-from snac_eval.errors import OutputError, SnacEvalError, one_line
+from snac_eval.errors import Interrupted, OutputError, SnacEvalError, one_line
+from snac_eval.run import interrupts
 from snac_eval.writing import printable
 
 COMMANDS = (run, bench, list_command, validate, report, table, compare, baseline, check)
@@ -33,7 +34,7 @@ EXIT_CODES = """exit codes:
   0 done; 1 check: a regression, validate: a broken contract; 2 wrong usage, broken input, a place
   that cannot be written; 3 check: not comparable or inconclusive, compare: nothing could be
   compared; 4 run: more clips failed than allowed; 70 an internal error (--debug shows where);
-  130 interrupted"""
+  130 interrupted, 143 by SIGTERM, 129 by SIGHUP"""
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
 _LONGEST_LINE = 2000
@@ -69,10 +70,13 @@ def _execute(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     except SnacEvalError as error:
         _say(one_line(error))
         return error.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         _say("interrupted")
-        return INTERRUPTED
+        return error.exit_code if isinstance(error, Interrupted) else INTERRUPTED
     except (Exception, SystemExit) as error:  # noqa: BLE001 - nothing but a verdict may exit with 1
+        if interrupts.received():  # An import turned it into another error.
+            _say("interrupted")
+            return 128 + interrupts.received()
         _say(f"internal error: {one_line(error)}{_place(error)}; {_how_to_report(options)}")
         if _debugs(options):
             traceback.print_exception(error)

@@ -79,12 +79,26 @@ def _add_where(where: argparse._ArgumentGroup) -> None:
 
 def _add_how(how: argparse._ArgumentGroup) -> None:
     how.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
-    how.add_argument("--workers", type=int, default=-1, help="scoring processes (default: cores)")
+    how.add_argument(
+        "--workers",
+        type=int,
+        default=-1,
+        help="scoring processes (default: cores); 0: all in this process",
+    )
     how.add_argument(
         "--batch-size", type=int, default=0, help="clips per batch (default: 1 on CPU)"
     )
     how.add_argument(
         "--max-duration", type=float, default=600.0, help="longest clip in seconds (default 600)"
+    )
+    how.add_argument(
+        "--clip-timeout",
+        type=seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="what reading, coding and scoring a clip may take each, e.g. 60s; a process that takes"
+        " longer is stopped (default: 120 s and 60 times the clip's length; the first clip of a"
+        " process may take three times as long)",
     )
     how.add_argument(
         "--max-error-rate",
@@ -139,6 +153,7 @@ def _config(options: argparse.Namespace) -> RunConfig:
         card_dirs=card_dirs(options),
         reference_rate=options.reference_rate,
         max_duration_s=options.max_duration,
+        clip_timeout_s=options.clip_timeout,
         max_error_rate=options.max_error_rate,
         show_progress=not options.quiet,
         excerpt_s=options.excerpt,

@@ -38,7 +38,15 @@ from snac_eval.types import (
 
 DEFAULT = "default"
 _MOST_KNOWN = 1024
-_LOWEST = {"limit": 0, "workers": -1, "batch_size": 0, "max_duration_s": 0, "report_clips": 0}
+_LOWEST = {
+    "limit": 0,
+    "workers": -1,
+    "batch_size": 0,
+    "max_duration_s": 0,
+    "clip_timeout_s": 0,
+    "report_clips": 0,
+}
+_LIMIT_BASE_S, _LIMIT_PER_S = 120.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,7 @@ class RunConfig:
     clips of each speaker or domain; ``sample_seed`` seeds both choices, ``seed`` the codec's noise.
     ``channels`` says what a mono codec gets of a stereo clip: its mean, or each channel in turn.
     ``html`` asks for ``report.html``, in which ``report_clips`` clips can be heard.
+    ``clip_timeout_s`` bounds what one clip may take in a process of the run (:meth:`clip_limit_s`).
     """
 
     model: str
@@ -72,6 +81,7 @@ class RunConfig:
     reference_rate: ReferenceRate = "clip"
     max_duration_s: float = 600.0
     max_error_rate: float = 0.1
+    clip_timeout_s: float = 0.0
     show_progress: bool = False
     excerpt_s: float = 0.0
     balance: Balance = ""
@@ -87,6 +97,8 @@ class RunConfig:
                 raise UsageError(f"{flag} {getattr(self, name)}: must be at least {low}")
         if not 0 <= self.max_error_rate <= 1:
             raise UsageError(f"--max-error-rate {self.max_error_rate}: must lie in 0..1")
+        if not math.isfinite(self.clip_timeout_s):
+            raise UsageError(f"--clip-timeout {self.clip_timeout_s}: give seconds, e.g. 60s")
         if not (self.excerpt_s == 0 or 0.1 <= self.excerpt_s < math.inf):
             raise UsageError(f"--excerpt {self.excerpt_s}: give at least 0.1 s, e.g. 10s")
         if self.channels not in ("downmix", "each"):
@@ -101,6 +113,12 @@ class RunConfig:
         """Scoring processes: as asked, else one per core."""
         return self.workers if self.workers >= 0 else num_cores()
 
+    def clip_limit_s(self, duration_s: float) -> float:
+        """Seconds that a clip of this length may take: to be read, to be coded and scored in place,
+        and to be scored by its audio, each. As asked, else two minutes and sixty times its length.
+        """
+        return self.clip_timeout_s or _LIMIT_BASE_S + _LIMIT_PER_S * duration_s
+
     @property
     def num_threads(self) -> int:
         """CPU threads of the codec: half the cores, for scoring runs beside it."""
@@ -108,38 +126,11 @@ class RunConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """What a run codes: the opened codec and the chosen clips."""
+class Setting:
+    """An opened codec and how a run has it hear clips."""
 
     config: RunConfig
     codec: OpenCodec
-    dataset: Dataset
-
-    @property
-    def clips(self) -> tuple[Clip, ...]:
-        """The clips of this run, in the dataset's order."""
-        return self.dataset.clips
-
-    @property
-    def label(self) -> str:
-        """What reports call the codec."""
-        label = codec_label(self.config.model)
-        return label if self.config.channels == "downmix" else f"{label}@channels=each"
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a reader of the numbers must know and could not guess."""
-        return (*self.dataset.notes, *_weights_note(self.codec), *self.codec.notes())
-
-    def key(self, clip: Clip) -> ReconstructionKey:
-        """Identity of the reconstruction of this clip: equal keys mean equal audio."""
-        codec, source = self.codec.fingerprint, self.codec.source
-        taken = taken_as(self.codec.card)
-        if source is not None:
-            identity = source.identity(clip)
-            return ReconstructionKey(codec, clip.sha256, identity=identity, taken=taken)
-        device = self.codec.device
-        return ReconstructionKey(codec, clip.sha256, self.config.seed, device, taken=taken)
 
     def read_reference(self, clip: Clip) -> Waveform:
         """The clip at its own rate, mixed down for a mono codec. Raises AudioError."""
@@ -156,6 +147,42 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
+class Material(Setting):
+    """What a run codes: the opened codec and the chosen clips."""
+
+    dataset: Dataset
+    remarks: tuple[str, ...] = ()
+    """What the run itself found out that a reader of its numbers must know."""
+
+    @property
+    def clips(self) -> tuple[Clip, ...]:
+        """The clips of this run, in the dataset's order."""
+        return self.dataset.clips
+
+    @property
+    def label(self) -> str:
+        """What reports call the codec."""
+        label = codec_label(self.config.model)
+        return label if self.config.channels == "downmix" else f"{label}@channels=each"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the numbers must know and could not guess."""
+        own = (*self.dataset.notes, *_weights_note(self.codec), *self.codec.notes())
+        return (*own, *self.remarks)
+
+    def key(self, clip: Clip) -> ReconstructionKey:
+        """Identity of the reconstruction of this clip: equal keys mean equal audio."""
+        codec, source = self.codec.fingerprint, self.codec.source
+        taken = taken_as(self.codec.card)
+        if source is not None:
+            identity = source.identity(clip)
+            return ReconstructionKey(codec, clip.sha256, identity=identity, taken=taken)
+        device = self.codec.device
+        return ReconstructionKey(codec, clip.sha256, self.config.seed, device, taken=taken)
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One clip and the metrics that it still lacks; none where only its codes are lost."""
 
@@ -169,13 +196,13 @@ class Job:
 class Plan(Material):
     """What a run codes, and by which metrics it scores each domain."""
 
-    keys: tuple[ReconstructionKey, ...]
+    keys: tuple[ReconstructionKey, ...] = ()
     """Those of :attr:`clips`, in their order, as they were when this was opened."""
-    ids: tuple[str, ...]
+    ids: tuple[str, ...] = ()
     """What names the same reconstructions in the store."""
-    card_digest: str
+    card_digest: str = ""
     """Of all that a score can depend on in the codec's card."""
-    metrics: Mapping[str, OpenMetric]
+    metrics: Mapping[str, OpenMetric] = field(default_factory=dict)
     domain_metrics: Mapping[Domain, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -241,13 +268,8 @@ class Plan(Material):
         return jobs
 
 
-def open_material(
-    config: RunConfig, inspect: Callable[[Clip, float], Clip] = audio.inspect
-) -> Material:
-    """Open codec and dataset, and choose the clips. Nothing heavy is loaded yet.
-
-    ``inspect`` adds to a clip what its file says.
-    """
+def open_codec(config: RunConfig) -> OpenCodec:
+    """The codec of a run, not yet prepared."""
     codec = open_model(
         config.model,
         config.card_dirs,
@@ -255,8 +277,17 @@ def open_material(
         device=resolve_device(config.device),
         num_threads=config.num_threads,
     )
-    if config.channels == "each":
-        codec = per_channel(codec)
+    return per_channel(codec) if config.channels == "each" else codec
+
+
+def open_material(
+    config: RunConfig, inspect: Callable[[Clip, float], Clip] = audio.inspect
+) -> Material:
+    """Open codec and dataset, and choose the clips. Nothing heavy is loaded yet.
+
+    ``inspect`` adds to a clip what its file says.
+    """
+    codec = open_codec(config)
     dataset = open_dataset(
         config.dataset,
         config.data_root,

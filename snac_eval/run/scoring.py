@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 from snac_eval.codecs.abilities import OpenCodec
+from snac_eval.errors import Interrupted, one_line
 from snac_eval.metrics.base import PreparedPair, guarded
 from snac_eval.metrics.opening import CodecMetric, CodesMetric, OpenMetric, open_metric
 from snac_eval.types import Reconstruction, Score
 
 
 def score_clip(names: Sequence[str], reconstruction: Reconstruction) -> dict[str, Score]:
-    """Scores of a clip's audio, by the names of the metrics. The function that workers run."""
+    """Scores of a clip's audio, by the names of the metrics."""
     return score_audio({name: open_metric(name) for name in names}, reconstruction)
 
 
@@ -19,31 +21,37 @@ def score_audio(
     metrics: Mapping[str, OpenMetric], reconstruction: Reconstruction
 ) -> dict[str, Score]:
     """Scores of a clip's audio; it is resampled once per rate, not once per metric."""
+    return dict(each_score(metrics, reconstruction))
+
+
+def each_score(
+    metrics: Mapping[str, OpenMetric], reconstruction: Reconstruction
+) -> Iterator[tuple[str, Score]]:
+    """The same, one after the other as they are found."""
     pair = PreparedPair(reconstruction.reference, reconstruction.estimate)
-    return {name: metric.score_audio(reconstruction, pair) for name, metric in metrics.items()}
-
-
-def score_in_place(
-    metrics: Mapping[str, OpenMetric], made: Reconstruction, codec: OpenCodec, seed: int
-) -> dict[str, Score]:
-    """Scores that need the codec, or codes and timings, but no audio.
-
-    ``seed`` is what the clip's codes were decoded with. Metrics that score audio are left out.
-    """
-    scores = {}
     for name, metric in metrics.items():
-        if metric.codes is not None:
-            scores[name] = _score_codes(metric.codes, made, codec)
-        elif metric.codec is not None:
-            scores[name] = _score_codec(metric.codec, made, codec, seed)
-    return scores
+        yield name, _survived(partial(metric.score_audio, reconstruction, pair))
+
+
+def score_in_place(metric: OpenMetric, made: Reconstruction, codec: OpenCodec, seed: int) -> Score:
+    """A score that needs the codec, or codes and timings, but no audio.
+
+    ``seed`` is what the clip's codes were decoded with. Raises ValueError for a metric of audio.
+    """
+    if metric.codes is not None:
+        return _score_codes(metric.codes, made, codec)
+    if metric.codec is not None:
+        return _score_codec(metric.codec, made, codec, seed)
+    raise ValueError(f"{metric.info.name} is not scored in place")
 
 
 def _score_codes(metric: CodesMetric, made: Reconstruction, codec: OpenCodec) -> Score:
     duration_s = made.reference.duration_s
-    return guarded(
-        metric.info,
-        lambda: metric.score_codes(made.codes, codec.card, made.timing, duration_s),
+    return _survived(
+        lambda: guarded(
+            metric.info,
+            lambda: metric.score_codes(made.codes, codec.card, made.timing, duration_s),
+        )
     )
 
 
@@ -51,4 +59,14 @@ def _score_codec(metric: CodecMetric, made: Reconstruction, codec: OpenCodec, se
     coder, codes = codec.coder, made.codes
     if coder is None or codes is None:
         return Score.undefined("reconstructions that were read from files cannot be encoded again")
-    return guarded(metric.info, lambda: metric.score_codec(coder, codes, seed))
+    return _survived(lambda: guarded(metric.info, lambda: metric.score_codec(coder, codes, seed)))
+
+
+def _survived(compute: Callable[[], Score]) -> Score:
+    """The score, though what computes it raises what ends a program. A signal is not held up."""
+    try:
+        return compute()
+    except Interrupted:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a plugin's KeyboardInterrupt among them
+        return Score.error(one_line(error))

@@ -208,14 +208,18 @@ def test_killed_run_continues_to_the_same_frame(tmp_path: Path) -> None:
     )
 
 
-def test_interrupted_run_is_valid_and_exits_130(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_run_is_valid_and_its_exit_code_says_by_what(
+    how: signal.Signals, code: int, tmp_path: Path
+) -> None:
     data = _many_clips(tmp_path / "data", _MANY)
     # Slow, so that much is left to do whenever a busy machine delivers the signal.
     slow = "stoi,visqol_audio"
-    assert _start_and_stop(data, tmp_path / "run", signal.SIGINT, slow) == 130
+    assert _start_and_stop(data, tmp_path / "run", how, slow) == code
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["state"] == "interrupted"
     assert 3 <= scores(tmp_path / "run")["clip_id"].nunique() < _MANY
+    assert (tmp_path / "run" / "summary.md").exists()
 
 
 def test_python_api_returns_the_frames(audio_dir: Path) -> None:

@@ -1,90 +1,203 @@
-"""The engine gives back every clip, whatever becomes of the process that scored it."""
+"""The engine gives back every clip, whatever becomes of the processes that it works with."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from snac_eval.errors import OutputError, UsageError
 from snac_eval.machine import resolve_device
-from snac_eval.run.engines.local import (
-    _ONE_THREAD,
-    Engine,
-    ScoringTask,
-    _modules,
-    _outcome,
-)
-from snac_eval.types import Clip, Reconstruction, Score, Waveform
+from snac_eval.metrics.opening import open_metric
+from snac_eval.run.coding import Coded, Coder, CodingTask
+from snac_eval.run.engines import nursery, scorers
+from snac_eval.run.engines.local import Engine, _modules
+from snac_eval.run.engines.scorers import Scored
+from snac_eval.run.plan import Plan, RunConfig, make_plan
+from snac_eval.run.store import Settled
 from snac_eval.writing import write_file, write_text
 from tests.conftest import tone
 
-
-def _task(index: int) -> ScoringTask:
-    clip = Clip(str(index), Path("x.wav"), "x.wav", "0", 1.0, 16000, domain="speech")
-    reference = Waveform(tone(1.0, seed=index)[None], 16000)
-    estimate = Waveform(reference.samples * 0.9, 16000)
-    return ScoringTask(str(index), ("mel_dac_paper",), Reconstruction(clip, reference, estimate))
+METRICS = ("bitrate", "mel_dac_paper")
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_every_clip_comes_back_once(workers: int) -> None:
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    with Engine(workers) as engine:
-        done = []
-        for index in range(5):
-            engine.submit(_task(index))
-            done += list(engine.finished())
-        done += list(engine.drain())
-    assert sorted(one.key for one in done) == list("01234")
-    assert all(one.scores["mel_dac_paper"].status == "ok" for one in done)
-    assert {name: os.environ.get(name) for name in _ONE_THREAD} == before
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    """Five clips of one codec."""
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for index in range(5):
+        soundfile.write(clips / f"{index}.wav", tone(1.0, seed=index), 16000)
+    return make_plan(RunConfig("pcm_8bit", f"folder:{clips}", tmp_path / "run", METRICS))
 
 
-def test_worker_that_dies_idle_is_replaced() -> None:
-    with Engine(1) as engine:
-        engine.submit(_task(0))
-        assert len(list(engine.drain())) == 1
-        for worker in multiprocessing.active_children():
-            os.kill(worker.pid or 0, signal.SIGKILL)
-        _wait_until(lambda: not multiprocessing.active_children())
-        for index in (1, 2):
-            engine.submit(_task(index))
-            (scored,) = engine.drain()
-            assert scored.scores["mel_dac_paper"].status == "ok"
+def _engine(plan: Plan, workers: int) -> Engine:
+    return Engine(Coder(plan.config, plan.codec, plan.metrics), workers, METRICS)
+
+
+def _tasks(plan: Plan) -> Iterator[CodingTask]:
+    return (
+        CodingTask(number, job)
+        for number, job in enumerate(plan.pending([Settled(frozenset(), False)] * len(plan.clips)))
+    )
+
+
+def _check(results: list[Coded | Scored]) -> None:
+    coded = [one for one in results if isinstance(one, Coded)]
+    scored = [one for one in results if isinstance(one, Scored)]
+    assert sorted(one.number for one in coded) == sorted(one.number for one in scored)
+    assert sorted(one.number for one in scored) == [0, 1, 2, 3, 4]
+    assert all(one.scores["bitrate"].status == "ok" for one in coded)
+    assert all(one.scores["mel_dac_paper"].status == "ok" for one in scored)
+
+
+def _children(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(one) for one in path.read_text().split()] if path.exists() else []
+
+
+def _family(pid: int) -> list[int]:
+    return [one for child in _children(pid) for one in (child, *_family(child))]
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(0.01)
 
 
-class _DiedError(Exception):
-    exitcode = -signal.SIGSEGV
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_every_clip_comes_back_once(plan: Plan, workers: int) -> None:
+    before, environment = _family(os.getpid()), dict(os.environ)
+    calls: list[int] = []
+    with _engine(plan, workers) as engine:
+        engine.prepare()
+        _check(list(engine.work(_tasks(plan), meanwhile=lambda: calls.append(1))))
+    assert (calls, engine.remarks) == ([1], ())
+    assert (_family(os.getpid()), dict(os.environ)) == (before, environment)
+
+
+def test_codes_are_given_back_before_their_audio_is_scored(plan: Plan) -> None:
+    with _engine(plan, 1) as engine:
+        engine.prepare()
+        results = list(engine.work(_tasks(plan)))
+    for number in range(5):
+        first, second = [one for one in results if one.number == number]
+        assert isinstance(first, Coded)
+        assert first.new_codes is not None
+        assert isinstance(second, Scored)
+
+
+@pytest.mark.parametrize("which", ["the nursery", "its children"])
+def test_processes_that_are_killed_from_outside_are_replaced(plan: Plan, which: str) -> None:
+    with _engine(plan, 2) as engine:
+        engine.prepare()
+        work = engine.work(_tasks(plan))
+        results = [next(work)]
+        (first,) = _children(os.getpid())
+        victims = [first] if which == "the nursery" else _children(first)
+        for victim in victims:
+            os.kill(victim, signal.SIGKILL)
+        results += work
+    assert len({one.number for one in results if isinstance(one, Scored)}) == 5
+    scores = [score for one in results for score in one.scores.values()]
+    if which == "the nursery":
+        assert {score.status for score in scores} == {"ok"}
+    assert all("was killed by SIGKILL" in one.reason for one in scores if one.status == "error")
+
+
+def test_workers_are_renewed_after_some_clips(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scorers, "_CLIPS_PER_PROCESS", 2)
+    with _engine(plan, 1) as engine:
+        engine.prepare()
+        _check(list(engine.work(_tasks(plan))))
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("start", "words"),
     [
-        (_DiedError("gone"), "killed by SIGSEGV"),
-        (TimeoutError(), "took longer than"),
-        (RuntimeError("broken pool"), "RuntimeError: broken pool"),
+        (["/no/such/python"], "No such file or directory: '/no/such/python'"),
+        (["/bin/true"], "could not be started as a process"),
     ],
 )
-def test_lost_work_is_an_error_with_its_reason(error: Exception, words: str) -> None:
-    future: Future[dict[str, Score]] = Future()
-    future.set_exception(error)
-    scores = _outcome(future, ("a", "b"))
-    assert {score.status for score in scores.values()} == {"error"}
-    assert all(words in score.reason for score in scores.values())
+def test_where_no_process_starts_all_is_done_in_this_one(
+    plan: Plan,
+    start: list[str],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(nursery, "command", lambda *_: start)
+    with _engine(plan, 1) as engine:
+        engine.prepare()
+        _check(list(engine.work(_tasks(plan))))
+    (remark,) = engine.remarks
+    assert words in remark
+    assert capsys.readouterr().err == f"snac-eval: note: {remark}\n"
+
+
+def test_child_that_cannot_be_started_is_noticed(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The nursery starts, and nothing else does: as under a limit of processes."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\nif 'be_a_child' in sys.orig_argv[-1]: os._exit(7)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with _engine(plan, 1) as engine:
+        engine.prepare()
+        _check(list(engine.work(_tasks(plan))))
+    assert "the codec's process ended by itself with exit code 7" in engine.remarks[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_no_child_outlives_its_parent(plan: Plan, how: signal.Signals, tmp_path: Path) -> None:
+    source = Path(__file__).with_name("idle_host.py")
+    clips = plan.config.dataset
+    command = [sys.executable, source, clips]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        _wait_until(lambda: len(_family(process.pid)) == 3)
+        family = _family(process.pid)
+        process.send_signal(how)
+        assert process.wait(60) == -how
+    _wait_until(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in family))
+
+
+@pytest.mark.parametrize("is_daemon", [True, False])
+def test_runs_in_hosts_that_multiprocessing_cannot_start_from(
+    is_daemon: bool, plan: Plan, tmp_path: Path
+) -> None:
+    """A program without a file, without a guard, and with a TMPDIR too long for a socket."""
+    body = (
+        "import snac_eval, multiprocessing\n"
+        f"def f(_): r = snac_eval.evaluate('pcm_8bit', {plan.config.dataset!r},"
+        " metrics=['bitrate', 'mel_dac_paper'], workers=1);"
+        " print((r.scores.status == 'ok').sum(), flush=True)\n"
+    )
+    call = "multiprocessing.get_context('fork').Pool(1).map(f, [0])" if is_daemon else "f(0)"
+    folder = tmp_path / ("x" * 100)
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-"],
+        input=f"{body}{call}\n",
+        env={**os.environ, "TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("10\n", "")
 
 
 def test_devices() -> None:
@@ -117,25 +230,12 @@ def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "a.txt").read_text() == "first"
 
 
-def test_workers_load_what_the_metrics_need_before_the_first_clip() -> None:
-    assert {"visqol", "snac_eval.metrics.pesq"} <= set(_modules(["visqol_speech", "pesq_wb"]))
-    with Engine(1, ["mel_dac_paper"]) as engine:
-        engine.start()
-        engine.start()
-        assert list(engine.drain()) == []
-        engine.submit(_task(0))
-        (scored,) = engine.drain()
-    assert scored.scores["mel_dac_paper"].status == "ok"
+def test_workers_load_what_the_metrics_need() -> None:
+    metrics = [open_metric(name) for name in ("visqol_speech", "pesq_wb")]
+    assert {"visqol", "snac_eval.metrics.pesq"} <= set(_modules(metrics))
 
 
-def test_engine_that_was_never_asked_starts_nothing() -> None:
-    with Engine(2, ["mel_dac_paper"]):
-        assert not multiprocessing.active_children()
-
-
-def test_worker_without_an_optional_library_still_works() -> None:
-    with Engine(1) as engine:
-        engine._modules = ("no_such_module_anywhere",)
-        engine.submit(_task(0))
-        (scored,) = engine.drain()
-    assert scored.scores["mel_dac_paper"].status == "ok"
+def test_engine_without_work_starts_nothing(plan: Plan) -> None:
+    before = _children(os.getpid())
+    with _engine(plan, 0):
+        assert _children(os.getpid()) == before

@@ -1,4 +1,4 @@
-"""In which order a run takes its clips, and how far ahead it reads them."""
+"""In which order a run takes its clips, how far ahead it reads them, and what it stores when."""
 
 from __future__ import annotations
 
@@ -12,61 +12,89 @@ import pytest
 import soundfile
 
 from snac_eval.codecs.opening import opened
-from snac_eval.run import loop as run_module
+from snac_eval.errors import Interrupted
+from snac_eval.run import coding, loop
+from snac_eval.run.coding import Coded, Coder, CodingTask, Loaded, batches, code, read_ahead
 from snac_eval.run.keys import ReconstructionKey
-from snac_eval.run.loop import _batches, _Loaded, _Made, _read_ahead, _reconstructions
-from snac_eval.run.plan import Job, Plan, RunConfig, make_plan
+from snac_eval.run.plan import Plan, RunConfig, make_plan
 from snac_eval.run.store import Settled, Store, StoredCodes
-from snac_eval.types import Clip, Codec, Codes, Reconstruction, Score, Waveform
+from snac_eval.types import Clip, Codec, Codes, Score, Waveform
 from tests.conftest import tone
 
 
-def _plan(tmp_path: Path, model: str, **options: object) -> tuple[Plan, list[Job]]:
+def _plan(tmp_path: Path, model: str, **options: object) -> tuple[Plan, list[CodingTask]]:
     audio = tmp_path / "audio"
     audio.mkdir()
     for index, duration_s in enumerate((0.3, 0.5, 0.46, 0.5, 0.45)):
         soundfile.write(audio / f"{index}.wav", tone(duration_s, seed=index), 16000)
     plan = make_plan(RunConfig(model, f"folder:{audio}", tmp_path / "run", **options))  # type: ignore[arg-type]
-    return plan, plan.pending([Settled(frozenset(), False)] * len(plan.clips))
+    pending = plan.pending([Settled(frozenset(), False)] * len(plan.clips))
+    jobs = sorted(pending, key=lambda job: -job.clip.duration_s)
+    return plan, [CodingTask(number, job) for number, job in enumerate(jobs)]
 
 
-def test_longest_clip_comes_first(tmp_path: Path) -> None:
-    plan, jobs = _plan(tmp_path, "opus_6kbps")
-    batches = list(_batches(plan, jobs))
-    assert [item.job.clip.id for (item,) in batches if isinstance(item, _Loaded)] == list("13240")
+def _coder(plan: Plan) -> Coder:
+    return Coder(plan.config, plan.codec, plan.metrics)
+
+
+def test_longest_clip_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    whole = coding.load
+
+    def load(coder: Coder, task: CodingTask) -> Loaded | Coded:
+        read.append(task.job.clip.id)
+        return whole(coder, task)
+
+    monkeypatch.setattr(coding, "load", load)
+    plan, _ = _plan(tmp_path, "pcm_8bit", metrics=("bitrate",), workers=0)
+    loop.run(plan.config)
+    assert read[:5] == list("13240")
 
 
 def test_batches_hold_clips_that_pad_to_one_length(tmp_path: Path) -> None:
-    plan, jobs = _plan(tmp_path, "snac_16khz_mini", batch_size=2)
+    plan, tasks = _plan(tmp_path, "snac_16khz_mini", batch_size=2)
     ids = [
-        "".join(item.job.clip.id for item in batch if isinstance(item, _Loaded))
-        for batch in _batches(plan, jobs)
+        "".join(item.task.job.clip.id for item in batch if isinstance(item, Loaded))
+        for batch in batches(_coder(plan), tasks)
     ]
     assert ids == ["13", "24", "0"]
 
 
+def test_what_is_to_be_alone_waits_for_nothing(tmp_path: Path) -> None:
+    plan, tasks = _plan(tmp_path, "snac_16khz_mini", batch_size=4)
+    taken: list[int] = []
+
+    def given() -> object:
+        for task in tasks:
+            taken.append(task.number)
+            yield replace(task, is_alone=True)
+
+    for count, batch in enumerate(batches(_coder(plan), given()), start=1):  # type: ignore[arg-type]
+        assert (len(batch), len(taken)) == (1, count)
+
+
 def test_unreadable_clip_stands_alone(tmp_path: Path) -> None:
-    plan, jobs = _plan(tmp_path, "snac_16khz_mini", batch_size=4)
+    plan, tasks = _plan(tmp_path, "snac_16khz_mini", batch_size=4)
     (tmp_path / "audio" / "3.wav").write_text("no audio")
-    batches = list(_batches(plan, jobs))
-    failed = [item for batch in batches for item in batch if isinstance(item, _Made)]
-    assert [one.job.clip.id for one in failed] == ["3"]
-    assert isinstance(failed[0].outcome, Score)
-    assert sum(len(batch) for batch in batches) == 5
+    found = list(batches(_coder(plan), tasks))
+    (failed,) = [item for batch in found for item in batch if isinstance(item, Coded)]
+    assert tasks[failed.number].job.clip.id == "3"
+    assert {score.status for score in failed.scores.values()} == {"error"}
+    assert sum(len(batch) for batch in found) == 5
 
 
 def test_reader_stays_a_bounded_distance_ahead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan, jobs = _plan(tmp_path, "opus_6kbps")
+    plan, tasks = _plan(tmp_path, "opus_6kbps")
     read: list[Clip] = []
 
-    def load(_: Plan, job: Job) -> _Made:
-        read.append(job.clip)
-        return _Made(job, Score.error("not read"))
+    def load(_: Coder, task: CodingTask) -> Coded:
+        read.append(task.job.clip)
+        return coding.failure(task, "not read")
 
-    monkeypatch.setattr(run_module, "_load", load)
-    items = _read_ahead(plan, jobs, 2)
+    monkeypatch.setattr(coding, "load", load)
+    items = read_ahead(_coder(plan), tasks, 2)
     next(items)
     time.sleep(0.05)
     assert len(read) == 3
@@ -96,26 +124,37 @@ class _Counting:
 def test_one_bad_clip_of_a_batch_costs_itself_and_stored_codes_are_not_made_again(
     tmp_path: Path,
 ) -> None:
-    plan, jobs = _plan(tmp_path, "pcm_16bit", batch_size=8)
+    plan, tasks = _plan(tmp_path, "pcm_16bit", batch_size=8)
     assert plan.codec.coder is not None
     codec = _Counting(plan.codec.coder)
-    plan = replace(plan, codec=opened(codec, "a test"))
-    with Store.create(tmp_path / "run", overwrite=False) as store:
-        made = {one.job.clip.id: one for one in _reconstructions(plan, jobs, store)}
-        assert codec.encoded == [5, 1, 1, 1, 1, 1]
-        assert made["0"].outcome == Score.error("RuntimeError: no luck")
-        for one in made.values():
-            if one.new_codes is not None:
-                store.put(one.job.key, {}, one.new_codes)
-        again = {one.job.clip.id: one for one in _reconstructions(plan, jobs[1:], store)}
-        assert len(codec.encoded) == 6
-    for clip_id, one in again.items():
-        before = made[clip_id].outcome
+    coder = replace(_coder(plan), codec=opened(codec, "a test"))
+    made = {one.number: one for one in code(coder, tasks)}
+    assert codec.encoded == [5, 1, 1, 1, 1, 1]
+    assert set(made[4].scores.values()) == {Score.error("RuntimeError: no luck")}
+    known = [replace(task, stored=made[task.number].new_codes) for task in tasks[:4]]
+    for one in code(coder, known):
+        before, now = made[one.number].reconstruction, one.reconstruction
         assert one.new_codes is None
-        assert isinstance(one.outcome, Reconstruction)
-        assert isinstance(before, Reconstruction)
-        assert one.outcome.timing == before.timing
-        assert np.array_equal(one.outcome.estimate.samples, before.estimate.samples)
+        assert before is not None
+        assert now is not None
+        assert now.timing == before.timing
+        assert np.array_equal(now.estimate.samples, before.estimate.samples)
+    assert len(codec.encoded) == 6
+
+
+def test_signal_is_not_taken_for_a_clips_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, tasks = _plan(tmp_path, "pcm_16bit")
+
+    def interrupted(*_: object) -> None:
+        raise Interrupted(15)
+
+    for what in ("encode", "decode", "padded_length"):
+        with monkeypatch.context() as patched:
+            patched.setattr(type(plan.codec.coder), what, interrupted)
+            with pytest.raises(Interrupted):
+                list(code(_coder(plan), tasks))
 
 
 class _Dead(_Counting):
@@ -131,30 +170,32 @@ class _Dead(_Counting):
         ]
 
 
+def _outcomes(plan: Plan, tasks: list[CodingTask]) -> tuple[set[str], dict[str, set[Score]]]:
+    """The clips that came through, and the scores of those that did not."""
+    made = {tasks[one.number].job.clip.id: one for one in code(_coder(plan), tasks)}
+    sound = {clip for clip, one in made.items() if one.reconstruction is not None}
+    return sound, {clip: set(made[clip].scores.values()) for clip in made.keys() - sound}
+
+
 def test_silence_for_an_audible_clip_is_an_error_of_the_codec(tmp_path: Path) -> None:
-    plan, jobs = _plan(tmp_path, "pcm_16bit")
+    plan, tasks = _plan(tmp_path, "pcm_16bit")
     assert plan.codec.coder is not None
     plan = replace(plan, codec=opened(_Dead(plan.codec.coder), "a test"))
-    with Store.create(tmp_path / "run", overwrite=False) as store:
-        made = {one.job.clip.id: one.outcome for one in _reconstructions(plan, jobs, store)}
-    dead = Score.error("the codec answered an audible clip with silence")
-    assert {clip for clip, one in made.items() if one == dead} == {"1", "3"}
-    assert {clip for clip, one in made.items() if isinstance(one, Reconstruction)} == set("024")
+    dead = {Score.error("the codec answered an audible clip with silence")}
+    assert _outcomes(plan, tasks) == (set("024"), {"1": dead, "3": dead})
 
 
 def test_a_dead_file_is_an_error_of_the_codec_behind_it(tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     theirs.mkdir()
-    plan, jobs = _plan(tmp_path, f"files:{theirs}")
+    plan, tasks = _plan(tmp_path, f"files:{theirs}")
     for index, duration_s in enumerate((0.3, 0.5, 0.3, 0.5, 0.45)):
         loud = tone(duration_s, seed=index) * (index != 1)
         soundfile.write(theirs / f"{index}.wav", loud, 16000)
-    with Store.create(tmp_path / "run", overwrite=False) as store:
-        made = {one.job.clip.id: one.outcome for one in _reconstructions(plan, jobs, store)}
     who = "the codec behind the file answered"
-    assert made["1"] == Score.error(f"{who} an audible clip with silence")
-    assert made["2"] == Score.error(f"{who} 0.46 s of audio with 0.30 s")
-    assert {clip for clip, one in made.items() if isinstance(one, Reconstruction)} == set("034")
+    silence = {Score.error(f"{who} an audible clip with silence")}
+    short = {Score.error(f"{who} 0.46 s of audio with 0.30 s")}
+    assert _outcomes(plan, tasks) == (set("034"), {"1": silence, "2": short})
 
 
 def test_codes_and_the_scores_that_are_known_at_once_are_one_transaction(
@@ -171,8 +212,8 @@ def test_codes_and_the_scores_that_are_known_at_once_are_one_transaction(
 
     monkeypatch.setattr(Store, "put", put)
     plan, _ = _plan(tmp_path, "pcm_16bit", metrics=("bitrate", "bitrate_nominal"), workers=0)
-    run_module.run(plan.config)
+    loop.run(plan.config)
     assert puts == [(2, True)] * 5
     puts.clear()
-    run_module.run(replace(plan.config, metrics=("bitrate", "si_sdr")))
+    loop.run(replace(plan.config, metrics=("bitrate", "si_sdr")))
     assert puts == [(0, False), (1, False)] * 5

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from snac_eval.codecs.opening import open_model
+from snac_eval.errors import Interrupted, one_line
 from snac_eval.metrics.bitrate import Bitrate
 from snac_eval.metrics.opening import open_metric, opened
 from snac_eval.run.scoring import score_clip, score_in_place
@@ -27,29 +28,44 @@ def _made() -> Reconstruction:
     return Reconstruction(CLIP, waveform, estimate, codes, Timing(0.5, 0.25))
 
 
-def test_codes_and_codec_are_scored_in_place_and_audio_is_left_out() -> None:
-    names = ("bitrate", "encode_real_time_factor", "reencode_mel_distance", "si_sdr", "fad_clap")
-    metrics = {name: open_metric(name) for name in names}
-    scores = score_in_place(metrics, _made(), open_model("pcm_16bit"), seed=1)
-    assert list(scores) == list(names[:3])
+def test_codes_and_codec_are_scored_in_place_and_audio_is_not() -> None:
+    names = ("bitrate", "encode_real_time_factor", "reencode_mel_distance")
+    codec = open_model("pcm_16bit")
+    scores = {name: score_in_place(open_metric(name), _made(), codec, seed=1) for name in names}
     assert scores["bitrate"].value == 48000 * 16 / 1000
     assert scores["encode_real_time_factor"].value == 0.5
     assert scores["reencode_mel_distance"].status == "ok"
+    for name in ("si_sdr", "fad_clap"):
+        with pytest.raises(ValueError, match="not scored in place"):
+            score_in_place(open_metric(name), _made(), codec, seed=1)
 
 
-def test_a_metric_that_raises_in_place_costs_its_own_score_only() -> None:
+@pytest.mark.parametrize("error", [KeyError("no\nsuch thing"), SystemExit(0), KeyboardInterrupt()])
+def test_what_a_metric_raises_is_its_scores_reason(error: BaseException) -> None:
     class Broken:
         info = replace(Bitrate().info, name="broken")
 
         def score_codes(
             self, codes: Codes | None, card: CodecCard, timing: Timing, duration_s: float
         ) -> Score:
-            raise KeyError("no\nsuch thing")
+            raise error
 
-    metrics = {"broken": opened(Broken(), "broken"), "bitrate": open_metric("bitrate")}
-    scores = score_in_place(metrics, _made(), open_model("pcm_16bit"), seed=1)
-    assert scores["broken"] == Score.error("KeyError: 'no\\nsuch thing'")
-    assert scores["bitrate"].status == "ok"
+    broken = opened(Broken(), "broken")
+    score = score_in_place(broken, _made(), open_model("pcm_16bit"), seed=1)
+    assert score == Score.error(one_line(error))
+
+
+def test_ctrl_c_is_no_score() -> None:
+    class Interrupting:
+        info = replace(Bitrate().info, name="interrupting")
+
+        def score_codes(
+            self, codes: Codes | None, card: CodecCard, timing: Timing, duration_s: float
+        ) -> Score:
+            raise Interrupted(2)
+
+    with pytest.raises(Interrupted):
+        score_in_place(opened(Interrupting(), "one"), _made(), open_model("pcm_16bit"), seed=1)
 
 
 def test_audio_is_scored_by_the_names_that_were_asked_for() -> None:

@@ -1,78 +1,66 @@
-"""Where scoring runs: a pool of worker processes, or this process.
+"""Where a run's work is done on this machine: in processes that can be stopped, or in this one.
 
-Workers are not forked from this process (a forked copy of a threaded process may hang): on Linux
-they fork from a server that has loaded the metrics' libraries and started no thread, elsewhere
-they are spawned. Each uses one thread (the pool is the parallelism, and ViSQOL's numba kernels
-crash under threads) and may die: PESQ and ViSQOL are native code. A worker that dies or hangs
-costs the clip it held an error row.
+One process has the codec, and one of each core scores the audio that comes from it, so that both go
+on at once. This process reads and writes the store, and passes reconstructions from the one to the
+others as bytes that it does not look into. A process that ends, or takes too long, costs the clip
+it held an error row.
 """
 
 from __future__ import annotations
 
-import importlib
-import multiprocessing
-import multiprocessing.context
-import os
-import signal
+import math
 import sys
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from socket import socket
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
-from snac_eval.errors import one_line
-from snac_eval.metrics.opening import open_metric
-from snac_eval.run.scoring import score_clip
-from snac_eval.types import Reconstruction, Score
+from snac_eval.metrics.opening import OpenMetric
+from snac_eval.run import interrupts
+from snac_eval.run.coding import Coded, Coder, CodingTask, prepare, repeated
+from snac_eval.run.engines.coder import CoderProcess, OnlyHere
+from snac_eval.run.engines.here import score_here, work_here
+from snac_eval.run.engines.processes import Nursery, StartError
+from snac_eval.run.engines.scorers import Scored, Scorers, ScoringTask
+from snac_eval.run.plan import Job
 
-_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-_ALWAYS = ("snac_eval.run.scoring", "soxr", "pebble.pool.process")
-_TIMEOUT_S = 900.0
-
-
-@dataclass(frozen=True, slots=True)
-class ScoringTask:
-    """One clip to score by several metrics."""
-
-    key: str
-    """Names the clip: it comes back with the scores."""
-    metrics: tuple[str, ...]
-    reconstruction: Reconstruction
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredClip:
-    """Metric name to score, for the task of that key."""
-
-    key: str
-    scores: dict[str, Score]
+_ALWAYS = ("snac_eval.run.engines.worker", "soxr")
+_LONGEST_WAIT_S = 60.0
+_MAX_LOST = 3
 
 
 class Engine:
-    """Scores clips while the caller goes on. Use as a context manager.
+    """Works tasks off while the caller stores what comes. Use as a context manager.
 
-    ``submit`` blocks while twice as many clips wait as there are workers, which bounds memory.
-    ``num_workers`` 0 scores in this process, at once. ``metrics`` are those that will be asked
-    for: workers load their libraries before the first clip comes.
+    ``num_workers`` is how many processes score audio; 0: everything is done in this process, as it
+    is where no process can be started. ``names`` are the metrics that will be asked for.
     """
 
-    def __init__(self, num_workers: int, metrics: Sequence[str] = ()) -> None:
-        self._num_workers = num_workers
-        self._modules = _modules(metrics)
-        self._waiting: deque[ScoringTask] = deque()
-        self._pending: dict[Future[dict[str, Score]], ScoringTask] = {}
-        self._ready: deque[ScoredClip] = deque()
-        self._tried_again: set[str] = set()
-        self._starter = ThreadPoolExecutor(1, thread_name_prefix="scoring-pool")
-        self._starting: Future[Any] | None = None
-        self._pool: Any = None
-        self._environment = dict(os.environ)
+    def __init__(self, coder: Coder, num_workers: int, names: Collection[str]) -> None:
+        self._own = coder
+        asked = {name: one for name, one in coder.metrics.items() if name in names}
+        audio = [one for one in asked.values() if not one.is_in_place]
+        self._modules = _modules(audio)
+        self._coder = CoderProcess(
+            coder.config, [name for name, one in asked.items() if one.is_in_place]
+        )
+        self._scorers = Scorers(num_workers if audio else 0, self._modules)
+        self._limits_s: dict[int, float] = {}
+        self._nursery: Nursery | None = None
+        self._is_here = not num_workers
+        self._num_lost = 0
+        self.remarks: tuple[str, ...] = ()
+        """What a reader of the numbers must know of how the work was done."""
 
     def __enter__(self) -> Engine:
+        if not self._is_here:
+            try:
+                self._start()
+            except StartError as error:
+                self._stay_here(f"processes cannot be started here ({error})")
         return self
 
     def __exit__(
@@ -81,140 +69,127 @@ class Engine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._starting is not None and self._starting.exception() is None:
-            self._pool = self._pool or self._starting.result()
-            self._pool.stop()
-            self._pool.join()
-            _restore(self._environment)
-        self._starter.shutdown()
+        self._close()
 
-    def start(self) -> None:
-        """Start the workers now, in the background, so that they load while the codec does."""
-        if self._num_workers and self._starting is None:
-            self._starting = self._starter.submit(self._start)
-
-    def submit(self, task: ScoringTask) -> None:
-        """Start scoring this clip; waits for room first."""
-        if self._num_workers == 0:
-            self._ready.append(ScoredClip(task.key, score_clip(task.metrics, task.reconstruction)))
-            return
-        self.start()
-        if len(self._waiting) + len(self._pending) >= 2 * self._num_workers:
-            self._feed(wait_for_pool=True)
-            self._collect(timeout_s=None)
-        self._waiting.append(task)
-        self._feed(wait_for_pool=False)
-
-    def finished(self) -> Iterator[ScoredClip]:
-        """Clips that are scored by now, without waiting."""
-        self._feed(wait_for_pool=False)
-        if self._pending:
-            self._collect(timeout_s=0)
-        while self._ready:
-            yield self._ready.popleft()
-
-    def drain(self) -> Iterator[ScoredClip]:
-        """The remaining clips, as they are scored."""
-        self._feed(wait_for_pool=True)
-        yield from self.finished()
-        while self._pending:
-            self._collect(timeout_s=None)
-            yield from self.finished()
-
-    def _feed(self, wait_for_pool: bool) -> None:
-        """Hand the waiting clips to the pool, if it is there by now."""
-        if self._waiting and self._starting is not None and self._pool is None:
-            if not (wait_for_pool or self._starting.done()):
-                return
-            self._pool = self._starting.result()
-        while self._waiting:
-            task = self._waiting.popleft()
-            self._pending[self._schedule(task)] = task
-
-    def _schedule(self, task: ScoringTask) -> Future[dict[str, Score]]:
-        arguments = (task.metrics, task.reconstruction)
+    def prepare(self) -> tuple[str, ...]:
+        """Wait until the codec is prepared; what it says of itself then. Raises SnacEvalError."""
         try:
-            future = self._pool.schedule(score_clip, args=arguments, timeout=_TIMEOUT_S)
-        except RuntimeError:
-            # A worker that dies while idle takes the pool with it, but no clip: start another.
-            self._pool.stop()
-            self._pool.join()
-            self._pool = self._start()
-            future = self._pool.schedule(score_clip, args=arguments, timeout=_TIMEOUT_S)
-        return cast("Future[dict[str, Score]]", future)
+            if self._nursery is not None:
+                self._nursery.greet()
+            while not (self._is_here or self._coder.is_ready):
+                for _ in self._step(hears_coder=True):
+                    pass
+        except OnlyHere as only:
+            self._stay_here(f"the codec cannot be opened in a process of its own ({only})")
+        except StartError as error:
+            self._stay_here(f"processes cannot be started here ({error})")
+        return prepare(self._own.codec) if self._is_here else self._coder.notes
 
-    def _start(self) -> Any:  # noqa: ANN401 - pebble is untyped
-        from pebble import ProcessPool
+    def work(
+        self,
+        tasks: Iterator[CodingTask],
+        to_repeat: Sequence[Job] = (),
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> Iterator[Coded | Scored]:
+        """Every task's result, and behind it the scores of its audio, if any were asked for.
 
-        # Workers read these when they import numpy and numba, long before our code could set them.
-        os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
-        pool = ProcessPool(
-            max_workers=self._num_workers,
-            initializer=_prepare_worker,
-            initargs=(self._modules,),
-            context=_context(self._modules),
-        )
-        if not pool.active:  # asking starts the workers
-            raise RuntimeError("the scoring processes did not start")
-        return pool
+        At the end one clip ``to_repeat`` is coded twice, for :attr:`repeated`. ``meanwhile`` is
+        called once, while the last clips are being scored.
+        """
+        self._coder.feed(self._noted(tasks), to_repeat)
+        try:
+            while not (self._is_here or (self._coder.is_finished and self._scorers.is_idle)):
+                if self._coder.is_finished and not self._scorers.is_waiting:
+                    meanwhile()
+                    meanwhile = _nothing
+                yield from self._step(self._scorers.has_room and not self._coder.is_finished)
+        except (OnlyHere, StartError) as error:
+            self._stay_here(f"processes could not be kept up ({error})")
+            prepare(self._own.codec)
+        if self._is_here:
+            yield from (score_here(self._own.metrics, one) for one in self._scorers.take_all())
+            yield from work_here(self._own, self._coder.take_all())
+            self._coder.repeated = repeated(self._own, to_repeat)
+        meanwhile()
 
-    def _collect(self, timeout_s: float | None) -> None:
-        done, _ = wait(self._pending, timeout=timeout_s, return_when=FIRST_COMPLETED)
-        for future in done:
-            task = self._pending.pop(future)
-            broken = isinstance(future.exception(), BrokenProcessPool)
-            if broken and task.key not in self._tried_again:
-                # The pool went down around this clip, which is not to blame: once more.
-                self._tried_again.add(task.key)
-                self._pending[self._schedule(task)] = task
-            else:
-                self._ready.append(ScoredClip(task.key, _outcome(future, task.metrics)))
+    @property
+    def repeated(self) -> dict[str, Any]:
+        """Whether the codec gave the same answer twice, and to which clip; empty where no clip was
+        to be repeated, or none could be."""
+        return self._coder.repeated
+
+    def _noted(self, tasks: Iterator[CodingTask]) -> Iterator[CodingTask]:
+        """The tasks; how long each may take to be scored is kept until it is coded."""
+        for task in tasks:
+            limit_s = self._own.config.clip_limit_s(task.job.clip.duration_s)
+            self._limits_s[task.number] = limit_s
+            yield task
+
+    def _step(self, hears_coder: bool) -> Iterator[Coded | Scored]:
+        """Wait until something comes or is overdue, and take it in."""
+        nursery = self._nursery
+        assert nursery is not None
+        self._scorers.dispatch()
+        coder = self._coder.child.connection
+        sources: list[Connection | socket] = [nursery.control, *self._scorers.connections]
+        if hears_coder:
+            sources.append(coder)
+        due = min(self._scorers.deadline, self._coder.deadline if hears_coder else math.inf)
+        heard = wait(sources, min(max(due - time.monotonic(), 0.0), _LONGEST_WAIT_S))
+        interrupts.check()
+        if nursery.control in heard:
+            nursery.hear()
+        for connection in heard:
+            if connection is coder:
+                yield from self._passed_on(self._coder.receive(nursery))
+            elif isinstance(connection, Connection):
+                yield from self._scorers.receive(connection, nursery)
+        yield from self._scorers.expire(nursery, heard)
+        if hears_coder and coder not in heard:
+            yield from self._passed_on(self._coder.expire(nursery))
+        if nursery.is_lost:
+            self._start_again()
+
+    def _passed_on(self, results: Iterator[tuple[Coded, bytes]]) -> Iterator[Coded]:
+        """What was coded; audio that remains to be scored is on its way to the scorers."""
+        for coded, audio in results:
+            self._num_lost = 0
+            yield coded
+            limit_s = self._limits_s.pop(coded.number)
+            if coded.remaining:
+                left = list(coded.remaining)
+                self._scorers.add(ScoringTask(coded.number, left, audio, limit_s))
+
+    def _start(self) -> None:
+        self._nursery = Nursery(self._modules)
+        self._coder.start(self._nursery)
+        self._scorers.start(self._nursery)
+
+    def _start_again(self) -> None:
+        self._num_lost += 1
+        self._close()
+        if self._num_lost >= _MAX_LOST:
+            raise StartError("the process that starts the others was ended, again and again")
+        self._start()
+
+    def _close(self) -> None:
+        if self._nursery is not None:
+            self._nursery.close()
+            self._nursery = None
+
+    def _stay_here(self, why: str) -> None:
+        self._close()
+        self._is_here = True
+        remark = f"{why}: all is done in one process, without time limits for clips"
+        self.remarks = (*self.remarks, remark)
+        with suppress(OSError, AttributeError, ValueError):  # Nobody need be there to read it.
+            print(f"snac-eval: note: {remark}", file=sys.stderr, flush=True)
 
 
-def _outcome(future: Future[dict[str, Score]], metrics: Sequence[str]) -> dict[str, Score]:
-    try:
-        return future.result()
-    except TimeoutError:
-        reason = f"scoring this clip took longer than {_TIMEOUT_S:.0f} s and was stopped"
-    except Exception as error:  # noqa: BLE001 - whatever ended the worker becomes the clip's reason
-        reason = f"the scoring process died: {_death(error)}"
-    return dict.fromkeys(metrics, Score.error(reason))
-
-
-def _death(error: Exception) -> str:
-    code = getattr(error, "exitcode", None)
-    if isinstance(code, int) and code < 0:
-        return f"killed by {signal.Signals(-code).name}"
-    return one_line(error) + (f" (exit code {code})" if code else "")
-
-
-def _modules(metrics: Sequence[str]) -> tuple[str, ...]:
+def _modules(metrics: Iterable[OpenMetric]) -> tuple[str, ...]:
     """What scoring by these metrics imports: their own modules, and what those load late."""
-    needed = [module for name in metrics for module in open_metric(name).imports]
-    return tuple(dict.fromkeys([*_ALWAYS, *needed]))
+    return tuple(dict.fromkeys([*_ALWAYS, *(name for one in metrics for name in one.imports)]))
 
 
-def _context(modules: Sequence[str]) -> multiprocessing.context.BaseContext:
-    if sys.platform != "linux":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(modules))
-    return context
-
-
-def _prepare_worker(modules: Sequence[str]) -> None:
-    # Ctrl-C reaches the whole process group; the parent alone decides how to stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # numba makes a named lock in a forked process, which outlives a worker that is stopped.
-    multiprocessing.set_start_method("spawn", force=True)
-    for module in modules:
-        # A metric whose library is missing says so itself, in every score.
-        with suppress(ImportError):
-            importlib.import_module(module)
-
-
-def _restore(environment: dict[str, str]) -> None:
-    for name in _ONE_THREAD:
-        os.environ.pop(name, None)
-        if name in environment:
-            os.environ[name] = environment[name]
+def _nothing() -> None:
+    """What remains to be done once it is done."""

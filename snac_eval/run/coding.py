@@ -1,0 +1,333 @@
+"""A clip through the codec: read, encoded, decoded, and scored as far as that needs no audio.
+
+Functions of opened things that give results and keep nothing: whoever calls them decides in which
+process. Whatever a reader, a codec or a metric raises is the reason why the clip has no score.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from snac_eval import audio
+from snac_eval.codecs.abilities import OpenCodec
+from snac_eval.codecs.checks import check_codes, check_output
+from snac_eval.codecs.repeats import LONGEST_S, Repeat, repeat
+from snac_eval.errors import AudioError, CodecError, Interrupted, SnacEvalError, one_line
+from snac_eval.metrics.opening import OpenMetric
+from snac_eval.run.plan import Job, Setting, clip_seed
+from snac_eval.run.scoring import score_in_place
+from snac_eval.run.store import StoredCodes
+from snac_eval.types import Codec, Reconstruction, ReconstructionSource, Score, Timing, Waveform
+
+_GPU_BATCH = 8
+_REPEAT_TRIES = 10
+READING, CODING, REPEATING = "reading", "coding", "repeating"
+Watch = Callable[[str, Sequence[int]], None]
+"""Is told before each step what it is, reading, coding or a metric's name, and of which tasks."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodingTask:
+    """A job to be coded, and what is known of it."""
+
+    number: int
+    """Names the task: it comes back with the result."""
+    job: Job
+    stored: StoredCodes | None = None
+    """Codes that need not be made again."""
+    failed: Mapping[str, Score] = field(default_factory=dict)
+    """Metrics of the job that must not be tried (again)."""
+    is_alone: bool = False
+    """Whether nothing else may be in hand meanwhile, for it may end the process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """What came of a task."""
+
+    number: int
+    scores: Mapping[str, Score]
+    """By metric: what was scored in place, or the error that stands for all scores."""
+    new_codes: StoredCodes | None = None
+    """What the store does not have yet."""
+    remaining: tuple[str, ...] = ()
+    """Metrics that score the audio, still to be asked."""
+    reconstruction: Reconstruction | None = None
+    """The audio, where any are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coder(Setting):
+    """An opened codec with metrics of its run."""
+
+    metrics: Mapping[str, OpenMetric]
+    """Those that are scored in place, at least."""
+
+    @property
+    def batch_size(self) -> int:
+        """How many clips the codec gets at once, at most."""
+        if self.codec.coder is None:
+            return 1
+        return self.config.batch_size or (1 if self.codec.device == "cpu" else _GPU_BATCH)
+
+
+def prepare(codec: OpenCodec) -> tuple[str, ...]:
+    """Load what the codec needs; what it says of itself then. Raises SnacEvalError, whatever the
+    codec raises."""
+    try:
+        codec.prepare()
+        return codec.notes()
+    except (SnacEvalError, Interrupted):
+        raise
+    except BaseException as error:
+        reason = one_line(error)
+        raise CodecError(f"codec '{codec.card.name}' cannot be loaded: {reason}") from error
+
+
+def repeated(coder: Coder, jobs: Sequence[Job]) -> dict[str, Any]:
+    """Whether the codec gives the same answer twice, and to which clip; empty where none of the
+    first clips can be read, and where nothing is coded."""
+    if (codec := coder.codec.coder) is None:
+        return {}
+    for job in repeatable(jobs):
+        loaded = load(coder, CodingTask(0, job))
+        if isinstance(loaded, Loaded):
+            try:
+                found = repeat(codec, loaded.source, clip_seed(job.clip, coder.config.seed))
+            except Interrupted:
+                raise
+            except BaseException as error:  # noqa: BLE001 - a plugin may raise SystemExit
+                found = Repeat(problem=one_line(error))
+            return {"clip": job.clip.id, **found.facts()}
+    return {}
+
+
+def repeatable(jobs: Sequence[Job]) -> list[Job]:
+    """Those whose clips are worth coding twice, the best first."""
+    return sorted(jobs, key=lambda job: -min(job.clip.duration_s, LONGEST_S))[:_REPEAT_TRIES]
+
+
+def watch_nothing(_: str, __: Sequence[int]) -> None:
+    """For whoever does not need to know which step is being taken."""
+
+
+def code(
+    coder: Coder, tasks: Iterable[CodingTask], watch: Watch = watch_nothing
+) -> Iterator[Coded]:
+    """Every task once, as soon as its clip went through the codec."""
+    before: dict[str, StoredCodes] = {}
+    for batch in batches(coder, tasks, watch):
+        yield from (item for item in batch if isinstance(item, Coded))
+        loaded = [_known(item, before) for item in batch if isinstance(item, Loaded)]
+        ids = {item.task.number: item.task.job.key.id for item in loaded}
+        before = {}
+        for coded in _code_batch(coder, loaded, watch) if loaded else ():
+            if coded.new_codes is not None:
+                before[ids[coded.number]] = coded.new_codes
+            yield coded
+
+
+def _known(item: Loaded, before: Mapping[str, StoredCodes]) -> Loaded:
+    """With the codes of the batch before, where that had the same audio: the store got them after
+    the task was given."""
+    stored = item.task.stored or before.get(item.task.job.key.id)
+    return replace(item, task=replace(item.task, stored=stored))
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A task with its clip in memory."""
+
+    task: CodingTask
+    reference: Waveform
+    """The clip as it is scored against."""
+    source: Waveform
+    """The clip as the codec takes it."""
+
+
+def batches(
+    coder: Coder, tasks: Iterable[CodingTask], watch: Watch = watch_nothing
+) -> Iterator[list[Loaded | Coded]]:
+    """Clips in groups that pad to one length inside the codec, so that padding changes no code."""
+    size = coder.batch_size
+    batch: list[Loaded | Coded] = []
+    batch_length: int | None = None
+    for task, item in read_ahead(coder, tasks, size, watch):
+        length = None
+        if isinstance(item, Loaded) and coder.codec.coder is not None:
+            watch(CODING, [task.number])
+            item, length = _measured(coder.codec.coder, item)
+        if batch and (length is None or length != batch_length):
+            yield batch
+            batch = []
+        batch.append(item)
+        batch_length = length
+        if length is None or len(batch) == size or task.is_alone:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _measured(codec: Codec, item: Loaded) -> tuple[Loaded | Coded, int | None]:
+    try:
+        return item, codec.padded_length(item.source.num_samples)
+    except Interrupted:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever a codec raises is the clip's reason
+        return failure(item.task, one_line(error)), None
+
+
+def read_ahead(
+    coder: Coder, tasks: Iterable[CodingTask], num_ahead: int, watch: Watch = watch_nothing
+) -> Iterator[tuple[CodingTask, Loaded | Coded]]:
+    """Clips as :func:`load` gives them; a thread reads the next while the codec has this one."""
+    waiting: deque[tuple[CodingTask, Future[Loaded | Coded]]] = deque()
+    with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
+        try:
+            for task in tasks:
+                waiting.append((task, _submitted(reader, coder, task)))
+                while len(waiting) > (0 if task.is_alone else num_ahead):
+                    yield _awaited(*waiting.popleft(), watch)
+            while waiting:
+                yield _awaited(*waiting.popleft(), watch)
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
+def _submitted(
+    reader: ThreadPoolExecutor, coder: Coder, task: CodingTask
+) -> Future[Loaded | Coded]:
+    try:
+        return reader.submit(load, coder, task)
+    except RuntimeError:  # The system has no thread left for us.
+        done: Future[Loaded | Coded] = Future()
+        done.set_result(load(coder, task))
+        return done
+
+
+def _awaited(
+    task: CodingTask, future: Future[Loaded | Coded], watch: Watch
+) -> tuple[CodingTask, Loaded | Coded]:
+    watch(READING, [task.number])
+    return task, future.result()
+
+
+def load(coder: Coder, task: CodingTask) -> Loaded | Coded:
+    """The task's clip in memory, or why it cannot be read."""
+    try:
+        return Loaded(task, *coder.read(task.job.clip))
+    except Interrupted:
+        raise
+    except BaseException as error:  # noqa: BLE001 - what a decoder raises, MemoryError among it
+        return failure(task, _unread(error))
+
+
+def _unread(error: BaseException) -> str:
+    reason = one_line(error)
+    return reason if isinstance(error, AudioError) else f"this clip cannot be read: {reason}"
+
+
+def failure(task: CodingTask, reason: str) -> Coded:
+    """One error for every score of the task that is not known already."""
+    scores = dict.fromkeys(task.job.metrics, Score.error(reason))
+    return Coded(task.number, scores | dict(task.failed))
+
+
+def _code_batch(coder: Coder, loaded: Sequence[Loaded], watch: Watch) -> Iterator[Coded]:
+    """Clips of one batch; one by one where that fails, so that one bad clip costs itself alone."""
+    codec, source = coder.codec.coder, coder.codec.source
+    watch(CODING, [item.task.number for item in loaded])
+    try:
+        if codec is not None:
+            made = _through(codec, coder.config.seed, loaded)
+        else:
+            assert source is not None
+            made = [(_read(source, item), None) for item in loaded]
+    except Interrupted:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever a codec raises is the clip's reason
+        if len(loaded) == 1:
+            yield failure(loaded[0].task, one_line(error))
+            return
+        made = None
+    if made is None:
+        for item in loaded:
+            yield from _code_batch(coder, [item], watch)
+        return
+    for item, (outcome, new_codes) in zip(loaded, made, strict=True):
+        yield _scored_in_place(coder, item.task, outcome, new_codes, watch)
+
+
+def _scored_in_place(
+    coder: Coder,
+    task: CodingTask,
+    made: Reconstruction,
+    new_codes: StoredCodes | None,
+    watch: Watch,
+) -> Coded:
+    seed = clip_seed(task.job.clip, coder.config.seed)
+    scores, remaining = dict(task.failed), []
+    for name in task.job.metrics:
+        if name in scores:
+            continue
+        metric = coder.metrics.get(name)
+        if metric is None or not metric.is_in_place:
+            remaining.append(name)
+            continue
+        watch(name, [task.number])
+        scores[name] = score_in_place(metric, made, coder.codec, seed)
+    audible = made if remaining else None
+    return Coded(task.number, scores, new_codes, tuple(remaining), audible)
+
+
+_Outcome = tuple[Reconstruction, StoredCodes | None]
+
+
+def _through(codec: Codec, seed: int, loaded: Sequence[Loaded]) -> list[_Outcome]:
+    """Clips through the codec; what the store has codes of is decoded, but not encoded again."""
+    seeds = [clip_seed(item.task.job.clip, seed) for item in loaded]
+    known = [item.task.stored for item in loaded if item.task.stored is not None]
+    if len(known) == len(loaded):
+        estimates = codec.decode([one.codes for one in known], seeds)
+        return [(_coded(*each), None) for each in zip(loaded, estimates, known, strict=True)]
+    sources = [item.source for item in loaded]
+    start = time.perf_counter()
+    codes = codec.encode(sources)
+    encode_s = time.perf_counter() - start
+    for one, source in zip(codes, sources, strict=True):
+        check_codes(codec.card, one, source.num_samples)
+    start = time.perf_counter()
+    estimates = codec.decode(codes, seeds)
+    decode_s = time.perf_counter() - start
+    total_s = sum(source.duration_s for source in sources)
+    made: list[_Outcome] = []
+    for item, estimate, one in zip(loaded, estimates, codes, strict=True):
+        share = item.source.duration_s / total_s
+        timing = Timing(encode_s * share, decode_s * share)
+        coded = StoredCodes(one, timing)
+        made.append((_coded(item, estimate, coded), coded))
+    return made
+
+
+def _coded(item: Loaded, estimate: Waveform, coded: StoredCodes) -> Reconstruction:
+    check_output(item.source, estimate)
+    return replace(_beside(item, estimate), codes=coded.codes, timing=coded.timing)
+
+
+def _read(source: ReconstructionSource, item: Loaded) -> Reconstruction:
+    estimate = source.read(item.task.job.clip)
+    check_output(item.reference, estimate, "the codec behind the file")
+    return _beside(item, estimate)
+
+
+def _beside(item: Loaded, estimate: Waveform) -> Reconstruction:
+    if item.reference.num_channels == 1:
+        estimate = audio.to_mono(estimate)
+    return Reconstruction(item.task.job.clip, item.reference, estimate)

@@ -1,0 +1,25 @@
+"""A program whose run has begun and waits: ``idle_host.py DATASET``."""
+
+import sys
+import threading
+from pathlib import Path
+
+from snac_eval.run.coding import Coder, CodingTask
+from snac_eval.run.engines.local import Engine
+from snac_eval.run.plan import RunConfig, make_plan
+from snac_eval.run.store import Settled
+
+if __name__ == "__main__":
+    names = ("mel_dac_paper",)
+    plan = make_plan(RunConfig("pcm_8bit", sys.argv[1], Path("nowhere"), names))
+    with Engine(Coder(plan.config, plan.codec, plan.metrics), 1, names) as engine:
+        engine.prepare()
+        tasks = (
+            CodingTask(number, job)
+            for number, job in enumerate(
+                plan.pending([Settled(frozenset(), False)] * len(plan.clips))
+            )
+        )
+        for _ in engine.work(tasks):
+            print("ready", flush=True)
+            threading.Event().wait(60)
