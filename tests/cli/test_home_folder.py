@@ -14,7 +14,7 @@ def test_flags_know_the_home_folder(
     audio_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HOME", str(audio_dir))
-    run = ["run", "--model", "pcm_8bit", "--metrics", "si_sdr", "--workers", "0", "--quiet"]
+    run = ["run", "--model", "pcm_8bit", "--metrics", "si_sdr_aligned", "--workers", "0", "--quiet"]
     assert main([*run, "--dataset", "folder:~", "--no-html", "--output=~/run"]) == 0
     assert (audio_dir / "run" / "scores.parquet").is_file()
     assert main(["baseline", "~/run", "--output=~/baseline.json"]) == 0
