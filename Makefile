@@ -25,7 +25,7 @@ demo: $(READY)  ## the bundled SNAC beside Opus, on the bundled clips
 	@echo "to look at and to hear: runs/demo/report.html"
 
 test: $(READY)  ## every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 fuzz: $(READY)  ## 1,000 spoilt inputs a surface, never twice the same; takes half an hour
 	SNAC_EVAL_FUZZ=1000 $(BIN)/python -m pytest tests/fuzz
