@@ -112,7 +112,7 @@ def _untrue(output: Path, how: signal.Signals, code: int) -> list[str]:
     if not path.exists():
         return []
     state = json.loads(path.read_text())["state"]
-    if code not in (0, 143, 130, 129) and how != signal.SIGKILL and state != "finished":
+    if code > 0 and code not in (143, 130, 129) and state != "finished":
         return [f"exit code {code}, and the manifest says {state}"]
     if how != signal.SIGKILL and state == "running":
         return ["the manifest says running"]

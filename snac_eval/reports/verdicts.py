@@ -86,7 +86,7 @@ def check_markdown(result: GateResult) -> str:
         " beyond chance: one-sided paired t-test of the mean, sign test of the tail, Holm-corrected"
         f" over {result.num_tests} tests, below {result.alpha:g}. {INTERVALS}"
     )
-    reaches = [(one.metric, one.claim, one.num_units, one.unit) for one in result.checks if one.n]
+    reaches = [(one.metric, one.claim, one.num_units, one.unit) for one in result.checks if one.num_units]
     said = [" ".join([method, *unseen(reaches)]), *narrowed(reaches)]
     said += [markdown_text(f"{caveat}.") for caveat in result.run.caveats()]
     rows = [_check_row(one) for one in order]
@@ -253,9 +253,8 @@ def _frontier(frontiers: Sequence[Frontier], infos: _Infos, cost: Column) -> str
 
 def _method(result: Comparison) -> str:
     tests = sum(not math.isnan(one.p_holm) for one in result.differences)
-    reaches = [
-        (one.metric, one.claim, one.num_units, one.unit) for one in result.differences if one.n
-    ]
+    tested = [one for one in result.differences if one.num_units]
+    reaches = [(one.metric, one.claim, one.num_units, one.unit) for one in tested]
     said = (
         "Paired by clip, on clips scored in both; t-test of the mean difference, Holm-corrected"
         f" over {tests} tests, significant below {result.alpha:g}.",

@@ -234,6 +234,7 @@ def test_a_metric_of_all_clips_is_judged_by_its_one_value(
     assert (found.outcome, result.exit_code) == (outcome, code)
     assert found.drop == pytest.approx(then - now)
     assert "not tested for chance" in found.reason
+    assert "may be in none of 40, unseen" in check_markdown(result)
 
 
 def test_one_value_of_other_clips_is_not_comparable(tmp_path: Path) -> None:
