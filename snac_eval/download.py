@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import lzma
 import os
 import shutil
 import stat
@@ -18,7 +17,6 @@ import tempfile
 import threading
 import time
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -43,16 +41,6 @@ _TIMEOUT_S = 30
 _REPETITIONS = 4
 _LONGEST_WAIT_S = 60.0  # a server may ask for hours
 _BUSY = (429, 500, 502, 503, 504)
-_DAMAGED = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    NotImplementedError,  # a compression that zipfile does not know
-    RuntimeError,  # an encrypted member
-    ValueError,
-)
 
 
 def cache_dir() -> Path:
@@ -245,7 +233,7 @@ def unpack(archive: Path, folder: Path, inner: str) -> Path:
                 f"{archive}: cannot be unpacked to {folder} ({error.strerror}); mend that and run"
                 " again"
             ) from error
-        except _DAMAGED as error:
+        except Exception as error:  # what tarfile and zipfile make of damage, they raise
             raise _damaged(archive, error) from error
     return folder
 

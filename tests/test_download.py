@@ -175,6 +175,16 @@ def test_an_archive_that_would_fill_the_disk_is_refused(
     assert list((tmp_path / "to").iterdir()) == []
 
 
+def test_an_archive_that_breaks_its_reader_is_damaged(tmp_path: Path) -> None:
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("?", b"")
+    archive.write_bytes(archive.read_bytes().replace(b"?", b"\0"))  # zipfile reads an empty name
+    with pytest.raises(DownloadError, match="cannot be unpacked .*; it was removed"):
+        download.unpack(archive, tmp_path / "to" / "a", "a")
+    assert not archive.exists()
+
+
 def test_an_archive_of_countless_files_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

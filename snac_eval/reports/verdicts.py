@@ -86,7 +86,8 @@ def check_markdown(result: GateResult) -> str:
         " beyond chance: one-sided paired t-test of the mean, sign test of the tail, Holm-corrected"
         f" over {result.num_tests} tests, below {result.alpha:g}. {INTERVALS}"
     )
-    reaches = [(one.metric, one.claim, one.num_units, one.unit) for one in result.checks if one.num_units]
+    tested = [one for one in result.checks if one.num_units]
+    reaches = [(one.metric, one.claim, one.num_units, one.unit) for one in tested]
     said = [" ".join([method, *unseen(reaches)]), *narrowed(reaches)]
     said += [markdown_text(f"{caveat}.") for caveat in result.run.caveats()]
     rows = [_check_row(one) for one in order]
