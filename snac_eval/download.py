@@ -314,10 +314,13 @@ def _download_rest(url: str, part: Path, show_progress: bool, backoff_s: float) 
     headers = {"Accept-Encoding": "identity"}  # the bytes that the checksum is of
     if have:
         headers["Range"] = f"bytes={have}-"
-    with (
-        _session(backoff_s) as session,
-        session.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as response,
-    ):
+
+    def ask() -> requests.Response:
+        return session.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S)
+
+    # The time that all repetitions may take: a server may send its headers byte by byte too.
+    limit_s = (1 + _REPETITIONS) * network_timeout_s()
+    with _session(backoff_s) as session, while_it_arrives(ask, limit_s, lambda: 0) as response:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
             return  # all of it had arrived; the checksum decides
         if not response.ok:

@@ -18,11 +18,13 @@ def serve(
     refusals: Sequence[int] = (),
     headers: Mapping[str, str] | None = None,
     drip_s: float = 0.0,
+    drip_headers: bool = False,
 ) -> Iterator[tuple[str, list[str]]]:
     """Yields the address and the ranges asked for, one per request, empty for none.
 
     The first answers have the statuses ``refusals``, with ``headers``. The first answer with
-    content ends after ``cut_first_at`` bytes. ``drip_s`` seconds lie between any two bytes.
+    content ends after ``cut_first_at`` bytes. ``drip_s`` seconds lie between any two bytes,
+    with ``drip_headers`` of the headers too.
     """
     ranges: list[str] = []
 
@@ -47,6 +49,12 @@ def serve(
             self.end_headers()
             first = len(ranges) == len(refusals) + 1
             self._write(body[start : cut_first_at if first and cut_first_at else len(body)])
+
+        def flush_headers(self) -> None:
+            if drip_headers:
+                self._write(b"".join(self.__dict__.pop("_headers_buffer", [])))
+            else:
+                super().flush_headers()
 
         def _write(self, body: bytes) -> None:
             if not drip_s:

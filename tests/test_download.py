@@ -132,6 +132,17 @@ def test_a_server_that_sends_next_to_nothing_is_given_up(
     assert BODY.startswith(kept)
 
 
+def test_a_server_that_never_ends_its_headers_is_given_up(
+    served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAC_EVAL_NETWORK_TIMEOUT", "0.1")
+    with (
+        serve(served, drip_s=0.05, drip_headers=True) as (url, _),
+        pytest.raises(DownloadError, match=r"only 0 bytes came in 0\.5 s"),
+    ):
+        fetch(url, tmp_path / "to")
+
+
 def _bomb(path: Path, size: int) -> None:
     """A small archive of one file of zeros."""
     if path.suffix == ".zip":
@@ -180,7 +191,7 @@ def test_an_archive_that_breaks_its_reader_is_damaged(tmp_path: Path) -> None:
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("?", b"")
     archive.write_bytes(archive.read_bytes().replace(b"?", b"\0"))  # zipfile reads an empty name
-    with pytest.raises(DownloadError, match="cannot be unpacked .*; it was removed"):
+    with pytest.raises(DownloadError, match=r"cannot be unpacked .*; it was removed"):
         download.unpack(archive, tmp_path / "to" / "a", "a")
     assert not archive.exists()
 
