@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,8 +28,8 @@ Status = Literal["ok", "undefined", "error"]
 ReferenceRate = Literal["clip", "codec"]
 Channels = Literal["downmix", "each"]
 MetricKind = Literal["audio", "codes", "codec", "corpus"]
-Count = Annotated[int, Ge(0)]
-CodebookSize = Annotated[int, Gt(1)]
+Count = Annotated[int, Ge(0), Le(1 << 31)]
+CodebookSize = Annotated[int, Gt(1), Le(1 << 31)]
 Rate = Annotated[float, Gt(0), Lt(math.inf)]
 """How often a second, finite."""
 

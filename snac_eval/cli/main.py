@@ -77,10 +77,19 @@ def _execute(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         if interrupts.received():  # An import turned it into another error.
             _say("interrupted")
             return 128 + interrupts.received()
-        _say(f"internal error: {one_line(error)}{_place(error)}; {_how_to_report(options)}")
+        code = _explain(error, options)
         if _debugs(options):
             traceback.print_exception(error)
-        return INTERNAL_ERROR
+        return code
+
+
+def _explain(error: BaseException, options: argparse.Namespace) -> int:
+    """Say what happened, and give the exit code: a file that fails is its user's to mend."""
+    if isinstance(error, OSError) and error.filename is not None:
+        _say(f"{error.filename}: {error.strerror}; mend that and run again")
+        return OutputError.exit_code
+    _say(f"internal error: {one_line(error)}{_place(error)}; {_how_to_report(options)}")
+    return INTERNAL_ERROR
 
 
 def _say(message: str) -> None:

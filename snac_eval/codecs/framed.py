@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, ClassVar, TypeAlias
 
 import numpy as np
-from annotated_types import Gt
+from annotated_types import Gt, Le
 
 from snac_eval import audio
 from snac_eval.codecs.checks import check_input
@@ -28,7 +28,7 @@ Frame: TypeAlias = "NDArray[np.float32]"
 class Options:
     """What the card of such a codec says besides."""
 
-    bit_rate: Annotated[int, Gt(0)]
+    bit_rate: Annotated[int, Gt(0), Le(1 << 31)]
     """In bits a second."""
 
 

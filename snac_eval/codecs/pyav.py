@@ -21,7 +21,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import numpy as np
-from annotated_types import Gt
+from annotated_types import Gt, Le
 
 from snac_eval import audio
 from snac_eval.codecs.checks import check_input
@@ -46,7 +46,7 @@ class Options:
 
     encoder: Encoder
     """FFmpeg's name of it."""
-    bit_rate: Annotated[int, Gt(0)]
+    bit_rate: Annotated[int, Gt(0), Le(1 << 31)]
     """In bits a second."""
     encoder_options: Mapping[str, str] = field(default_factory=dict)
     """What else FFmpeg's encoder understands: ``ffmpeg -h encoder=libopus``."""

@@ -66,10 +66,11 @@ def _path(text: str, folder: Path, where: str) -> Path:
     """The file that a row names, as the disk has it."""
     path = on_disk(folder / text)
     try:
-        path = path if path.exists() else on_disk(folder / user_path(text))
+        path = path if os.path.exists(path) else on_disk(folder / user_path(text))
     except UsageError as error:
         raise DatasetError(f"{where}: path {error}") from error
-    if "\\" in text and not path.exists() and (folder / text.replace("\\", "/")).exists():
+    slashes = folder / text.replace("\\", "/")
+    if "\\" in text and not os.path.exists(path) and os.path.exists(slashes):
         raise DatasetError(f"{where}: path '{readable(text)}' has backslashes; write / for each")
     return Path(os.path.abspath(path))
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from annotated_types import Gt
+from annotated_types import Gt, Le
 
 from snac_eval.errors import CardError, UsageError
 from snac_eval.registry.validation import read_toml, validated
@@ -35,7 +35,7 @@ def data_dir(kind: Kind) -> Path:
 class _CodecFile(CodecCard):
     """A codec card as it may be written: where all codebooks are alike, they are given once."""
 
-    num_codebooks: Annotated[int, Gt(0)] = 0
+    num_codebooks: Annotated[int, Gt(0), Le(1024)] = 0
     codebook_size: CodebookSize = 0
     frame_rate_hz: Rate = 0.0
 

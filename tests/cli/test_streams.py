@@ -139,6 +139,7 @@ def _raises(error: BaseException) -> Callable[..., None]:
         (SystemExit(0), 70),
         (BrokenPipeError(32, "Broken pipe"), 70),
         (UsageError("two\nlines"), 2),
+        (PermissionError(13, "Permission denied", "a file"), 2),
         (KeyboardInterrupt(), 130),
     ],
 )

@@ -160,8 +160,10 @@ def test_a_manifest_without_a_name_or_that_is_no_file(tmp_path: Path) -> None:
 
 def test_manifest_rows_that_cannot_be_read_become_problems(tmp_path: Path) -> None:
     text = "path,id,start,duration\nb.wav,missing,,\na.wav,late,5,\na.wav,long,1,3\n"
+    text += f"{'x' * 5000},name,,\n"
     clips = open_dataset(f"manifest:{_manifest(tmp_path, 'm.csv', text)}").clips
     assert "no such file" in clips[0].problem
+    assert "name too long" in clips[3].problem
     assert "too short for start 5" in clips[1].problem
     assert "too short for start 1" in clips[2].problem
 

@@ -44,6 +44,7 @@ def _refusal(path: Path, read: Callable[[Path], object] = cards.read_codec_card)
         (CODEC.replace("sample_rate", "sampel_rate"), "unknown key 'sampel_rate'; did you mean "),
         (CODEC.replace("16000", '"16 kHz"'), "'sample_rate' is '16 kHz'; it should be a whole"),
         (CODEC.replace("16000", "-1"), "'sample_rate' is -1; it should be greater than or equal"),
+        (CODEC.replace("16000", "9" * 400), "'sample_rate' is 9999999999"),
         (CODEC.replace('"x"', '"y"'), "name is 'y', but the file is called 'x'"),
         (CODEC + "channels = true\n", "'channels' is True; it should be a whole number"),
         (CODEC + "description2 = 2020-01-01\n", "2020-01-01 is a date; put it in quotes"),
