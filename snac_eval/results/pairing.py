@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import combinations
+from weakref import WeakKeyDictionary
 
 from snac_eval.results.record import MetricResult, Run
 
@@ -180,8 +180,18 @@ def _problem(first: Run, second: Run, metric: str) -> str:
     return _clips_problem(first, second) or _metric_problem(first, second, metric)
 
 
-@lru_cache(maxsize=1024)
+_KNOWN: WeakKeyDictionary[Run, WeakKeyDictionary[Run, str]] = WeakKeyDictionary()
+"""What :func:`_compared` found; every metric asks again. Runs that nobody holds are let go."""
+
+
 def _clips_problem(first: Run, second: Run) -> str:
+    known = _KNOWN.setdefault(first, WeakKeyDictionary())
+    if second not in known:
+        known[second] = _compared(first, second)
+    return known[second]
+
+
+def _compared(first: Run, second: Run) -> str:
     both = [clip for clip in first.clips if clip in second.clips]
     if not both:
         return f"no clip in common ({first.dataset} and {second.dataset})"

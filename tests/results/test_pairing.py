@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -142,3 +144,12 @@ def test_the_page_says_the_loss_before_all_else(tmp_path: Path) -> None:
     text = page(show(runs))
     assert text.index(f"Clips were lost. {SAID}: no verdict on pesq_wb.") < text.index("<table")
     assert "Quality over bitrate" not in text
+
+
+def test_a_run_that_nobody_holds_is_let_go(tmp_path: Path) -> None:
+    runs = _runs(tmp_path, {"stoi": [1.0, 2.0]}, {"stoi": [2.0, 1.0]}, clips=["a", "b"])
+    assert pair(*runs, "stoi").clips == ("a", "b")
+    held = [weakref.ref(run) for run in runs]
+    del runs
+    gc.collect()
+    assert [one() for one in held] == [None, None]
