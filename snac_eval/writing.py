@@ -10,6 +10,7 @@ import json
 import os
 import re
 import stat
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,9 +53,20 @@ def require_file(path: Path) -> None:
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
     """Call ``write`` with a temporary path beside ``path``, then move it there.
 
-    Once this returns, the file outlives a power cut. Raises OutputError when the folder or the file
-    cannot be written.
+    Once this returns, the file outlives a power cut. A link stays, and the file behind it is
+    written. A device or a pipe (``/dev/stdout``) stays too, and gets the content. Raises
+    OutputError when the folder or the file cannot be written.
     """
+    try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            _write_into(path, write)
+        else:
+            _write_whole(Path(os.path.realpath(path)), write)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,11 +74,21 @@ def write_file(path: Path, write: Callable[[Path], object]) -> None:
         _to_disk(temporary)
         temporary.replace(path)
         _to_disk(path.parent)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         if temporary.exists():
             temporary.unlink()
+
+
+def _write_into(path: Path, write: Callable[[Path], object]) -> None:
+    """What is no file is not moved away: as root, that would replace the device."""
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / "whole"
+        write(whole)
+        # A pipe that nobody reads is an error, and not waited for.
+        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        os.set_blocking(descriptor, True)
+        with open(descriptor, "wb") as stream:
+            stream.write(whole.read_bytes())
 
 
 def clear_temporaries(folder: Path) -> None:

@@ -17,6 +17,7 @@ from snac_eval.writing import (
     spreadsheet_text,
     write_file,
     write_json,
+    write_text,
 )
 
 
@@ -34,6 +35,29 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
         write_file(file, fail)
     assert file.read_text(encoding="utf-8") == before
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_is_no_file_is_written_into_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OutputError, match="pipe: cannot be written: No such device"):
+        write_text(pipe, "nobody reads")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_text(pipe, "read")
+    assert os.read(reader, 100) == b"read"
+    os.close(reader)
+    assert pipe.is_fifo()
+    write_text(Path("/dev/null"), "gone")
+    assert Path("/dev/null").is_char_device()
+
+
+def test_a_link_stays_and_its_file_is_written(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder/file")
+    write_text(tmp_path / "link", "text")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "folder" / "file").read_text(encoding="utf-8") == "text"
+    assert [one.name for one in (tmp_path / "folder").iterdir()] == ["file"]
 
 
 def test_jsonable_gives_plain_values() -> None:

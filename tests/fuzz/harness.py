@@ -32,6 +32,7 @@ from snac_eval.cli.main import main
 MANY = int(os.environ.get("SNAC_EVAL_FUZZ", "0"))
 DONE, BROKEN_INPUT, FAILED_CLIPS = 0, 2, 4
 LONGEST_S = 60.0
+DEVICES = ("/dev/null", "/dev/zero")
 MEMORY = 4 << 30
 """Bytes that one example may take beside what the process has already."""
 
@@ -114,6 +115,7 @@ def call(where: Place, *arguments: str | Path, allowed: Sequence[int] = (0, 2)) 
     """Run the command line and hold it to what it owes. Gives what it said on standard error."""
     words = [os.fspath(word) for word in arguments]
     before = where.state()
+    devices = [os.stat(device).st_rdev for device in DEVICES]
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _bounded():
         try:
@@ -132,6 +134,7 @@ def call(where: Place, *arguments: str | Path, allowed: Sequence[int] = (0, 2)) 
     after = where.state()
     changed = {name for name, _ in before.items() ^ after.items()}
     assert not changed, f"{words} wrote outside: {sorted(changed)}"
+    assert devices == [os.stat(device).st_rdev for device in DEVICES], f"{words} put a device away"
     return said
 
 
