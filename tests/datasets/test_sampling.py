@@ -109,7 +109,7 @@ def test_soft_and_steady_clips_give_any_part(tmp_path: Path) -> None:
 def test_an_excerpt_is_recorded_and_repeats(burst: Clip) -> None:
     cut = excerpt(burst, 2.0)
     assert cut == excerpt(burst, 2.0)
-    assert cut != excerpt(burst, 2.0, seed=3)
+    assert any(cut != excerpt(burst, 2.0, seed) for seed in range(1, 20))
     assert cut.id == f"burst@{cut.start_s:g}+2"
     assert cut.sha256 not in (burst.sha256, excerpt(burst, 2.5).sha256)
     assert (cut.duration_s, cut.length_s) == (2.0, 2.0)
