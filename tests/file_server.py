@@ -9,6 +9,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import BinaryIO
+
+
+def send(stream: BinaryIO, body: bytes, drip_s: float) -> None:
+    """Write the body, at once or with ``drip_s`` seconds between any two bytes."""
+    if not drip_s:
+        stream.write(body)
+        return
+    with contextlib.suppress(OSError):  # who asked has gone
+        for byte in body:
+            stream.write(bytes([byte]))
+            stream.flush()
+            time.sleep(drip_s)
 
 
 @contextmanager
@@ -57,13 +70,7 @@ def serve(
                 super().flush_headers()
 
         def _write(self, body: bytes) -> None:
-            if not drip_s:
-                self.wfile.write(body)
-                return
-            with contextlib.suppress(OSError):  # who asked has gone
-                for byte in body:
-                    self.wfile.write(bytes([byte]))
-                    time.sleep(drip_s)
+            send(self.wfile, body, drip_s)
 
         def _refuse(self, status: int) -> None:
             self.send_response(status)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from tests.file_server import send
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -58,17 +58,7 @@ def serve_hub(
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if with_body:
-                self._write(body)
-
-        def _write(self, body: bytes) -> None:
-            if not drip_s:
-                self.wfile.write(body)
-                return
-            with contextlib.suppress(OSError):  # who asked has gone
-                for byte in body:
-                    self.wfile.write(bytes([byte]))
-                    self.wfile.flush()
-                    time.sleep(drip_s)
+                send(self.wfile, body, drip_s)
 
         def _send(self, text: str) -> None:
             self.send_response(200)
