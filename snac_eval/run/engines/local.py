@@ -148,10 +148,13 @@ class LocalEngine(Engine):
         return done
 
     def _gather(self) -> None:
-        """Wait until something came, and for a moment what else comes: storing several at once is
-        little more work than storing one."""
+        """Wait until something came, and where that did not take long, for a moment what else
+        comes: storing several at once is little more work than storing one."""
+        start = time.monotonic()
         self._step(_LONGEST_WAIT_S)
-        until = time.monotonic() + _GATHERED_S
+        if time.monotonic() - start > _GATHERED_S:
+            return
+        until = start + 2 * _GATHERED_S
         while self._done and len(self._done) < _MOST_GATHERED and not self._is_finished:
             if (left_s := until - time.monotonic()) <= 0:
                 return
@@ -162,17 +165,17 @@ class LocalEngine(Engine):
         nursery = self._nursery
         assert nursery is not None
         pools = [self._scorers, self._workers] if self._scorers.has_room else [self._scorers]
-        sources: list[Connection | socket] = [nursery.control]
-        sources += [one for pool in pools for one in pool.connections]
+        owners = {one: pool for pool in pools for one in pool.connections}
+        sources: list[Connection | socket] = [nursery.control, *owners]
         due = min(pool.deadline for pool in pools)
         heard = wait(sources, min(max(due - time.monotonic(), 0.0), longest_s))
         interrupts.check()
         if nursery.control in heard:
             nursery.hear()
+        for connection in heard:
+            if isinstance(connection, Connection):
+                self._take(owners[connection].receive(connection, nursery))
         for pool in pools:
-            for connection in heard:
-                if isinstance(connection, Connection):
-                    self._take(pool.receive(connection, nursery))
             self._take(pool.expire(nursery, heard))
         if nursery.is_lost:
             self._start_again()
