@@ -72,6 +72,8 @@ class _Worker:
     """When what it does may have taken too long."""
     num_sent: int = 0
     num_done: int = 0
+    failed_starts: int = 0
+    """How often in a row processes in its place got nothing done."""
 
     @property
     def is_idle(self) -> bool:
@@ -122,7 +124,6 @@ class Pool:
         self._alone: deque[CodingTask] = deque()
         self._to_repeat: tuple[Job, ...] = ()
         self._workers: list[_Worker] = []
-        self._failed_starts = 0
         self.was_ready = False
         """Whether any process ever was."""
         self.notes: tuple[str, ...] = ()
@@ -218,7 +219,7 @@ class Pool:
                 self._give(one)
             case _:
                 task = one.hand.pop(message.number)
-                one.num_done, self._failed_starts = one.num_done + 1, 0
+                one.num_done, one.failed_starts = one.num_done + 1, 0
                 self._give(one)
                 yield task, message
 
@@ -361,25 +362,26 @@ class Pool:
     def _not_started(self, one: _Worker, nursery: Nursery, error: Exception) -> None:
         """Raise the error, unless it may be bad luck: where a process took tasks before, it is
         tried again, and so is one that did not get as far as the codec."""
-        self._failed_starts += 1
         if not (self.was_ready or isinstance(error, StartError)):
             raise error
-        if self._failed_starts < _MAX_FAILED_STARTS:
-            self._replace(one, nursery)
+        if one.failed_starts + 1 < _MAX_FAILED_STARTS:
+            self._replace(one, nursery, one.failed_starts + 1)
             return
-        if not any(other.is_ready for other in self._workers if other is not one):
+        if len(self._workers) == 1:
             raise error
         self._workers.remove(one)
-        self._failed_starts = 0
-        left = f"{len(self._workers)} of {self._count} processes go on: {error}"
+        left = f"{self._count - 1} of {self._count} processes go on: {error}"
+        self._count -= 1
         self.remarks = (*self.remarks, left)
 
-    def _replace(self, one: _Worker, nursery: Nursery) -> None:
-        self._workers[self._workers.index(one)] = self._started(nursery)
+    def _replace(self, one: _Worker, nursery: Nursery, failed_starts: int = 0) -> None:
+        place = self._workers.index(one)
+        self._workers[place] = self._started(nursery, failed_starts)
 
-    def _started(self, nursery: Nursery) -> _Worker:
-        now = time.monotonic()
-        return _Worker(self._start_one(nursery), now, look_at=now + _PREPARE_LIMIT_S)
+    def _started(self, nursery: Nursery, failed_starts: int = 0) -> _Worker:
+        child, now = self._start_one(nursery), time.monotonic()
+        until = now + _PREPARE_LIMIT_S
+        return _Worker(child, now, look_at=until, failed_starts=failed_starts)
 
     def _shortest_s(self, one: _Worker) -> float:
         """How soon anything that it has in hand can have taken too long."""
