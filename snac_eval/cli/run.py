@@ -98,8 +98,8 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
         default=0.0,
         metavar="SECONDS",
         help="what reading a clip, coding it and each metric may take, e.g. 60s; a process that"
-        " takes longer is stopped (default: 120 s and 60 times the clip's length; the first clip of a"
-        " process may take three times as long)",
+        " takes longer is stopped (default: 120 s and 60 times the clip's length; the first clip of"
+        " a process may take three times as long)",
     )
     how.add_argument(
         "--max-error-rate",
