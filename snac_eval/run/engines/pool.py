@@ -97,10 +97,11 @@ class Pool:
     """Gives every task to one of ``count`` processes and its result back, each once, whatever
     becomes of a process.
 
-    A clip that was alone in a process when it ended is to blame. Where several were (the next is
-    read while one is coded), each is tried again alone. Where a metric is to blame, the clip is
-    begun again without it. A process is replaced when it ends, when a clip takes too long
-    (``limit_s`` of its length), and after some hundred clips, against leaks.
+    The clip that a process was busy with when it ended is to blame. Where those were several (the
+    next is read while one is coded), each is tried again alone. Where a metric is to blame, the
+    clip is begun again without it. A process is replaced when it ends, when a step takes too long
+    (``limit_s`` of its clip's length), and after some hundred clips where it ``renews``, against
+    leaks.
 
     ``ahead`` is how many tasks a process is given before it asks, so that it need not wait.
     ``first_alone`` has the first process be ready before the others start, for it leaves what they
@@ -115,10 +116,11 @@ class Pool:
         limit_s: Limit,
         ahead: int = 1,
         first_alone: bool = False,
+        renews: bool = True,
     ) -> None:
         self._who, self._start_one, self._count = who, start, count
         self._limit_s, self._ahead = limit_s, min(ahead, _MOST_AHEAD)
-        self._first_alone = first_alone
+        self._first_alone, self._renews = first_alone, renews
         self._source: Iterator[CodingTask] = iter(())
         self._waiting: deque[CodingTask] = deque()
         self._alone: deque[CodingTask] = deque()
@@ -294,7 +296,8 @@ class Pool:
 
     def _now_ready(self, one: _Worker, notes: tuple[str, ...], nursery: Nursery) -> None:
         one.is_ready, one.look_at = True, float("inf")
-        one.is_renewed = time.monotonic() - one.since <= _RENEWED_IF_READY_S
+        is_quick = time.monotonic() - one.since <= _RENEWED_IF_READY_S
+        one.is_renewed = self._renews and is_quick
         if not self.was_ready:
             self.was_ready, self.notes = True, notes
             others = self._count - len(self._workers)
