@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from snac_eval.errors import one_line
 from snac_eval.machine import tiny_numbers_kept
@@ -31,20 +30,6 @@ class Evaluated:
     """By metric: each that the job lacked."""
     codes: PackedCodes | None = None
     """What the store does not have yet, as it keeps it."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # A frozen dataclass with slots unpickles slowly, and whoever stores has a dozen a clip.
-        scores = [
-            (name, one.value, one.status, one.reason, one.detail)
-            for name, one in self.scores.items()
-        ]
-        return _unpickled, (self.number, scores, self.codes)
-
-
-def _unpickled(
-    number: int, scores: Iterable[tuple[str, Any, Any, str, bytes]], codes: PackedCodes | None
-) -> Evaluated:
-    return Evaluated(number, {name: Score(*said) for name, *said in scores}, codes)
 
 
 def opened(config: RunConfig, names: Collection[str]) -> Coder:
