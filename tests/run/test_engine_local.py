@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
@@ -288,6 +289,24 @@ def test_workers_load_what_codec_and_metrics_need(plan: Plan) -> None:
     assert {"torch", "snac_eval.metrics.bitrate"} | audio <= set(_modules(coder, is_apart=False))
     assert audio <= set(_modules(coder, is_apart=True))
     assert "torch" not in _modules(coder, is_apart=True)
+
+
+def test_no_worker_looks_for_a_gpu_that_its_codec_does_not_use(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That imports torch, in each of them."""
+    sent: list[RunConfig] = []
+    start = Nursery.start_worker
+
+    def start_worker(nursery: Nursery, serve: Callable[..., None], arguments: Any) -> Child:  # noqa: ANN401
+        sent.append(arguments[1])
+        return start(nursery, serve, arguments)
+
+    monkeypatch.setattr(Nursery, "start_worker", start_worker)
+    assert plan.config.device == "auto"
+    with _engine(plan, 2) as engine:
+        engine.prepare()
+    assert [one.device for one in sent] == ["cpu", "cpu"]
 
 
 def test_engine_without_work_starts_nothing(plan: Plan) -> None:
