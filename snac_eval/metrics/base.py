@@ -293,11 +293,12 @@ def numpy_seeded(seed: int) -> Iterator[None]:
 
 def fingerprint(name: str, *packages: str, **settings: object) -> Fingerprint:
     """Identity of a metric's numbers: name, package versions, settings."""
-    versions = [f"{package}=={_installed(package)}" for package in packages]
+    versions = [f"{package}=={installed(package)}" for package in packages]
     return Fingerprint((name, *versions)).extended(**settings)
 
 
-def _installed(package: str) -> str:
+def installed(package: str) -> str:
+    """Version of a package, ``absent`` where there is none."""
     try:
         return version(package)
     except PackageNotFoundError:
