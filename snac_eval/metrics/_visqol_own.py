@@ -82,6 +82,8 @@ class OwnSteps(Steps):
 
         from snac_eval.metrics._nsim import similarities
 
+        # One memory layout, so that the kernel is compiled once.
+        estimate = np.ascontiguousarray(estimate)
         size, frames = self.patch_size, estimate.shape[1]
         begins = np.array(patches) - shift
         if begins[-1] - size // 2 > frames:
