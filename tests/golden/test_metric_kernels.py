@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from visqol import numba_accel, patch_selector
+from visqol.alignment import align_and_truncate
 from visqol.audio_utils import AudioSignal
 from visqol.gammatone import GammatoneSpectrogramBuilder
 from visqol.nsim import measure_patch_similarity
@@ -243,6 +244,28 @@ def test_a_lag_is_the_packages_where_rounding_would_choose(monkeypatch: pytest.M
     rng = np.random.default_rng(0)
     _lag.best_lag(rng.standard_normal(100), rng.standard_normal(100))
     assert len(asked) == 1
+
+
+@settings(max_examples=150, deadline=None)
+@given(SEEDS, st.sampled_from([8000, 44100, 48000]))
+def test_parts_overlap_as_in_the_package_and_know_their_place(seed: int, rate: int) -> None:
+    rng = np.random.default_rng(seed)
+    wholes = [AudioSignal(rng.standard_normal(rng.integers(60, 90)), rate) for _ in range(2)]
+    times = [sorted(rng.uniform(0, 100, 2)) for _ in wholes]
+    cuts = [
+        _visqol_own._cut(one, a / rate, b / rate) for one, (a, b) in zip(wholes, times, strict=True)
+    ]
+    if min(one.samples.size for one in cuts) < 2:
+        return
+    lag = _visqol_own._limited_lag(*(one.samples for one in cuts))
+    found = _visqol_own._overlap(*cuts, lag, rate)
+    *expected, lag_s = align_and_truncate(*(AudioSignal(one.samples, rate) for one in cuts))
+    assert lag / rate == lag_s
+    for whole, one, other in zip(wholes, found, expected, strict=True):
+        np.testing.assert_array_equal(one.samples, other.data)
+        if one.start is not None:
+            part = whole.data[one.start : one.start + one.samples.size]
+            np.testing.assert_array_equal(one.samples, part)
 
 
 @pytest.mark.parametrize("size", [*range(2, 34), 6397, 6400])
