@@ -20,6 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
@@ -297,6 +298,7 @@ def fingerprint(name: str, *packages: str, **settings: object) -> Fingerprint:
     return Fingerprint((name, *versions)).extended(**settings)
 
 
+@cache
 def installed(package: str) -> str:
     """Version of a package, ``absent`` where there is none."""
     try:

@@ -1,6 +1,7 @@
 """ViSQOL v3: predicted opinion of quality (MOS-LQO, 1..5), speech and audio modes.
 
-Chinen et al., "ViSQOL v3" (QoMEX 2020), computed by ``visqol-python``. Stereo is mixed to mono
+Chinen et al., "ViSQOL v3" (QoMEX 2020): the values of ``visqol-python``, whose models and pooling
+are used, and whose filters and search are computed here in less time. Stereo is mixed to mono
 first. Delay is aligned inside. A clip is scored as one: up to a minute exactly as the package does,
 a longer one with the same measures, found block by block and pooled before they are mapped.
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from visqol import numba_accel, patch_selector
+from visqol import VisqolApi, numba_accel, patch_selector
 from visqol.alignment import align_and_truncate
 from visqol.audio_utils import AudioSignal
 from visqol.gammatone import GammatoneSpectrogramBuilder
@@ -22,7 +22,6 @@ from visqol.signal_utils import find_best_lag, upper_envelope
 from snac_eval import audio
 from snac_eval.metrics import _gammatone, _lag, _stoi, _visqol, _visqol_own
 from snac_eval.metrics import stoi as stoi_module
-from snac_eval.metrics import visqol as visqol_module
 from snac_eval.metrics.base import PairMetric
 from snac_eval.metrics.level import active_level_db
 from snac_eval.metrics.stoi import Estoi, Stoi
@@ -143,14 +142,20 @@ def test_real_clips_score_as_by_the_packages(
             assert own.status == "ok"
 
 
-def test_the_pipeline_gives_the_value_of_the_packages_front_door() -> None:
+@pytest.mark.parametrize(
+    ("metric", "mapper"),
+    [(VisqolSpeech(), "lattice"), (VisqolSpeechPolynomial(), "polynomial")],
+    ids=["lattice", "polynomial"],
+)
+def test_the_value_is_that_of_the_packages_front_door(metric: PairMetric, mapper: str) -> None:
     clean = tone(2.0, seed=8)
     estimate = noisy(np.roll(clean, 5), 25)
-    api = visqol_module._measurer("speech", "lattice")
+    api = VisqolApi()
+    api.create(mode="speech", use_lattice_model=mapper == "lattice")
     gain = 10 ** ((-26 - active_level_db(clean, 16000)) / 20)
     sides = [gain * one.astype(np.float64) for one in (clean, estimate)]
     expected = api.measure_from_arrays(*sides, 16000).moslqo
-    assert VisqolSpeech().score_pair(clean, estimate, 16000).value == expected
+    assert metric.score_pair(clean, estimate, 16000).value == expected
 
 
 def test_blocks_of_a_long_clip_score_as_by_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
