@@ -26,9 +26,6 @@ class OpenCodec:
     drops_streams: bool = False
     """Whether it emits and decodes no more streams than its request's card has, so that
     ``NAME@k=2`` works (``can_drop_streams``)."""
-    compiles: bool = False
-    """Whether it heeds ``CodecRequest.compiled``, so that ``NAME@compile=1`` works
-    (``can_compile``)."""
     notes: Callable[[], tuple[str, ...]] = tuple
     """What a reader of its numbers must know and could not guess (``notes``)."""
     torch_modules: Callable[[], tuple[Any, ...]] = tuple
