@@ -26,6 +26,8 @@ class OpenCodec:
     drops_streams: bool = False
     """Whether it emits and decodes no more streams than its request's card has, so that
     ``NAME@k=2`` works (``can_drop_streams``)."""
+    imports: tuple[str, ...] = ()
+    """Modules that preparing and using it loads, its own among them (``imports``)."""
     notes: Callable[[], tuple[str, ...]] = tuple
     """What a reader of its numbers must know and could not guess (``notes``)."""
     torch_modules: Callable[[], tuple[Any, ...]] = tuple

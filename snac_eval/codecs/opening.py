@@ -105,6 +105,7 @@ def opened(adapter: object, who: str) -> OpenCodec:
         coder=None if is_source else made,
         source=made if is_source else None,
         drops_streams=bool(getattr(made, "can_drop_streams", False)),
+        imports=(type(made).__module__, *getattr(made, "imports", ())),
         notes=_reader(made, "notes", tuple),
         torch_modules=_reader(made, "torch_modules", lambda: _torch_modules(made)),
         whole_pass=getattr(made, "whole_pass", None),

@@ -40,6 +40,7 @@ class SnacCodec:
     """A SNAC model as a codec. Torch is imported, and the weights are loaded, by ``prepare``."""
 
     can_drop_streams = True
+    imports = ("torch", "snac_eval.codecs.snac.model")
 
     def __init__(self, request: CodecRequest) -> None:
         self.card = request.card
