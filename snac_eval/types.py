@@ -191,8 +191,7 @@ class CodecRequest:
 
     ``weights`` overrides the card's; ``device`` is ``cpu``, ``cuda`` or ``mps``, never ``auto``;
     ``num_threads`` bounds CPU threads (0 leaves the library's default). ``num_streams`` is how
-    many of the codec's streams the card was cut down to (``NAME@k=2``), 0 where it was not;
-    ``compiled`` asks for the codec's compiled form (``NAME@compile=1``).
+    many of the codec's streams the card was cut down to (``NAME@k=2``), 0 where it was not.
     """
 
     card: CodecCard
@@ -201,7 +200,6 @@ class CodecRequest:
     device: str = "cpu"
     num_threads: int = 0
     num_streams: int = 0
-    compiled: bool = False
 
 
 class Codec(Protocol):

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,15 +99,6 @@ def test_scores_do_not_depend_on_where_they_are_made(plan: Plan) -> None:
             done = [one for batch in engine.work(_tasks(plan)) for one in batch]
         found.append({one.number: (one.scores, one.codes and one.codes.blob) for one in done})
     assert found[0] == found[1] == found[2]
-
-
-def test_what_is_compiled_is_compiled_once_before_the_other_workers_start(plan: Plan) -> None:
-    plan = replace(plan, codec=replace(plan.codec, is_compiled=True))
-    with _engine(plan, 3) as engine:
-        assert len(engine._workers.connections) == 1
-        engine.prepare()
-        assert len(engine._workers.connections) == 3
-        _check(engine.work(_tasks(plan)))
 
 
 def test_a_clip_is_coded_twice_at_the_end_by_whoever_is_left(plan: Plan) -> None:

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from snac_eval.hub import WeightFiles
 
 # Raised whenever our implementation could give other codes or audio for the same weights.
-_IMPLEMENTATION = "3"
-# Long enough for three tiles in every stage of every published model.
-_WARM_UP_S = 60
+_IMPLEMENTATION = "4"
 
 
 def load(request: CodecRequest) -> SnacCodec:
@@ -42,7 +40,6 @@ class SnacCodec:
     """A SNAC model as a codec. Torch is imported, and the weights are loaded, by ``prepare``."""
 
     can_drop_streams = True
-    can_compile = True
     imports = ("torch", "snac_eval.codecs.snac.model")
 
     def __init__(self, request: CodecRequest) -> None:
@@ -52,34 +49,26 @@ class SnacCodec:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Implementation and digest of the weights in use. If streams are dropped, how many are
-        kept; if it is compiled, that it is."""
+        """Implementation and digest of the weights in use; if streams are dropped, how many are
+        kept."""
         kept = f";streams={self._request.num_streams}" if self._request.num_streams else ""
-        compiled = ";compiled" if self._is_compiled else ""
-        return f"snac/{_IMPLEMENTATION};weights={self.weights_sha256}{kept}{compiled}"
+        return f"snac/{_IMPLEMENTATION};weights={self.weights_sha256}{kept}"
 
     @property
     def weights_sha256(self) -> str:
         """SHA-256 of the weights file in use. Raises WeightsUnavailable."""
         return file_sha256(self._files.weights)
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Says why it is not compiled, if it was asked to be and cannot be."""
-        if not self._compile_problem:
-            return ()
-        return (
-            f"{self.card.name} runs uncompiled: torch.compile does not work here"
-            f" ({self._compile_problem})",
-        )
-
     def prepare(self) -> None:
         """Load the weights onto the device. Raises WeightsUnavailable or CheckpointError."""
         self._check_config(self._model.config)
-        if self._is_compiled:
-            # The first long signal has its tiles compiled: this one, before any clip is timed.
-            silence = np.zeros((1, _WARM_UP_S * self.card.sample_rate), dtype=np.float32)
-            self.decode(self.encode([Waveform(silence, self.card.sample_rate)]), [0])
+        if self.device == "cpu":
+            from snac_eval.codecs.snac.kernels import kernels
+            from snac_eval.codecs.snac.products import onednn
+
+            # Made here, so that no clip's time has it.
+            kernels()
+            onednn()
 
     @property
     def torch_modules(self) -> tuple[nn.Module, ...]:
@@ -149,24 +138,7 @@ class SnacCodec:
         from snac_eval.codecs.snac.model import SNAC
 
         set_up_torch(self.device, self._request.num_threads)
-        model = SNAC.from_files(self._files, self.device)
-        if self._is_compiled:
-            model.compile_streams()
-        return model
-
-    @property
-    def _is_compiled(self) -> bool:
-        return self._request.compiled and not self._compile_problem
-
-    @cached_property
-    def _compile_problem(self) -> str:
-        if not self._request.compiled:
-            return ""
-        if self.device != "cpu":
-            return f"on {self.device}; on a CPU it does"
-        from snac_eval.codecs.snac.stream import compile_problem
-
-        return compile_problem()
+        return SNAC.from_files(self._files, self.device)
 
     def _check_config(self, config: SNACConfig) -> None:
         card = self.card

@@ -45,7 +45,6 @@ class SNAC(nn.Module):
         )
         self.decoder = Decoder(config)
         self._kept: tuple[Watch, Streamer] | None = None
-        self._is_compiled = False
 
     @classmethod
     def from_pretrained(
@@ -161,17 +160,8 @@ class SNAC(nn.Module):
         if kept and kept[0].is_unchanged():
             return kept[1]
         watch, streamer = Watch(self), Streamer(*parts)
-        if self._is_compiled:
-            streamer.compile_stages()
         self._kept = watch, streamer
         return streamer
-
-    def compile_streams(self) -> None:
-        """Let torch compile the streamer, which takes minutes during the next calls on a CPU.
-
-        A change of the weights costs no second compilation. In training mode nothing is compiled.
-        """
-        self._is_compiled, self._kept = True, None
 
     def train(self, mode: bool = True) -> SNAC:
         """Torch's own; forgets the snapshot."""

@@ -66,10 +66,7 @@ class LocalEngine(Engine):
                 "the codec's process", self._start_coder, 1, limit_s, ahead, renews=False
             )
         else:
-            is_slow = coder.codec.is_compiled
-            self._workers = Pool(
-                "the process", self._start_worker, num_workers, limit_s, ahead, is_slow
-            )
+            self._workers = Pool("the process", self._start_worker, num_workers, limit_s, ahead)
         self._done: list[Evaluated] = []
         self._nursery: Nursery | None = None
         self._is_here = not num_workers
