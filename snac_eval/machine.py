@@ -7,6 +7,8 @@ import platform
 import resource
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,31 @@ def compute_in_float32() -> None:
             " turned that off for this process",
             stacklevel=3,
         )
+
+
+@contextmanager
+def in_float32(device: str) -> Iterator[None]:
+    """Have torch compute float32 in float32 meanwhile, whatever this process asked for."""
+    import torch
+
+    if device == "cpu":
+        yield
+        return
+    places: list[Any] = [torch.backends.cudnn, torch.backends.cuda.matmul]
+    name: str = "allow_tf32"
+    exact: object = False
+    if hasattr(torch.backends.cudnn, "conv"):
+        # torch 2.9 and later; it refuses to read the older setting where conv and rnn differ.
+        places[:1] = torch.backends.cudnn.conv, torch.backends.cudnn.rnn
+        name, exact = "fp32_precision", "ieee"
+    before = [getattr(place, name) for place in places]
+    try:
+        for place in places:
+            setattr(place, name, exact)
+        yield
+    finally:
+        for place, value in zip(places, before, strict=True):
+            setattr(place, name, value)
 
 
 def _rounded_on_purpose() -> str:
