@@ -43,7 +43,7 @@ class Ends:
     def zeroed(self, x: Tensor) -> Tensor:
         """``x`` with zeros after each item's end."""
         steps = torch.arange(x.shape[-1], device=x.device)
-        return x.masked_fill(steps >= self.at(x.shape[-1])[:, None, None], 0)
+        return x.masked_fill(steps >= self.at(x.shape[-1]).view(-1, 1, 1), 0)
 
 
 class NoiseSource(Protocol):
@@ -87,7 +87,7 @@ class SeededNoise:
         # A copy, or a short rest would keep the whole draw of a long clip in memory.
         self._rest[block] = noise[:, length:].clone()
         there = noise.to(device=like.device, dtype=like.dtype, non_blocking=True)
-        return there[:, None, :length]
+        return there.narrow(1, 0, length).unsqueeze(1)
 
     def item(self, index: int) -> SeededNoise:
         return SeededNoise([self._seeds[index]])
