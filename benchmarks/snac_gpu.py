@@ -279,7 +279,7 @@ def profile(pair: Pair, bench: Bench) -> str:
         bench.synchronise()
     on_gpu = bench.device == "cuda"
 
-    def self_us(one: Any) -> float:
+    def self_us(one: Any) -> float:  # noqa: ANN401 - a profiler's event
         return float(one.self_device_time_total if on_gpu else one.self_cpu_time_total)
 
     averages = sorted(found.key_averages(), key=self_us, reverse=True)[:22]
