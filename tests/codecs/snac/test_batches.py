@@ -64,8 +64,8 @@ def test_audio_in_a_padded_batch_is_that_of_the_clip_alone(shape: str, device: s
         alone = model.decode_whole(one, SeededNoise([seed]))
         assert alone.shape[-1] == padded
         apart.append(float((alone[0] - decoded[item, :, :padded]).abs().max()))
-        streamed = model.decode([stream.cpu() for stream in one], seeds=[seed])
         if device == "cpu":
+            streamed = model.decode(one, seeds=[seed])
             apart.append(float((streamed[0] - decoded[item, :, :padded]).abs().max()))
     assert max(apart) < 1e-6
     unmasked = model.decode_whole(codes, SeededNoise(SEEDS))
