@@ -130,8 +130,11 @@ class SnacCodec:
 
         from snac_eval.codecs.snac.layers import SeededNoise
 
-        codes = self._model.encode_whole(torch.from_numpy(waveform.samples[None]).to(self.device))
-        self._model.decode_whole(codes, SeededNoise([0]))
+        model = self._model
+        with torch.no_grad():
+            audio = model.pad(torch.from_numpy(waveform.samples[None]).to(self.device))
+            codes = model.quantizer.encode(model.encoder(audio))
+            model.decoder(model.quantizer.decode(codes), SeededNoise([0]))
 
     def _encode_alone(self, waveforms: Sequence[Waveform]) -> list[list[_Array]]:
         import torch
