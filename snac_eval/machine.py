@@ -100,7 +100,8 @@ def _precisions() -> Iterator[tuple[Any, str, object]]:
     not agree with the newer one, and what several operations share overrules the older one."""
     import torch
 
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    cudnn: Any = torch.backends.cudnn
+    matmul: Any = torch.backends.cuda.matmul
     for shared in (torch.backends, cudnn):
         if getattr(shared, "fp32_precision", "none") not in ("none", "ieee"):
             yield shared, "fp32_precision", "none"
