@@ -196,7 +196,7 @@ def snake_error(device: str) -> str:
     found = {"layer": layer(x)}
     reason = fused.problem(x.device) if x.is_cuda else "no GPU"
     if not reason:
-        from snac_eval.codecs.snac import kernels
+        from snac_eval.codecs.snac import gpu_kernels as kernels
 
         found["kernel"] = kernels.snake(x, layer.alpha)
     parts = [f"{name} {float((one - exact).abs().max()):.2e}" for name, one in found.items()]

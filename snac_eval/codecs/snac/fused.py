@@ -74,7 +74,7 @@ def decoded(decoder: Decoder, latents: Tensor, noise: NoiseSource, ends: Ends | 
 def problem(device: torch.device) -> str:
     """Why the kernels do not run on this GPU; empty where they do, and give what layers give."""
     try:
-        from snac_eval.codecs.snac import kernels
+        from snac_eval.codecs.snac import gpu_kernels as kernels
 
         x = torch.linspace(-4, 4, 2 * 3 * 50, device=device).view(2, 3, 50)
         unit = ResidualUnit(3, 3, 3).to(device).requires_grad_(False)
@@ -93,7 +93,7 @@ def problem(device: torch.device) -> str:
 def _units(units: list[ResidualUnit], x: Tensor, ends: Ends | None) -> tuple[Tensor, Tensor | None]:
     """Residual units, the first of which may write to ``x``; and a bias that is still to be added
     to what they give."""
-    from snac_eval.codecs.snac import kernels
+    from snac_eval.codecs.snac import gpu_kernels as kernels
 
     bias: Tensor | None = None
     for unit in units:
@@ -112,7 +112,7 @@ def _units(units: list[ResidualUnit], x: Tensor, ends: Ends | None) -> tuple[Ten
 
 
 def _snake(x: Tensor, snake: Snake1d, ends: Ends | None, bias: Tensor | None) -> Tensor:
-    from snac_eval.codecs.snac import kernels
+    from snac_eval.codecs.snac import gpu_kernels as kernels
 
     return kernels.snake(x, snake.alpha, None if ends is None else ends.at(x.shape[-1]), bias)
 

@@ -167,8 +167,8 @@ def test_fewer_trips_through_memory_give_what_the_layers_give(
     import snac_eval.codecs.snac as package
 
     kernels = _layers_for_kernels()
-    monkeypatch.setitem(sys.modules, "snac_eval.codecs.snac.kernels", kernels)
-    monkeypatch.setattr(package, "kernels", kernels, raising=False)
+    monkeypatch.setitem(sys.modules, "snac_eval.codecs.snac.gpu_kernels", kernels)
+    monkeypatch.setattr(package, "gpu_kernels", kernels, raising=False)
     monkeypatch.setattr(fused, "is_on_gpu", fits)
     monkeypatch.setattr(fused, "problem", lambda _: "")
     before = audio.clone()
@@ -201,7 +201,7 @@ def test_the_kernels_give_what_the_layers_give(device: str) -> None:
     pytest.importorskip("triton", reason="needs Triton and a GPU: pytest --device cuda")
     if device != "cuda":
         pytest.skip("needs a GPU: pytest --device cuda")
-    from snac_eval.codecs.snac import kernels
+    from snac_eval.codecs.snac import gpu_kernels as kernels
 
     assert fused.problem(torch.device("cuda:0")) == ""
     torch.manual_seed(0)
