@@ -221,8 +221,8 @@ class Codec(Protocol):
         """Load what encode and decode need. Raises SnacEvalError when that is impossible."""
 
     def padded_length(self, num_samples: int) -> int | None:
-        """Samples that a clip is padded to inside the codec; clips batch only where these
-        are equal. None: the codec takes one clip at a time."""
+        """Samples that a clip is padded to inside the codec; clips of whatever length batch, and
+        what else is in the batch changes no code. None: the codec takes one clip at a time."""
 
     def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
         """Codes of each waveform, which is at the card's sample rate and channel count."""

@@ -16,6 +16,7 @@ from snac_eval.errors import StoreError
 from snac_eval.progress import Progress
 from snac_eval.run import interrupts
 from snac_eval.run._database import damaged
+from snac_eval.run.batching import with_batches
 from snac_eval.run.coding import CodingTask
 from snac_eval.run.corpus import score_together
 from snac_eval.run.engines.base import Engine
@@ -74,7 +75,7 @@ def run(
     what the user must mend. Ctrl-C ends the run early; what was scored is kept.
     """
     known = Inspections({}) if config.overwrite else Inspections.of_run(config.output)
-    plan = make_plan(config, known.inspect)
+    plan = with_batches(make_plan(config, known.inspect))
     with only_writer(config.output):
         old = {} if config.overwrite else read_manifest(config.output)
         refuse_other_run(plan, old)

@@ -41,6 +41,9 @@ _ROWS_AT_ONCE = 20_000
 DETERMINISM = "determinism"
 """Key of what two passes over one clip gave: the facts of a
 :class:`~snac_eval.codecs.repeats.Repeat`, and the clip."""
+BATCHES = "batches"
+"""Key of how many clips the codec got at once, at most, and how that changes what it makes of one:
+the facts of a :class:`~snac_eval.codecs.repeats.Repeat`."""
 _CHANNELS = {0: "each coded on its own", 1: "mixed down to mono"}
 _STEREO = "as in the clip; a mono clip fills both channels and is scored on their mean"
 _PACKAGES = (
@@ -73,6 +76,8 @@ def describe(plan: Plan, argv: Sequence[str], started: float) -> dict[str, Any]:
         "num_clips_computed_now": 0,
         "codec": codec_facts(codec)
         | {"cpu_threads": config.num_threads, "card_digest": plan.card_digest},
+        BATCHES: {"size": plan.batch_size}
+        | ({} if plan.batched is None else {"against_single_clips": plan.batched.facts()}),
         "dataset": {
             "name": plan.dataset.name,
             "card": jsonable(asdict(plan.dataset.card)),

@@ -12,6 +12,7 @@ from snac_eval import audio
 from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.codecs.channels import per_channel
 from snac_eval.codecs.opening import open_model
+from snac_eval.codecs.repeats import Repeat
 from snac_eval.datasets.opening import Sampling, open_dataset
 from snac_eval.datasets.sampling import BALANCES, Balance
 from snac_eval.errors import UsageError
@@ -38,6 +39,7 @@ from snac_eval.types import (
 
 DEFAULT = "default"
 _MOST_KNOWN = 1024
+_GPU_BATCH = 8
 _LOWEST = {
     "limit": 0,
     "workers": -1,
@@ -132,6 +134,13 @@ class Setting:
     config: RunConfig
     codec: OpenCodec
 
+    @property
+    def batch_size(self) -> int:
+        """How many clips the codec gets at once, at most."""
+        if self.codec.coder is None:
+            return 1
+        return self.config.batch_size or (1 if self.codec.device == "cpu" else _GPU_BATCH)
+
     def read_reference(self, clip: Clip) -> Waveform:
         """The clip at its own rate, mixed down for a mono codec. Raises AudioError."""
         whole = audio.read_clip(clip, self.config.max_duration_s)
@@ -153,6 +162,8 @@ class Material(Setting):
     dataset: Dataset
     remarks: tuple[str, ...] = ()
     """What the run itself found out that a reader of its numbers must know."""
+    batched: Repeat | None = None
+    """How clips in a batch differ from the same clips alone; None where there are no batches."""
 
     @property
     def clips(self) -> tuple[Clip, ...]:
@@ -169,17 +180,23 @@ class Material(Setting):
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must know and could not guess."""
         own = (*self.dataset.notes, *_weights_note(self.codec), *self.codec.notes())
-        return (*own, *self.remarks)
+        size = self.batch_size
+        batches = self.batched.batch_sentence(self.label, size) if self.batched else ""
+        return (*own, *([batches] if batches else []), *self.remarks)
 
     def key(self, clip: Clip) -> ReconstructionKey:
         """Identity of the reconstruction of this clip: equal keys mean equal audio."""
         codec, source = self.codec.fingerprint, self.codec.source
-        taken = taken_as(self.codec.card)
+        taken = taken_as(self.codec.card, self.batch_size if self._batches_matter else 1)
         if source is not None:
             identity = source.identity(clip)
             return ReconstructionKey(codec, clip.sha256, identity=identity, taken=taken)
         device = self.codec.device
         return ReconstructionKey(codec, clip.sha256, self.config.seed, device, taken=taken)
+
+    @property
+    def _batches_matter(self) -> bool:
+        return self.batched is not None and not self.batched.is_close
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from snac_eval.audio import file_sha256
 from snac_eval.codecs.checks import check_input
 from snac_eval.codecs.snac.config import SNACConfig
+from snac_eval.codecs.transfers import to_host, together
 from snac_eval.errors import CodecError
 from snac_eval.hub import weights_state
 from snac_eval.machine import set_up_torch
 from snac_eval.types import CodecCard, CodecRequest, Codes, Waveform
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import nn
 
     from snac_eval.codecs.snac.model import SNAC
     from snac_eval.hub import WeightFiles
+
+    _Array = NDArray[Any]
 
 # Raised whenever our implementation could give other codes or audio for the same weights.
 _IMPLEMENTATION = "4"
@@ -81,40 +85,33 @@ class SnacCodec:
         return -(-num_samples // multiple) * multiple
 
     def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
-        """Codes of mono waveforms at the card's rate; all must pad to one length."""
-        import torch
-
+        """Codes of mono waveforms at the card's rate, of any lengths."""
         for waveform in waveforms:
             check_input(self.card, waveform)
-        lengths = [waveform.num_samples for waveform in waveforms]
-        padded = {self.padded_length(length) for length in lengths}
-        if len(padded) > 1:
-            raise CodecError(f"{self.card.name}: clips in one batch pad to different lengths")
-        clips = [torch.from_numpy(waveform.samples)[None] for waveform in waveforms]
-        if self.device != "cpu":
-            clips = [torch.cat([self._model.pad(clip) for clip in clips]).to(self.device)]
-        # On a CPU the model takes clip after clip anyway, and an hour is better not copied.
-        parts = zip(*(self._model.encode(clip) for clip in clips), strict=True)
-        streams = [torch.cat(part) for part in parts]
+        if not waveforms:
+            return []
+        # On a CPU one clip after the other is as fast, and an hour is better not copied.
+        code = self._encode_alone if self.device == "cpu" else self._encode_together
         sizes = self.card.codebook_sizes
-        arrays = [stream.cpu().numpy().astype(np.int32) for stream in streams[: len(sizes)]]
         return [
-            Codes(length, tuple(array[item] for array in arrays), sizes)
-            for item, length in enumerate(lengths)
+            Codes(
+                waveform.num_samples,
+                tuple(stream.astype(np.int32) for stream in streams[: len(sizes)]),
+                sizes,
+            )
+            for waveform, streams in zip(waveforms, code(waveforms), strict=True)
         ]
 
     def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
         """Waveforms of ``num_samples`` each; the same codes and seed give the same audio."""
-        import torch
-
-        streams = [
-            torch.from_numpy(np.stack(arrays).astype(np.int64)).to(self.device)
-            for arrays in zip(*(one.streams for one in codes), strict=True)
-        ]
-        audio = self._model.decode(streams, seeds=seeds).cpu().numpy()
+        if not codes:
+            return []
+        code = self._decode_alone if self.device == "cpu" else self._decode_together
+        rows = code(codes, seeds)
+        rate = self.card.sample_rate
         return [
-            Waveform(np.ascontiguousarray(row[:, : one.num_samples]), self.card.sample_rate)
-            for row, one in zip(audio, codes, strict=True)
+            Waveform(np.ascontiguousarray(row[:, : one.num_samples]), rate)
+            for row, one in zip(rows, codes, strict=True)
         ]
 
     def whole_pass(self, waveform: Waveform) -> None:
@@ -123,8 +120,53 @@ class SnacCodec:
 
         from snac_eval.codecs.snac.layers import SeededNoise
 
-        codes = self._model.encode_whole(torch.from_numpy(waveform.samples[None]).to(self.device))
-        self._model.decode_whole(codes, SeededNoise([0]))
+        model = self._model
+        with torch.no_grad():
+            audio = model.pad(torch.from_numpy(waveform.samples[None]).to(self.device))
+            codes = model.quantizer.encode(model.encoder(audio))
+            model.decoder(model.quantizer.decode(codes), SeededNoise([0]))
+
+    def _encode_alone(self, waveforms: Sequence[Waveform]) -> list[list[_Array]]:
+        import torch
+
+        clips = (torch.from_numpy(waveform.samples)[None] for waveform in waveforms)
+        return [[stream[0].numpy() for stream in self._model.encode(clip)] for clip in clips]
+
+    def _encode_together(self, waveforms: Sequence[Waveform]) -> list[list[_Array]]:
+        lengths = [waveform.num_samples for waveform in waveforms]
+        audio = together([waveform.samples for waveform in waveforms], self.device)
+        streams = to_host([one.int() for one in self._model.encode_whole(audio, lengths)])
+        counts = [self._num_tokens(length) for length in lengths]
+        return [
+            [stream[item, :count] for stream, count in zip(streams, each, strict=True)]
+            for item, each in enumerate(counts)
+        ]
+
+    def _decode_alone(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[_Array]:
+        import torch
+
+        audio = []
+        for one, seed in zip(codes, seeds, strict=True):
+            streams = [torch.from_numpy(stream[None].astype(np.int64)) for stream in one.streams]
+            audio.append(self._model.decode(streams, seeds=[seed])[0].numpy())
+        return audio
+
+    def _decode_together(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[_Array]:
+        from snac_eval.codecs.snac.layers import SeededNoise
+
+        streams = [
+            together([stream.astype(np.int64) for stream in each], self.device)
+            for each in zip(*(one.streams for one in codes), strict=True)
+        ]
+        lengths = [one.num_samples for one in codes]
+        (audio,) = to_host([self._model.decode_whole(streams, SeededNoise(seeds), lengths)])
+        return list(audio)
+
+    def _num_tokens(self, num_samples: int) -> list[int]:
+        """Tokens of each stream of a clip of so many samples."""
+        config = self._model.config
+        frames = self.padded_length(num_samples) // config.hop_length
+        return [frames // stride for stride in config.vq_strides]
 
     @cached_property
     def _files(self) -> WeightFiles:
