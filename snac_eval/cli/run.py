@@ -74,6 +74,13 @@ def _add_where(where: argparse._ArgumentGroup) -> None:
     where.add_argument("--weights", default="", help="folder of the codec's weights")
     where.add_argument("--output", type=path, help="run folder (default runs/MODEL_DATASET)")
     where.add_argument("--overwrite", action="store_true", help="forget what the folder holds")
+    where.add_argument(
+        "--shard",
+        default="",
+        metavar="I/N",
+        help="only part I of N of the run, of about equal length, in a folder of its own;"
+        " snac-eval merge joins the parts",
+    )
     add_cards(where)
 
 
@@ -128,6 +135,8 @@ def _run(options: argparse.Namespace, argv: Sequence[str]) -> None:
         )
         raise
     print(summary_markdown(done.record))
+    if done.record.unfinished:
+        print(f"note: {done.record.unfinished}; snac-eval merge joins the parts")
     for note in done.outcome.notes:
         print(f"note: {note}")
     print(f"{done.outcome.num_computed} clips computed now; files in {done.outcome.folder}/")
@@ -162,5 +171,6 @@ def _config(options: argparse.Namespace) -> RunConfig:
         channels=options.channels,
         report_clips=options.report_clips,
         html=not options.no_html,
+        shard=options.shard,
     )
     return config if options.output else replace(config, output=default_output(config))

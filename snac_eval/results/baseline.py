@@ -37,7 +37,7 @@ def write_baseline(run: Run, path: Path, metrics: Sequence[str] = ()) -> None:
     Raises UsageError for an interrupted run, OutputError where the file cannot be written.
     """
     if run.unfinished:
-        raise UsageError(f"{run.name}: {run.unfinished}; run it again to finish it")
+        raise UsageError(f"{run.name}: {run.unfinished}; finish it first, a shard by merge")
     check_names(metrics, run)
     content = {
         "baseline": SCHEMA,

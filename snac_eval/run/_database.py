@@ -49,7 +49,10 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is done within is kept, or nothing."""
+        """All that is done within is kept, or nothing. One within another is a part of that."""
+        if self.connection.in_transaction:
+            yield
+            return
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield

@@ -7,13 +7,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from snac_eval.errors import CodecError
 from snac_eval.metrics.base import guarded
 from snac_eval.metrics.codebook import CodesTogether, stream_table
-from snac_eval.metrics.opening import AudioCorpusMetric
-from snac_eval.types import Clip, MetricInfo, Score, Status
+from snac_eval.metrics.opening import AudioCorpusMetric, OpenMetric
+from snac_eval.types import MetricInfo, Score, Status
 
 if TYPE_CHECKING:
     from snac_eval.run.plan import Plan
@@ -53,18 +53,43 @@ class Together:
     """How each code stream uses its codebook: rows of ``streams.csv``."""
 
 
-def score_together(plan: Plan, store: Store) -> Together:
-    """Score the clips that the store holds by every metric of kind corpus.
+class Kept(NamedTuple):
+    """Under which keys the store has what a metric of all clips together kept of one clip."""
 
-    Clips of equal audio count once. Codes are in memory one clip at a time, and only those that no
-    earlier run has counted.
+    reconstruction: str
+    metric: str
+    score: str
+
+
+def score_together(plan: Plan, store: Store) -> Together:
+    """Score the clips of a plan that the store holds by every metric of kind corpus."""
+    return score_stored(
+        {name: plan.metrics[name] for name in plan.corpus_metrics()},
+        {one: clip.duration_s for clip, one in zip(plan.clips, plan.ids, strict=True)},
+        [
+            Kept(one, name, key)
+            for clip, one in zip(plan.clips, plan.ids, strict=True)
+            for name, key in plan.score_keys(plan.partial_metrics(clip), clip).items()
+        ],
+        store,
+    )
+
+
+def score_stored(
+    metrics: Mapping[str, OpenMetric],
+    durations_s: Mapping[str, float],
+    wanted: Sequence[Kept],
+    store: Store,
+) -> Together:
+    """Score what the store holds by these metrics of kind corpus.
+
+    ``durations_s`` has the clips' lengths by their reconstructions. Clips of equal audio count
+    once. Codes are in memory one clip at a time, and only those that no earlier run has counted.
     """
-    clips = {key.id: clip for clip, key in zip(plan.clips, plan.keys, strict=True)}
-    codes, lost, problem = _count(clips, store)
-    kept = _kept_parts(plan, store)
+    codes, lost, problem = _count(durations_s, store)
+    kept = _kept_parts(wanted, store)
     scores = {}
-    for name in plan.corpus_metrics():
-        metric = plan.metrics[name]
+    for name, metric in metrics.items():
         if metric.audio_corpus is not None:
             scores[name] = _from_parts(metric.info, kept.get(name, []), metric.audio_corpus)
         elif (corpus := metric.corpus) is not None and codes.num_clips:
@@ -74,15 +99,17 @@ def score_together(plan: Plan, store: Store) -> Together:
     return Together(scores, () if problem else stream_table(codes))
 
 
-def _count(clips: Mapping[str, Clip], store: Store) -> tuple[CodesTogether, Sequence[Score], str]:
+def _count(
+    durations_s: Mapping[str, float], store: Store
+) -> tuple[CodesTogether, Sequence[Score], str]:
     """The codes of these clips together, the errors of those that were tried and have none, and why
     the codes are not together: their codebooks disagree."""
     counted, packed = store.counted()
-    if not counted or not counted <= clips.keys():
+    if not counted or not counted <= durations_s.keys():
         counted, packed = set(), CodesTogether().pack()
     together = CodesTogether.unpack(packed, 0.0)
     num_before = len(counted)
-    for one, stored in store.codes([one for one in clips if one not in counted]):
+    for one, stored in store.codes([one for one in durations_s if one not in counted]):
         try:
             together.add(stored.codes)
         except CodecError as error:
@@ -90,8 +117,8 @@ def _count(clips: Mapping[str, Clip], store: Store) -> tuple[CodesTogether, Sequ
         counted.add(one)
     if len(counted) > num_before:
         store.keep_counted(counted, together.pack())
-    together.duration_s = math.fsum(clips[one].duration_s for one in counted)
-    return together, _errors(store, [one for one in clips if one not in counted]), ""
+    together.duration_s = math.fsum(durations_s[one] for one in counted)
+    return together, _errors(store, [one for one in durations_s if one not in counted]), ""
 
 
 def _errors(store: Store, ids: Sequence[str]) -> list[Score]:
@@ -103,18 +130,13 @@ def _errors(store: Store, ids: Sequence[str]) -> list[Score]:
     return [error for error in errors if error is not None]
 
 
-def _kept_parts(plan: Plan, store: Store) -> dict[str, list[Score]]:
+def _kept_parts(wanted: Sequence[Kept], store: Store) -> dict[str, list[Score]]:
     """What was kept of each clip, by the metrics of all clips together that look at audio."""
-    wanted = [
-        (key.id, name, one)
-        for clip, key in zip(plan.clips, plan.keys, strict=True)
-        for name, one in plan.score_keys(plan.partial_metrics(clip), clip).items()
-    ]
     kept = defaultdict(list)
-    stored = store.scores([one for one, _, _ in wanted])
-    for (_, name, key), (_, scores) in zip(wanted, stored, strict=True):
-        if key in scores:
-            kept[name].append(scores[key])
+    stored = store.scores([one.reconstruction for one in wanted])
+    for one, (_, scores) in zip(wanted, stored, strict=True):
+        if one.score in scores:
+            kept[one.metric].append(scores[one.score])
     return kept
 
 

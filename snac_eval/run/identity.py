@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from snac_eval.types import Clip
 
 
+WHOLE = "1/1"
+"""What an identity says of a run that is no shard."""
+
+
 def identity(plan: Plan) -> dict[str, Any]:
     """What a run is of, less what may change from one call to the next: more metrics, another
     ``--limit``, other workers. Keys are the words in which a difference is told."""
@@ -28,12 +32,13 @@ def identity(plan: Plan) -> dict[str, Any]:
         "device": plan.codec.device,
         "seed": config.seed,
         "dataset": plan.dataset.name,
-        "data folder": _root(plan.clips[0]),
+        "data folder": _root(plan.clips[0] if plan.part is None else plan.part.first),
         "reference rate": config.reference_rate,
         "channels": config.channels,
         "excerpt": config.excerpt_s,
         "sample seed": config.sample_seed,
         "balance": config.balance,
+        "shard": WHOLE if plan.part is None else str(plan.part.shard),
     }
 
 
@@ -41,22 +46,28 @@ def refuse_other_run(plan: Plan, old: Mapping[str, Any]) -> None:
     """Raise UsageError where ``old``, the manifest that is there, is of another run."""
     if not old or plan.config.overwrite:
         return
-    there, new = _identity_of(old), identity(plan)
+    there, new = identity_of(old), identity(plan)
     if _is_same_audio(plan, old):
         # The same recordings under another path, or the same path from another folder.
         new |= {key: there[key] for key in ("dataset", "data folder") if key in there}
+    refuse_other_identity(plan.config.output, there, new)
+
+
+def refuse_other_identity(folder: Path, there: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Raise UsageError where the run that is there is of something else than the new one."""
     for what, value in new.items():
         if what in there and there[what] != value:
             raise UsageError(
-                f"{plan.config.output}: holds a run of {what} {there[what]!r}, not {value!r};"
+                f"{folder}: holds a run of {what} {there[what]!r}, not {value!r};"
                 " choose another --output, or --overwrite"
             )
 
 
-def _identity_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def identity_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What a manifest says that :func:`identity` says of a plan, as far as it does."""
     found = manifest.get("identity")
     if isinstance(found, dict):
-        return found
+        return {"shard": WHOLE, **found}
     # A bench, or a run of a version that wrote none.
     dataset = manifest.get("dataset")
     name = dataset.get("name") if isinstance(dataset, dict) else None

@@ -25,6 +25,7 @@ from snac_eval.run.keys import (
     score_key,
     taken_as,
 )
+from snac_eval.run.shards import Part, Shard, deal
 from snac_eval.run.store import Settled
 from snac_eval.types import (
     Channels,
@@ -63,6 +64,7 @@ class RunConfig:
     ``channels`` says what a mono codec gets of a stereo clip: its mean, or each channel in turn.
     ``html`` asks for ``report.html``, in which ``report_clips`` clips can be heard.
     ``clip_timeout_s`` bounds what one clip may take in a process of the run (:meth:`clip_limit_s`).
+    ``shard`` ``2/8`` does the second of eight parts of the run; empty: all of it.
     """
 
     model: str
@@ -89,6 +91,7 @@ class RunConfig:
     channels: Channels = "downmix"
     report_clips: int = 20
     html: bool = True
+    shard: str = ""
 
     def __post_init__(self) -> None:
         for name, low in _LOWEST.items():
@@ -107,6 +110,7 @@ class RunConfig:
             raise UsageError(f"--balance {self.balance}: use {' or '.join(BALANCES[1:])}")
         if self.balance and not self.limit:
             raise UsageError(f"--balance {self.balance} needs --limit: all clips are all clips")
+        Shard.parse(self.shard)
 
     @property
     def num_workers(self) -> int:
@@ -204,14 +208,33 @@ class Plan(Material):
     """Of all that a score can depend on in the codec's card."""
     metrics: Mapping[str, OpenMetric] = field(default_factory=dict)
     domain_metrics: Mapping[Domain, tuple[str, ...]] = field(default_factory=dict)
+    part: Part | None = None
+    """Which part of the run this is; None for all of it. Only :attr:`dataset`, :attr:`keys` and
+    :attr:`ids` are the part's: all else is what the whole run has."""
 
     @property
     def run_id(self) -> str:
         """Twelve hex digits that name what is measured: codec, clips, seed, device, rates."""
+        if self.part is not None:
+            return self.part.run_id
         digest = hashlib.sha256(f"{self.dataset.name}\n{self.config.reference_rate}".encode())
         for key in self.keys:
             digest.update(f"\n{key}".encode())
         return digest.hexdigest()[:12]
+
+    def shard(self, shard: Shard) -> Plan:
+        """The part of this plan that is the shard's. Raises UsageError where it would be empty."""
+        if shard.is_whole:
+            return self
+        places = deal(self.ids, [clip.duration_s for clip in self.clips], shard)
+        digest = audio.clip_list_digest(self.clips)
+        return replace(
+            self,
+            dataset=replace(self.dataset, clips=tuple(self.clips[one] for one in places)),
+            keys=tuple(self.keys[one] for one in places),
+            ids=tuple(self.ids[one] for one in places),
+            part=Part(shard, self.run_id, len(self.clips), digest, self.clips[0], places),
+        )
 
     def info(self, name: str) -> MetricInfo:
         """What a metric's numbers mean in this run."""
@@ -301,7 +324,10 @@ def open_material(
 
 
 def make_plan(config: RunConfig, inspect: Callable[[Clip, float], Clip] = audio.inspect) -> Plan:
-    """Open codec, dataset and metrics, as :func:`open_material` does."""
+    """Open codec, dataset and metrics, as :func:`open_material` does.
+
+    Every shard looks at all clips: which are its own depends on all of them.
+    """
     domain_metrics = _metrics_by_domain(config.metrics)
     material = open_material(config, inspect)
     used: dict[Domain, tuple[str, ...]] = {
@@ -309,7 +335,7 @@ def make_plan(config: RunConfig, inspect: Callable[[Clip, float], Clip] = audio.
     }
     names = _merge(used.values(), order=domain_metrics["speech"] + domain_metrics["music"])
     keys = tuple(map(material.key, material.clips))
-    return Plan(
+    whole = Plan(
         config=config,
         codec=material.codec,
         dataset=material.dataset,
@@ -319,6 +345,7 @@ def make_plan(config: RunConfig, inspect: Callable[[Clip, float], Clip] = audio.
         metrics={name: open_metric(name) for name in names},
         domain_metrics=used,
     )
+    return whole.shard(Shard.parse(config.shard))
 
 
 def _weights_note(codec: OpenCodec) -> tuple[str, ...]:
