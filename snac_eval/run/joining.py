@@ -206,12 +206,17 @@ def _in_common(facts: Sequence[Mapping[str, Any]], keys: Sequence[str] = ()) -> 
 
 
 def _least_deterministic(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What two passes over one clip gave: where any part found that they differ, what that found;
-    else what the part with the longest clip did, which is whose clip the whole run takes."""
-    found = [dict(part.get(DETERMINISM) or {}) for part in parts]
-    tried = [one for one in found if one]
-    differing = (one for one in tried if not Repeat.from_facts(one).is_same)
-    return next(differing, tried[0] if tried else {})
+    """What two passes over one clip gave: of a part that found that they differ, if any did; else
+    of the longest clip, which is the one that a whole run takes."""
+
+    def rank(part: Mapping[str, Any]) -> tuple[bool, float, int]:
+        found = part[DETERMINISM]
+        clip = part["clips"].get(found["clip"], {})
+        same = Repeat.from_facts(found).is_same
+        return same, -float(clip.get("duration_s", 0)), int(clip.get("place", 0))
+
+    tried = [part for part in parts if part.get(DETERMINISM)]
+    return dict(min(tried, key=rank)[DETERMINISM]) if tried else {}
 
 
 def _without_place(facts: Mapping[str, Any]) -> dict[str, Any]:
