@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snac_eval.errors import UsageError
+from snac_eval.locations import Url
 from snac_eval.reading.names import user_path
 
 if TYPE_CHECKING:
@@ -89,6 +90,9 @@ def _whole(path: str | Path) -> str:
 
 
 def _root(clip: Clip) -> str:
+    if isinstance(clip.path, Url):
+        address = str(clip.path)
+        return address.removesuffix(f"/{clip.relative_path}")
     path = Path(os.path.abspath(clip.path))
     relative = Path(clip.relative_path)
     depth = len(relative.parts)

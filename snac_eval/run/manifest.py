@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from snac_eval.audio import RESAMPLER, clip_list_digest
+from snac_eval.errors import redacted
 from snac_eval.machine import hardware
 from snac_eval.run.corpus import Together
 from snac_eval.run.identity import identity
@@ -67,7 +68,7 @@ def describe(plan: Plan, argv: Sequence[str], started: float) -> dict[str, Any]:
     config, codec = plan.config, plan.codec
     return {
         **head("run", "running", plan.run_id, plan.label, argv, started),
-        "config": jsonable(asdict(config)),
+        "config": jsonable(asdict(config)) | {"dataset": redacted(config.dataset)},
         "identity": identity(plan),
         "notes": list(plan.notes),
         **({} if plan.part is None else {"shard": _shard_facts(plan.part)}),
@@ -135,7 +136,7 @@ def head(
         "state": state,
         "run_id": run_id,
         "label": label,
-        "argv": list(argv),
+        "argv": list(map(redacted, argv)),
         "started": iso_time(started),
         "finished": iso_time(time.time()),
     }

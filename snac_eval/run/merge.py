@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snac_eval.errors import StoreError, UsageError
+from snac_eval.errors import StoreError, UsageError, redacted
 from snac_eval.metrics.opening import OpenMetric, require_metric
 from snac_eval.run import interrupts
 from snac_eval.run.corpus import Kept, Together, score_stored
@@ -75,7 +75,7 @@ def merge(config: MergeConfig, argv: Sequence[str] = ()) -> MergeOutcome:
     """
     shards = read_shards(config.folders, config.partial)
     _refuse_own_output(config)
-    manifest = joined(shards) | {"argv": list(argv)}
+    manifest = joined(shards) | {"argv": list(map(redacted, argv))}
     manifest["config"] |= {
         "output": str(config.output),
         "html": config.html,

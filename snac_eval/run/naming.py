@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from snac_eval.errors import redacted
 from snac_eval.run.shards import Shard
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def default_output(config: RunConfig) -> Path:
     """
     options = {name: getattr(config, name) for name in _DEFAULTS}
     other = [f"{name}={value}" for name, value in options.items() if value != _DEFAULTS[name]]
-    name, shard = folder_name([config.model, config.dataset], other), Shard.parse(config.shard)
+    dataset = redacted(config.dataset)
+    name, shard = folder_name([config.model, dataset], other), Shard.parse(config.shard)
     # No name that folder_name gives has a plus.
     return Path("runs") / (name if shard.is_whole else f"{name}+shard-{shard.number}-of-{shard.of}")
 
