@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,8 +16,7 @@ from snac_eval.datasets.opening import Sampling, open_dataset
 from snac_eval.datasets.sampling import BALANCES, Balance
 from snac_eval.errors import UsageError
 from snac_eval.machine import num_cores, resolve_device
-from snac_eval.metrics.base import DEFAULT_METRICS
-from snac_eval.metrics.opening import OpenMetric, open_metric, require_metric
+from snac_eval.metrics.opening import OpenMetric, open_metric
 from snac_eval.run.keys import (
     ReconstructionKey,
     card_digest,
@@ -25,8 +24,9 @@ from snac_eval.run.keys import (
     score_key,
     taken_as,
 )
+from snac_eval.run.metric_sets import merged, metrics_by_domain
+from snac_eval.run.rows import Settled
 from snac_eval.run.shards import Part, Shard, deal
-from snac_eval.run.store import Settled
 from snac_eval.types import (
     Channels,
     Clip,
@@ -37,7 +37,6 @@ from snac_eval.types import (
     Waveform,
 )
 
-DEFAULT = "default"
 _MOST_KNOWN = 1024
 _LOWEST = {
     "limit": 0,
@@ -125,8 +124,9 @@ class RunConfig:
 
     @property
     def num_threads(self) -> int:
-        """CPU threads of the codec: half the cores, for scoring runs beside it."""
-        return max(1, num_cores() // 2)
+        """CPU threads of the codec: one, for as many clips as there are cores are in work at once,
+        and so that no code depends on how many cores there are."""
+        return 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +194,8 @@ class Job:
     key: ReconstructionKey
     """Names its reconstruction."""
     metrics: tuple[str, ...]
+    has_codes: bool = False
+    """Whether the store had its codes when this was planned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,19 +278,33 @@ class Plan(Material):
         a reason that another version of this program gave. Codes that were lost are made anew.
         """
         jobs = []
-        known: dict[tuple[str, ...], dict[str, str]] = {}
+        keys = ScoreKeys(self)
         for clip, key, have in zip(self.clips, self.keys, settled, strict=True):
-            inputs = (clip.domain, clip.speaker, clip.transcript)
-            wanted = known.get(inputs)
-            if wanted is None:
-                names = (*self.clip_metrics(clip), *self.partial_metrics(clip))
-                wanted = self.score_keys(names, clip)
-                if len(known) < _MOST_KNOWN:
-                    known[inputs] = wanted
+            wanted = keys.of(clip)
             missing = tuple(name for name, one in wanted.items() if one not in have.scores)
             if missing or (self.codec.coder is not None and not have.has_codes):
-                jobs.append(Job(clip, key, missing))
+                jobs.append(Job(clip, key, missing, have.has_codes))
         return jobs
+
+
+class ScoreKeys:
+    """:meth:`Plan.score_keys` of clip after clip: what many share is found once."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._known: dict[tuple[str, ...], dict[str, str]] = {}
+
+    def of(self, clip: Clip) -> Mapping[str, str]:
+        """The keys of every metric that looks at this clip."""
+        inputs = (clip.domain, clip.speaker, clip.transcript)
+        found = self._known.get(inputs)
+        if found is None:
+            plan = self._plan
+            names = (*plan.clip_metrics(clip), *plan.partial_metrics(clip))
+            found = plan.score_keys(names, clip)
+            if len(self._known) < _MOST_KNOWN:
+                self._known[inputs] = found
+        return found
 
 
 def open_codec(config: RunConfig) -> OpenCodec:
@@ -328,12 +344,12 @@ def make_plan(config: RunConfig, inspect: Callable[[Clip, float], Clip] = audio.
 
     Every shard looks at all clips: which are its own depends on all of them.
     """
-    domain_metrics = _metrics_by_domain(config.metrics)
+    domain_metrics = metrics_by_domain(config.metrics)
     material = open_material(config, inspect)
     used: dict[Domain, tuple[str, ...]] = {
         domain: domain_metrics[domain] for domain in {clip.domain for clip in material.clips}
     }
-    names = _merge(used.values(), order=domain_metrics["speech"] + domain_metrics["music"])
+    names = merged(used.values(), order=domain_metrics["speech"] + domain_metrics["music"])
     keys = tuple(map(material.key, material.clips))
     whole = Plan(
         config=config,
@@ -368,21 +384,3 @@ def codec_label(model: str) -> str:
     """What reports call a codec: its name, with the last folder of an argument."""
     name, _, argument = model.partition(":")
     return f"{name}:{Path(argument).name}" if argument else name
-
-
-def _metrics_by_domain(chosen: Sequence[str]) -> dict[Domain, tuple[str, ...]]:
-    # A metric that the user names is tried on every clip and says itself where it is undefined;
-    # the default set leaves it out there.
-    for name in chosen:
-        if name != DEFAULT:
-            require_metric(name)
-    return {
-        domain: _merge([defaults if name == DEFAULT else (name,) for name in chosen or (DEFAULT,)])
-        for domain, defaults in DEFAULT_METRICS.items()
-    }
-
-
-def _merge(groups: Iterable[Sequence[str]], order: Sequence[str] = ()) -> tuple[str, ...]:
-    wanted = dict.fromkeys(name for group in groups for name in group)
-    ranked = [name for name in dict.fromkeys(order) if name in wanted]
-    return tuple(dict.fromkeys([*ranked, *wanted]))
