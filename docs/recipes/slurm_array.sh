@@ -1,9 +1,10 @@
 #!/bin/bash
-# A run in parts on a SLURM cluster, without Ray: an array of shards, then one job that merges them.
+# A run in parts on a SLURM cluster, without Ray: one job looks at the clips, an array of shards
+# codes and scores them, one job merges the shards.
 #
 #   bash slurm_array.sh submit runs/snac_libri 32 --model snac_24khz --dataset librispeech
 #
-# gives runs/snac_libri+shard-1-of-32 and so on, and at the end runs/snac_libri. All nodes must see
+# gives runs/snac_libri+shard-1-of-32 and so on, and at the end all in runs/snac_libri. All nodes must see
 # the data and the runs under the same paths. What follows the number of shards are flags of
 # "snac-eval run". The same command again goes on where it was: finished clips are not coded twice.
 #
@@ -28,16 +29,21 @@ folder() {
 
 case $step in
   submit)
-    array=$(sbatch --parsable --array="1-$shards" "$0" shard "$output" "$shards" "$@")
+    plan=$(sbatch --parsable "$0" plan "$output" "$shards" "$@")
+    array=$(sbatch --parsable --dependency="afterok:${plan%%;*}" --array="1-$shards" \
+      "$0" shard "$output" "$shards" "$@")
     # After any end of the shards: merge says in one line which of them has not finished.
     merge=$(sbatch --parsable --dependency="afterany:${array%%;*}" "$0" merge "$output" "$shards")
-    echo "array $array, then merge $merge"
+    echo "plan $plan, then array $array, then merge $merge"
+    ;;
+  plan)
+    exec srun snac-eval run "$@" --output "$output" --plan-only --quiet
     ;;
   shard)
     number=$SLURM_ARRAY_TASK_ID
     # The sound of a page is decoded again: the merged run writes one page for all.
     exec srun snac-eval run "$@" --shard "$number/$shards" --output "$(folder "$number")" \
-      --workers "${SLURM_CPUS_PER_TASK:-1}" --no-html --quiet
+      --plan "$output" --workers "${SLURM_CPUS_PER_TASK:-1}" --no-html --quiet
     ;;
   merge)
     folders=()

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from snac_eval import audio
-from snac_eval.errors import SnacEvalError
+from snac_eval.errors import SnacEvalError, UsageError
 from snac_eval.locations import Location, Url
 from snac_eval.reading.remote import stamp_of
+from snac_eval.run.plan import RunConfig
 from snac_eval.run.store import FILE_NAME, Store
 from snac_eval.types import Clip
 
@@ -49,6 +50,18 @@ class Inspections:
                 return cls(store.files())
         except SnacEvalError:  # whoever writes to the store will say what is wrong
             return cls({})
+
+    @classmethod
+    def of_config(cls, config: RunConfig) -> Inspections:
+        """What a run may know of its clips before it looks: what it found when it ran before, and
+        what the run found that ``config.plan`` names. Raises UsageError where that is none."""
+        if config.plan is not None and not (config.plan / FILE_NAME).is_file():
+            raise UsageError(f"--plan {config.plan}: no run here; write it with --plan-only")
+        if config.overwrite and config.plan is None:
+            return cls({})
+        known = {} if config.plan is None else cls.of_run(config.plan)._known
+        own = {} if config.overwrite else cls.of_run(config.output)._known
+        return cls({**known, **own})
 
     def inspect(self, clip: Clip, longest_s: float = math.inf) -> Clip:
         """As :func:`snac_eval.audio.inspect`."""
@@ -82,7 +95,8 @@ def _stamp(path: Location) -> tuple[str, bool]:
     except (OSError, ValueError):
         return "", False
     times = f"{status.st_mtime_ns}:{status.st_ctime_ns}"
-    stamp = f"{status.st_dev}:{status.st_ino}:{status.st_size}:{times}"
+    # Not the device: one file system has other numbers on other machines.
+    stamp = f"{status.st_ino}:{status.st_size}:{times}"
     return stamp, time.time() - status.st_ctime > _SETTLED_S
 
 

@@ -63,7 +63,8 @@ class RunConfig:
     ``channels`` says what a mono codec gets of a stereo clip: its mean, or each channel in turn.
     ``html`` asks for ``report.html``, in which ``report_clips`` clips can be heard.
     ``clip_timeout_s`` bounds what one clip may take in a process of the run (:meth:`clip_limit_s`).
-    ``shard`` ``2/8`` does the second of eight parts of the run; empty: all of it.
+    ``shard`` ``2/8`` does the second of eight parts of the run; empty: all of it. ``plan`` is the
+    folder of a run that has looked at the clips before, so that this one need not.
     """
 
     model: str
@@ -91,6 +92,7 @@ class RunConfig:
     report_clips: int = 20
     html: bool = True
     shard: str = ""
+    plan: Path | None = None
 
     def __post_init__(self) -> None:
         for name, low in _LOWEST.items():

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from snac_eval import audio
 from snac_eval.cli.main import main
 from snac_eval.run.sealed import read_manifest
 from tests.cli.helpers import command, repeatable, scores
@@ -126,12 +127,13 @@ def cluster(tmp_path: Path) -> dict[str, str]:
     programs = {
         "sbatch": f"""#!{sys.executable}
 import os, pathlib, subprocess, sys
-flags = [one for one in sys.argv[1:] if one.startswith("--")][:2]
-script = sys.argv[1:][len(flags):]
+place = next(at for at, one in enumerate(sys.argv) if one.endswith(".sh"))
+flags, script = sys.argv[1:place], sys.argv[place:]
 said = dict(flag.removeprefix("--").partition("=")[::2] for flag in flags)
 first, _, last = said.get("array", "0-0").partition("-")
-job = 41 + ("dependency" in said)
-assert said.get("dependency", "afterany:41") == "afterany:41"
+job = {{"plan": 41, "shard": 42, "merge": 43}}[script[1]]
+needed = {{41: None, 42: "afterok:41", 43: "afterany:42"}}[job]
+assert said.get("dependency") == needed
 for number in range(int(first), int(last) + 1):
     task = {{"SLURM_ARRAY_TASK_ID": str(number)}} if "array" in said else {{}}
     with open(f"slurm-{{job}}-{{number}}.out", "w") as log:
@@ -161,25 +163,14 @@ def _submit(cluster: dict[str, str], folder: Path, data: Path) -> str:
 def test_the_recipe_for_slurm_runs_shards_and_then_merges(
     audio_dir: Path, tmp_path: Path, cluster: dict[str, str]
 ) -> None:
-    assert _submit(cluster, tmp_path, audio_dir) == "array 41;cluster, then merge 42;cluster\n"
+    assert _submit(cluster, tmp_path, audio_dir) == (
+        "plan 41;cluster, then array 42;cluster, then merge 43;cluster\n"
+    )
     frame = scores(tmp_path / "runs" / "all of it")
     assert set(frame["status"]) == {"ok"}
     assert len(frame) == 3
     assert (tmp_path / "runs" / "all of it+shard-2-of-2" / "scores.parquet").is_file()
-    assert "merged: 2 shards" in (tmp_path / "slurm-42-0.out").read_text()
-
-
-@pytest.mark.skipif(shutil.which("bash") is None, reason="the recipe is for bash")
-def test_a_shard_that_fails_is_named_in_the_merges_log(
-    audio_dir: Path, tmp_path: Path, cluster: dict[str, str]
-) -> None:
-    blocked = tmp_path / "runs" / "all of it+shard-2-of-2"
-    blocked.parent.mkdir()
-    blocked.write_text("in the way")
-    _submit(cluster, tmp_path, audio_dir)
-    log = (tmp_path / "slurm-42-0.out").read_text()
-    assert log.count("\n") == 1
-    assert f"{blocked.relative_to(tmp_path)}: no such folder" in log
+    assert "merged: 2 shards" in (tmp_path / "slurm-43-0.out").read_text()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
@@ -200,3 +191,34 @@ def test_a_killed_shard_goes_on_and_is_merged(audio_dir: Path, tmp_path: Path) -
     assert _run(audio_dir, folders[1], "--shard", "2/2") == 0
     assert main(["merge", *map(str, folders), "-o", str(tmp_path / "merged"), "--no-html"]) == 0
     assert len(scores(tmp_path / "merged")) == 9
+
+
+def test_shards_need_not_look_again_at_what_was_looked_at(
+    audio_dir: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for path in audio_dir.rglob("*.wav"):
+        os.utime(path, (1, 1))
+    time.sleep(2.1)  # a file that was written just now may be written again in the same tick
+    plan = tmp_path / "whole"
+    assert _run(audio_dir, plan, "--plan-only") == 0
+    assert "3 clips, 0.00 hours, looked at" in capsys.readouterr().out
+    assert main(["report", str(plan)]) == 0  # a run that has begun
+    looked_at: list[Path] = []
+    inspect = audio.inspect
+    monkeypatch.setattr(
+        audio,
+        "inspect",
+        lambda clip, longest_s: looked_at.append(clip.path) or inspect(clip, longest_s),
+    )
+    shards = [tmp_path / f"shard{number}" for number in (1, 2)]
+    for number, folder in enumerate(shards, start=1):
+        assert _run(audio_dir, folder, "--shard", f"{number}/2", "--plan", str(plan)) == 0
+    assert main(["merge", *map(str, shards), "-o", str(plan), "--no-html"]) == 0
+    assert _run(audio_dir, plan) == 0
+    assert "0 clips computed now" in capsys.readouterr().out
+    assert looked_at == []
+    assert _run(audio_dir, tmp_path / "no", "--plan", str(tmp_path / "nowhere")) == 2
+    assert "nowhere: no run here; write it with --plan-only" in capsys.readouterr().err
