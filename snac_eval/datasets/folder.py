@@ -45,7 +45,7 @@ def load(request: DatasetRequest) -> Dataset:
 
 def state(card: DatasetCard) -> str:
     """What ``snac-eval list`` shows of it."""
-    return f"needs local folder ({card.name}:PATH)"
+    return f"needs a folder ({card.name}:PATH)"
 
 
 @dataclass

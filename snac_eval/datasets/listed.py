@@ -39,7 +39,7 @@ def load(request: DatasetRequest) -> Dataset:
 
 def state(card: DatasetCard) -> str:
     """What ``snac-eval list`` shows of it."""
-    return f"needs local file ({card.name}:FILE)"
+    return f"needs a file ({card.name}:FILE)"
 
 
 def read_manifest(file: Location, default_domain: Domain = "general") -> tuple[Clip, ...]:

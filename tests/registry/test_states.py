@@ -76,8 +76,8 @@ def test_datasets_lack_a_download_or_a_folder(empty_caches: Path) -> None:
 
 _DATASETS = {
     "demo": "ready",
-    "folder": "needs local folder (folder:PATH)",
-    "manifest": "needs local file (manifest:FILE)",
+    "folder": "needs a folder (folder:PATH)",
+    "manifest": "needs a file (manifest:FILE)",
     "librispeech": "needs download",
     "audioset_eval": "needs local folder (--data-root)",
 }
