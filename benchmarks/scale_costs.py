@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -29,20 +30,21 @@ import torch
 
 from snac_eval import audio
 from snac_eval.api import load_codec
-from snac_eval.machine import resident_memory_mib
 from snac_eval.metrics.base import PreparedPair
 from snac_eval.metrics.opening import OpenMetric, open_metric
 from snac_eval.reading import files
 from snac_eval.reports.summary import write_tables
 from snac_eval.results.record import read_run
 from snac_eval.run.corpus import score_together
+from snac_eval.run.inspections import Inspections
+from snac_eval.run.looking import look
 from snac_eval.run.manifest import describe, ended, stored_tables, together_facts
 from snac_eval.run.merge import MergeConfig, merge
 from snac_eval.run.plan import Plan, RunConfig, make_plan
 from snac_eval.run.rows import Row, StoredCodes
 from snac_eval.run.sealed import write_manifest, write_scores
 from snac_eval.run.store import Store
-from snac_eval.types import Clip, Reconstruction, Score, Timing, Waveform
+from snac_eval.types import Reconstruction, Score, Timing, Waveform
 
 LENGTH_S, RATE = 10.0, 16000
 CODECS = ("opus_12kbps", "snac_16khz_mini")
@@ -107,40 +109,47 @@ def run_costs(folder: Path, count: int) -> Iterator[tuple[str, float]]:
         samples = np.zeros(160, np.float32)
         samples[0] = (index + 1) / count / 2
         soundfile.write(place / f"{index:06}.wav", samples, RATE, subtype="FLOAT")
-    known: dict[str, Clip] = {}
+    time.sleep(2.1)  # what was written this moment is looked at again
     config = RunConfig("snac_16khz_mini", f"folder:{folder}", folder / "run")
-    plan = make_plan(config, lambda clip, longest: known.setdefault(clip.id, audio.inspect(clip)))
-    before = resident_memory_mib()
-    plans = [make_plan(config, lambda clip, _: known[clip.id]) for _ in range(3)]
-    yield "memory_bytes", (resident_memory_mib() - before) * 2**20 / 3 / count
-    del plans
-    yield "plan_s", cpu_s(lambda: make_plan(config, lambda clip, _: known[clip.id]), 2) / count
+    look(config)
+    yield "plan_s", cpu_s(partial(_plan, config), 2) / count
+    tracemalloc.start()
+    plan = _plan(config)
+    write_manifest(config.output, describe(plan, (), time.time()))
+    yield "memory_bytes", tracemalloc.get_traced_memory()[1] / count
+    tracemalloc.stop()
     codes = _codes()
     parts = [
-        plan,
-        *(make_plan(replace(config, shard=f"{n}/2", output=folder / f"part{n}")) for n in (1, 2)),
+        make_plan(replace(config, shard=f"{number}/2", output=folder / f"part{number}"))
+        for number in (1, 2)
     ]
-    for number, part in enumerate(parts):
-        start = time.process_time()
+    yield "put_s", _cpu_s(plan, lambda: _fill(plan, codes))
+    yield "end_s", _cpu_s(plan, lambda: _end(plan))
+    for part in parts:
         _fill(part, codes)
-        yield f"put_s {number}", (time.process_time() - start) / len(part.clips)
-        start = time.process_time()
         _end(part)
-        yield f"end_s {number}", (time.process_time() - start) / len(part.clips)
     size = (config.output / "store.sqlite").stat().st_size
     rest = sum(
         (config.output / name).stat().st_size for name in ("manifest.json", "scores.parquet")
     )
     yield "store_bytes", size / count
-    yield "file_bytes", rest / count
-    merged = MergeConfig((folder / "part1", folder / "part2"), folder / "merged", html=False)
+    yield "file_bytes", sum(path.stat().st_size for path in rest) / count
+    merged = folder / "merged"
+    config_of_merge = MergeConfig((folder / "part1", folder / "part2"), merged, html=False)
+    yield "merge_s", _cpu_s(plan, lambda: merge(config_of_merge))
+    yield "tables_s", cpu_s(lambda: write_tables(read_run(merged), merged), 1) / count
+
+
+def _plan(config: RunConfig) -> Plan:
+    """As a run plans whose clips were looked at."""
+    return make_plan(config, Inspections.of_config(config).inspect)
+
+
+def _cpu_s(plan: Plan, act: Callable[[], object]) -> float:
+    """CPU seconds of one call, for each clip of the plan."""
     start = time.process_time()
-    merge(merged)
-    yield "merge_s", (time.process_time() - start) / count
-    yield (
-        "tables_s",
-        cpu_s(lambda: write_tables(read_run(folder / "merged"), folder / "merged"), 1) / count,
-    )
+    act()
+    return (time.process_time() - start) / len(plan.clips)
 
 
 def _codes() -> StoredCodes:
@@ -152,7 +161,7 @@ def _codes() -> StoredCodes:
 
 def _fill(plan: Plan, codes: StoredCodes) -> None:
     """As a run stores what its workers made: packed there, a batch at a time."""
-    packed = codes.packed()
+    packed, rng = codes.packed(), np.random.default_rng(0)
     with Store.create(plan.config.output, overwrite=True) as store:
         for start in range(0, len(plan.clips), 16):
             store.put_all(
@@ -160,10 +169,14 @@ def _fill(plan: Plan, codes: StoredCodes) -> None:
                     Row(
                         plan.keys[at],
                         {
-                            key: Score.ok(1.5)
-                            for key in plan.score_keys(
-                                plan.clip_metrics(plan.clips[at]), plan.clips[at]
-                            ).values()
+                            key: Score.ok(float(value))
+                            for key, value in zip(
+                                plan.score_keys(
+                                    plan.clip_metrics(plan.clips[at]), plan.clips[at]
+                                ).values(),
+                                rng.uniform(0, 4, len(plan.metrics)),
+                                strict=False,
+                            )
                         },
                         packed,
                     )
@@ -218,16 +231,41 @@ def _run_cpu_s(folder: Path, model: str, limit: int) -> float:
     return used.ru_utime + used.ru_stime
 
 
+def ray_costs(count: int = 2000) -> dict[str, float]:
+    """CPU seconds of the driver's process for one small task of Ray, waited for as a run does."""
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    task = ray.remote(bytes)
+
+    def work() -> None:
+        waiting, left = [], count
+        while left or waiting:
+            while left and len(waiting) < 8:
+                waiting.append(task.remote(2500))
+                left -= 1
+            ready, waiting = ray.wait(waiting, num_returns=1)
+            ray.get(ready)
+
+    try:
+        return {"task_s": cpu_s(work, 2) / count}
+    finally:
+        ray.shutdown()
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--clips", type=int, default=4000, help="of the run that is only stored")
+    parser.add_argument("--ray", action="store_true", help="measure a task of Ray too")
     parser.add_argument("--check", action="store_true", help="run once, and compare")
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
         costs = dict(clip_costs(Path(temporary) / "one"))
         costs |= dict(run_costs(Path(temporary) / "many", options.clips))
+        if options.ray:
+            costs |= ray_costs()
         if options.check:
             costs |= check(costs, Path(temporary) / "check", 12)
     print(json.dumps({key: float(f"{value:.4g}") for key, value in costs.items()}, indent=2))

@@ -6,8 +6,8 @@ Clips are events. A worker reads a clip from storage that all share, codes and s
 its result to a writer; it begins the next while the writer has at most one result of it. Storage
 and writer take one after the other. One writer for all nodes is ``--engine ray``; one for each node
 is ``--shard I/N``, with what then comes before and after: the plan that every shard makes, and the
-merge. Nodes fail, and what they had in hand is done again. Times vary from clip to clip (log-normal);
-everything is drawn from one seed.
+merge. Nodes fail, and what they had in hand is done again. Times vary from clip to clip
+(log-normal); everything is drawn from one seed.
 
 The unit costs are those that ``python -m benchmarks.scale_costs`` measures; :data:`MEASURED` holds
 them as they were found on the machine that docs/scale.md names.
@@ -28,9 +28,11 @@ import numpy as np
 
 CLIP_S = 10.0
 NODES = (1, 10, 100, 1000)
+MEASURED: Mapping[str, float] = {}
+"""What ``python -m benchmarks.scale_costs --ray`` printed."""
 _SPREAD = 0.3
 _ARRIVES, _ENDS = 0, 1
-_PER_WORKER = 60
+_PER_WORKER = 40
 """Clips that each worker does in a simulation: enough that the start and the end count little."""
 
 
@@ -248,19 +250,19 @@ def _job(
     )
 
 
-def table(costs: Costs, hours: float) -> str:
+def table(costs: Costs, hours: float, nodes: Sequence[int] = NODES) -> str:
     """Both ways at every size, as Markdown."""
     lines = [
         "| nodes of 16 cores | way | clips/s | cores busy | writer busy | storage busy | looking"
         " | planning | coding and scoring | joining | all | node hours | held up by |",
         "|" + "--:|:--|" + "--:|" * 10 + ":--|",
     ]
-    for nodes in NODES:
-        for job in (one(Cluster(nodes), costs, _clips(hours)) for one in (ray_job, sharded_job)):
-            shards = nodes if job.way == "shards" else 1
+    for count in nodes:
+        for job in (one(Cluster(count), costs, _clips(hours)) for one in (ray_job, sharded_job)):
+            shards = count if job.way == "shards" else 1
             steady = job.steady
             cells = [
-                *(str(nodes), job.way, f"{shards * steady.clips_per_s:,.0f}"),
+                *(str(count), job.way, f"{shards * steady.clips_per_s:,.0f}"),
                 *(f"{share:.0%}" for share in (steady.workers, steady.writer, steady.storage)),
                 *map(_hours, (job.look_s, job.plan_s, job.work_s, job.join_s, job.total_s)),
                 *(f"{job.node_hours:,.1f}", job.limit),
@@ -277,14 +279,15 @@ def _hours(seconds: float) -> str:
     return f"{seconds / 3600:,.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"
 
 
-def draw(costs: Costs, path: Path) -> None:
+def draw(
+    costs: Costs, path: Path, nodes: Sequence[int] = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+) -> None:
     """Clips a second over nodes, both ways, with what bounds them."""
     import matplotlib
 
     matplotlib.use("svg")
     from matplotlib import pyplot
 
-    nodes = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
     clusters = list(map(Cluster, nodes))
     pyplot.rcParams.update({"svg.hashsalt": "snac-eval", "font.size": 9})
     figure, axes = pyplot.subplots(figsize=(6.2, 3.8), layout="constrained")
@@ -306,7 +309,7 @@ def draw(costs: Costs, path: Path) -> None:
     figure.savefig(path, metadata={"Date": None, "Rights": "MIT, the snac-eval authors"})
 
 
-def costs_from(measured: Mapping[str, float], codec: str, task_s: float = 0.0) -> Costs:
+def costs_from(measured: Mapping[str, float], codec: str) -> Costs:
     """Unit costs out of what ``benchmarks.scale_costs`` prints."""
     score_s = sum(value for key, value in measured.items() if key.startswith("score_s"))
     return Costs(
@@ -314,7 +317,7 @@ def costs_from(measured: Mapping[str, float], codec: str, task_s: float = 0.0) -
         work_s=measured["read_s"] + measured[f"code_s {codec}"] + score_s,
         plan_s=measured["plan_s"],
         put_s=measured["put_s"],
-        task_s=task_s,
+        task_s=measured["task_s"],
         end_s=measured["end_s"],
         merge_s=measured["merge_s"],
         tables_s=measured["tables_s"],
@@ -332,7 +335,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="write this picture as well")
     options = parser.parse_args()
     measured = MEASURED if options.costs is None else json.loads(options.costs.read_text())
-    costs = costs_from(measured, options.codec, TASK_S)
+    costs = costs_from(measured, options.codec)
     for hours in (10_000, 1_000_000):
         job = ray_job(Cluster(1), costs, _clips(hours))
         print(

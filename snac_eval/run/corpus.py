@@ -75,6 +75,21 @@ def score_together(plan: Plan, store: Store) -> Together:
     )
 
 
+def join_counts(store: Store, counts: Sequence[tuple[set[str], bytes]]) -> None:
+    """Keep, of tokens that other stores have counted (:meth:`Store.counted`), the sum; nothing
+    where some codes are in two of the counts, or codebooks disagree: they are counted anew then."""
+    together, ids = CodesTogether(), set[str]()
+    try:
+        for counted, packed in counts:
+            if counted & ids:
+                return
+            ids |= counted
+            together.join(CodesTogether.unpack(packed, 0.0) if counted else CodesTogether())
+    except CodecError:
+        return
+    store.keep_counted(ids, together.pack())
+
+
 def score_stored(
     metrics: Mapping[str, OpenMetric],
     durations_s: Mapping[str, float],

@@ -16,7 +16,7 @@ from typing import Any
 from snac_eval.errors import StoreError, UsageError, redacted
 from snac_eval.metrics.opening import OpenMetric, require_metric
 from snac_eval.run import interrupts
-from snac_eval.run.corpus import Kept, Together, score_stored
+from snac_eval.run.corpus import Kept, Together, join_counts, score_stored
 from snac_eval.run.folder import only_writer
 from snac_eval.run.identity import identity_of, refuse_other_identity
 from snac_eval.run.joining import ShardFolder, Shards, joined, read_shards
@@ -101,8 +101,7 @@ def _write(
     folder = config.output
     with Store.create(folder, config.overwrite) as store, ExitStack() as ending:
         with all_or_nothing(store):
-            for part in shards.parts:
-                _take(store, part)
+            join_counts(store, [_take(store, part) for part in shards.parts])
             found = together_facts(_score_together(manifest, metrics, store))
             num_rows = write_scores(folder, stored_tables(manifest, store))
             _refuse_lost_rows(shards, num_rows)
@@ -117,13 +116,16 @@ def _write(
         write_manifest(folder, {**manifest, **now, **found})
 
 
-def _take(store: Store, part: ShardFolder) -> None:
+def _take(store: Store, part: ShardFolder) -> tuple[set[str], bytes]:
+    """Take over what a shard has; what it has counted of the codes that are taken."""
     ids = [facts["key"] for facts in part.manifest["clips"].values()]
     with Store.open_run(part.folder) as other:
         take(store, other, ids)
         store.remember_files(other.files())
+        counted, counts = other.counted()
     if read_manifest(part.folder) != part.manifest:
         raise UsageError(f"{part.folder}: was written while it was read; merge again")
+    return (counted, counts) if counted <= set(ids) else (set(), b"")
 
 
 def _score_together(

@@ -15,6 +15,7 @@ import pytest
 import soundfile
 
 from snac_eval.errors import Interrupted, OutputError, SnacEvalError, StoreError, UsageError
+from snac_eval.metrics.codebook import CodesTogether
 from snac_eval.results.record import read_run
 from snac_eval.run import loop
 from snac_eval.run import merge as merging
@@ -360,3 +361,20 @@ def test_a_shard_written_meanwhile_is_not_taken(
 
     monkeypatch.setattr(merging, "take", take)
     _refused(MergeConfig(folders, folder / "merged"), "was written while it was read")
+
+
+def test_tokens_are_not_counted_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CodesTogether, "add", None)
+    merge(MergeConfig(_shards(folder), folder / "merged"))
+    whole, merged = read_manifest(folder / "whole"), read_manifest(folder / "merged")
+    assert merged["streams"] == whole["streams"]
+
+
+@pytest.mark.parametrize("spoilt", ["DELETE FROM tokens", "UPDATE tokens SET checksum = 1"])
+def test_tokens_that_a_shard_has_not_counted_are(folder: Path, spoilt: str) -> None:
+    with closing(sqlite3.connect(folder / "2-of-3" / "store.sqlite")) as db:
+        db.execute(spoilt)
+        db.commit()
+    merge(MergeConfig(_shards(folder), folder / "merged"))
+    whole, merged = read_manifest(folder / "whole"), read_manifest(folder / "merged")
+    assert merged["streams"] == whole["streams"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -69,8 +70,10 @@ def test_below_every_bound_nothing_is_waited_for() -> None:
 
 
 def test_more_machines_are_never_slower() -> None:
-    rates = [_rate(replace(SAFE, nodes=nodes), writer_s=0.01, clips=20_000) for nodes in (1, 2, 4, 8)]
-    assert all(more >= 0.99 * fewer for fewer, more in zip(rates, rates[1:], strict=False))
+    rates = [
+        _rate(replace(SAFE, nodes=nodes), writer_s=0.01, clips=20_000) for nodes in (1, 2, 4, 8)
+    ]
+    assert all(more >= 0.99 * fewer for fewer, more in pairwise(rates))
 
 
 def test_what_a_node_that_fails_had_in_hand_is_done_again() -> None:
@@ -78,7 +81,6 @@ def test_what_a_node_that_fails_had_in_hand_is_done_again() -> None:
     found = simulate(fragile, COSTS, 10_000, 1e-3)
     assert found.num_clips == 10_000
     assert 0 < found.num_repeated < 10_000
-    assert found.num_repeated % 1 == 0
     safe = simulate(replace(fragile, hours_to_failure=1e12), COSTS, 10_000, 1e-3)
     assert (safe.num_repeated, safe.seconds < found.seconds) == (0, True)
 
@@ -107,11 +109,14 @@ def test_a_job_is_the_sum_of_its_parts() -> None:
     assert job.node_hours < 2 * job.total_s / 3600
 
 
-def test_the_page_that_is_quoted_is_what_the_measured_costs_give(tmp_path: Path) -> None:
+def test_the_page_quotes_what_the_measured_costs_give() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
     costs = costs_from(MEASURED, "snac_16khz_mini")
-    page = (Path(__file__).parents[2] / "docs" / "scale.md").read_text()
-    assert table(costs, 10_000) in page
-    draw(costs, tmp_path / "scale.svg")
-    assert (tmp_path / "scale.svg").read_text() == (
-        Path(__file__).parents[2] / "docs" / "scale.svg"
-    ).read_text()
+    rows = table(costs, 10_000, nodes=(1, 10)).splitlines()
+    assert len(rows) == 6
+    assert all(row in page for row in rows)
+
+
+def test_the_picture_has_both_ways_and_what_bounds_them(tmp_path: Path) -> None:
+    draw(costs_from(MEASURED, "snac_16khz_mini"), tmp_path / "scale.svg", nodes=(1, 2))
+    assert (tmp_path / "scale.svg").read_text().count("<path") > 10
