@@ -129,9 +129,7 @@ def run_costs(folder: Path, count: int) -> Iterator[tuple[str, float]]:
         _fill(part, codes)
         _end(part)
     size = (config.output / "store.sqlite").stat().st_size
-    rest = sum(
-        (config.output / name).stat().st_size for name in ("manifest.json", "scores.parquet")
-    )
+    rest = [config.output / name for name in ("manifest.json", "scores.parquet")]
     yield "store_bytes", size / count
     yield "file_bytes", sum(path.stat().st_size for path in rest) / count
     merged = folder / "merged"

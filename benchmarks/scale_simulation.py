@@ -271,6 +271,20 @@ def table(costs: Costs, hours: float, nodes: Sequence[int] = NODES) -> str:
     return "\n".join(lines)
 
 
+def split_table(costs: Costs, hours: float, num_clips: int = 1_000_000, shards: int = 10) -> str:
+    """The same audio as runs of ``num_clips`` each, in so many shards each, as Markdown."""
+    runs = math.ceil(_clips(hours) / num_clips)
+    lines = ["| nodes of 16 cores | runs at once | all | node hours |", "|--:|--:|--:|--:|"]
+    for nodes in NODES[1:]:
+        at_once = nodes // shards
+        part = Cluster(shards, storage_bytes_s=Cluster(1).storage_bytes_s / at_once)
+        job = sharded_job(part, costs, num_clips)
+        total_h = math.ceil(runs / at_once) * job.total_s / 3600
+        days = f"{total_h:,.0f} h ({total_h / 24:,.1f} days)"
+        lines.append(f"| {nodes} | {at_once} | {days} | {runs * job.node_hours:,.0f} |")
+    return "\n".join(lines)
+
+
 def _clips(hours: float) -> int:
     return round(hours * 3600 / CLIP_S)
 
@@ -337,13 +351,13 @@ def main() -> None:
     measured = MEASURED if options.costs is None else json.loads(options.costs.read_text())
     costs = costs_from(measured, options.codec)
     for hours in (10_000, 1_000_000):
-        job = ray_job(Cluster(1), costs, _clips(hours))
-        print(
-            f"{hours:,} hours in clips of {CLIP_S:g} s, {options.codec}: {job.num_clips:,} clips,"
-        )
-        print(f"{job.memory_bytes / 1e9:,.1f} GB in the process that plans,", end=" ")
-        print(f"{job.disk_bytes / 1e9:,.1f} GB in the run's folder\n")
-        print(table(costs, hours), end="\n\n")
+        clips = _clips(hours)
+        print(f"{hours:,} hours in clips of {CLIP_S:g} s, {options.codec}: {clips:,} clips,")
+        print(f"{clips * costs.memory_bytes / 1e9:,.1f} GB in the process that plans,", end=" ")
+        print(f"{clips * costs.disk_bytes / 1e9:,.1f} GB in the run's folder\n")
+    print(table(costs, 10_000), end="\n\n")
+    print("A million hours, as runs of a million clips in ten shards each:\n")
+    print(split_table(costs, 1_000_000))
     if options.picture:
         draw(costs, options.picture)
 

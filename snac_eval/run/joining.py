@@ -166,7 +166,7 @@ def _refuse_partial(shards: Shards) -> None:
     hint = "or merge with --partial what is there"
     if shards.missing:
         raise UsageError(
-            f"shard {_few(shards.missing)} is missing; give the folders of all"
+            f"{_few(shards.missing)} {_be(shards.missing)} missing; give the folders of all"
             f" {shards.parts[0].shard.of}, {hint}"
         )
     for part in shards.parts:
@@ -179,9 +179,9 @@ def _refuse_partial(shards: Shards) -> None:
 def _notes(shards: Shards) -> Iterator[str]:
     parts = shards.parts
     if shards.missing:
-        yield f"merged in part: shard {_few(shards.missing)} is missing"
+        yield f"merged in part: {_few(shards.missing)} {_be(shards.missing)} missing"
     if unfinished := [part.shard for part in parts if not part.is_finished]:
-        yield f"merged in part: shard {_few(unfinished)} had not finished"
+        yield f"merged in part: {_few(unfinished)} had not finished"
     machines = {
         ", ".join(str(one) for key in ("gpu", "cpu") if (one := part.manifest["hardware"].get(key)))
         for part in parts
@@ -192,7 +192,12 @@ def _notes(shards: Shards) -> Iterator[str]:
 
 def _few(shards: Sequence[Shard]) -> str:
     rest = f" and {len(shards) - _MOST_NAMED} more" if len(shards) > _MOST_NAMED else ""
-    return ", ".join(map(str, shards[:_MOST_NAMED])) + rest
+    noun = "shard" if len(shards) == 1 else "shards"
+    return f"{noun} {', '.join(map(str, shards[:_MOST_NAMED]))}{rest}"
+
+
+def _be(shards: Sequence[Shard]) -> str:
+    return "is" if len(shards) == 1 else "are"
 
 
 def _in_common(facts: Sequence[Mapping[str, Any]], keys: Sequence[str] = ()) -> dict[str, Any]:
