@@ -233,7 +233,7 @@ def ray_costs(count: int = 2000) -> dict[str, float]:
     """CPU seconds of the driver's process for one small task of Ray, waited for as a run does."""
     import ray
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     task = ray.remote(bytes)
 
     def work() -> None:
