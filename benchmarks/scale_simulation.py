@@ -32,7 +32,7 @@ MEASURED: Mapping[str, float] = {}
 """What ``python -m benchmarks.scale_costs --ray`` printed."""
 _SPREAD = 0.3
 _ARRIVES, _ENDS = 0, 1
-_PER_WORKER = 40
+_PER_WORKER = 25
 """Clips that each worker does in a simulation: enough that the start and the end count little."""
 
 
