@@ -234,13 +234,16 @@ def ray_costs(count: int = 2000) -> dict[str, float]:
     import ray
 
     ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-    task = ray.remote(bytes)
+
+    @ray.remote
+    def task(_: bytes) -> bytes:
+        return bytes(2500)
 
     def work() -> None:
         waiting, left = [], count
         while left or waiting:
             while left and len(waiting) < 8:
-                waiting.append(task.remote(2500))
+                waiting.append(task.remote(bytes(800)))
                 left -= 1
             ready, waiting = ray.wait(waiting, num_returns=1)
             ray.get(ready)
