@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -99,14 +98,15 @@ def score_stored(
     """Score what the store holds by these metrics of kind corpus.
 
     ``durations_s`` has the clips' lengths by their reconstructions. Clips of equal audio count
-    once. Codes are in memory one clip at a time, and only those that no earlier run has counted.
+    once. Codes, and what metrics of audio have kept, are in memory one clip at a time, and codes
+    only where no earlier run has counted them.
     """
     codes, lost, problem = _count(durations_s, store)
-    kept = _kept_parts(wanted, store)
     scores = {}
     for name, metric in metrics.items():
         if metric.audio_corpus is not None:
-            scores[name] = _from_parts(metric.info, kept.get(name, []), metric.audio_corpus)
+            parts = _kept_parts(wanted, store, name)
+            scores[name] = _from_parts(metric.info, parts, metric.audio_corpus)
         elif (corpus := metric.corpus) is not None and codes.num_clips:
             found = guarded(metric.info, partial(corpus.score_corpus, codes))
             score = Score.error(problem) if problem else found
@@ -145,18 +145,41 @@ def _errors(store: Store, ids: Sequence[str]) -> list[Score]:
     return [error for error in errors if error is not None]
 
 
-def _kept_parts(wanted: Sequence[Kept], store: Store) -> dict[str, list[Score]]:
-    """What was kept of each clip, by the metrics of all clips together that look at audio."""
-    kept = defaultdict(list)
-    stored = store.scores([one.reconstruction for one in wanted])
-    for one, (_, scores) in zip(wanted, stored, strict=True):
+def _kept_parts(wanted: Sequence[Kept], store: Store, name: str) -> Iterator[Score]:
+    """What a metric of all clips together has kept of each clip's audio."""
+    mine = [one for one in wanted if one.metric == name]
+    stored = store.scores([one.reconstruction for one in mine])
+    for one, (_, scores) in zip(mine, stored, strict=True):
         if one.score in scores:
-            kept[one.metric].append(scores[one.score])
-    return kept
+            yield scores[one.score]
 
 
-def _from_parts(info: MetricInfo, parts: Sequence[Score], metric: AudioCorpusMetric) -> CorpusScore:
-    details = [one.detail for one in parts if one.status == "ok"]
-    undefined = Score.undefined("no clip has a part in it")
-    score = guarded(info, lambda: metric.finish(details)) if details else undefined
-    return CorpusScore.of(score, len(details), [one for one in parts if one.status != "ok"])
+def _from_parts(info: MetricInfo, parts: Iterator[Score], metric: AudioCorpusMetric) -> CorpusScore:
+    """The metric's score of these parts. Raises what ``parts`` raises: a broken store is no fault
+    of the metric that reads it."""
+    lost: list[Score] = []
+    broken: list[Exception] = []
+    num_clips = 0
+
+    def details() -> Iterator[bytes]:
+        nonlocal num_clips
+        try:
+            for one in parts:
+                if one.status == "ok":
+                    num_clips += 1
+                    yield one.detail
+                else:
+                    lost.append(one)
+        except Exception as error:
+            broken.append(error)
+            raise
+
+    left = details()
+    score = guarded(info, lambda: metric.finish(left))
+    for _ in left:
+        pass  # Those that the metric did not get to count as well.
+    if broken:
+        raise broken[0]
+    if not num_clips:
+        score = Score.undefined("no clip has a part in it")
+    return CorpusScore.of(score, num_clips, lost)
