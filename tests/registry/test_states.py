@@ -16,7 +16,8 @@ from snac_eval.errors import UsageError
 from snac_eval.metrics.opening import require_metric
 from snac_eval.registry import extras, plugins
 
-_STATE = re.compile(r"ready|needs (extra \w+|weights \(\w+\)|download|(local|a) (file|folder) \(.+\))")
+_PLACE = r"(local|a) (file|folder) \(.+\)"
+_STATE = re.compile(rf"ready|needs (extra \w+|weights \(\w+\)|download|{_PLACE})")
 
 
 @pytest.fixture
