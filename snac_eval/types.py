@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from snac_eval.locations import Location
+
     FloatArray = NDArray[np.float32]
     IntArray = NDArray[np.int32]
 
@@ -67,7 +69,7 @@ class Clip:
     """
 
     id: str
-    path: Path
+    path: Location
     relative_path: str
     sha256: str = ""
     duration_s: float = 0.0
@@ -164,9 +166,8 @@ class CodecCard:
     """What a codec configuration is: ``codecs/*.toml``. One card per codec *and* bitrate.
 
     ``sample_rate`` 0 means any, ``channels`` 0 any number; ``nominal_bitrate_bps`` is NaN where it
-    depends on the clip.
-    ``weights`` is a hub repository or a folder below ``codecs/``, ``revision`` the pinned commit,
-    ``sha256`` the weights file's digest; each is empty where there is none.
+    depends on the clip. ``weights`` is a hub repository or a folder below ``codecs/``, ``revision``
+    the pinned commit, ``sha256`` the weights file's digest; each is empty where there is none.
     """
 
     name: str

@@ -74,6 +74,24 @@ def _add_where(where: argparse._ArgumentGroup) -> None:
     where.add_argument("--weights", default="", help="folder of the codec's weights")
     where.add_argument("--output", type=path, help="run folder (default runs/MODEL_DATASET)")
     where.add_argument("--overwrite", action="store_true", help="forget what the folder holds")
+    where.add_argument(
+        "--shard",
+        default="",
+        metavar="I/N",
+        help="only part I of N of the run, of about equal length, in a folder of its own;"
+        " snac-eval merge joins the parts",
+    )
+    where.add_argument(
+        "--plan-only",
+        action="store_true",
+        help="look at the clips and keep in the folder what their files hold; code nothing",
+    )
+    where.add_argument(
+        "--plan",
+        type=path,
+        metavar="DIR",
+        help="folder in which --plan-only kept that: shards need not look at every file again",
+    )
     add_cards(where)
 
 
@@ -119,6 +137,9 @@ def _run(options: argparse.Namespace, argv: Sequence[str]) -> None:
     from snac_eval.reports.summary import summary_markdown
 
     config = _config(options)
+    if options.plan_only:
+        _look(config, argv)
+        return
     try:
         done = execute(config, argv)
     except KeyboardInterrupt:
@@ -129,9 +150,23 @@ def _run(options: argparse.Namespace, argv: Sequence[str]) -> None:
         )
         raise
     print(summary_markdown(done.record))
+    if done.record.unfinished:
+        print(f"note: {done.record.unfinished}; snac-eval merge joins the parts")
     for note in done.outcome.notes:
         print(f"note: {note}")
     print(f"{done.outcome.num_computed} clips computed now; files in {done.outcome.folder}/")
+
+
+def _look(config: RunConfig, argv: Sequence[str]) -> None:
+    from snac_eval.run.looking import look
+
+    plan = look(config, argv)
+    seconds = sum(clip.duration_s for clip in plan.clips)
+    print(
+        f"{len(plan.clips)} clips, {seconds / 3600:.2f} hours, looked at; kept in {config.output}/"
+    )
+    for note in plan.notes:
+        print(f"note: {note}")
 
 
 def _config(options: argparse.Namespace) -> RunConfig:
@@ -163,5 +198,7 @@ def _config(options: argparse.Namespace) -> RunConfig:
         channels=options.channels,
         report_clips=options.report_clips,
         html=not options.no_html,
+        shard=options.shard,
+        plan=options.plan,
     )
     return config if options.output else replace(config, output=default_output(config))

@@ -74,7 +74,7 @@ def run(
     ``meanwhile`` is called once while the last clips are being scored. Raises SnacEvalError for
     what the user must mend. Ctrl-C ends the run early; what was scored is kept.
     """
-    known = Inspections({}) if config.overwrite else Inspections.of_run(config.output)
+    known = Inspections.of_config(config)
     plan = with_batches(make_plan(config, known.inspect))
     with only_writer(config.output):
         old = {} if config.overwrite else read_manifest(config.output)

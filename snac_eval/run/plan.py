@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,8 +17,7 @@ from snac_eval.datasets.opening import Sampling, open_dataset
 from snac_eval.datasets.sampling import BALANCES, Balance
 from snac_eval.errors import UsageError
 from snac_eval.machine import num_cores, resolve_device
-from snac_eval.metrics.base import DEFAULT_METRICS
-from snac_eval.metrics.opening import OpenMetric, open_metric, require_metric
+from snac_eval.metrics.opening import OpenMetric, open_metric
 from snac_eval.run.keys import (
     ReconstructionKey,
     card_digest,
@@ -26,7 +25,9 @@ from snac_eval.run.keys import (
     score_key,
     taken_as,
 )
+from snac_eval.run.metric_sets import merged, metrics_by_domain
 from snac_eval.run.rows import Settled
+from snac_eval.run.shards import Part, Shard, deal
 from snac_eval.types import (
     Channels,
     Clip,
@@ -37,7 +38,6 @@ from snac_eval.types import (
     Waveform,
 )
 
-DEFAULT = "default"
 _MOST_KNOWN = 1024
 _GPU_BATCH = 8
 _LOWEST = {
@@ -65,6 +65,8 @@ class RunConfig:
     ``channels`` says what a mono codec gets of a stereo clip: its mean, or each channel in turn.
     ``html`` asks for ``report.html``, in which ``report_clips`` clips can be heard.
     ``clip_timeout_s`` bounds what one clip may take in a process of the run (:meth:`clip_limit_s`).
+    ``shard`` ``2/8`` does the second of eight parts of the run; empty: all of it. ``plan`` is the
+    folder of a run that has looked at the clips before, so that this one need not.
     """
 
     model: str
@@ -91,6 +93,8 @@ class RunConfig:
     channels: Channels = "downmix"
     report_clips: int = 20
     html: bool = True
+    shard: str = ""
+    plan: Path | None = None
 
     def __post_init__(self) -> None:
         for name, low in _LOWEST.items():
@@ -109,6 +113,7 @@ class RunConfig:
             raise UsageError(f"--balance {self.balance}: use {' or '.join(BALANCES[1:])}")
         if self.balance and not self.limit:
             raise UsageError(f"--balance {self.balance} needs --limit: all clips are all clips")
+        Shard.parse(self.shard)
 
     @property
     def num_workers(self) -> int:
@@ -223,14 +228,33 @@ class Plan(Material):
     """Of all that a score can depend on in the codec's card."""
     metrics: Mapping[str, OpenMetric] = field(default_factory=dict)
     domain_metrics: Mapping[Domain, tuple[str, ...]] = field(default_factory=dict)
+    part: Part | None = None
+    """Which part of the run this is; None for all of it. Only :attr:`dataset`, :attr:`keys` and
+    :attr:`ids` are the part's: all else is what the whole run has."""
 
     @property
     def run_id(self) -> str:
         """Twelve hex digits that name what is measured: codec, clips, seed, device, rates."""
+        if self.part is not None:
+            return self.part.run_id
         digest = hashlib.sha256(f"{self.dataset.name}\n{self.config.reference_rate}".encode())
         for key in self.keys:
             digest.update(f"\n{key}".encode())
         return digest.hexdigest()[:12]
+
+    def shard(self, shard: Shard) -> Plan:
+        """The part of this plan that is the shard's. Raises UsageError where it would be empty."""
+        if shard.is_whole:
+            return self
+        places = deal(self.ids, [clip.duration_s for clip in self.clips], shard)
+        digest = audio.clip_list_digest(self.clips)
+        return replace(
+            self,
+            dataset=replace(self.dataset, clips=tuple(self.clips[one] for one in places)),
+            keys=tuple(self.keys[one] for one in places),
+            ids=tuple(self.ids[one] for one in places),
+            part=Part(shard, self.run_id, len(self.clips), digest, self.clips[0], places),
+        )
 
     def info(self, name: str) -> MetricInfo:
         """What a metric's numbers mean in this run."""
@@ -334,15 +358,18 @@ def open_material(
 
 
 def make_plan(config: RunConfig, inspect: Callable[[Clip, float], Clip] = audio.inspect) -> Plan:
-    """Open codec, dataset and metrics, as :func:`open_material` does."""
-    domain_metrics = _metrics_by_domain(config.metrics)
+    """Open codec, dataset and metrics, as :func:`open_material` does.
+
+    Every shard looks at all clips: which are its own depends on all of them.
+    """
+    domain_metrics = metrics_by_domain(config.metrics)
     material = open_material(config, inspect)
     used: dict[Domain, tuple[str, ...]] = {
         domain: domain_metrics[domain] for domain in {clip.domain for clip in material.clips}
     }
-    names = _merge(used.values(), order=domain_metrics["speech"] + domain_metrics["music"])
+    names = merged(used.values(), order=domain_metrics["speech"] + domain_metrics["music"])
     keys = tuple(map(material.key, material.clips))
-    return Plan(
+    whole = Plan(
         config=config,
         codec=material.codec,
         dataset=material.dataset,
@@ -352,6 +379,7 @@ def make_plan(config: RunConfig, inspect: Callable[[Clip, float], Clip] = audio.
         metrics={name: open_metric(name) for name in names},
         domain_metrics=used,
     )
+    return whole.shard(Shard.parse(config.shard))
 
 
 def _weights_note(codec: OpenCodec) -> tuple[str, ...]:
@@ -374,21 +402,3 @@ def codec_label(model: str) -> str:
     """What reports call a codec: its name, with the last folder of an argument."""
     name, _, argument = model.partition(":")
     return f"{name}:{Path(argument).name}" if argument else name
-
-
-def _metrics_by_domain(chosen: Sequence[str]) -> dict[Domain, tuple[str, ...]]:
-    # A metric that the user names is tried on every clip and says itself where it is undefined;
-    # the default set leaves it out there.
-    for name in chosen:
-        if name != DEFAULT:
-            require_metric(name)
-    return {
-        domain: _merge([defaults if name == DEFAULT else (name,) for name in chosen or (DEFAULT,)])
-        for domain, defaults in DEFAULT_METRICS.items()
-    }
-
-
-def _merge(groups: Iterable[Sequence[str]], order: Sequence[str] = ()) -> tuple[str, ...]:
-    wanted = dict.fromkeys(name for group in groups for name in group)
-    ranked = [name for name in dict.fromkeys(order) if name in wanted]
-    return tuple(dict.fromkeys([*ranked, *wanted]))

@@ -22,7 +22,7 @@ from snac_eval.run.plan import Material, RunConfig, clip_seed, open_material
 from snac_eval.run.store import Store
 from snac_eval.types import Clip, Waveform
 
-_PATHS = ("output", "data_root")
+_PATHS = ("output", "data_root", "plan")
 
 
 def play(
