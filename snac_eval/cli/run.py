@@ -83,7 +83,26 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
         "--workers",
         type=int,
         default=-1,
-        help="scoring processes (default: cores); 0: all in this process",
+        help="processes that work (default: cores); 0: all in this process; with --address, how many"
+        " clips are in work at most (default: two for each of Ray's cores)",
+    )
+    how.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="who does the work: processes of this machine (default), or a Ray cluster",
+    )
+    how.add_argument(
+        "--address",
+        default="",
+        help="with --engine ray: the cluster to join, HOST:PORT or auto (default: the one that this"
+        " runs in, else one is started on this machine)",
+    )
+    how.add_argument(
+        "--runtime-env",
+        type=path,
+        metavar="FILE",
+        help="with --engine ray: YAML or JSON file with the runtime_env of its workers",
     )
     how.add_argument(
         "--batch-size", type=int, default=0, help="clips per batch (default: 1 on CPU)"
@@ -161,6 +180,9 @@ def _config(options: argparse.Namespace) -> RunConfig:
         sample_seed=options.sample_seed,
         channels=options.channels,
         report_clips=options.report_clips,
+        engine=options.engine,
+        address=options.address,
+        runtime_env=options.runtime_env,
         html=not options.no_html,
     )
     return config if options.output else replace(config, output=default_output(config))

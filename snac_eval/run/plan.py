@@ -15,7 +15,7 @@ from snac_eval.codecs.opening import open_model
 from snac_eval.datasets.opening import Sampling, open_dataset
 from snac_eval.datasets.sampling import BALANCES, Balance
 from snac_eval.errors import UsageError
-from snac_eval.machine import num_cores, resolve_device
+from snac_eval.machine import DEVICES, num_cores, resolve_device
 from snac_eval.metrics.base import DEFAULT_METRICS
 from snac_eval.metrics.opening import OpenMetric, open_metric, require_metric
 from snac_eval.run.keys import (
@@ -31,6 +31,7 @@ from snac_eval.types import (
     Clip,
     Dataset,
     Domain,
+    EngineName,
     MetricInfo,
     ReferenceRate,
     Waveform,
@@ -63,6 +64,8 @@ class RunConfig:
     ``channels`` says what a mono codec gets of a stereo clip: its mean, or each channel in turn.
     ``html`` asks for ``report.html``, in which ``report_clips`` clips can be heard.
     ``clip_timeout_s`` bounds what one clip may take in a process of the run (:meth:`clip_limit_s`).
+    ``engine`` says who does the work: processes of this machine, or a Ray cluster, which is joined
+    at ``address``; ``runtime_env`` is a file of what Ray calls so, for its workers.
     """
 
     model: str
@@ -89,6 +92,9 @@ class RunConfig:
     channels: Channels = "downmix"
     report_clips: int = 20
     html: bool = True
+    engine: EngineName = "local"
+    address: str = ""
+    runtime_env: Path | None = None
 
     def __post_init__(self) -> None:
         for name, low in _LOWEST.items():
@@ -107,6 +113,11 @@ class RunConfig:
             raise UsageError(f"--balance {self.balance}: use {' or '.join(BALANCES[1:])}")
         if self.balance and not self.limit:
             raise UsageError(f"--balance {self.balance} needs --limit: all clips are all clips")
+        if self.engine not in ("local", "ray"):
+            raise UsageError(f"--engine {self.engine}: use local or ray")
+        for name, value in (("address", self.address), ("runtime-env", self.runtime_env)):
+            if value and self.engine != "ray":
+                raise UsageError(f"--{name} {value} needs --engine ray")
 
     @property
     def num_workers(self) -> int:
@@ -287,11 +298,13 @@ class ScoreKeys:
 
 def open_codec(config: RunConfig) -> OpenCodec:
     """The codec of a run, not yet prepared."""
+    # Whether a cluster has that device, its workers find out.
+    is_elsewhere = config.engine == "ray" and config.device in DEVICES[1:]
     codec = open_model(
         config.model,
         config.card_dirs,
         weights=config.weights,
-        device=resolve_device(config.device),
+        device=config.device if is_elsewhere else resolve_device(config.device),
         num_threads=config.num_threads,
     )
     return per_channel(codec) if config.channels == "each" else codec

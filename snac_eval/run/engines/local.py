@@ -26,7 +26,7 @@ from snac_eval.run.engines.coder import CoderProcess, OnlyHere
 from snac_eval.run.engines.here import score_here, work_here
 from snac_eval.run.engines.processes import Nursery, StartError
 from snac_eval.run.engines.scorers import Scored, Scorers, ScoringTask
-from snac_eval.run.evaluating import Evaluated, packed
+from snac_eval.run.evaluating import Evaluated
 from snac_eval.run.plan import Job
 
 _ALWAYS = ("snac_eval.run.engines.worker", "soxr")
@@ -123,11 +123,11 @@ class LocalEngine(Engine):
             if result.remaining:
                 self._coded[result.number] = result
             else:
-                yield [Evaluated(result.number, result.scores, packed(result))]
+                yield [Evaluated(result.number, result.scores, result.new_codes and result.new_codes.packed())]
         else:
             coded = self._coded.pop(result.number)
             scores = {**coded.scores, **result.scores}
-            yield [Evaluated(result.number, scores, packed(coded))]
+            yield [Evaluated(result.number, scores, coded.new_codes and coded.new_codes.packed())]
 
     @property
     def repeated(self) -> dict[str, Any]:
