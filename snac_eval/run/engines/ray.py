@@ -22,6 +22,7 @@ from typing import Any
 
 from snac_eval.codecs.repeats import LONGEST_S, Repeat
 from snac_eval.errors import CodecError, SnacEvalError, UsageError, detail
+from snac_eval.machine import resolve_device
 from snac_eval.run import interrupts
 from snac_eval.run.coding import (
     CODING,
@@ -114,16 +115,17 @@ class RayEngine(Engine):
         self._failed_starts = 0
         self._clip_s = _LAUNCH_S
         self._notes: tuple[str, ...] | None = None
-        self._nodes: set[str] = set()
+        self._nodes: dict[str, str] = {}
         self._desk: Any = None
         self._repeated: dict[str, Any] = {}
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """What a reader of the numbers must know of how the work was done."""
-        if len(self._nodes) < 2:
+        nodes, kinds = len(self._nodes), ", ".join(sorted(set(self._nodes.values())))
+        if nodes < 2:
             return ()
-        return (f"clips were coded on {len(self._nodes)} machines, and timed where they were coded",)
+        return (f"clips were coded, and timed, on {nodes} machines ({kinds})",)
 
     @property
     def repeated(self) -> dict[str, Any]:
@@ -173,10 +175,9 @@ class RayEngine(Engine):
 
         config, codec = self._coder.config, self._coder.codec
         metrics = {name: str(one.info.fingerprint) for name, one in self._coder.metrics.items()}
-        # What a driver does not look for, a worker does: whether the device is there.
-        theirs = replace(
-            config, engine="local", address="", runtime_env=None, device=codec.device
-        )
+        # Of a device that was named, a worker finds out whether it is there.
+        device = resolve_device("auto") if config.device == "auto" else config.device
+        theirs = replace(config, engine="local", address="", runtime_env=None, device=device)
         run, program = secrets.token_hex(8), program_digest()
         self._orders = ray.put(Orders(run, theirs, program, codec.fingerprint, metrics))
         self._scorers = Scorers()
@@ -292,7 +293,8 @@ class RayEngine(Engine):
         match said:
             case Begun():
                 flight.node = said.node
-                self._nodes.add(said.node)
+                if flight.half is None:
+                    self._nodes[said.node] = said.hardware
             case Refused():
                 raise said.error
             case Ready():

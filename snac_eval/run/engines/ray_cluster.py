@@ -11,8 +11,10 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -27,8 +29,6 @@ ONE_THREAD = dict.fromkeys(
 )
 _CONNECT_LIMIT_S = 5.0
 _ASKED_AGAIN_S = 5.0
-# Of this process, for Ray keeps the first that it reads.
-_SECRET = secrets.token_hex(32)
 # The name of a socket below it may have 107 bytes, and Ray's own part takes about 70 of them.
 _LONGEST_FOLDER = 36
 _ENVIRONMENT = {
@@ -40,7 +40,8 @@ _LOCAL_ENVIRONMENT = {
     **_ENVIRONMENT,
     # Whatever the name says: everything listens on 127.0.0.1 alone.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_AUTH_MODE": "token",
+    # Ray, which asks its own processes for a token, would keep one in the home folder.
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
 }
 
 
@@ -104,8 +105,6 @@ class Cluster:
 
     def _start(self, stack: ExitStack) -> None:
         folder = stack.enter_context(_folder())
-        # Ray would write one into the home folder.
-        stack.enter_context(_changed({"RAY_AUTH_TOKEN": _SECRET}))
         self._init(
             stack,
             address="local",
@@ -129,8 +128,7 @@ class Cluster:
 
         stack.callback(ray.shutdown)
         try:
-            # Signals are ours to handle.
-            with _without("ray._private.utils", "set_sigterm_handler"):
+            with _signals_kept():
                 ray.init(
                     log_to_driver=False,
                     logging_level=logging.CRITICAL,
@@ -192,13 +190,14 @@ def _require_listener(address: str) -> None:
 @contextmanager
 def _changed(variables: Mapping[str, str]) -> Iterator[None]:
     """Have these environment variables, except where the user set them, until the end."""
-    added = {name: value for name, value in variables.items() if name not in os.environ}
-    os.environ.update(added)
+    before = dict(os.environ)
+    os.environ.update({**variables, **before})
     try:
         yield
     finally:
-        for name in added:
-            os.environ.pop(name, None)
+        for name in (*variables, "RAY_AUTH_MODE"):  # The latter is set by Ray.
+            if name not in before:
+                os.environ.pop(name, None)
 
 
 @contextmanager
@@ -238,6 +237,18 @@ def _without(module: str, name: str) -> Iterator[None]:
     finally:
         if kept is not None:
             setattr(owner, name, kept)
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Keep our handlers of signals: Ray would exit at SIGTERM, and print where the program was."""
+    with _without("ray._private.utils", "set_sigterm_handler"):
+        yield
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            handler = signal.getsignal(number)
+            if handler is not None:  # Else it is none of Python's.
+                signal.signal(number, handler)
 
 
 def _do_nothing(*_: object, **__: object) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import snac_eval
 from snac_eval import audio
 from snac_eval.errors import SnacEvalError, UsageError, one_line
+from snac_eval.machine import hardware
 from snac_eval.metrics.opening import open_metric
 from snac_eval.run import coding
 from snac_eval.run.coding import Coded, Coder, CodingTask, Watch
@@ -51,6 +52,8 @@ class Begun:
 
     node: str
     """Ray's id of the machine."""
+    hardware: str
+    """The GPU of a codec that computes on one, else the processor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ def work(
 ) -> Iterator[Said]:
     """Take clips from file to scores, or code one of ``to_repeat`` twice. With neither, prepare
     the codec."""
-    yield Begun(node_id())
+    yield Begun(node_id(), _hardware(orders.config.device))
     try:
         coder, is_ready = _coder(orders)
     except SnacEvalError as error:
@@ -151,7 +154,7 @@ class Coding:
         if to_repeat:
             yield from work(orders, (), to_repeat, desk)
             return
-        yield Begun(node_id())
+        yield Begun(node_id(), _hardware(orders.config.device))
         try:
             coder, is_ready = _coder(orders)
         except SnacEvalError as error:
@@ -167,7 +170,7 @@ class Coding:
 
 def score(orders: Orders, task: CodingTask, coded: Coded, desk: Any = None) -> Iterator[Said]:
     """Score a clip that was coded on this node."""
-    yield Begun(node_id())
+    yield Begun(node_id(), _hardware(orders.config.device))
     yield Ready(is_first=orders.run not in _OPEN)
     watch = _watch(desk, [task])
     left = tuple(name for name in coded.remaining if name not in task.failed)
@@ -192,6 +195,12 @@ def program_digest() -> str:
         digest.update(f"{path.relative_to(root).as_posix()}\n".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+@cache
+def _hardware(device: str) -> str:
+    found = hardware(device)
+    return str(found.get("gpu") or found["cpu"])
 
 
 def _half(coder: Coder, coded: Coded, watch: Watch) -> Half | Evaluated:

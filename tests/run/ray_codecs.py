@@ -1,0 +1,53 @@
+"""Codecs for the tests of the cluster: slow ones, and one that says that it has a GPU."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from snac_eval.codecs.opening import open_model
+from snac_eval.types import Codec, Codes, Waveform
+
+BURNT_S = 0.3
+
+
+def slow() -> Codec:
+    """16-bit PCM that takes 0.15 s a clip."""
+    return _Pcm("cpu", waits_s=0.15)
+
+
+def costly() -> Codec:
+    """16-bit PCM that computes for 0.3 s a clip."""
+    return _Pcm("cpu", burns_s=BURNT_S)
+
+
+def on_gpu() -> Codec:
+    """16-bit PCM that says it computes on a GPU, and takes clips in batches."""
+    return _Pcm("cuda")
+
+
+class _Pcm:
+    def __init__(self, device: str, waits_s: float = 0.0, burns_s: float = 0.0) -> None:
+        inner = open_model("pcm_16bit").coder
+        assert inner is not None
+        self.inner, self.device = inner, device
+        self.waits_s, self.burns_s = waits_s, burns_s
+        self.card = replace(inner.card, name="pcm_of_the_tests", sample_rate=16000)
+        self.fingerprint = "pcm_of_the_tests/1"
+
+    def prepare(self) -> None:
+        """Nothing is to be loaded."""
+
+    def padded_length(self, num_samples: int) -> int | None:
+        return 1 if self.device == "cuda" else None
+
+    def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
+        time.sleep(self.waits_s * len(waveforms))
+        end = time.process_time() + self.burns_s * len(waveforms)
+        while time.process_time() < end:
+            pass
+        return self.inner.encode(waveforms)
+
+    def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
+        return self.inner.decode(codes, seeds)
