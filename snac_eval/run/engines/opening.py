@@ -9,6 +9,8 @@ from snac_eval.run.engines.base import Engine
 from snac_eval.run.engines.local import LocalEngine
 from snac_eval.run.plan import Job, Plan
 
+_WORTH_WORKERS = 4
+
 
 def open_engine(plan: Plan, jobs: Sequence[Job]) -> Engine:
     """The engine that the run's configuration names, not yet entered."""
@@ -19,4 +21,6 @@ def open_engine(plan: Plan, jobs: Sequence[Job]) -> Engine:
         from snac_eval.run.engines.ray import RayEngine
 
         return RayEngine(coder, len(jobs))
-    return LocalEngine(coder, min(plan.config.num_workers, len(jobs)))
+    num_workers = min(plan.config.num_workers, len(jobs))
+    is_apart = plan.codec.device != "cpu" or len(jobs) < _WORTH_WORKERS
+    return LocalEngine(coder, num_workers, is_apart)

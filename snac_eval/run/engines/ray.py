@@ -26,6 +26,7 @@ from snac_eval.machine import resolve_device
 from snac_eval.run import interrupts
 from snac_eval.run.coding import (
     CODING,
+    PASSING,
     READING,
     Coder,
     CodingTask,
@@ -63,6 +64,7 @@ _MAX_FAILED_STARTS = 3
 _DOING = {
     READING: "reading this clip",
     CODING: "coding this clip",
+    PASSING: "taking over the coded clip",
 }
 
 

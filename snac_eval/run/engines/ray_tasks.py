@@ -309,7 +309,7 @@ def _watch(desk: Any, tasks: Sequence[CodingTask]) -> Watch:  # noqa: ANN401 - R
     import ray
 
     def watch(what: str, numbers: Sequence[int]) -> None:
-        for number in numbers:
+        for number in numbers if what != coding.AHEAD else ():
             ray.get(desk.note.remote(number, what))
 
     return watch
