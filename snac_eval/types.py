@@ -27,7 +27,6 @@ DOMAINS: tuple[Domain, ...] = ("speech", "music", "general")
 Status = Literal["ok", "undefined", "error"]
 ReferenceRate = Literal["clip", "codec"]
 Channels = Literal["downmix", "each"]
-EngineName = Literal["local", "ray"]
 MetricKind = Literal["audio", "codes", "codec", "corpus"]
 Count = Annotated[int, Ge(0), Le(1 << 31)]
 CodebookSize = Annotated[int, Gt(1), Le(1 << 31)]

@@ -21,7 +21,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     run.set_defaults(command=_run)
     _add_what(run.add_argument_group("what"))
     _add_where(run.add_argument_group("where from, where to"))
-    _add_how(run.add_argument_group("how"))
+    how = run.add_argument_group("how")
+    _add_how(how)
+    _add_engine(how)
 
 
 def _add_what(what: argparse._ArgumentGroup) -> None:
@@ -83,26 +85,8 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
         "--workers",
         type=int,
         default=-1,
-        help="processes that work (default: cores); 0: all in this process; with --address, how many"
-        " clips are in work at most (default: two for each of Ray's cores)",
-    )
-    how.add_argument(
-        "--engine",
-        choices=("local", "ray"),
-        default="local",
-        help="who does the work: processes of this machine (default), or a Ray cluster",
-    )
-    how.add_argument(
-        "--address",
-        default="",
-        help="with --engine ray: the cluster to join, HOST:PORT or auto (default: the one that this"
-        " runs in, else one is started on this machine)",
-    )
-    how.add_argument(
-        "--runtime-env",
-        type=path,
-        metavar="FILE",
-        help="with --engine ray: YAML or JSON file with the runtime_env of its workers",
+        help="processes that work (default: cores); 0: all in this process; with --address, how"
+        " much is in work at most (default: every core of the cluster)",
     )
     how.add_argument(
         "--batch-size", type=int, default=0, help="clips per batch (default: 1 on CPU)"
@@ -130,6 +114,27 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
     )
     how.add_argument("--no-html", action="store_true", help="write no report.html")
     how.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _add_engine(how: argparse._ArgumentGroup) -> None:
+    how.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="who does the work: processes of this machine (default), or a Ray cluster",
+    )
+    how.add_argument(
+        "--address",
+        default="",
+        help="with --engine ray: the cluster to join, HOST:PORT or auto (default: the one that this"
+        " runs in, else one is started on this machine)",
+    )
+    how.add_argument(
+        "--runtime-env",
+        type=path,
+        metavar="FILE",
+        help="with --engine ray: YAML or JSON file with the runtime_env of its workers",
+    )
 
 
 def _run(options: argparse.Namespace, argv: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from snac_eval import audio
 from snac_eval.codecs.abilities import OpenCodec
@@ -31,12 +32,12 @@ from snac_eval.types import (
     Clip,
     Dataset,
     Domain,
-    EngineName,
     MetricInfo,
     ReferenceRate,
     Waveform,
 )
 
+EngineName = Literal["local", "ray"]
 DEFAULT = "default"
 _MOST_KNOWN = 1024
 _LOWEST = {

@@ -16,12 +16,12 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from snac_eval.codecs.repeats import LONGEST_S, Repeat
-from snac_eval.errors import CodecError, SnacEvalError, UsageError, detail
+from snac_eval.errors import CodecError, UsageError, detail
 from snac_eval.machine import resolve_device
 from snac_eval.run import interrupts
 from snac_eval.run.coding import (
@@ -35,11 +35,12 @@ from snac_eval.run.coding import (
 )
 from snac_eval.run.engines.base import Engine, nothing
 from snac_eval.run.engines.ray_cluster import Cluster, environment, read_environment
-from snac_eval.run.engines.ray_crews import Cores, Crew, Gpus, Scorers
+from snac_eval.run.engines.ray_crews import PREPARE_LIMIT_S, Cores, Crew, Flight, Gpus, Scorers
 from snac_eval.run.engines.ray_tasks import (
     Begun,
     Desk,
     Half,
+    Handle,
     Orders,
     Ready,
     Refused,
@@ -53,7 +54,6 @@ from snac_eval.types import Score
 
 _FIRST_CLIP = 3.0
 """How many times longer the first clip of a process may take, for what it loads or compiles."""
-_PREPARE_LIMIT_S = 3600.0
 _LONGEST_WAIT_S = 5.0
 _LAUNCH_S = 2.0
 """How long a launch of short clips should take: what is lost with a node is no more."""
@@ -66,30 +66,6 @@ _DOING = {
     CODING: "coding this clip",
     PASSING: "taking over the coded clip",
 }
-
-
-@dataclass(slots=True)
-class _Flight:
-    """What was launched and did not come to its end."""
-
-    crew: Crew | Scorers
-    tasks: dict[int, CodingTask]
-    """Those that did not come back, by number."""
-    to_repeat: tuple[Job, ...] = ()
-    half: Half | None = None
-    node: str = ""
-    """Where it was begun; empty before that."""
-    since: float = 0.0
-    """When it was last heard of, in time.monotonic()'s seconds."""
-    look_at: float = math.inf
-    """When what it does may have taken too long."""
-    limit_s: float = _PREPARE_LIMIT_S
-    is_ready: bool = False
-
-    @property
-    def alone(self) -> CodingTask | None:
-        """Its one clip, where that is in it because it may end the worker."""
-        return next((task for task in self.tasks.values() if task.is_alone), None)
 
 
 class RayEngine(Engine):
@@ -111,14 +87,14 @@ class RayEngine(Engine):
         self._waiting: deque[CodingTask] = deque()
         self._alone: deque[CodingTask] = deque()
         self._half: deque[tuple[CodingTask, Half, str]] = deque()
-        self._flights: dict[Any, _Flight] = {}
+        self._flights: dict[Handle, Flight] = {}
         self._to_repeat: tuple[Job, ...] = ()
         self._lost: Counter[int] = Counter()
         self._failed_starts = 0
         self._clip_s = _LAUNCH_S
         self._notes: tuple[str, ...] | None = None
         self._nodes: dict[str, str] = {}
-        self._desk: Any = None
+        self._desk: Handle = None
         self._repeated: dict[str, Any] = {}
 
     @property
@@ -192,7 +168,7 @@ class RayEngine(Engine):
         if not self._cluster.is_own:
             self._have_desk()
 
-    def _have_desk(self) -> Any:
+    def _have_desk(self) -> Handle:
         """Started where it is first needed, for it is a process."""
         if self._desk is None:
             import ray
@@ -244,13 +220,13 @@ class RayEngine(Engine):
     def _launch(self, crew: Crew, tasks: Sequence[CodingTask], jobs: Sequence[Job] = ()) -> None:
         desk = self._have_desk() if any(task.is_alone for task in tasks) else self._desk
         stream = crew.launch(self._orders, list(tasks), tuple(jobs), desk)
-        flight = _Flight(crew, {task.number: task for task in tasks}, tuple(jobs))
+        flight = Flight(crew, {task.number: task for task in tasks}, tuple(jobs))
         self._flights[stream] = flight
 
     def _score(self, task: CodingTask, half: Half, node: str) -> None:
         desk = self._have_desk() if task.is_alone else self._desk
         stream = self._scorers.launch(self._orders, task, half, node, desk)
-        self._flights[stream] = _Flight(self._scorers, {task.number: task}, half=half)
+        self._flights[stream] = Flight(self._scorers, {task.number: task}, half=half)
 
     def _step(self) -> Iterator[list[Evaluated]]:
         """Wait until something comes or is overdue, and take it in."""
@@ -272,7 +248,7 @@ class RayEngine(Engine):
         if results:
             yield results
 
-    def _heard(self, stream: Any, flight: _Flight) -> list[Evaluated]:
+    def _heard(self, stream: Handle, flight: Flight) -> list[Evaluated]:
         """Take in what a stream has to say."""
         import ray
 
@@ -288,7 +264,7 @@ class RayEngine(Engine):
             return self._failed(flight, error)
         return self._taken(said, flight)
 
-    def _taken(self, said: Said, flight: _Flight) -> list[Evaluated]:
+    def _taken(self, said: Said, flight: Flight) -> list[Evaluated]:
         now = time.monotonic()
         elapsed_s, flight.since = now - flight.since, now
         results: list[Evaluated] = []
@@ -318,12 +294,12 @@ class RayEngine(Engine):
         flight.look_at = now + flight.limit_s
         return results
 
-    def _limit_s(self, flight: _Flight) -> float:
+    def _limit_s(self, flight: Flight) -> float:
         """How long the next clip of it, or a step of a clip that is alone, may take."""
         durations_s = [task.job.clip.duration_s for task in flight.tasks.values()]
         return max(map(self._coder.config.clip_limit_s, durations_s or [2 * LONGEST_S]))
 
-    def _failed(self, flight: _Flight, error: Exception) -> list[Evaluated]:
+    def _failed(self, flight: Flight, error: Exception) -> list[Evaluated]:
         """What becomes of a launch that Ray says is lost."""
         import ray
 
@@ -334,7 +310,9 @@ class RayEngine(Engine):
         if isinstance(error, ray.exceptions.RayTaskError):
             return self._blamed(flight, f"the worker failed ({_cause(error)})", " while ")
         out_of_memory = isinstance(error, ray.exceptions.OutOfMemoryError)
-        how = "was ended, for its node ran out of memory" if out_of_memory else "ended or was killed"
+        how = (
+            "was ended, for its node ran out of memory" if out_of_memory else "ended or was killed"
+        )
         if not flight.is_ready:
             self._failed_starts += 1
             if self._failed_starts >= _MAX_FAILED_STARTS:
@@ -342,7 +320,7 @@ class RayEngine(Engine):
             return self._begin_again(flight)
         return self._blamed(flight, f"the worker {how}", " while ")
 
-    def _is_node_lost(self, flight: _Flight, error: Exception) -> bool:
+    def _is_node_lost(self, flight: Flight, error: Exception) -> bool:
         """Whether what was launched is not to blame, but the machine that it ran on."""
         import ray
 
@@ -352,7 +330,7 @@ class RayEngine(Engine):
         crashed = ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError
         return not isinstance(error, (*crashed, ray.exceptions.RayTaskError))
 
-    def _begin_again(self, flight: _Flight) -> list[Evaluated]:
+    def _begin_again(self, flight: Flight) -> list[Evaluated]:
         """Do what is left of it once more, if it was not lost too often."""
         self._to_repeat = self._to_repeat or flight.to_repeat
         results = []
@@ -365,7 +343,7 @@ class RayEngine(Engine):
                 results.append(Evaluated(task.number, failure(task, reason).scores))
         return results
 
-    def _overdue(self, stream: Any, flight: _Flight) -> list[Evaluated]:
+    def _overdue(self, stream: Handle, flight: Flight) -> list[Evaluated]:
         """Stop what takes too long."""
         import ray
 
@@ -378,11 +356,11 @@ class RayEngine(Engine):
         del self._flights[stream]
         flight.crew.end(stream)
         if not flight.is_ready:
-            raise CodecError(f"the codec was not ready after {_PREPARE_LIMIT_S:.0f} s")
+            raise CodecError(f"the codec was not ready after {PREPARE_LIMIT_S:.0f} s")
         late = f"took longer than {flight.limit_s:g} s and was stopped"
         return self._blamed(flight, late, "")
 
-    def _blamed(self, flight: _Flight, how: str, before: str) -> list[Evaluated]:
+    def _blamed(self, flight: Flight, how: str, before: str) -> list[Evaluated]:
         """What becomes of a launch that ended its worker, or had to be ended. ``how`` reads on to
         what it did where something stands ``before`` that, else back to it."""
         import ray
@@ -406,5 +384,5 @@ class RayEngine(Engine):
         return []
 
 
-def _cause(error: Any) -> str:  # noqa: ANN401 - Ray's error around another
-    return detail(error.cause if getattr(error, "cause", None) is not None else error)
+def _cause(error: Exception) -> str:
+    return detail(getattr(error, "cause", None) or error)

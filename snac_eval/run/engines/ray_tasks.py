@@ -14,10 +14,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import snac_eval
 from snac_eval import audio
 from snac_eval.errors import SnacEvalError, UsageError, one_line
 from snac_eval.machine import hardware
@@ -27,6 +27,9 @@ from snac_eval.run.coding import Coded, Coder, CodingTask, Watch
 from snac_eval.run.evaluating import Evaluated, evaluate, evaluated, opened
 from snac_eval.run.plan import Job, RunConfig
 from snac_eval.types import Clip
+
+Handle = Any
+"""What Ray made: an actor, a reference to an object, a stream of them."""
 
 _HELD_BACK_S = 0.2
 
@@ -78,7 +81,7 @@ class Half:
     """A clip that was coded and whose audio is yet to be scored."""
 
     number: int
-    coded: Any
+    coded: Handle
     """Ray's reference to the :class:`Coded`, which lies in the memory of the node."""
 
 
@@ -121,7 +124,7 @@ _OPEN: dict[str, tuple[Coder, tuple[str, ...]]] = {}
 
 
 def work(
-    orders: Orders, tasks: Sequence[CodingTask], to_repeat: Sequence[Job] = (), desk: Any = None
+    orders: Orders, tasks: Sequence[CodingTask], to_repeat: Sequence[Job] = (), desk: Handle = None
 ) -> Iterator[Said]:
     """Take clips from file to scores, or code one of ``to_repeat`` twice. With neither, prepare
     the codec."""
@@ -148,7 +151,7 @@ class Coding:
         orders: Orders,
         tasks: Sequence[CodingTask],
         to_repeat: Sequence[Job] = (),
-        desk: Any = None,  # noqa: ANN401 - Ray's handle of an actor
+        desk: Handle = None,
     ) -> Iterator[Said]:
         """Code clips, and leave those whose audio is to be scored in this node's memory."""
         if to_repeat:
@@ -168,7 +171,7 @@ class Coding:
                 yield [_half(coder, coded, watch)]
 
 
-def score(orders: Orders, task: CodingTask, coded: Coded, desk: Any = None) -> Iterator[Said]:
+def score(orders: Orders, task: CodingTask, coded: Coded, desk: Handle = None) -> Iterator[Said]:
     """Score a clip that was coded on this node."""
     yield Begun(node_id(), _hardware(orders.config.device))
     yield Ready(is_first=orders.run not in _OPEN)
@@ -189,7 +192,7 @@ def node_id() -> str:
 @cache
 def program_digest() -> str:
     """SHA-256 of this program's source, as it is installed where this is asked."""
-    root = Path(snac_eval.__file__).parent
+    root = Path(__file__).parents[2]
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         digest.update(f"{path.relative_to(root).as_posix()}\n".encode())
@@ -218,7 +221,7 @@ def _coder(orders: Orders) -> tuple[Coder, Ready]:
         return coder, Ready(is_first=False, notes=notes)
     if program_digest() != orders.program:
         raise UsageError(
-            f"{_here()}: snac-eval {snac_eval.__version__} there is not the program that the driver"
+            f"{_here()}: snac-eval {version('snac-eval')} there is not the program that the driver"
             " runs; install the same version on every node"
         )
     try:
@@ -252,14 +255,14 @@ def _here() -> str:
     return f"Ray node {ray.util.get_node_ip_address()}"
 
 
-def _all_at_hand(tasks: Iterable[CodingTask], desk: Any, folder: Path) -> Iterator[CodingTask]:  # noqa: ANN401
+def _all_at_hand(tasks: Iterable[CodingTask], desk: Handle, folder: Path) -> Iterator[CodingTask]:
     """The tasks, each with a file that can be read here."""
     for task in tasks:
         clip = _at_hand(task.job.clip, desk, folder)
         yield task if clip is task.job.clip else replace(task, job=replace(task.job, clip=clip))
 
 
-def _at_hand(clip: Clip, desk: Any, folder: Path) -> Clip:  # noqa: ANN401 - Ray's handle
+def _at_hand(clip: Clip, desk: Handle, folder: Path) -> Clip:
     """The clip, its file fetched from the driver's machine where this one has none, or another.
 
     A file that neither has stays missing, which reading it says.
@@ -301,7 +304,7 @@ def _in_time(results: Iterable[Evaluated]) -> Iterator[list[Evaluated]]:
         yield batch
 
 
-def _watch(desk: Any, tasks: Sequence[CodingTask]) -> Watch:  # noqa: ANN401 - Ray's handle
+def _watch(desk: Handle, tasks: Sequence[CodingTask]) -> Watch:
     """Where a clip is alone because it may end the process: each step is noted before it is
     taken."""
     if desk is None or not any(task.is_alone for task in tasks):
