@@ -27,6 +27,11 @@ def on_gpu() -> Codec:
     return _Pcm("cuda")
 
 
+def on_mps() -> Codec:
+    """The same on a device that no cluster has."""
+    return _Pcm("mps")
+
+
 class _Pcm:
     def __init__(self, device: str, waits_s: float = 0.0, burns_s: float = 0.0) -> None:
         inner = open_model("pcm_16bit").coder
