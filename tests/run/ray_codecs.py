@@ -9,17 +9,10 @@ from dataclasses import replace
 from snac_eval.codecs.opening import open_model
 from snac_eval.types import Codec, Codes, Waveform
 
-BURNT_S = 0.3
-
 
 def slow() -> Codec:
     """16-bit PCM that takes 0.15 s a clip."""
     return _Pcm("cpu", waits_s=0.15)
-
-
-def costly() -> Codec:
-    """16-bit PCM that computes for 0.3 s a clip."""
-    return _Pcm("cpu", burns_s=BURNT_S)
 
 
 def on_gpu() -> Codec:
@@ -33,11 +26,11 @@ def on_mps() -> Codec:
 
 
 class _Pcm:
-    def __init__(self, device: str, waits_s: float = 0.0, burns_s: float = 0.0) -> None:
+    def __init__(self, device: str, waits_s: float = 0.0) -> None:
         inner = open_model("pcm_16bit").coder
         assert inner is not None
         self.inner, self.device = inner, device
-        self.waits_s, self.burns_s = waits_s, burns_s
+        self.waits_s = waits_s
         self.card = replace(inner.card, name="pcm_of_the_tests", sample_rate=16000)
         self.fingerprint = "pcm_of_the_tests/1"
 
@@ -49,9 +42,6 @@ class _Pcm:
 
     def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
         time.sleep(self.waits_s * len(waveforms))
-        end = time.process_time() + self.burns_s * len(waveforms)
-        while time.process_time() < end:
-            pass
         return self.inner.encode(waveforms)
 
     def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
