@@ -270,7 +270,8 @@ def two_nodes() -> Iterator[Any]:
     os.environ.update(_LISTEN_HERE)
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+    head = {"num_cpus": 1, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     cluster.add_node(num_cpus=1)
     try:
         yield cluster
