@@ -23,7 +23,7 @@ import snac_eval
 from snac_eval.errors import UsageError
 from snac_eval.run.coding import Coder, CodingTask
 from snac_eval.run.engines import ray as engine_module
-from snac_eval.run.engines import ray_cluster
+from snac_eval.run.engines import ray_cluster, ray_tasks
 from snac_eval.run.engines.ray import RayEngine
 from snac_eval.run.engines.ray_tasks import Desk
 from snac_eval.run.plan import Plan, RunConfig, make_plan
@@ -232,7 +232,7 @@ def test_file_that_a_node_lacks_is_sent_to_it(
     for path in [*clips.iterdir()]:
         path.rename(f"{path}.beside_the_driver")
     (clips / "0.wav").write_bytes(b"another file of that name")
-    monkeypatch.setattr(engine_module, "Desk", _DeskElsewhere)
+    monkeypatch.setattr(ray_tasks, "Desk", _DeskElsewhere)
     with _engine(plan) as engine:
         engine.prepare()
         results = [one for some in engine.work(_tasks(plan)) for one in some]

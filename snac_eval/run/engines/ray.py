@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import math
 import secrets
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from snac_eval.codecs.repeats import LONGEST_S, Repeat
-from snac_eval.errors import CodecError, UsageError, detail
+from snac_eval.errors import CodecError, SnacEvalError, UsageError, detail
 from snac_eval.machine import resolve_device
 from snac_eval.run import interrupts
 from snac_eval.run.coding import (
@@ -35,10 +36,18 @@ from snac_eval.run.coding import (
 )
 from snac_eval.run.engines.base import Engine, nothing
 from snac_eval.run.engines.ray_cluster import Cluster, environment, read_environment
-from snac_eval.run.engines.ray_crews import PREPARE_LIMIT_S, Cores, Crew, Flight, Gpus, Scorers
+from snac_eval.run.engines.ray_crews import (
+    PREPARE_LIMIT_S,
+    Cores,
+    Crew,
+    Flight,
+    Gpus,
+    Scorers,
+    desk_here,
+    is_node_lost,
+)
 from snac_eval.run.engines.ray_tasks import (
     Begun,
-    Desk,
     Half,
     Handle,
     Orders,
@@ -59,8 +68,13 @@ _LAUNCH_S = 2.0
 """How long a launch of short clips should take: what is lost with a node is no more."""
 _MOST_CODED = 4
 """How many coded clips may wait in memory for each core."""
+_LONG_S = 60.0
+_WAITING = (
+    "the Ray cluster has no worker for this run yet; 'ray status' there says what it waits for"
+)
 _MAX_LOST = 5
 _MAX_FAILED_STARTS = 3
+_NO_TASK = -1
 _DOING = {
     READING: "reading this clip",
     CODING: "coding this clip",
@@ -96,6 +110,8 @@ class RayEngine(Engine):
         self._nodes: dict[str, str] = {}
         self._desk: Handle = None
         self._repeated: dict[str, Any] = {}
+        self._refused: SnacEvalError | None = None
+        self._told_at = math.inf
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -126,6 +142,7 @@ class RayEngine(Engine):
 
     def prepare(self) -> tuple[str, ...]:
         """Wait until the codec is prepared somewhere; what it says of itself then."""
+        self._told_at = time.monotonic() + _LONG_S
         while self._notes is None:
             if not self._flights:
                 self._launch(self._crew, ())
@@ -158,7 +175,7 @@ class RayEngine(Engine):
         theirs = replace(config, engine="local", address="", runtime_env=None, device=device)
         run, program = secrets.token_hex(8), program_digest()
         self._orders = ray.put(Orders(run, theirs, program, codec.fingerprint, metrics))
-        self._scorers = Scorers()
+        self._scorers = Scorers(self._cluster)
         self._crew: Crew
         if codec.device == "cpu":
             is_limited = not self._cluster.is_own and config.workers >= 0
@@ -170,35 +187,24 @@ class RayEngine(Engine):
 
     def _have_desk(self) -> Handle:
         """Started where it is first needed, for it is a process."""
-        if self._desk is None:
-            import ray
-            from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-            here = NodeAffinitySchedulingStrategy(
-                ray.get_runtime_context().get_node_id(), soft=False
-            )
-            options = {"num_cpus": 0, "max_restarts": -1, "scheduling_strategy": here}
-            self._desk = ray.remote(**options)(Desk).remote()
+        self._desk = self._desk or desk_here()
         return self._desk
 
     def _fill(self) -> bool:
         """Launch what there is room for. False: nothing is left to wait for."""
         while self._half:
             self._score(*self._half.popleft())
-        while self._has_room and (tasks := self._next()):
+        scoring = sum(flight.half is not None for flight in self._flights.values())
+        room = self._crew.width - (len(self._flights) - scoring)
+        if scoring >= _MOST_CODED * self._cluster.num_cores:
+            room = 0
+        while room > 0 and (tasks := self._next()):
             self._launch(self._crew, tasks)
+            room -= 1
         if self._to_repeat and not self._num_left and not self._waiting:
             jobs, self._to_repeat = self._to_repeat, ()
             self._launch(self._crew, (), jobs)
         return bool(self._flights)
-
-    @property
-    def _has_room(self) -> bool:
-        scoring = sum(flight.half is not None for flight in self._flights.values())
-        return (
-            len(self._flights) - scoring < self._crew.width
-            and scoring < _MOST_CODED * self._cluster.num_cores
-        )
 
     def _next(self) -> list[CodingTask]:
         """The clips of the next launch: many where they are short, few where few are left."""
@@ -207,9 +213,7 @@ class RayEngine(Engine):
         left = self._num_left + len(self._waiting)
         share = math.ceil(left / self._crew.width)
         in_time = max(1, int(_LAUNCH_S / self._clip_s))
-        size = self._crew.most_clips
-        if isinstance(self._crew, Cores):
-            size = max(1, min(size, share, in_time))
+        size = self._crew.num_clips(share, in_time)
         tasks = [self._waiting.popleft() for _ in range(min(size, len(self._waiting)))]
         new = list(islice(self._source, size - len(tasks)))
         self._num_left = max(0, self._num_left - len(new))
@@ -242,11 +246,22 @@ class RayEngine(Engine):
         results: list[Evaluated] = []
         for stream in heard:
             results += self._heard(stream, self._flights[stream])
-        for stream, flight in list(self._flights.items()):
-            if flight.look_at <= time.monotonic() and stream not in heard:
-                results += self._overdue(stream, flight)
+        silent = self._flights.keys() - set(heard)
+        for stream in silent:
+            if self._flights[stream].look_at <= time.monotonic():
+                results += self._overdue(stream, self._flights[stream])
         if results:
             yield results
+        if self._refused is not None:
+            raise self._refused
+        if not self._nodes:
+            self._say_waiting()
+
+    def _say_waiting(self) -> None:
+        if time.monotonic() > self._told_at:
+            self._told_at = math.inf
+            with suppress(OSError, AttributeError, ValueError):  # Nobody need be there to read it.
+                print("snac-eval: note: " + _WAITING, file=sys.stderr, flush=True)
 
     def _heard(self, stream: Handle, flight: Flight) -> list[Evaluated]:
         """Take in what a stream has to say."""
@@ -257,7 +272,9 @@ class RayEngine(Engine):
         except StopIteration:
             flight.crew.ended(stream)
             del self._flights[stream]
-            return self._begin_again(flight)
+            return (
+                self._begin_again(flight, "it said nothing of some clips") if flight.tasks else []
+            )
         except ray.exceptions.RayError as error:
             del self._flights[stream]
             flight.crew.end(stream)
@@ -274,7 +291,7 @@ class RayEngine(Engine):
                 if flight.half is None:
                     self._nodes[said.node] = said.hardware
             case Refused():
-                raise said.error
+                self._refused = said.error
             case Ready():
                 flight.is_ready, self._failed_starts = True, 0
                 self._notes = said.notes if self._notes is None else self._notes
@@ -305,8 +322,8 @@ class RayEngine(Engine):
 
         if isinstance(error, ray.exceptions.RuntimeEnvSetupError):
             raise UsageError(f"--engine ray: the workers' environment fails: {detail(error)}")
-        if self._is_node_lost(flight, error):
-            return self._begin_again(flight)
+        if is_node_lost(flight.node, error):
+            return self._begin_again(flight, detail(error))
         if isinstance(error, ray.exceptions.RayTaskError):
             return self._blamed(flight, f"the worker failed ({_cause(error)})", " while ")
         out_of_memory = isinstance(error, ray.exceptions.OutOfMemoryError)
@@ -317,29 +334,23 @@ class RayEngine(Engine):
             self._failed_starts += 1
             if self._failed_starts >= _MAX_FAILED_STARTS:
                 raise CodecError(f"a worker {how} while the codec loaded, again and again")
-            return self._begin_again(flight)
+            return self._begin_again(flight, how)
         return self._blamed(flight, f"the worker {how}", " while ")
 
-    def _is_node_lost(self, flight: Flight, error: Exception) -> bool:
-        """Whether what was launched is not to blame, but the machine that it ran on."""
-        import ray
-
-        if isinstance(error, ray.exceptions.RayActorError):
-            alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
-            return flight.node not in alive
-        crashed = ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError
-        return not isinstance(error, (*crashed, ray.exceptions.RayTaskError))
-
-    def _begin_again(self, flight: Flight) -> list[Evaluated]:
+    def _begin_again(self, flight: Flight, why: str) -> list[Evaluated]:
         """Do what is left of it once more, if it was not lost too often."""
         self._to_repeat = self._to_repeat or flight.to_repeat
+        if not flight.tasks:
+            self._lost[_NO_TASK] += 1
+            if self._lost[_NO_TASK] >= _MAX_LOST:
+                raise CodecError(f"--engine ray: a worker was lost, {_MAX_LOST} times: {why}")
         results = []
         for task in reversed(flight.tasks.values()):
             self._lost[task.number] += 1
             if self._lost[task.number] < _MAX_LOST:
                 (self._alone if task.is_alone else self._waiting).appendleft(task)
             else:
-                reason = f"the machine that this clip was on was lost, {_MAX_LOST} times"
+                reason = f"where this clip was in work was lost, {_MAX_LOST} times: {why}"
                 results.append(Evaluated(task.number, failure(task, reason).scores))
         return results
 

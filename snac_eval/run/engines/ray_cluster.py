@@ -13,11 +13,13 @@ import secrets
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -40,8 +42,6 @@ _LOCAL_ENVIRONMENT = {
     **_ENVIRONMENT,
     # Whatever the name says: everything listens on 127.0.0.1 alone.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    # Ray, which asks its own processes for a token, would keep one in the home folder.
-    "RAY_AUTH_TOKEN": secrets.token_hex(32),
 }
 
 
@@ -62,23 +62,24 @@ class Cluster:
         self._stack = ExitStack()
         self._found: Mapping[str, float] = {}
         self._asked_at = float("-inf")
-
-    @property
-    def is_own(self) -> bool:
+        self.is_own = self._address in ("", "local")
         """Whether it is started here, and ends with the run."""
-        return self._address in ("", "local")
+        self.options: dict[str, Any] = {}
+        """What each task and actor needs to be told."""
 
     def __enter__(self) -> Cluster:
         with ExitStack() as stack:
-            stack.enter_context(_changed(_LOCAL_ENVIRONMENT if self.is_own else _ENVIRONMENT))
+            variables = {**_LOCAL_ENVIRONMENT, **_token()} if self.is_own else _ENVIRONMENT
+            stack.enter_context(_changed(variables))
             import ray
 
             stack.enter_context(_quiet())
-            if not ray.is_initialized():
-                if self.is_own:
-                    self._start(stack)
-                else:
-                    self._join(stack)
+            if ray.is_initialized():  # The caller is in a cluster, and stays there.
+                self.is_own, self.options = False, {"runtime_env": dict(self._environment)}
+            elif self.is_own:
+                self._start(stack)
+            else:
+                self._join(stack)
             self._stack = stack.pop_all()
         return self
 
@@ -94,6 +95,10 @@ class Cluster:
     def num_gpus(self) -> int:
         """The same, of GPUs."""
         return self._resources("GPU")
+
+    def look_again(self) -> None:
+        """A node may have been lost just now."""
+        self._asked_at = float("-inf")
 
     def _resources(self, name: str) -> int:
         import ray
@@ -139,6 +144,8 @@ class Cluster:
             what = "Ray cannot be started here"
             if not self.is_own:
                 what = f"--address {self._address}: no Ray cluster can be joined there"
+                if "RAY_AUTH_MODE" not in os.environ:
+                    what += " (if it asks for a token, RAY_AUTH_MODE=token is needed here as well)"
             raise UsageError(f"{what}: {detail(error)}") from error
 
 
@@ -195,9 +202,18 @@ def _changed(variables: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     finally:
-        for name in (*variables, "RAY_AUTH_MODE"):  # The latter is set by Ray.
-            if name not in before:
-                os.environ.pop(name, None)
+        for name in variables.keys() - before.keys():
+            os.environ.pop(name, None)
+
+
+@cache
+def _token() -> dict[str, str]:
+    """What Ray's processes ask each other for: a secret of this process, for Ray would write one
+    into the home folder; what the user has, where there is one. Ray keeps the first that it reads.
+    """
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token"
+    is_known = "ray" in sys.modules or Path(path).exists()
+    return {} if is_known else {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
 @contextmanager

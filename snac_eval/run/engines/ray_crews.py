@@ -24,7 +24,8 @@ PREPARE_LIMIT_S = 3600.0
 # Two for each worker: the next lies there when the last ends, and Ray sees that it needs more.
 _IN_HAND = 2
 _BATCHES = 4
-_STREAMING = {"num_returns": "streaming", "max_retries": 0}
+_MOST_CLIPS = 32
+_STREAMING = {"num_returns": "streaming", "num_cpus": 1, "max_retries": 0}
 
 
 class Launched:
@@ -67,13 +68,15 @@ class Flight:
 class Crew(Launched, ABC):
     """Workers that take tasks."""
 
-    most_clips: int
-    """How many clips a launch should hold at most."""
-
     @property
     @abstractmethod
     def width(self) -> int:
         """How many launches may be in work or lie ready at a time."""
+
+    @abstractmethod
+    def num_clips(self, share: int, in_time: int) -> int:
+        """How many a launch should hold, where ``share`` would give each worker as many of what is
+        left, and ``in_time`` not take too long."""
 
     @abstractmethod
     def launch(
@@ -85,20 +88,20 @@ class Crew(Launched, ABC):
 class Cores(Crew):
     """Takes clips from file to scores on every core of the cluster, or on ``limit`` of them."""
 
-    most_clips = 32
-
     def __init__(self, cluster: Cluster, limit: int | None) -> None:
         import ray
 
         self._cluster, self._limit = cluster, limit
-        self._work = ray.remote(num_cpus=1, max_calls=_TASKS_PER_PROCESS, **_STREAMING)(
-            ray_tasks.work
-        )
+        task = ray.remote(max_calls=_TASKS_PER_PROCESS, **_STREAMING, **cluster.options)
+        self._work = task(ray_tasks.work)
 
     @property
     def width(self) -> int:
         width = _IN_HAND * self._cluster.num_cores
         return width if self._limit is None else min(width, self._limit)
+
+    def num_clips(self, share: int, in_time: int) -> int:
+        return max(1, min(_MOST_CLIPS, share, in_time))
 
     def launch(
         self, orders: Handle, tasks: Sequence[CodingTask], to_repeat: Sequence[Job], desk: Handle
@@ -119,22 +122,30 @@ class Gpus(Crew):
     def __init__(self, cluster: Cluster, batch_size: int) -> None:
         import ray
 
-        self.most_clips = _BATCHES * batch_size
-        self._make = ray.remote(num_gpus=1, num_cpus=0, max_restarts=0)(ray_tasks.Coding).remote
+        self._cluster, self._batch_size = cluster, batch_size
         if not cluster.num_gpus:
             raise UsageError(
                 "--engine ray: the codec computes on a GPU, and no node of the cluster has one;"
                 " start Ray where there are GPUs, or use --device cpu"
             )
-        self._gpus = [_Gpu(self._make()) for _ in range(cluster.num_gpus)]
+        actor = ray.remote(num_gpus=1, num_cpus=0, max_restarts=0, **cluster.options)
+        self._make = actor(ray_tasks.Coding).remote
+        self._gpus: list[_Gpu] = []
 
     @property
     def width(self) -> int:
+        # One waits for a GPU where there is none any more: so Ray knows what is needed.
+        while len(self._gpus) < max(1, self._cluster.num_gpus):
+            self._gpus.append(_Gpu(self._make()))
         return _IN_HAND * len(self._gpus)
+
+    def num_clips(self, share: int, in_time: int) -> int:
+        return _BATCHES * self._batch_size
 
     def launch(
         self, orders: Handle, tasks: Sequence[CodingTask], to_repeat: Sequence[Job], desk: Handle
     ) -> Handle:
+        assert self.width
         gpu = min(self._gpus, key=lambda one: len(one.streams))
         stream = gpu.actor.work.options(num_returns="streaming").remote(
             orders, tasks, to_repeat, desk
@@ -143,14 +154,16 @@ class Gpus(Crew):
         return stream
 
     def end(self, stream: Handle) -> None:
-        """A new actor takes the place of one that is ended in its work; what else that had in hand
-        ends with it."""
+        """What else its actor had in hand ends with it; another takes its place while there is a
+        GPU for it."""
         import ray
 
         for gpu in self._gpus:
             if stream in gpu.streams:
                 ray.kill(gpu.actor)
-                gpu.actor, gpu.streams = self._make(), []
+                self._gpus.remove(gpu)
+                self._cluster.look_again()
+                return
 
     def ended(self, stream: Handle) -> None:
         for gpu in self._gpus:
@@ -161,12 +174,11 @@ class Gpus(Crew):
 class Scorers(Launched):
     """Score clips on the nodes where they were coded."""
 
-    def __init__(self) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         import ray
 
-        self._score = ray.remote(num_cpus=1, max_calls=_TASKS_PER_PROCESS, **_STREAMING)(
-            ray_tasks.score
-        )
+        task = ray.remote(max_calls=_TASKS_PER_PROCESS, **_STREAMING, **cluster.options)
+        self._score = task(ray_tasks.score)
 
     def launch(
         self, orders: Handle, task: CodingTask, half: Half, node: str, desk: Handle
@@ -176,3 +188,23 @@ class Scorers(Launched):
 
         there = NodeAffinitySchedulingStrategy(node, soft=False)
         return self._score.options(scheduling_strategy=there).remote(orders, task, half.coded, desk)
+
+
+def desk_here() -> Handle:
+    """A :class:`~snac_eval.run.engines.ray_tasks.Desk` beside this process."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    actor = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)
+    return actor(ray_tasks.Desk).remote()
+
+
+def is_node_lost(node: str, error: Exception) -> bool:
+    """Whether what was launched is not to blame for this end, but the machine that it was on."""
+    import ray
+
+    if isinstance(error, ray.exceptions.RayActorError):
+        return node not in {one["NodeID"] for one in ray.nodes() if one["Alive"]}
+    crashed = ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError
+    return not isinstance(error, (*crashed, ray.exceptions.RayTaskError))
