@@ -44,6 +44,8 @@ _LISTEN_HERE = {
     "RAY_AUTH_MODE": "token",
     "RAY_AUTH_TOKEN": secrets.token_hex(32),
     "RAY_USAGE_STATS_ENABLED": "0",
+    # By default Ray's workers give way to whatever else runs, which local ones do not.
+    "RAY_worker_niceness": "0",
 }
 _PROGRAM = """
 import sys, time
@@ -52,9 +54,10 @@ from snac_eval.machine import peak_memory_mib
 from snac_eval.run import loop
 compute, spent = loop._compute, []
 def timed(*arguments):
-    start = time.perf_counter(), time.process_time()
+    start = time.perf_counter(), time.process_time(), peak_memory_mib()
     compute(*arguments)
-    spent.extend([time.perf_counter() - start[0], time.process_time() - start[1]])
+    now = time.perf_counter(), time.process_time(), peak_memory_mib()
+    spent.extend(after - before for after, before in zip(now, start))
 loop._compute = timed
 code = main(sys.argv[2:])
 with open(sys.argv[1], "w") as file:
@@ -98,11 +101,13 @@ class _Costly:
 @dataclass(frozen=True)
 class Finished:
     """A run that ended well: seconds of the whole process, seconds from the first task to the last
-    result, CPU seconds of the driver in these, and the driver's peak memory in MiB."""
+    result, CPU seconds of the driver in these, by how many MiB its peak memory grew in these, and
+    what it was at the end."""
 
     wall_s: float
     work_s: float
     driver_s: float
+    grown_mib: float
     peak_mib: float
 
 
@@ -209,9 +214,10 @@ def memory(folder: Path, counts: Sequence[int]) -> None:
             )
             here = run(clips, folder / f"here{count}", model="pcm_16bit", metrics=CHEAP)
             print(
-                f"{count} short clips: driver {done.peak_mib:.0f} MiB, {done.work_s:.0f} s,"
+                f"{count} short clips: driver {done.peak_mib:.0f} MiB, {done.grown_mib:.0f} of them"
+                f" while clips were in work, {done.work_s:.0f} s,"
                 f" {1000 * done.driver_s / count:.2f} ms CPU a clip; a local run's parent"
-                f" {here.peak_mib:.0f} MiB, {here.work_s:.0f} s",
+                f" {here.peak_mib:.0f} MiB, {here.grown_mib:.0f} of them, {here.work_s:.0f} s",
                 flush=True,
             )
 

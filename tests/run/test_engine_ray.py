@@ -41,6 +41,7 @@ LISTEN_HERE = {
     "RAY_AUTH_MODE": "token",
     "RAY_AUTH_TOKEN": secrets.token_hex(32),
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",  # Else they give way to the other tests.
 }
 
 
