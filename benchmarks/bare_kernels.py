@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.bare_kernels MODEL MANIFEST FIRST STEP RESULT`` takes every STEP-th clip from
 FIRST on through codec and default metrics and writes the CPU seconds that these took, after one
-clip of warm-up on one thread: without imports, loading of models, reading, or anything in between. As many of
-these at once as there are cores say what the machine can do at best.
+clip of warm-up on one thread: without imports, loading of models, reading, or anything in between.
+As many of these at once as there are cores say what the machine can do at best.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -56,9 +57,11 @@ parent's as well."""
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that ended well: wall seconds, and its own peak memory in MiB."""
+    """A run that ended well: wall seconds, CPU seconds of all its processes, and the parent's peak
+    memory in MiB."""
 
     wall_s: float
+    cpu_s: float
     peak_mib: float
 
 
@@ -82,20 +85,27 @@ class Bound:
 
     few: int
     many: int
-    few_s: float
-    many_s: float
+    runs: tuple[Finished, Finished]
     kernel_s: float
 
     @property
     def steady(self) -> float:
         """Wall time of the clips between over their bound."""
-        return (self.many_s - self.few_s) / (self.kernel_s / _num_cores())
+        few, many = self.runs
+        return (many.wall_s - few.wall_s) / (self.kernel_s / _num_cores())
+
+    @property
+    def steady_cpu(self) -> float:
+        """The same of CPU times, which says something on a machine that others use as well."""
+        few, many = self.runs
+        return (many.cpu_s - few.cpu_s) / self.kernel_s
 
     @property
     def start_s(self) -> float:
         """What a run takes beside its clips."""
-        each_s = (self.many_s - self.few_s) / (self.many - self.few)
-        return self.few_s - each_s * self.few
+        few, many = self.runs
+        each_s = (many.wall_s - few.wall_s) / (self.many - self.few)
+        return few.wall_s - each_s * self.few
 
 
 def run_harness(
@@ -106,14 +116,14 @@ def run_harness(
     peak = output.with_suffix(".peak")
     command = [sys.executable, "-c", _PROGRAM, str(peak), "run", "--model", model, "--quiet"]
     command += ["--no-html", "--dataset", *dataset, "--output", str(output), "--limit", str(limit)]
-    wall_s = _timed(command, checkout)
-    return Finished(wall_s, float(peak.read_text()))
+    wall_s, cpu_s = _timed(command, checkout)
+    return Finished(wall_s, cpu_s, float(peak.read_text()))
 
 
 def run_plain(model: str, data_root: Path, limit: int, result: Path) -> float:
     """One plain loop, in a process of its own: its wall seconds."""
     arguments = [model, str(data_root), str(limit), str(result)]
-    return _timed([sys.executable, "-m", "benchmarks.plain_loop", *arguments])
+    return _timed([sys.executable, "-m", "benchmarks.plain_loop", *arguments])[0]
 
 
 def pair(model: str, data_root: Path, limit: int, folder: Path) -> Pair:
@@ -132,17 +142,19 @@ def largest_difference(run_dir: Path, plain: dict[str, dict[str, float]]) -> flo
     scores = frame.pivot_table(index="clip_id", columns="metric", values="value")
     by_hand = pd.DataFrame.from_dict(plain, orient="index")
     assert set(scores.index) == set(by_hand.index)
-    return float((scores.loc[by_hand.index, by_hand.columns] - by_hand).abs().max().max())
+    ours = scores.reindex(columns=by_hand.columns).loc[by_hand.index]
+    assert (ours.isna() == by_hand.isna()).all().all()
+    return float((ours - by_hand).abs().max().max())
 
 
 def bound(model: str, data_root: Path, few: int, many: int, folder: Path) -> Bound:
     """Both runs, and the kernels of the clips between."""
     manifests = [repeated_clips(data_root, count, folder / str(count)) for count in (few, many)]
-    walls_s = [
-        run_harness(model, [f"manifest:{one}"], 0, folder / "run").wall_s for one in manifests
-    ]
+    first, second = (
+        run_harness(model, [f"manifest:{one}"], 0, folder / "run") for one in manifests
+    )
     between = repeated_clips(data_root, many, folder / "between", few)
-    return Bound(few, many, walls_s[0], walls_s[1], _kernels_s(model, between))
+    return Bound(few, many, (first, second), _kernels_s(model, between))
 
 
 def _kernels_s(model: str, manifest: Path) -> float:
@@ -172,8 +184,9 @@ def against(model: str, data_root: Path, limit: int, num_pairs: int, other: Path
             before = run_harness(model, dataset, limit, folder / "before", other)
             ratios.append(before.wall_s / now.wall_s)
             print(
-                f"{model} pair {index + 1}: now {now.wall_s:.1f} s, before {before.wall_s:.1f} s,"
-                f" ratio {ratios[-1]:.2f}, {num_other_scores(folder / 'now', folder / 'before')}",
+                f"{model} pair {index + 1}: now {now.wall_s:.1f} s ({now.cpu_s:.1f} s CPU), before"
+                f" {before.wall_s:.1f} s ({before.cpu_s:.1f} s CPU), ratio {ratios[-1]:.2f},"
+                f" {num_other_scores(folder / 'now', folder / 'before')}",
                 flush=True,
             )
     print(f"{model}, {limit} clips: before / now {spread(ratios)}")
@@ -202,8 +215,9 @@ def parent(data_root: Path, count: int) -> None:
             subprocess.run([*program, model, str(manifest)], check=True)
 
 
-def _timed(command: Sequence[str], checkout: Path = _HERE) -> float:
-    start = time.perf_counter()
+def _timed(command: Sequence[str], checkout: Path = _HERE) -> tuple[float, float]:
+    """Wall and CPU seconds, those of its children included."""
+    start, before = time.perf_counter(), _children_cpu_s()
     environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(checkout)}
     done = subprocess.run(
         command, env=environment, cwd=checkout, stdout=subprocess.DEVNULL, check=False
@@ -211,7 +225,12 @@ def _timed(command: Sequence[str], checkout: Path = _HERE) -> float:
     wall_s = time.perf_counter() - start
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}: exit code {done.returncode}")
-    return wall_s
+    return wall_s, _children_cpu_s() - before
+
+
+def _children_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _num_cores() -> int:
@@ -241,9 +260,9 @@ def over_bound(model: str, data_root: Path, few: int, many: int, times: int) -> 
             one = bound(model, data_root, few, many, folder)
         found.append(one)
         print(
-            f"{model} {index + 1}: {few} clips {one.few_s:.1f} s, {many} clips {one.many_s:.1f} s,"
-            f" kernels of the {many - few} between {one.kernel_s:.1f} s CPU,"
-            f" over bound {one.steady:.3f}, start {one.start_s:.1f} s",
+            f"{model} {index + 1}: {few} and {many} clips {one.runs[0].wall_s:.1f} and"
+            f" {one.runs[1].wall_s:.1f} s, kernels of those between {one.kernel_s:.1f} s CPU, over"
+            f" bound {one.steady:.3f} (CPU {one.steady_cpu:.3f}), start {one.start_s:.1f} s",
             flush=True,
         )
     print(f"{model}: clips / bound {spread([one.steady for one in found])}")

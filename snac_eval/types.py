@@ -311,10 +311,6 @@ class Score:
         """Something failed that should not have."""
         return cls(None, "error", reason)
 
-    def __reduce__(self) -> tuple[type[Score], tuple[float | None, Status, str, bytes]]:
-        # Many times faster than what a frozen dataclass with slots does, and each clip has a dozen.
-        return Score, (self.value, self.status, self.reason, self.detail)
-
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from snac_eval.errors import one_line
+from snac_eval.machine import tiny_numbers_kept
 from snac_eval.metrics.opening import OpenMetric, open_metric
 from snac_eval.run.coding import Coded, Coder, CodingTask, Watch, code, watch_nothing
 from snac_eval.run.plan import RunConfig, open_codec
@@ -59,7 +60,9 @@ def evaluated(
     if coded.reconstruction is not None:
         asked = {name: metrics[name] for name in coded.remaining}
         numbers = [coded.number]
-        scores |= each_score(asked, coded.reconstruction, lambda name: watch(name, numbers))
+        # The codec may have set this thread up for itself; a score is the same wherever it is made.
+        with tiny_numbers_kept():
+            scores |= each_score(asked, coded.reconstruction, lambda name: watch(name, numbers))
     try:
         codes = None if coded.new_codes is None else coded.new_codes.packed()
     except Exception as error:  # noqa: BLE001 - a codec's codes may hold whatever it likes

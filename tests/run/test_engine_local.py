@@ -8,18 +8,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import soundfile
 
 from snac_eval.codecs.opening import open_model
+from snac_eval.codecs.repeats import Repeat
 from snac_eval.errors import OutputError, UsageError
 from snac_eval.machine import resolve_device
 from snac_eval.metrics.opening import open_metric
 from snac_eval.run.coding import Coder, CodingTask
 from snac_eval.run.engines import nursery, pool
 from snac_eval.run.engines.local import LocalEngine, _modules
+from snac_eval.run.engines.processes import Child, Nursery
 from snac_eval.run.evaluating import Evaluated
 from snac_eval.run.plan import Plan, RunConfig, make_plan
 from snac_eval.run.rows import Settled
@@ -86,6 +89,58 @@ def test_every_clip_comes_back_once(plan: Plan, workers: int, is_apart: bool) ->
         _check(engine.work(_tasks(plan), meanwhile=lambda: calls.append(1)))
     assert (calls, engine.remarks) == ([1], ())
     assert (_family(os.getpid()), dict(os.environ)) == (before, environment)
+
+
+def test_scores_do_not_depend_on_where_they_are_made(plan: Plan) -> None:
+    found = []
+    for workers, is_apart in ((0, False), (2, False), (2, True)):
+        with _engine(plan, workers, is_apart) as engine:
+            engine.prepare()
+            done = [one for batch in engine.work(_tasks(plan)) for one in batch]
+        found.append({one.number: (one.scores, one.codes and one.codes.blob) for one in done})
+    assert found[0] == found[1] == found[2]
+
+
+def test_what_is_compiled_is_compiled_once_before_the_other_workers_start(plan: Plan) -> None:
+    plan = replace(plan, codec=replace(plan.codec, is_compiled=True))
+    with _engine(plan, 3) as engine:
+        assert len(engine._workers.connections) == 1
+        engine.prepare()
+        assert len(engine._workers.connections) == 3
+        _check(engine.work(_tasks(plan)))
+
+
+def test_a_clip_is_coded_twice_at_the_end_by_whoever_is_left(plan: Plan) -> None:
+    for workers, is_apart in ((0, False), (1, False), (2, False), (1, True)):
+        with _engine(plan, workers, is_apart) as engine:
+            engine.prepare()
+            jobs = [task.job for task in _tasks(plan)]
+            _check(engine.work(_tasks(plan), jobs))
+        assert engine.repeated == {"clip": "0", **Repeat(num_codes=1).facts()}
+
+
+def test_processes_that_cannot_be_replaced_are_done_without(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One works; of the other, nothing but ends is heard."""
+    started: list[int] = []
+    start = Nursery.start_worker
+
+    def start_worker(
+        nursery: Nursery, serve: Callable[..., None], arguments: tuple[object, ...]
+    ) -> Child:
+        started.append(len(started))
+        return start(nursery, serve if len(started) == 1 else sys.exit, arguments)
+
+    monkeypatch.setattr(Nursery, "start_worker", start_worker)
+    with _engine(plan, 2) as engine:
+        engine.prepare()
+        _check(engine.work(_tasks(plan)))
+        _wait_until(lambda: bool(engine.remarks) or not engine._step(0.1))
+    assert len(started) == 1 + 3
+    assert engine.remarks == (
+        "1 of 2 processes go on: the process ended by itself with exit code 1",
+    )
 
 
 @pytest.mark.parametrize("which", ["the nursery", "its children"])

@@ -58,7 +58,9 @@ class LocalEngine(Engine):
         num_scorers = num_workers if is_apart and has_audio else 0
         self._scorers = Pool("the scoring process", self._start_scorer, num_scorers, limit_s)
         if is_apart:
-            self._workers = Pool("the codec's process", self._start_coder, 1, limit_s, ahead)
+            self._workers = Pool(
+                "the codec's process", self._start_coder, 1, limit_s, ahead, renews=False
+            )
         else:
             is_slow = coder.codec.is_compiled
             self._workers = Pool(

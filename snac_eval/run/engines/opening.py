@@ -9,6 +9,7 @@ from snac_eval.run.engines.base import Engine
 from snac_eval.run.engines.local import LocalEngine
 from snac_eval.run.plan import Job, Plan
 
+# Fewer clips are done sooner where their codec and their metrics load at the same time.
 _WORTH_WORKERS = 4
 
 

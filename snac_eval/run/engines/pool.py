@@ -72,6 +72,8 @@ class _Worker:
     """When what it does may have taken too long."""
     num_sent: int = 0
     num_done: int = 0
+    failed_starts: int = 0
+    """How often in a row processes in its place got nothing done."""
 
     @property
     def is_idle(self) -> bool:
@@ -95,10 +97,11 @@ class Pool:
     """Gives every task to one of ``count`` processes and its result back, each once, whatever
     becomes of a process.
 
-    A clip that was alone in a process when it ended is to blame. Where several were (the next is
-    read while one is coded), each is tried again alone. Where a metric is to blame, the clip is
-    begun again without it. A process is replaced when it ends, when a clip takes too long
-    (``limit_s`` of its length), and after some hundred clips, against leaks.
+    The clip that a process was busy with when it ended is to blame. Where those were several (the
+    next is read while one is coded), each is tried again alone. Where a metric is to blame, the
+    clip is begun again without it. A process is replaced when it ends, when a step takes too long
+    (``limit_s`` of its clip's length), and after some hundred clips where it ``renews``, against
+    leaks.
 
     ``ahead`` is how many tasks a process is given before it asks, so that it need not wait.
     ``first_alone`` has the first process be ready before the others start, for it leaves what they
@@ -113,16 +116,16 @@ class Pool:
         limit_s: Limit,
         ahead: int = 1,
         first_alone: bool = False,
+        renews: bool = True,
     ) -> None:
         self._who, self._start_one, self._count = who, start, count
         self._limit_s, self._ahead = limit_s, min(ahead, _MOST_AHEAD)
-        self._first_alone = first_alone
+        self._first_alone, self._renews = first_alone, renews
         self._source: Iterator[CodingTask] = iter(())
         self._waiting: deque[CodingTask] = deque()
         self._alone: deque[CodingTask] = deque()
         self._to_repeat: tuple[Job, ...] = ()
         self._workers: list[_Worker] = []
-        self._failed_starts = 0
         self.was_ready = False
         """Whether any process ever was."""
         self.notes: tuple[str, ...] = ()
@@ -218,7 +221,7 @@ class Pool:
                 self._give(one)
             case _:
                 task = one.hand.pop(message.number)
-                one.num_done, self._failed_starts = one.num_done + 1, 0
+                one.num_done, one.failed_starts = one.num_done + 1, 0
                 self._give(one)
                 yield task, message
 
@@ -293,7 +296,8 @@ class Pool:
 
     def _now_ready(self, one: _Worker, notes: tuple[str, ...], nursery: Nursery) -> None:
         one.is_ready, one.look_at = True, float("inf")
-        one.is_renewed = time.monotonic() - one.since <= _RENEWED_IF_READY_S
+        is_quick = time.monotonic() - one.since <= _RENEWED_IF_READY_S
+        one.is_renewed = self._renews and is_quick
         if not self.was_ready:
             self.was_ready, self.notes = True, notes
             others = self._count - len(self._workers)
@@ -361,25 +365,26 @@ class Pool:
     def _not_started(self, one: _Worker, nursery: Nursery, error: Exception) -> None:
         """Raise the error, unless it may be bad luck: where a process took tasks before, it is
         tried again, and so is one that did not get as far as the codec."""
-        self._failed_starts += 1
         if not (self.was_ready or isinstance(error, StartError)):
             raise error
-        if self._failed_starts < _MAX_FAILED_STARTS:
-            self._replace(one, nursery)
+        if one.failed_starts + 1 < _MAX_FAILED_STARTS:
+            self._replace(one, nursery, one.failed_starts + 1)
             return
-        if not any(other.is_ready for other in self._workers if other is not one):
+        if len(self._workers) == 1:
             raise error
         self._workers.remove(one)
-        self._failed_starts = 0
-        left = f"{len(self._workers)} of {self._count} processes go on: {error}"
+        left = f"{self._count - 1} of {self._count} processes go on: {error}"
+        self._count -= 1
         self.remarks = (*self.remarks, left)
 
-    def _replace(self, one: _Worker, nursery: Nursery) -> None:
-        self._workers[self._workers.index(one)] = self._started(nursery)
+    def _replace(self, one: _Worker, nursery: Nursery, failed_starts: int = 0) -> None:
+        place = self._workers.index(one)
+        self._workers[place] = self._started(nursery, failed_starts)
 
-    def _started(self, nursery: Nursery) -> _Worker:
-        now = time.monotonic()
-        return _Worker(self._start_one(nursery), now, look_at=now + _PREPARE_LIMIT_S)
+    def _started(self, nursery: Nursery, failed_starts: int = 0) -> _Worker:
+        child, now = self._start_one(nursery), time.monotonic()
+        until = now + _PREPARE_LIMIT_S
+        return _Worker(child, now, look_at=until, failed_starts=failed_starts)
 
     def _shortest_s(self, one: _Worker) -> float:
         """How soon anything that it has in hand can have taken too long."""
