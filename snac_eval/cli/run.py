@@ -86,7 +86,7 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
         type=int,
         default=-1,
         help="processes that take clips from file to scores, each with a model of its own (default:"
-        " cores); 0: all in this process; of a cluster that is joined, how many cores (default: all)",
+        " cores); 0: all in this process; of a joined cluster: how many cores (default: all)",
     )
     how.add_argument(
         "--batch-size", type=int, default=0, help="clips per batch (default: 1 on CPU)"
