@@ -265,24 +265,26 @@ def _all_at_hand(tasks: Iterable[CodingTask], desk: Handle, folder: Path) -> Ite
 def _at_hand(clip: Clip, desk: Handle, folder: Path) -> Clip:
     """The clip, its file fetched from the driver's machine where this one has none, or another.
 
-    A file that neither has stays missing, which reading it says.
+    An address is read from here as from anywhere. A file that neither machine has stays missing,
+    which reading it says.
     """
-    if desk is None or clip.problem or _is_same(clip):
+    path = clip.path
+    if desk is None or clip.problem or not isinstance(path, Path) or _is_same(clip, path):
         return clip
     import ray
 
-    data: bytes | None = ray.get(desk.read.remote(os.fspath(clip.path)))
+    data: bytes | None = ray.get(desk.read.remote(os.fspath(path)))
     if data is None:
         return clip
-    path = folder / f"{clip.sha256}{clip.path.suffix}"
-    path.write_bytes(data)
-    return replace(clip, path=path)
+    fetched = folder / f"{clip.sha256}{path.suffix}"
+    fetched.write_bytes(data)
+    return replace(clip, path=fetched)
 
 
-def _is_same(clip: Clip) -> bool:
+def _is_same(clip: Clip, path: Path) -> bool:
     """Whether this machine has the very file that the run listed."""
     try:
-        digest = audio.file_sha256(clip.path)
+        digest = audio.file_sha256(path)
     except OSError:
         return False
     whole = clip.start_s == 0 and clip.length_s is None
