@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from snac_eval.codecs.opening import open_model
 from snac_eval.types import Codec, Codes, Waveform
+from tests.cli import faulty
 
 
 def slow() -> Codec:
@@ -18,6 +20,13 @@ def slow() -> Codec:
 def on_gpu() -> Codec:
     """16-bit PCM that says it computes on a GPU, and takes clips in batches."""
     return _Pcm("cuda")
+
+
+def faulty_on_gpu() -> Codec:
+    """The codec that fails, on what it says is a GPU."""
+    made: Any = faulty.codec()
+    made.device = "cuda"
+    return made
 
 
 def on_mps() -> Codec:

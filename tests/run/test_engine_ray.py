@@ -117,7 +117,9 @@ def test_two_nodes_give_the_frame_of_one_machine(
     assert "note: clips were coded, and timed, on 2 machines (" in there.stdout
 
 
+@pytest.mark.parametrize("model", ["tests.cli.faulty:codec", "tests.run.ray_codecs:faulty_on_gpu"])
 def test_clips_that_end_their_workers_cost_themselves_alone(
+    model: str,
     cluster: Any,  # noqa: ANN401
     tmp_path: Path,
 ) -> None:
@@ -130,7 +132,7 @@ def test_clips_that_end_their_workers_cost_themselves_alone(
     file = tmp_path / "environment.yaml"
     file.write_text("env_vars:\n  FAULTY: encode\n")
     frame = snac_eval.evaluate(
-        "tests.cli.faulty:codec",
+        model,
         f"folder:{clips}",
         ["bitrate", "si_sdr"],
         engine="ray",
@@ -245,6 +247,28 @@ class _DeskElsewhere(Desk):
 
     def read(self, path: str) -> bytes | None:
         return super().read(f"{path}.beside_the_driver")
+
+
+def test_callers_own_cluster_is_used_and_kept(
+    cluster: Any,  # noqa: ANN401
+    clips: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """And what takes long to begin is said to be waited for."""
+    import ray
+
+    monkeypatch.setattr(engine_module, "_LONG_S", -1.0)
+    monkeypatch.setattr(engine_module, "_LONGEST_WAIT_S", 0.01)
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="critical")
+    try:
+        options = {"metrics": ["bitrate"], "engine": "ray", "limit": 2}
+        frame = snac_eval.evaluate("pcm_8bit", f"folder:{clips}", **options).scores
+        assert list(frame["status"]) == ["ok", "ok"]
+        assert ray.is_initialized()
+    finally:
+        ray.shutdown()
+    assert capsys.readouterr().err == f"snac-eval: note: {engine_module._WAITING}\n"
 
 
 @pytest.mark.parametrize("what", ["program", "codec"])
