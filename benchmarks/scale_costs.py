@@ -35,12 +35,13 @@ from snac_eval.metrics.opening import OpenMetric, open_metric
 from snac_eval.reading import files
 from snac_eval.reports.summary import write_tables
 from snac_eval.results.record import read_run
+from snac_eval.run.config import RunConfig
 from snac_eval.run.corpus import score_together
 from snac_eval.run.inspections import Inspections
 from snac_eval.run.looking import look
 from snac_eval.run.manifest import describe, ended, stored_tables, together_facts
 from snac_eval.run.merge import MergeConfig, merge
-from snac_eval.run.plan import Plan, RunConfig, make_plan
+from snac_eval.run.plan import Plan, make_plan
 from snac_eval.run.rows import Row, StoredCodes
 from snac_eval.run.sealed import write_manifest, write_scores
 from snac_eval.run.store import Store

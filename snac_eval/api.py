@@ -26,9 +26,9 @@ from snac_eval.reports.summary import has_tables, write_tables
 from snac_eval.results.frames import streams_frame, summary_frame
 from snac_eval.results.record import Run, read_run
 from snac_eval.run import interrupts
+from snac_eval.run.config import RunConfig
 from snac_eval.run.loop import RunOutcome, run
 from snac_eval.run.merge import MergeConfig, MergeOutcome, merge
-from snac_eval.run.plan import RunConfig
 from snac_eval.types import Codec, Dataset, ReconstructionSource
 
 

@@ -172,7 +172,8 @@ def resident_memory_mib() -> float:
 
 
 def hardware(device: str) -> dict[str, Any]:
-    """CPU, all of the machine's cores, system and, for ``cuda``, the GPU's name."""
+    """CPU, all of the machine's cores, system and, for ``cuda``, the GPU's name, if it is here and
+    not elsewhere in a cluster."""
     facts: dict[str, Any] = {
         "machine": platform.machine(),
         "system": platform.platform(),
@@ -182,7 +183,8 @@ def hardware(device: str) -> dict[str, Any]:
     if device == "cuda":
         import torch
 
-        facts["gpu"] = torch.cuda.get_device_name()
+        if torch.cuda.is_available():
+            facts["gpu"] = torch.cuda.get_device_name()
     return facts
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from snac_eval.cli.flags import Commands, add_cards, card_dirs, names, path, seconds
 
 if TYPE_CHECKING:
-    from snac_eval.run.plan import RunConfig
+    from snac_eval.run.config import RunConfig
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -21,7 +21,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     run.set_defaults(command=_run)
     _add_what(run.add_argument_group("what"))
     _add_where(run.add_argument_group("where from, where to"))
-    _add_how(run.add_argument_group("how"))
+    how = run.add_argument_group("how")
+    _add_how(how)
+    _add_engine(how)
 
 
 def _add_what(what: argparse._ArgumentGroup) -> None:
@@ -102,7 +104,7 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
         type=int,
         default=-1,
         help="processes that take clips from file to scores, each with a model of its own (default:"
-        " cores); 0: all in this process",
+        " cores); 0: all in this process; of a joined cluster: how many cores (default: all)",
     )
     how.add_argument(
         "--batch-size", type=int, default=0, help="clips per batch (default: 1 on CPU)"
@@ -130,6 +132,27 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
     )
     how.add_argument("--no-html", action="store_true", help="write no report.html")
     how.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _add_engine(how: argparse._ArgumentGroup) -> None:
+    how.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="who does the work: processes of this machine (default), or a Ray cluster",
+    )
+    how.add_argument(
+        "--address",
+        default="",
+        help="with --engine ray: the cluster to join, HOST:PORT or auto (default: the one that this"
+        " runs in, else one is started on this machine)",
+    )
+    how.add_argument(
+        "--runtime-env",
+        type=path,
+        metavar="FILE",
+        help="with --engine ray: YAML or JSON file with the runtime_env of its workers",
+    )
 
 
 def _run(options: argparse.Namespace, argv: Sequence[str]) -> None:
@@ -170,8 +193,8 @@ def _look(config: RunConfig, argv: Sequence[str]) -> None:
 
 
 def _config(options: argparse.Namespace) -> RunConfig:
+    from snac_eval.run.config import RunConfig
     from snac_eval.run.naming import default_output
-    from snac_eval.run.plan import RunConfig
 
     config = RunConfig(
         model=options.model,
@@ -197,6 +220,9 @@ def _config(options: argparse.Namespace) -> RunConfig:
         sample_seed=options.sample_seed,
         channels=options.channels,
         report_clips=options.report_clips,
+        engine=options.engine,
+        address=options.address,
+        runtime_env=options.runtime_env,
         html=not options.no_html,
         shard=options.shard,
         plan=options.plan,

@@ -23,7 +23,8 @@ from snac_eval.codecs.repeats import Repeat, batched
 from snac_eval.download import cache_dir
 from snac_eval.errors import DownloadError, SnacEvalError, one_line
 from snac_eval.machine import hardware
-from snac_eval.run.plan import Plan, RunConfig, open_codec
+from snac_eval.run.config import RunConfig
+from snac_eval.run.plan import Plan, open_codec
 from snac_eval.writing import write_json
 
 _LIMIT_S = 3600.0

@@ -23,7 +23,7 @@ from snac_eval import audio
 from snac_eval.errors import SnacEvalError, UsageError
 from snac_eval.locations import Location, Url
 from snac_eval.reading.remote import stamp_of
-from snac_eval.run.plan import RunConfig
+from snac_eval.run.config import RunConfig
 from snac_eval.run.store import FILE_NAME, Store
 from snac_eval.types import Clip
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from snac_eval.run.config import RunConfig
 from snac_eval.run.folder import only_writer
 from snac_eval.run.identity import refuse_other_run
 from snac_eval.run.inspections import Inspections
 from snac_eval.run.manifest import describe
-from snac_eval.run.plan import Plan, RunConfig, make_plan
+from snac_eval.run.plan import Plan, make_plan
 from snac_eval.run.sealed import read_manifest, write_manifest
 from snac_eval.run.store import Store
 

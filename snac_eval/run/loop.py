@@ -18,6 +18,7 @@ from snac_eval.run import interrupts
 from snac_eval.run._database import damaged
 from snac_eval.run.batching import with_batches
 from snac_eval.run.coding import CodingTask
+from snac_eval.run.config import RunConfig
 from snac_eval.run.corpus import score_together
 from snac_eval.run.engines.base import Engine
 from snac_eval.run.engines.opening import open_engine
@@ -35,7 +36,7 @@ from snac_eval.run.manifest import (
     stored_tables,
     together_facts,
 )
-from snac_eval.run.plan import Job, Plan, RunConfig, ScoreKeys, make_plan
+from snac_eval.run.plan import Job, Plan, ScoreKeys, make_plan
 from snac_eval.run.rows import PackedCodes, Row
 from snac_eval.run.sealed import is_committed, read_manifest, write_manifest, write_scores
 from snac_eval.run.store import Store

@@ -12,7 +12,7 @@ from snac_eval.errors import redacted
 from snac_eval.run.shards import Shard
 
 if TYPE_CHECKING:
-    from snac_eval.run.plan import RunConfig
+    from snac_eval.run.config import RunConfig
 
 _LONGEST = 100
 # A card's name, perhaps with a plain argument and options: no two give one folder's name.

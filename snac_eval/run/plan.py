@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,10 +13,9 @@ from snac_eval.codecs.channels import per_channel
 from snac_eval.codecs.opening import open_model
 from snac_eval.codecs.repeats import Repeat
 from snac_eval.datasets.opening import Sampling, open_dataset
-from snac_eval.datasets.sampling import BALANCES, Balance
-from snac_eval.errors import UsageError
-from snac_eval.machine import num_cores, resolve_device
+from snac_eval.machine import DEVICES, resolve_device
 from snac_eval.metrics.opening import OpenMetric, open_metric
+from snac_eval.run.config import RunConfig
 from snac_eval.run.keys import (
     ReconstructionKey,
     card_digest,
@@ -29,107 +27,15 @@ from snac_eval.run.metric_sets import merged, metrics_by_domain
 from snac_eval.run.rows import Settled
 from snac_eval.run.shards import Part, Shard, deal
 from snac_eval.types import (
-    Channels,
     Clip,
     Dataset,
     Domain,
     MetricInfo,
-    ReferenceRate,
     Waveform,
 )
 
 _MOST_KNOWN = 1024
 _GPU_BATCH = 8
-_LOWEST = {
-    "limit": 0,
-    "workers": -1,
-    "batch_size": 0,
-    "max_duration_s": 0,
-    "clip_timeout_s": 0,
-    "report_clips": 0,
-}
-_LIMIT_BASE_S, _LIMIT_PER_S = 120.0, 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class RunConfig:
-    """Everything that the user chose.
-
-    ``metrics`` empty: the default set of each clip's domain. ``limit`` 0: every clip. ``workers``
-    and ``batch_size`` 0: chosen for the machine. ``reference_rate`` says at which rate metrics
-    without a rate of their own compare: the clip's (codecs of different rates stay comparable) or
-    the codec's (as papers do that resample the data first). ``max_duration_s`` bounds a clip,
-    ``max_error_rate`` the share of clips that may fail before the run counts as failed.
-    ``excerpt_s`` 0: whole clips, else that many seconds of each; ``balance`` takes equally many
-    clips of each speaker or domain; ``sample_seed`` seeds both choices, ``seed`` the codec's noise.
-    ``channels`` says what a mono codec gets of a stereo clip: its mean, or each channel in turn.
-    ``html`` asks for ``report.html``, in which ``report_clips`` clips can be heard.
-    ``clip_timeout_s`` bounds what one clip may take in a process of the run (:meth:`clip_limit_s`).
-    ``shard`` ``2/8`` does the second of eight parts of the run; empty: all of it. ``plan`` is the
-    folder of a run that has looked at the clips before, so that this one need not.
-    """
-
-    model: str
-    dataset: str
-    output: Path
-    metrics: tuple[str, ...] = ()
-    limit: int = 0
-    seed: int = 0
-    device: str = "auto"
-    workers: int = -1
-    batch_size: int = 0
-    overwrite: bool = False
-    data_root: Path | None = None
-    weights: str = ""
-    card_dirs: tuple[Path, ...] = ()
-    reference_rate: ReferenceRate = "clip"
-    max_duration_s: float = 600.0
-    max_error_rate: float = 0.1
-    clip_timeout_s: float = 0.0
-    show_progress: bool = False
-    excerpt_s: float = 0.0
-    balance: Balance = ""
-    sample_seed: int = 0
-    channels: Channels = "downmix"
-    report_clips: int = 20
-    html: bool = True
-    shard: str = ""
-    plan: Path | None = None
-
-    def __post_init__(self) -> None:
-        for name, low in _LOWEST.items():
-            if getattr(self, name) < low:
-                flag = "--" + name.removesuffix("_s").replace("_", "-")
-                raise UsageError(f"{flag} {getattr(self, name)}: must be at least {low}")
-        if not 0 <= self.max_error_rate <= 1:
-            raise UsageError(f"--max-error-rate {self.max_error_rate}: must lie in 0..1")
-        if not math.isfinite(self.clip_timeout_s):
-            raise UsageError(f"--clip-timeout {self.clip_timeout_s}: give seconds, e.g. 60s")
-        if not (self.excerpt_s == 0 or 0.1 <= self.excerpt_s < math.inf):
-            raise UsageError(f"--excerpt {self.excerpt_s}: give at least 0.1 s, e.g. 10s")
-        if self.channels not in ("downmix", "each"):
-            raise UsageError(f"--channels {self.channels}: use downmix or each")
-        if self.balance not in BALANCES:
-            raise UsageError(f"--balance {self.balance}: use {' or '.join(BALANCES[1:])}")
-        if self.balance and not self.limit:
-            raise UsageError(f"--balance {self.balance} needs --limit: all clips are all clips")
-        Shard.parse(self.shard)
-
-    @property
-    def num_workers(self) -> int:
-        """Processes that take clips from file to scores: as asked, else one per core."""
-        return self.workers if self.workers >= 0 else num_cores()
-
-    def clip_limit_s(self, duration_s: float) -> float:
-        """Seconds that a clip of this length may take: to be read, to be coded, and to be scored
-        by a metric, each. As asked, else two minutes and sixty times its length."""
-        return self.clip_timeout_s or _LIMIT_BASE_S + _LIMIT_PER_S * duration_s
-
-    @property
-    def num_threads(self) -> int:
-        """CPU threads of the codec: one, for as many clips as there are cores are in work at once,
-        and so that no code depends on how many cores there are."""
-        return 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,11 +233,13 @@ class ScoreKeys:
 
 def open_codec(config: RunConfig) -> OpenCodec:
     """The codec of a run, not yet prepared."""
+    # Whether a cluster has that device, its workers find out.
+    is_elsewhere = config.engine == "ray" and config.device in DEVICES[1:]
     codec = open_model(
         config.model,
         config.card_dirs,
         weights=config.weights,
-        device=resolve_device(config.device),
+        device=config.device if is_elsewhere else resolve_device(config.device),
         num_threads=config.num_threads,
     )
     return per_channel(codec) if config.channels == "each" else codec

@@ -19,8 +19,8 @@ from snac_eval.datasets.opening import Sampling, open_dataset
 from snac_eval.errors import DatasetError, UsageError, redacted
 from snac_eval.locations import Url
 from snac_eval.reading import remote
+from snac_eval.run.config import RunConfig
 from snac_eval.run.inspections import Inspections
-from snac_eval.run.plan import RunConfig
 from snac_eval.types import Clip
 from tests.cli.helpers import repeatable, run_process, scores
 from tests.conftest import tone

@@ -20,11 +20,12 @@ from snac_eval.errors import OutputError, UsageError
 from snac_eval.machine import resolve_device
 from snac_eval.metrics.opening import open_metric
 from snac_eval.run.coding import Coder, CodingTask
+from snac_eval.run.config import RunConfig
 from snac_eval.run.engines import nursery, pool
 from snac_eval.run.engines.local import LocalEngine, _modules
 from snac_eval.run.engines.processes import Child, Nursery
 from snac_eval.run.evaluating import Evaluated
-from snac_eval.run.plan import Plan, RunConfig, make_plan
+from snac_eval.run.plan import Plan, make_plan
 from snac_eval.run.rows import Settled
 from snac_eval.writing import write_file, write_text
 from tests.conftest import tone

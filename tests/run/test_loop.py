@@ -16,7 +16,8 @@ from snac_eval.codecs.opening import opened
 from snac_eval.errors import Interrupted
 from snac_eval.run import coding, loop
 from snac_eval.run.coding import Coded, Coder, CodingTask, Loaded, batches, code, read_ahead
-from snac_eval.run.plan import Plan, RunConfig, make_plan
+from snac_eval.run.config import RunConfig
+from snac_eval.run.plan import Plan, make_plan
 from snac_eval.run.rows import PackedCodes, Row, Settled
 from snac_eval.run.store import Store
 from snac_eval.types import Clip, Codec, Codes, Score, Timing, Waveform

@@ -19,8 +19,8 @@ from snac_eval.metrics.codebook import CodesTogether
 from snac_eval.results.record import read_run
 from snac_eval.run import loop
 from snac_eval.run import merge as merging
+from snac_eval.run.config import RunConfig
 from snac_eval.run.merge import MergeConfig, merge
-from snac_eval.run.plan import RunConfig
 from snac_eval.run.sealed import read_manifest
 from snac_eval.run.store import Store
 from tests.conftest import tone

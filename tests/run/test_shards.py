@@ -10,8 +10,9 @@ import pytest
 import soundfile
 
 from snac_eval.errors import UsageError
+from snac_eval.run.config import RunConfig
 from snac_eval.run.naming import default_output
-from snac_eval.run.plan import RunConfig, make_plan
+from snac_eval.run.plan import make_plan
 from snac_eval.run.shards import Shard, deal
 from tests.conftest import tone
 
