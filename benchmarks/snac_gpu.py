@@ -40,6 +40,10 @@ _GIB = 1 << 30
 _REPEATS, _WARM_UPS = 3, 2
 # A run this long is timed once: two runs before it warmed up.
 _LONG_S = 0.5
+_HEAD = (
+    "| model | clips in a batch | PyPI `snac`, float32 | PyPI `snac`, TF32 | snac-eval, float32"
+    " | ratio in float32 | PyPI GiB | snac-eval GiB |\n|---|---|---|---|---|---|---|---|"
+)
 
 
 @dataclass(frozen=True)
@@ -317,20 +321,17 @@ def main() -> None:
     where = facts.get("gpu", facts["cpu"])
     print(f"{where}, torch {torch.__version__}; clips of {options.seconds:g} s\n", flush=True)
     print(snake_error(options.device), flush=True)
-    table = [
-        "| model | clips in a batch | PyPI `snac`, float32 | PyPI `snac`, TF32 | snac-eval, float32"
-        " | ratio in float32 | PyPI GiB | snac-eval GiB |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
     pairs = [Pair.of(name, options.device) for name in options.models]
+    print(f"\nTimes real time:\n\n{_HEAD}", flush=True)
+    for pair in pairs:
+        for row in rows(bench, pair):
+            print(row, flush=True)
+    print(flush=True)
     for pair in pairs:
         print("\n".join(correctness(bench, pair)), flush=True)
     print(through_the_adapter(bench, pairs[0], options.batches[-1]), flush=True)
     if options.profile:
         print(profile(pairs[0], bench), flush=True)
-    table += (row for pair in pairs for row in rows(bench, pair))
-    print("\nTimes real time:\n")
-    print("\n".join(table))
 
 
 if __name__ == "__main__":

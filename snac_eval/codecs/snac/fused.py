@@ -73,6 +73,8 @@ def decoded(decoder: Decoder, latents: Tensor, noise: NoiseSource, ends: Ends | 
 @cache
 def problem(device: torch.device) -> str:
     """Why the kernels do not run on this GPU; empty where they do, and give what layers give."""
+    if device.type != "cuda":
+        return f"they are for CUDA, not for {device.type}"
     try:
         from snac_eval.codecs.snac import gpu_kernels as kernels
 
