@@ -104,8 +104,6 @@ class Pool:
     leaks.
 
     ``ahead`` is how many tasks a process is given before it asks, so that it need not wait.
-    ``first_alone`` has the first process be ready before the others start, for it leaves what they
-    find.
     """
 
     def __init__(
@@ -115,12 +113,11 @@ class Pool:
         count: int,
         limit_s: Limit,
         ahead: int = 1,
-        first_alone: bool = False,
         renews: bool = True,
     ) -> None:
         self._who, self._start_one, self._count = who, start, count
         self._limit_s, self._ahead = limit_s, min(ahead, _MOST_AHEAD)
-        self._first_alone, self._renews = first_alone, renews
+        self._renews = renews
         self._source: Iterator[CodingTask] = iter(())
         self._waiting: deque[CodingTask] = deque()
         self._alone: deque[CodingTask] = deque()
@@ -185,8 +182,7 @@ class Pool:
         """Start the processes in this nursery; what was in hand is begun again."""
         for one in self._workers:
             self._take_back(one)
-        alone = self._first_alone and not self.was_ready
-        self._workers = [self._started(nursery) for _ in range(1 if alone else self._count)]
+        self._workers = [self._started(nursery) for _ in range(self._count)]
 
     def receive(self, connection: Connection, nursery: Nursery) -> Iterator[Came]:
         """Take in what one of :attr:`connections` has to say, when it is readable.
@@ -210,7 +206,7 @@ class Pool:
             case said.Refused():
                 self._not_started(one, nursery, message.error)
             case said.Ready():
-                self._now_ready(one, message.notes, nursery)
+                self._now_ready(one, message.notes)
             case said.Repeated():
                 self.repeated, one.repeating = message.facts, ()
             case said.Wanted():
@@ -294,14 +290,12 @@ class Pool:
         task = self._waiting.popleft()
         return replace(task, is_alone=True) if is_near_end else task
 
-    def _now_ready(self, one: _Worker, notes: tuple[str, ...], nursery: Nursery) -> None:
+    def _now_ready(self, one: _Worker, notes: tuple[str, ...]) -> None:
         one.is_ready, one.look_at = True, float("inf")
         is_quick = time.monotonic() - one.since <= _RENEWED_IF_READY_S
         one.is_renewed = self._renews and is_quick
         if not self.was_ready:
             self.was_ready, self.notes = True, notes
-            others = self._count - len(self._workers)
-            self._workers += [self._started(nursery) for _ in range(others)]
         self._give(one)
 
     def _ended(self, one: _Worker, nursery: Nursery) -> Iterator[Came]:
