@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.float64]
 
-# Of the product of both norms. Rounding moves a correlation by about 1e-15 of it.
+# Of the product of both norms, as they are before magnitude and mean cancel. Rounding moves a
+# correlation by about 1e-15 of it.
 _TOO_CLOSE = 1e-10
 
 
@@ -28,14 +29,14 @@ def best_lag(reference: Samples, estimate: Samples) -> int:
 
     size = max(len(reference), len(estimate))
     length = next_fast_len(2 * size - 1, real=True)
-    envelopes = _envelopes(reference, estimate)
-    spectra = [rfft(one, length) for one in envelopes]
+    parts = _envelopes(reference, estimate)
+    spectra = [rfft(magnitude + mean, length) for magnitude, mean in parts]
     correlation = irfft(spectra[0] * np.conj(spectra[1]), length)
     # Lags that no two samples have hold rounding alone.
     correlation[size : length - size + 1] = -np.inf
     best = int(np.argmax(correlation))
     highest, correlation[best] = correlation[best], -np.inf
-    close = _TOO_CLOSE * np.sqrt(np.prod([np.dot(one, one) for one in envelopes]))
+    close = _TOO_CLOSE * np.prod([np.linalg.norm(one + abs(mean)) for one, mean in parts])
     if highest - correlation.max() > close:
         return best if best < size else best - length
     return _package_lag(reference, estimate)
@@ -47,8 +48,9 @@ def _package_lag(reference: Samples, estimate: Samples) -> int:
     return int(find_best_lag(upper_envelope(reference), upper_envelope(estimate)))
 
 
-def _envelopes(*sides: Samples) -> list[Samples]:
-    """Magnitude of each side with what it is a quarter of a period later, taken as periodic."""
+def _envelopes(*sides: Samples) -> list[tuple[Samples, float]]:
+    """Magnitude of each side, less its mean, with what it is a quarter of a period later, taken as
+    periodic; and the mean. The envelope is their sum."""
     from scipy.fft import irfft, next_fast_len, rfft
 
     found = []
@@ -73,7 +75,7 @@ def _envelopes(*sides: Samples) -> list[Samples]:
                 around[length - size + 1 :] = response[1:]
                 responses[size] = rfft(around)
             later = irfft(rfft(centred, length) * responses[size], length)[:size]
-        found.append(np.sqrt(centred * centred + later * later) + mean)
+        found.append((np.sqrt(centred * centred + later * later), mean))
     return found
 
 
