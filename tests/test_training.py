@@ -21,7 +21,8 @@ from training.data import Corpus
 from training.export import export
 from training.initialise import cosines, num_coefficients, spherical_kmeans
 from training.losses import EnvelopeLoss, LoudnessLoss, SpectralLoss, WaveLoss
-from training.train import Trainer, _judge, build_model, train
+from training.train import _judge, train
+from training.trainer import Trainer, build_model
 
 CONFIG = Path(__file__).parents[1] / "training" / "config.toml"
 
