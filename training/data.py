@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import soundfile
@@ -46,13 +49,8 @@ class Corpus:
         if not files:
             which = f" of {', '.join(only)}" if only else ""
             raise SystemExit(f"{folder}: no .flac files{which}; give a LibriSpeech split's folder")
-        utterances = []
-        for file in files:
-            samples, rate = soundfile.read(file, dtype="int16")
-            if rate != sample_rate:
-                raise SystemExit(f"{file}: {rate} Hz, but the model wants {sample_rate} Hz")
-            utterances.append(samples)
-        return cls(utterances, sample_rate)
+        with ThreadPoolExecutor() as pool:
+            return cls(list(pool.map(partial(_samples, sample_rate), files)), sample_rate)
 
     @property
     def duration_s(self) -> float:
@@ -75,6 +73,13 @@ class Corpus:
             gain = 10 ** (rng.uniform(*gain_db) / 20) / 32768
             segments[row, 0] = self.utterances[index][start : start + num_samples] * gain
         return torch.from_numpy(segments.clip(-1, 1))
+
+
+def _samples(sample_rate: int, file: Path) -> NDArray[np.int16]:
+    samples, rate = soundfile.read(file, dtype="int16")
+    if rate != sample_rate:
+        raise SystemExit(f"{file}: {rate} Hz, but the model wants {sample_rate} Hz")
+    return cast("NDArray[np.int16]", samples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +119,8 @@ class DeviceCorpus:
         place = torch.arange(num_samples, device=device) * rate
         whole = place.floor()
         audio = self._between(start[:, None] + whole.long(), place - whole)
-        gain = 10 ** (torch.empty(size, 1, device=device).uniform_(*gain_db) / 20) / 32768
-        return (audio * gain).clamp(-1, 1)[:, None]
+        gain = torch.empty(size, 1, device=device).uniform_(*gain_db) * (math.log(10) / 20)
+        return (audio * gain.exp() / 32768).clamp(-1, 1)[:, None]
 
     def _between(self, first: Tensor, share: Tensor) -> Tensor:
         """The signal ``share`` of a sample after number ``first + 1``, by cubics (Catmull-Rom)."""

@@ -27,6 +27,7 @@ _WAVE_COMPRESSION = 0.5
 _LOUDNESS_WINDOW = 512  # 32 ms at 16 kHz
 _LISTENING_POWER = 1e7  # mean power of speech at a comfortable level, 79 dB
 _QUIETEST_SPEECH = 10**-4.5
+_LOUD_POWER = 1e4
 _WORST_POWER = 4
 _ZWICKER_EXPONENT = 0.23
 
@@ -131,9 +132,10 @@ class LoudnessLoss(nn.Module):
     """How much louder or quieter, in sone, a listener hears each critical band: 0 if not at all.
 
     Zwicker's loudness of Bark bands in 32 ms windows, both signals at one listening level.
-    Differences below a quarter of the loudness are masked. What the codec added disturbs more than
-    what it left out, and the worst moments count most. This is the model of hearing inside PESQ
-    (ITU-T P.862; as a loss: Martin-Donas et al. 2018). Both signals are ``[batch, 1, time]``.
+    Differences below a quarter of the loudness are masked. Half of what a band is louder or quieter
+    throughout is forgiven, as the sound of a room. What the codec added disturbs more than what it
+    left out, and the worst moments count most. This is the model of hearing inside PESQ (ITU-T
+    P.862; as a loss: Martin-Donas et al. 2018). Both signals are ``[batch, 1, time]``.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -145,17 +147,20 @@ class LoudnessLoss(nn.Module):
         inside = (barks >= edges[:-1, None]) & (barks < edges[1:, None])
         inside = inside[inside.any(axis=1)]
         centres = inside @ bins / inside.sum(axis=1)
-        bands, quiet = torch.from_numpy(inside).float(), torch.from_numpy(_threshold(centres))
+        # A telephone passes little below 100 Hz, and PESQ hears through one.
+        passed = bins**4 / (bins**4 + 100.0**4)
+        bands, quiet = torch.from_numpy(inside * passed).float(), _threshold(centres)
         speech = torch.from_numpy((centres > 350) & (centres < 3250)).float()
         self.register_buffer("bands", bands, persistent=False)
         self.register_buffer("speech", speech[:, None], persistent=False)
-        self.register_buffer("quiet", quiet.float()[:, None], persistent=False)
+        self.register_buffer("quiet", torch.from_numpy(quiet).float()[:, None], persistent=False)
         self.register_buffer("window", torch.hann_window(_LOUDNESS_WINDOW), persistent=False)
 
     def forward(self, reference: Tensor, estimate: Tensor) -> Tensor:
         level = reference.square().mean(-1).clamp_min(_QUIETEST_SPEECH**2)[..., None]
         wanted, given = (self._power(audio, level) for audio in (reference, estimate))
         given = given * self._level(wanted, given)
+        wanted = wanted * _steady(wanted, given).sqrt()
         loud, heard = self._loudness(wanted), self._loudness(given)
         masked = 0.25 * torch.minimum(loud, heard)
         apart = ((heard - loud).abs() - masked).clamp_min(0)
@@ -163,7 +168,7 @@ class LoudnessLoss(nn.Module):
         added = torch.where(added < 3, 0.0, added.clamp_max(12))
         disturbances = (apart.square().mean(1) + 1e-3).sqrt(), (apart * added).mean(1)
         symmetric, asymmetric = (_worst(one) for one in disturbances)
-        return (symmetric + 0.3 * asymmetric).mean()
+        return (symmetric + 0.1 * asymmetric).mean()
 
     def _level(self, wanted: Tensor, given: Tensor) -> Tensor:
         """Gain in power ``[batch, 1, 1]`` that makes speech as loud as it was, at most 6 dB."""
@@ -190,6 +195,13 @@ def _spectrum(audio: Tensor, window: Tensor, hops_per_window: int) -> Tensor:
 
 def _power(spectrum: Tensor) -> Tensor:
     return spectrum.real.square() + spectrum.imag.square()
+
+
+def _steady(wanted: Tensor, given: Tensor) -> Tensor:
+    """How much more power each band ``[batch, bands, 1]`` holds throughout the loud moments."""
+    loud = (wanted.sum(1, keepdim=True) > _LOUD_POWER).float()
+    powers = [(loud * one).mean(-1, keepdim=True) for one in (wanted, given)]
+    return ((powers[1] + 1e3) / (powers[0] + 1e3)).clamp(0.01, 100)
 
 
 def _worst(disturbance: Tensor) -> Tensor:

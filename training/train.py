@@ -27,7 +27,7 @@ _CONFIG = Path(__file__).with_name("config.toml")
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """A recipe; where it names a ``base`` beside it, that file's tables with its own values put in."""
+    """A recipe. It may name a ``base`` beside it, whose values it then has but for its own."""
     own = tomllib.loads(path.read_text(encoding="utf-8"))
     if "base" not in own:
         return own

@@ -61,6 +61,9 @@ class Trainer:
         self.seconds, self.spent_s, self.began = seconds, 0.0, time.monotonic()
         self.model = build_model(config).to(device)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
+        # To look for them among all modules takes longer than a step's launch on a GPU.
+        self._weights = list(self.model.parameters())
+        self._means = list(self.average.parameters())
         self.optimiser = self._optimiser()
         self.loss = SpectralLoss(config["model"]["sampling_rate"]).to(device)
         self.envelope_loss = EnvelopeLoss(config["model"]["sampling_rate"]).to(device)
@@ -99,9 +102,8 @@ class Trainer:
         """What is done after each step: the running average, dead codebook entries, the count."""
         # Early on the running average would still hold the random start.
         decay = min(self.config["optimiser"]["average_decay"], (1 + self.step) / (10 + self.step))
-        means, now = list(self.average.parameters()), list(self.model.parameters())
         with torch.no_grad():
-            torch._foreach_lerp_(means, now, 1 - decay)
+            torch._foreach_lerp_(self._means, self._weights, 1 - decay)
         settings = self.config["codebook"]
         if self.progress < settings["revive_until"] and self.step % settings["revive_every"] == 0:
             self.reviver.revive(self.optimiser)
