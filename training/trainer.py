@@ -58,7 +58,9 @@ class Trainer:
         self.is_on_gpu = torch.device(device).type == "cuda"
         self.step = 0
         self.started = False
-        self.seconds, self.spent_s, self.began = seconds, 0.0, time.monotonic()
+        self.seconds = seconds
+        self.spent_s = 0.0
+        self._began: float | None = None
         self.model = build_model(config).to(device)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         # To look for them among all modules takes longer than a step's launch on a GPU.
@@ -192,12 +194,15 @@ class Trainer:
     def progress(self) -> float:
         """Share of the training that is done: of its time where that is given, or of its steps."""
         if self.seconds is not None:
-            return min(1.0, (self.spent_s + time.monotonic() - self.began) / self.seconds)
-        return min(1.0, self.step / self.config["steps"])
+            return min(1.0, self._time_spent() / self.seconds)
+        return min(1.0, self.step / int(self.config["steps"]))
+
+    def _time_spent(self) -> float:
+        return self.spent_s + (time.monotonic() - self._began if self._began else 0.0)
 
     def start_clock(self) -> None:
         """Time counts from now on, and goes on from a checkpoint's."""
-        self.began = time.monotonic()
+        self._began = time.monotonic()
 
     def set_learning_rate(self) -> None:
         """Warm up, then down along a cosine to the end of the training."""
@@ -234,7 +239,7 @@ class Trainer:
         """Write a checkpoint. If writing is cut short, the checkpoint before stays whole."""
         state = {
             "step": self.step,
-            "spent_s": self.spent_s + time.monotonic() - self.began,
+            "spent_s": self._time_spent(),
             "config": self.config,
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
