@@ -15,16 +15,14 @@ import triton
 import triton.language as tl
 from torch import Tensor, nn
 
-from snac_eval.codecs.snac.layers import ResidualUnit, Snake1d
+from snac_eval.codecs.snac.layers import NoiseBlock, ResidualUnit, Snake1d
 from snac_eval.codecs.snac.model import SNAC
 
 _TAPS = 7
 _LONGEST_BLOCK = 1024
-# Up to here a weight gradient is a small matrix out of a long sum, which cuBLAS cannot spread.
+# Up to here cuBLAS is slow: few rows, many columns, and a weight gradient that is a long sum.
 _NARROW = 64
-_CHUNK = 2048
-# Gradients that one program sums up: taps, bias, and the Snake after them.
-_SUMS = _TAPS + 2
+_CHUNK = 1024
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -58,7 +56,7 @@ def _snake_backward(  # noqa: ANN202
     share = x * sine - (1 - tl.cos(2 * alpha * x)) / (2 * alpha + 1e-9)
     tl.store(out_at + row * time + t, gradient * (1 + sine), mask=there)
     total = tl.sum(gradient * share, axis=0) / (alpha + 1e-9)
-    tl.store(sums_at + row * tl.num_programs(1) + tl.program_id(1), total)
+    tl.atomic_add(sums_at + row % channels, total)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -104,24 +102,25 @@ def _depthwise_sums(  # noqa: ANN202
     taps: tl.constexpr,
     block: tl.constexpr,
 ):
-    """Back through Snake into ``out``; sums for the taps, the bias and alpha on the way."""
+    """Back through Snake into ``out``; the taps, the bias and alpha get their sums on the way."""
     row = tl.program_id(0).to(tl.int64)
     t = tl.program_id(1) * block + tl.arange(0, block)
     there = t < time
-    alpha = tl.load(alpha_at + row % channels)
+    channel = row % channels
+    alpha = tl.load(alpha_at + channel)
     inner = tl.load(inner_at + row * time + t, mask=there, other=0.0)
     gradient = tl.load(gradient_at + row * time + t, mask=there, other=0.0)
     sine = tl.sin(2 * alpha * inner)
     share = inner * sine - (1 - tl.cos(2 * alpha * inner)) / (2 * alpha + 1e-9)
-    sums_at += (row * tl.num_programs(1) + tl.program_id(1)) * (taps + 2)
-    tl.store(sums_at + taps + 1, tl.sum(gradient * share, axis=0) / (alpha + 1e-9))
+    total = tl.sum(gradient * share, axis=0) / (alpha + 1e-9)
+    tl.atomic_add(sums_at + (taps + 1) * channels + channel, total)
     gradient = gradient * (1 + sine)
     tl.store(out_at + row * time + t, gradient, mask=there)
-    tl.store(sums_at + taps, tl.sum(gradient, axis=0))
+    tl.atomic_add(sums_at + taps * channels + channel, tl.sum(gradient, axis=0))
     for tap in tl.static_range(taps):
         at = t + (tap - taps // 2) * dilation
         x = tl.load(x_at + row * time + at, mask=there & (at >= 0) & (at < time), other=0.0)
-        tl.store(sums_at + tap, tl.sum(gradient * x, axis=0))
+        tl.atomic_add(sums_at + channel * taps + tap, tl.sum(gradient * x, axis=0))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -139,7 +138,10 @@ def _depthwise_backward(  # noqa: ANN202
     taps: tl.constexpr,
     block: tl.constexpr,
 ):
-    """Back through the convolution and the Snake before it; the skip's gradient is added."""
+    """Back through the convolution and the Snake before it; the skip's gradient is added.
+
+    That is also the gradient of the bias after the pointwise convolution, summed up here.
+    """
     row = tl.program_id(0).to(tl.int64)
     t = tl.program_id(1) * block + tl.arange(0, block)
     there = t < time
@@ -154,8 +156,9 @@ def _depthwise_backward(  # noqa: ANN202
     sine = tl.sin(2 * alpha * x)
     share = x * sine - (1 - tl.cos(2 * alpha * x)) / (2 * alpha + 1e-9)
     total = tl.sum(tl.where(there, gradient * share, 0.0), axis=0) / (alpha + 1e-9)
-    tl.store(sums_at + row * tl.num_programs(1) + tl.program_id(1), total)
+    tl.atomic_add(sums_at + (taps + 2) * channels + channel, total)
     skip = tl.load(skip_at + row * time + t, mask=there, other=0.0)
+    tl.atomic_add(sums_at + (taps + 3) * channels + channel, tl.sum(skip, axis=0))
     tl.store(out_at + row * time + t, gradient * (1 + sine) + skip, mask=there)
 
 
@@ -170,31 +173,74 @@ def _add_biased(x_at, y_at, bias_at, out_at, channels, time, block: tl.constexpr
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _outer_sums(  # noqa: ANN202
-    gradient_at,  # noqa: ANN001
+def _mix(  # noqa: ANN202
     x_at,  # noqa: ANN001
+    y_at,  # noqa: ANN001
+    weight_at,  # noqa: ANN001
+    other_at,  # noqa: ANN001
+    out_at,  # noqa: ANN001
+    channels,  # noqa: ANN001
+    time,  # noqa: ANN001
+    is_noise: tl.constexpr,
+    width: tl.constexpr,
+    block: tl.constexpr,
+):
+    """``x + weight @ y + bias``, or ``x + noise * (weight @ y)``."""
+    item = tl.program_id(0).to(tl.int64)
+    channel = tl.arange(0, width)
+    t = tl.program_id(1) * block + tl.arange(0, block)
+    inside, there = channel < channels, t < time
+    square = channel[:, None] * channels + channel[None, :]
+    weight = tl.load(weight_at + square, mask=inside[:, None] & inside[None, :], other=0.0)
+    at = (item * channels + channel[:, None]) * time + t[None, :]
+    mask = inside[:, None] & there[None, :]
+    mixed = tl.dot(weight, tl.load(y_at + at, mask=mask, other=0.0))
+    if is_noise:
+        mixed = mixed * tl.load(other_at + item * time + t, mask=there, other=0.0)[None, :]
+    else:
+        mixed = mixed + tl.load(other_at + channel, mask=inside, other=0.0)[:, None]
+    tl.store(out_at + at, tl.load(x_at + at, mask=mask, other=0.0) + mixed, mask=mask)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _mix_backward(  # noqa: ANN202
+    gradient_at,  # noqa: ANN001
+    y_at,  # noqa: ANN001
+    weight_at,  # noqa: ANN001
+    noise_at,  # noqa: ANN001
+    out_at,  # noqa: ANN001
     sums_at,  # noqa: ANN001
     channels,  # noqa: ANN001
     time,  # noqa: ANN001
-    width: tl.constexpr,
+    is_noise: tl.constexpr,
     chunk: tl.constexpr,
+    width: tl.constexpr,
     block: tl.constexpr,
 ):
-    """``gradient @ x.T`` of one batch item's chunk of time, ``[channels, channels]``."""
-    start = tl.program_id(0).to(tl.int64) * channels * time
-    channel, step = tl.arange(0, width), tl.arange(0, block)
+    """Back into ``y``, with noise that is ``x`` too; the weights get their sums on the way."""
+    item = tl.program_id(0).to(tl.int64)
+    channel = tl.arange(0, width)
+    inside = channel < channels
+    square = channel[:, None] * channels + channel[None, :]
+    corner = inside[:, None] & inside[None, :]
+    turned = tl.trans(tl.load(weight_at + square, mask=corner, other=0.0))
     total = tl.zeros([width, width], tl.float32)
     for offset in range(0, chunk, block):
-        t = tl.program_id(1) * chunk + offset + step
-        at = start + channel[:, None] * time + t[None, :]
-        there = (channel < channels)[:, None] & (t < time)[None, :]
-        gradient = tl.load(gradient_at + at, mask=there, other=0.0)
-        x = tl.load(x_at + at, mask=there, other=0.0)
-        total += tl.dot(gradient, tl.trans(x))
-    program = tl.program_id(0) * tl.num_programs(1) + tl.program_id(1)
-    at = (program * channels + channel[:, None]) * channels + channel[None, :]
-    there = (channel < channels)[:, None] & (channel < channels)[None, :]
-    tl.store(sums_at + at, total, mask=there)
+        t = tl.program_id(1) * chunk + offset + tl.arange(0, block)
+        at = (item * channels + channel[:, None]) * time + t[None, :]
+        mask = inside[:, None] & (t < time)[None, :]
+        gradient = tl.load(gradient_at + at, mask=mask, other=0.0)
+        scaled = gradient
+        if is_noise:
+            noise = tl.load(noise_at + item * time + t, mask=t < time, other=0.0)
+            scaled = gradient * noise[None, :]
+        back = tl.dot(turned, scaled)
+        if is_noise:
+            back += gradient
+        tl.store(out_at + at, back, mask=mask)
+        y = tl.load(y_at + at, mask=mask, other=0.0)
+        total += tl.dot(scaled, tl.trans(y))
+    tl.atomic_add(sums_at + square, total, mask=corner)
 
 
 def _grid(x: Tensor) -> tuple[tuple[int, int], int]:
@@ -202,12 +248,6 @@ def _grid(x: Tensor) -> tuple[tuple[int, int], int]:
     batch, channels, time = x.shape
     block = min(_LONGEST_BLOCK, triton.next_power_of_2(time))
     return (batch * channels, triton.cdiv(time, block)), block
-
-
-def _per_channel(sums: Tensor, like: Tensor) -> Tensor:
-    """Sums of programs ``[batch * channels, blocks, n]`` to ``[n, channels]``."""
-    batch, channels, _ = like.shape
-    return sums.view(batch, channels, -1, sums.shape[-1]).sum((0, 2)).t()
 
 
 class _Snake(torch.autograd.Function):
@@ -222,9 +262,9 @@ class _Snake(torch.autograd.Function):
         x, alpha = ctx.saved_tensors
         gradient = gradients[0].contiguous()
         grid, block = _grid(x)
-        out, sums = torch.empty_like(x), x.new_empty(*grid, 1)
+        out, sums = torch.empty_like(x), torch.zeros_like(alpha)
         _snake_backward[grid](gradient, x, alpha, out, sums, *x.shape[1:], block=block)
-        return out, _per_channel(sums, x).view_as(alpha)
+        return out, sums
 
 
 def snake(x: Tensor, alpha: Tensor) -> Tensor:
@@ -248,9 +288,12 @@ class _Unit(torch.autograd.Function):
         sizes = {"dilation": dilation, "taps": _TAPS, "block": block}
         arguments = (snaked, taps, bias, second, inner, outer, *x.shape[1:])
         _depthwise_forward[grid](*arguments, **sizes)
-        mixed = torch.matmul(mixing.squeeze(-1), outer)
         out = torch.empty_like(x)
-        _add_biased[grid](x, mixed, mixing_bias, out, *x.shape[1:], block=block)
+        if x.shape[1] <= _NARROW:
+            mix(x, outer, mixing, mixing_bias, out, is_noise=False)
+        else:
+            mixed = torch.matmul(mixing.squeeze(-1), outer)
+            _add_biased[grid](x, mixed, mixing_bias, out, *x.shape[1:], block=block)
         ctx.save_for_backward(x, snaked, inner, outer, first, taps, second, mixing)
         ctx.sizes = sizes
         return out
@@ -259,31 +302,74 @@ class _Unit(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         x, snaked, inner, outer, first, taps, second, mixing = ctx.saved_tensors
         gradient = gradients[0].contiguous()
-        grid, _ = _grid(x)
-        to_mixing = outer_sums(gradient, outer).unsqueeze(-1)
-        back = torch.matmul(mixing.squeeze(-1).t(), gradient)
-        sums, between = x.new_empty(*grid, _SUMS), torch.empty_like(x)
+        (grid, _), channels = _grid(x), x.shape[1]
+        if channels <= _NARROW:
+            back, to_mixing = mix_backward(gradient, outer, mixing, None)
+        else:
+            back = torch.matmul(mixing.squeeze(-1).t(), gradient)
+            to_mixing = torch.matmul(gradient, outer.mT).sum(0).unsqueeze(-1)
+        between, out = torch.empty_like(x), torch.empty_like(x)
+        sums = x.new_zeros((_TAPS + 4) * channels)
         arguments = (back, inner, snaked, second, between, sums, *x.shape[1:])
         _depthwise_sums[grid](*arguments, **ctx.sizes)
-        to_taps, to_bias, to_second = _per_channel(sums, x).split((_TAPS, 1, 1))
-        last, out = x.new_empty(*grid, 1), torch.empty_like(x)
-        arguments = (between, taps, x, first, gradient, out, last, *x.shape[1:])
+        arguments = (between, taps, x, first, gradient, out, sums, *x.shape[1:])
         _depthwise_backward[grid](*arguments, **ctx.sizes)
-        to_first = _per_channel(last, x).view_as(first)
-        to_weights = to_taps.t().reshape(taps.shape), to_bias.view(-1), to_second.view_as(second)
-        return out, None, to_first, *to_weights, to_mixing, gradient.sum((0, 2))
+        to_taps, rest = sums.tensor_split([_TAPS * channels])
+        to_bias, to_second, to_first, to_mixing_bias = rest.view(4, channels)
+        to_weights = to_first.view_as(first), to_taps.view_as(taps), to_bias
+        return out, None, *to_weights, to_second.view_as(second), to_mixing, to_mixing_bias
 
 
-def outer_sums(gradient: Tensor, x: Tensor) -> Tensor:
-    """``gradient @ x.T`` summed over the batch, ``[channels, channels]``."""
+class _Noise(torch.autograd.Function):
+    """``x + noise * (weight @ x)``."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, noise: Tensor, weight: Tensor) -> Tensor:  # noqa: ANN401
+        x = x.contiguous()
+        ctx.save_for_backward(x, noise, weight)
+        if x.shape[1] > _NARROW:
+            return torch.addcmul(x, noise, torch.matmul(weight.squeeze(-1), x))
+        out = torch.empty_like(x)
+        mix(x, x, weight, noise, out, is_noise=True)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        x, noise, weight = ctx.saved_tensors
+        gradient = gradients[0].contiguous()
+        if x.shape[1] <= _NARROW:
+            out, to_weight = mix_backward(gradient, x, weight, noise)
+            return out, None, to_weight
+        scaled = gradient * noise
+        out = gradient + torch.matmul(weight.squeeze(-1).t(), scaled)
+        return out, None, torch.matmul(scaled, x.mT).sum(0).unsqueeze(-1)
+
+
+def _mixing_sizes(channels: int) -> dict[str, int]:
+    width = max(16, triton.next_power_of_2(channels))
+    return {"width": width, "block": 64 if width > 16 else 128}
+
+
+def mix(
+    x: Tensor, y: Tensor, weight: Tensor, other: Tensor, out: Tensor, *, is_noise: bool
+) -> None:
+    """Write into ``out`` what is given for ``_mix``; at most ``_NARROW`` channels."""
     batch, channels, time = x.shape
-    if channels > _NARROW:
-        return torch.matmul(gradient, x.transpose(1, 2)).sum(0)
-    chunks = triton.cdiv(time, _CHUNK)
-    sums = x.new_empty(batch * chunks, channels, channels)
-    sizes = {"width": max(16, triton.next_power_of_2(channels)), "chunk": _CHUNK, "block": 64}
-    _outer_sums[batch, chunks](gradient, x, sums, channels, time, **sizes)
-    return sums.sum(0)
+    sizes = _mixing_sizes(channels)
+    grid = batch, triton.cdiv(time, sizes["block"])
+    _mix[grid](x, y, weight, other, out, channels, time, is_noise=is_noise, **sizes)
+
+
+def mix_backward(
+    gradient: Tensor, y: Tensor, weight: Tensor, noise: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Gradients of ``y`` (and ``x``, with noise) and of the weight."""
+    batch, channels, time = gradient.shape
+    out, sums = torch.empty_like(gradient), torch.zeros_like(weight)
+    sizes = {**_mixing_sizes(channels), "chunk": _CHUNK, "is_noise": noise is not None}
+    grid, other = (batch, triton.cdiv(time, _CHUNK)), weight if noise is None else noise
+    _mix_backward[grid](gradient, y, weight, other, out, sums, channels, time, **sizes)
+    return out, sums
 
 
 def residual_unit(unit: ResidualUnit, x: Tensor) -> Tensor:
@@ -303,7 +389,13 @@ def use_kernels(model: SNAC) -> None:
                 module.forward = partial(residual_unit, module)  # type: ignore[method-assign]
         elif isinstance(module, Snake1d):
             module.forward = partial(_snake_of, module)  # type: ignore[method-assign]
+        elif isinstance(module, NoiseBlock):
+            module.forward = partial(_noise_of, module)  # type: ignore[method-assign]
 
 
 def _snake_of(module: nn.Module, x: Tensor) -> Tensor:
     return _Snake.apply(x, module.alpha)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def _noise_of(module: NoiseBlock, x: Tensor, noise: Tensor) -> Tensor:
+    return _Noise.apply(x, noise, module.linear.weight)  # type: ignore[no-any-return, no-untyped-call]

@@ -30,6 +30,7 @@ from training.losses import (
     feature_matching_loss,
     generator_loss,
 )
+from training.spectra import Spectra
 
 
 def build_model(config: dict[str, Any]) -> SNAC:
@@ -133,13 +134,14 @@ class Trainer:
         return torch.where(dropped, few, total)
 
     def _losses(self, audio: Tensor, estimate: Tensor, quantized: Quantized) -> dict[str, Tensor]:
-        mel, compressed = self.loss(audio, estimate)
+        spectra = Spectra(audio, estimate)
+        mel, compressed = self.loss(audio, estimate, spectra)
         losses = {
             "mel": mel,
             "compressed_stft": compressed,
-            "envelope": self.envelope_loss(audio, estimate),
-            "loudness": self.loudness_loss(audio, estimate),
-            "wave": self.wave_loss(audio, estimate),
+            "envelope": self.envelope_loss(audio, estimate, spectra),
+            "loudness": self.loudness_loss(audio, estimate, spectra),
+            "wave": self.wave_loss(audio, estimate, spectra),
             "commitment": quantized.commitment_loss,
             "codebook": quantized.codebook_loss,
             "spread": quantized.spread_loss,
