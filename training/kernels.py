@@ -112,15 +112,18 @@ def _depthwise_sums(  # noqa: ANN202
     gradient = tl.load(gradient_at + row * time + t, mask=there, other=0.0)
     sine = tl.sin(2 * alpha * inner)
     share = inner * sine - (1 - tl.cos(2 * alpha * inner)) / (2 * alpha + 1e-9)
+    program = row // channels * tl.num_programs(1) + tl.program_id(1)
+    programs = tl.num_programs(0) // channels * tl.num_programs(1)
+    sums_at += channel * (taps + 4) * programs + program
     total = tl.sum(gradient * share, axis=0) / (alpha + 1e-9)
-    tl.atomic_add(sums_at + (taps + 1) * channels + channel, total)
+    tl.store(sums_at + (taps + 1) * programs, total)
     gradient = gradient * (1 + sine)
     tl.store(out_at + row * time + t, gradient, mask=there)
-    tl.atomic_add(sums_at + taps * channels + channel, tl.sum(gradient, axis=0))
+    tl.store(sums_at + taps * programs, tl.sum(gradient, axis=0))
     for tap in tl.static_range(taps):
         at = t + (tap - taps // 2) * dilation
         x = tl.load(x_at + row * time + at, mask=there & (at >= 0) & (at < time), other=0.0)
-        tl.atomic_add(sums_at + channel * taps + tap, tl.sum(gradient * x, axis=0))
+        tl.store(sums_at + tap * programs, tl.sum(gradient * x, axis=0))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -156,9 +159,12 @@ def _depthwise_backward(  # noqa: ANN202
     sine = tl.sin(2 * alpha * x)
     share = x * sine - (1 - tl.cos(2 * alpha * x)) / (2 * alpha + 1e-9)
     total = tl.sum(tl.where(there, gradient * share, 0.0), axis=0) / (alpha + 1e-9)
-    tl.atomic_add(sums_at + (taps + 2) * channels + channel, total)
+    program = row // channels * tl.num_programs(1) + tl.program_id(1)
+    programs = tl.num_programs(0) // channels * tl.num_programs(1)
+    sums_at += channel * (taps + 4) * programs + program
+    tl.store(sums_at + (taps + 2) * programs, total)
     skip = tl.load(skip_at + row * time + t, mask=there, other=0.0)
-    tl.atomic_add(sums_at + (taps + 3) * channels + channel, tl.sum(skip, axis=0))
+    tl.store(sums_at + (taps + 3) * programs, tl.sum(skip, axis=0))
     tl.store(out_at + row * time + t, gradient * (1 + sine) + skip, mask=there)
 
 
@@ -240,7 +246,8 @@ def _mix_backward(  # noqa: ANN202
         tl.store(out_at + at, back, mask=mask)
         y = tl.load(y_at + at, mask=mask, other=0.0)
         total += tl.dot(scaled, tl.trans(y))
-    tl.atomic_add(sums_at + square, total, mask=corner)
+    program = item * tl.num_programs(1) + tl.program_id(1)
+    tl.store(sums_at + program * channels * channels + square, total, mask=corner)
 
 
 def _grid(x: Tensor) -> tuple[tuple[int, int], int]:
@@ -292,7 +299,7 @@ class _Unit(torch.autograd.Function):
         if x.shape[1] <= _NARROW:
             mix(x, outer, mixing, mixing_bias, out, is_noise=False)
         else:
-            mixed = torch.matmul(mixing.squeeze(-1), outer)
+            mixed = _times(mixing.squeeze(-1), outer)
             _add_biased[grid](x, mixed, mixing_bias, out, *x.shape[1:], block=block)
         ctx.save_for_backward(x, snaked, inner, outer, first, taps, second, mixing)
         ctx.sizes = sizes
@@ -306,18 +313,20 @@ class _Unit(torch.autograd.Function):
         if channels <= _NARROW:
             back, to_mixing = mix_backward(gradient, outer, mixing, None)
         else:
-            back = torch.matmul(mixing.squeeze(-1).t(), gradient)
-            to_mixing = torch.matmul(gradient, outer.mT).sum(0).unsqueeze(-1)
+            back = _times(mixing.squeeze(-1).t(), gradient)
+            to_mixing = torch.bmm(gradient, outer.mT).sum(0).unsqueeze(-1)
         between, out = torch.empty_like(x), torch.empty_like(x)
-        sums = x.new_zeros((_TAPS + 4) * channels)
-        arguments = (back, inner, snaked, second, between, sums, *x.shape[1:])
+        # One sum a program: adding them up in place, thousands of programs queue.
+        parts = x.new_empty(channels, _TAPS + 4, grid[0] // channels * grid[1])
+        arguments = (back, inner, snaked, second, between, parts, *x.shape[1:])
         _depthwise_sums[grid](*arguments, **ctx.sizes)
-        arguments = (between, taps, x, first, gradient, out, sums, *x.shape[1:])
+        arguments = (between, taps, x, first, gradient, out, parts, *x.shape[1:])
         _depthwise_backward[grid](*arguments, **ctx.sizes)
-        to_taps, rest = sums.tensor_split([_TAPS * channels])
-        to_bias, to_second, to_first, to_mixing_bias = rest.view(4, channels)
-        to_weights = to_first.view_as(first), to_taps.view_as(taps), to_bias
-        return out, None, *to_weights, to_second.view_as(second), to_mixing, to_mixing_bias
+        sums = parts.sum(2)
+        to_taps, rest = sums[:, :_TAPS].reshape(taps.shape), sums[:, _TAPS:].t().contiguous()
+        to_bias, to_second, to_first, to_mixing_bias = rest
+        to_weights = to_first.view_as(first), to_taps, to_bias, to_second.view_as(second)
+        return out, None, *to_weights, to_mixing, to_mixing_bias
 
 
 class _Noise(torch.autograd.Function):
@@ -328,7 +337,7 @@ class _Noise(torch.autograd.Function):
         x = x.contiguous()
         ctx.save_for_backward(x, noise, weight)
         if x.shape[1] > _NARROW:
-            return torch.addcmul(x, noise, torch.matmul(weight.squeeze(-1), x))
+            return torch.addcmul(x, noise, _times(weight.squeeze(-1), x))
         out = torch.empty_like(x)
         mix(x, x, weight, noise, out, is_noise=True)
         return out
@@ -341,8 +350,13 @@ class _Noise(torch.autograd.Function):
             out, to_weight = mix_backward(gradient, x, weight, noise)
             return out, None, to_weight
         scaled = gradient * noise
-        out = gradient + torch.matmul(weight.squeeze(-1).t(), scaled)
-        return out, None, torch.matmul(scaled, x.mT).sum(0).unsqueeze(-1)
+        out = gradient + _times(weight.squeeze(-1).t(), scaled)
+        return out, None, torch.bmm(scaled, x.mT).sum(0).unsqueeze(-1)
+
+
+def _times(weight: Tensor, x: Tensor) -> Tensor:
+    # matmul would copy x there and back, to make one product of many.
+    return torch.bmm(weight.expand(len(x), -1, -1), x)
 
 
 def _mixing_sizes(channels: int) -> dict[str, int]:
@@ -365,11 +379,12 @@ def mix_backward(
 ) -> tuple[Tensor, Tensor]:
     """Gradients of ``y`` (and ``x``, with noise) and of the weight."""
     batch, channels, time = gradient.shape
-    out, sums = torch.empty_like(gradient), torch.zeros_like(weight)
+    grid, out = (batch, triton.cdiv(time, _CHUNK)), torch.empty_like(gradient)
+    parts = gradient.new_empty(grid[0] * grid[1], channels, channels)
     sizes = {**_mixing_sizes(channels), "chunk": _CHUNK, "is_noise": noise is not None}
-    grid, other = (batch, triton.cdiv(time, _CHUNK)), weight if noise is None else noise
-    _mix_backward[grid](gradient, y, weight, other, out, sums, channels, time, **sizes)
-    return out, sums
+    other = weight if noise is None else noise
+    _mix_backward[grid](gradient, y, weight, other, out, parts, channels, time, **sizes)
+    return out, parts.sum(0).unsqueeze(-1)
 
 
 def residual_unit(unit: ResidualUnit, x: Tensor) -> Tensor:

@@ -62,9 +62,9 @@ class _Spectrum(torch.autograd.Function):
         size, hop, time = len(window), ctx.hop, ctx.time
         # irfft counts all bins twice but the first and, if it is there, the one at half the rate.
         shares = torch.full((size // 2 + 1,), 0.5 * size, device=window.device)
-        shares[0] = size
+        shares[:1].fill_(size)
         if size % 2 == 0:
-            shares[-1] = size
+            shares[-1:].fill_(size)
         frames = torch.fft.irfft(gradients[0] * shares, n=size)
         padded = _overlapped(frames, window, hop, time + 2 * (size // 2))
         edge = size // 2
