@@ -25,7 +25,8 @@ import soundfile
 
 from snac_eval.run.loop import make_plan
 from snac_eval.run.plan import RunConfig
-from snac_eval.run.store import Store, StoredCodes
+from snac_eval.run.rows import StoredCodes
+from snac_eval.run.store import Store
 from snac_eval.types import CodecCard, Codes, Score, Timing, Waveform
 
 _RATE = 16000

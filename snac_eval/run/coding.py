@@ -20,8 +20,8 @@ from snac_eval.codecs.repeats import LONGEST_S, Repeat, repeat
 from snac_eval.errors import AudioError, CodecError, Interrupted, SnacEvalError, one_line
 from snac_eval.metrics.opening import OpenMetric
 from snac_eval.run.plan import Job, Setting, clip_seed
+from snac_eval.run.rows import PackedCodes, StoredCodes
 from snac_eval.run.scoring import score_in_place
-from snac_eval.run.store import StoredCodes
 from snac_eval.types import Codec, Reconstruction, ReconstructionSource, Score, Timing, Waveform
 
 _GPU_BATCH = 8
@@ -38,7 +38,7 @@ class CodingTask:
     number: int
     """Names the task: it comes back with the result."""
     job: Job
-    stored: StoredCodes | None = None
+    stored: PackedCodes | None = None
     """Codes that need not be made again."""
     failed: Mapping[str, Score] = field(default_factory=dict)
     """Metrics of the job that must not be tried (again)."""
@@ -135,8 +135,12 @@ def code(
 def _known(item: Loaded, before: Mapping[str, StoredCodes]) -> Loaded:
     """With the codes of the batch before, where that had the same audio: the store got them after
     the task was given."""
-    stored = item.task.stored or before.get(item.task.job.key.id)
-    return replace(item, task=replace(item.task, stored=stored))
+    if item.task.stored is None:
+        return replace(item, known=before.get(item.task.job.key.id))
+    try:
+        return replace(item, known=item.task.stored.unpacked())
+    except CodecError:  # Then they are made anew.
+        return item
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,8 @@ class Loaded:
     """The clip as it is scored against."""
     source: Waveform
     """The clip as the codec takes it."""
+    known: StoredCodes | None = None
+    """Codes that need not be made again."""
 
 
 def batches(
@@ -293,7 +299,7 @@ _Outcome = tuple[Reconstruction, StoredCodes | None]
 def _through(codec: Codec, seed: int, loaded: Sequence[Loaded]) -> list[_Outcome]:
     """Clips through the codec; what the store has codes of is decoded, but not encoded again."""
     seeds = [clip_seed(item.task.job.clip, seed) for item in loaded]
-    known = [item.task.stored for item in loaded if item.task.stored is not None]
+    known = [item.known for item in loaded if item.known is not None]
     if len(known) == len(loaded):
         estimates = codec.decode([one.codes for one in known], seeds)
         return [(_coded(*each), None) for each in zip(loaded, estimates, known, strict=True)]

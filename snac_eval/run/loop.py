@@ -1,8 +1,7 @@
 """The one loop: dataset -> codec -> metrics -> store.
 
 What is left to do becomes tasks for the engine, which codes and scores clips where it sees fit.
-Whatever comes back is stored at once: the codes of a clip with what was scored beside the codec,
-and then the scores of its audio.
+Whatever comes back is stored at once, a clip's codes with its scores.
 """
 
 from __future__ import annotations
@@ -17,10 +16,11 @@ from snac_eval.errors import StoreError
 from snac_eval.progress import Progress
 from snac_eval.run import interrupts
 from snac_eval.run._database import damaged
-from snac_eval.run.coding import Coded, Coder, CodingTask
+from snac_eval.run.coding import CodingTask
 from snac_eval.run.corpus import score_together
-from snac_eval.run.engines.local import Engine
-from snac_eval.run.engines.scorers import Scored
+from snac_eval.run.engines.base import Engine
+from snac_eval.run.engines.opening import open_engine
+from snac_eval.run.evaluating import Evaluated
 from snac_eval.run.folder import only_writer
 from snac_eval.run.identity import refuse_other_run
 from snac_eval.run.inspections import Inspections
@@ -34,10 +34,10 @@ from snac_eval.run.manifest import (
     stored_tables,
     together_facts,
 )
-from snac_eval.run.plan import Job, Plan, RunConfig, make_plan
+from snac_eval.run.plan import Job, Plan, RunConfig, ScoreKeys, make_plan
+from snac_eval.run.rows import PackedCodes, Row
 from snac_eval.run.sealed import is_committed, read_manifest, write_manifest, write_scores
-from snac_eval.run.store import Store, StoredCodes
-from snac_eval.types import Score
+from snac_eval.run.store import Store
 
 # A row that is damaged is made anew; one that will not stay means a file that is.
 _ROUNDS = 3
@@ -131,7 +131,7 @@ class _Work:
         """Do these jobs and commit the run: what is left to do before that, and whether it came to
         its end."""
         state: State = "interrupted"
-        with interrupts.catching(), _engine(self._plan, jobs) as engine:
+        with interrupts.catching(), open_engine(self._plan, jobs) as engine:
             if jobs:
                 self._plan = _prepared(self._plan, engine)
             write_manifest(self._plan.config.output, self._manifest)
@@ -144,7 +144,7 @@ class _Work:
             except KeyboardInterrupt:
                 pass
             finally:
-                self._repeated = self._repeated or engine.repeated
+                self._repeated = self._repeated or dict(engine.repeated)
                 with interrupts.held():
                     left = self._commit(state, known)
         return left, state == "finished"
@@ -180,13 +180,6 @@ def _prepared(plan: Plan, engine: Engine) -> Plan:
     return replace(plan, codec=replace(plan.codec, notes=lambda: notes), remarks=engine.remarks)
 
 
-def _engine(plan: Plan, jobs: Sequence[Job]) -> Engine:
-    """The engine, its processes starting already where there is anything to do."""
-    coder = Coder(plan.config, plan.codec, plan.metrics)
-    names = {name for job in jobs for name in job.metrics}
-    return Engine(coder, min(plan.config.num_workers, len(jobs)), names)
-
-
 def _compute(
     plan: Plan,
     jobs: Sequence[Job],
@@ -195,27 +188,41 @@ def _compute(
     meanwhile: Callable[[], None],
     repeats: bool,
 ) -> None:
-    """Put what comes of each job into the store, at once.
+    """Put what comes of each job into the store, at once."""
+    ordered, num_distinct = _in_order(jobs)
+    tasks = (
+        CodingTask(number, job, _stored(store, job, is_again=number >= num_distinct))
+        for number, job in enumerate(ordered)
+    )
+    keys = ScoreKeys(plan)
+    with Progress(len(jobs), enabled=plan.config.show_progress) as progress:
+        for batch in engine.work(tasks, ordered if repeats else (), meanwhile):
+            done = [(ordered[one.number], one) for one in batch]
+            store.put_all([_row(keys, job, one) for job, one in done])
+            for job, one in done:
+                progress.clip_done(job.clip, one.scores)
+
+
+def _in_order(jobs: Sequence[Job]) -> tuple[list[Job], int]:
+    """The order in which jobs are given out, and how many come before those whose audio another
+    one of them has.
 
     The longest come first: what is left at the end, when workers run dry one by one, is short; and
-    a clip that does not fit the memory fails early.
+    a clip that does not fit the memory fails early. Audio that was met before comes last, for its
+    codes are in the store by then.
     """
-    longest_first = sorted(jobs, key=lambda job: -job.clip.duration_s)
-    tasks = (
-        CodingTask(number, job, store.get_codes(job.key.id))
-        for number, job in enumerate(longest_first)
-    )
-    with Progress(len(jobs), enabled=plan.config.show_progress) as progress:
-        for result in engine.work(tasks, longest_first if repeats else (), meanwhile):
-            job = longest_first[result.number]
-            codes = result.new_codes if isinstance(result, Coded) else None
-            _put(plan, store, job, result.scores, codes)
-            if isinstance(result, Scored) or not result.remaining:
-                progress.clip_done(job.clip, result.scores)
+    first: dict[str, Job] = {}
+    again = []
+    for job in sorted(jobs, key=lambda job: -job.clip.duration_s):
+        if first.setdefault(job.key.id, job) is not job:
+            again.append(job)
+    return [*first.values(), *again], len(first)
 
 
-def _put(
-    plan: Plan, store: Store, job: Job, scores: Mapping[str, Score], codes: StoredCodes | None
-) -> None:
-    keys = plan.score_keys(scores, job.clip)
-    store.put(job.key, {keys[name]: score for name, score in scores.items()}, codes)
+def _stored(store: Store, job: Job, is_again: bool) -> PackedCodes | None:
+    return store.get_packed(job.key.id) if job.has_codes or is_again else None
+
+
+def _row(keys: ScoreKeys, job: Job, one: Evaluated) -> Row:
+    names = keys.of(job.clip)
+    return Row(job.key, {names[name]: score for name, score in one.scores.items()}, one.codes)

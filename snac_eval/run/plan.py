@@ -25,7 +25,7 @@ from snac_eval.run.keys import (
     score_key,
     taken_as,
 )
-from snac_eval.run.store import Settled
+from snac_eval.run.rows import Settled
 from snac_eval.types import (
     Channels,
     Clip,
@@ -121,8 +121,9 @@ class RunConfig:
 
     @property
     def num_threads(self) -> int:
-        """CPU threads of the codec: half the cores, for scoring runs beside it."""
-        return max(1, num_cores() // 2)
+        """CPU threads of the codec: one, for as many clips as there are cores are in work at once,
+        and so that no code depends on how many cores there are."""
+        return 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +191,8 @@ class Job:
     key: ReconstructionKey
     """Names its reconstruction."""
     metrics: tuple[str, ...]
+    has_codes: bool = False
+    """Whether the store had its codes when this was planned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,19 +256,33 @@ class Plan(Material):
         a reason that another version of this program gave. Codes that were lost are made anew.
         """
         jobs = []
-        known: dict[tuple[str, ...], dict[str, str]] = {}
+        keys = ScoreKeys(self)
         for clip, key, have in zip(self.clips, self.keys, settled, strict=True):
-            inputs = (clip.domain, clip.speaker, clip.transcript)
-            wanted = known.get(inputs)
-            if wanted is None:
-                names = (*self.clip_metrics(clip), *self.partial_metrics(clip))
-                wanted = self.score_keys(names, clip)
-                if len(known) < _MOST_KNOWN:
-                    known[inputs] = wanted
+            wanted = keys.of(clip)
             missing = tuple(name for name, one in wanted.items() if one not in have.scores)
             if missing or (self.codec.coder is not None and not have.has_codes):
-                jobs.append(Job(clip, key, missing))
+                jobs.append(Job(clip, key, missing, have.has_codes))
         return jobs
+
+
+class ScoreKeys:
+    """:meth:`Plan.score_keys` of clip after clip: what many share is found once."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._known: dict[tuple[str, ...], dict[str, str]] = {}
+
+    def of(self, clip: Clip) -> Mapping[str, str]:
+        """The keys of every metric that looks at this clip."""
+        inputs = (clip.domain, clip.speaker, clip.transcript)
+        found = self._known.get(inputs)
+        if found is None:
+            plan = self._plan
+            names = (*plan.clip_metrics(clip), *plan.partial_metrics(clip))
+            found = plan.score_keys(names, clip)
+            if len(self._known) < _MOST_KNOWN:
+                self._known[inputs] = found
+        return found
 
 
 def open_codec(config: RunConfig) -> OpenCodec:

@@ -25,11 +25,14 @@ def score_audio(
 
 
 def each_score(
-    metrics: Mapping[str, OpenMetric], reconstruction: Reconstruction
+    metrics: Mapping[str, OpenMetric],
+    reconstruction: Reconstruction,
+    watch: Callable[[str], None] = lambda _: None,
 ) -> Iterator[tuple[str, Score]]:
-    """The same, one after the other as they are found."""
+    """The same, one after the other as they are found; ``watch`` is told each name before."""
     pair = PreparedPair(reconstruction.reference, reconstruction.estimate)
     for name, metric in metrics.items():
+        watch(name)
         yield name, _survived(partial(metric.score_audio, reconstruction, pair))
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from functools import cache
 from importlib.metadata import version
 from itertools import groupby
@@ -30,11 +30,11 @@ from sys import intern
 from types import TracebackType
 from typing import Any
 
-from snac_eval.codecs.packing import pack, unpack
 from snac_eval.errors import CodecError, OutputError, StoreError
 from snac_eval.run._database import Database, checksum, damaged, real
 from snac_eval.run.keys import ReconstructionKey
-from snac_eval.types import Codes, Score, Timing
+from snac_eval.run.rows import PackedCodes, Row, Settled, StoredCodes
+from snac_eval.types import Score, Timing
 
 FILE_NAME = "store.sqlite"
 _SCHEMA_VERSION = "5"
@@ -96,24 +96,6 @@ INSERT OR REPLACE INTO scores
 SELECT r.number, m.number, ?, ?, ?, ?, ?, ? FROM reconstructions AS r, metrics AS m
 WHERE r.id = ? AND m.key = ?
 """
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCodes:
-    """Codes of one reconstruction and what making them took."""
-
-    codes: Codes
-    timing: Timing
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What needs not be computed again for one reconstruction."""
-
-    scores: frozenset[str]
-    """Keys of its scores, less errors, and less those that are undefined for a reason that another
-    version of this program gave."""
-    has_codes: bool
 
 
 class Store:
@@ -183,24 +165,31 @@ class Store:
         self, key: ReconstructionKey, scores: Mapping[str, Score], codes: StoredCodes | None = None
     ) -> None:
         """Keep scores by their keys, and codes where there are new ones, at once."""
+        self.put_all([Row(key, scores, None if codes is None else codes.packed())])
+
+    def put_all(self, rows: Sequence[Row]) -> None:
+        """Keep what came of these reconstructions: all of it, or nothing."""
         made_by = _this_version()
-        id_ = key.id
-        with self._db.errors(), self._db.transaction():
-            self._db.execute(_INSERT_KEY, (id_, *astuple(key)))
-            if codes is not None:
-                seconds = [real(codes.timing.encode_s), real(codes.timing.decode_s)]
-                blob = pack(codes.codes)
-                made = (blob, *seconds, checksum(id_, *seconds, blob=blob), id_)
-                self._db.execute(_FORGET_COUNT, (id_,))
-                self._db.execute(_UPDATE_CODES, made)
-            rows = [
+        keys, codes, scores, forgotten = [], [], [], []
+        for row in rows:
+            id_ = row.key.id
+            keys.append((id_, *astuple(row.key)))
+            if (made := row.codes) is not None:
+                seconds = [real(made.timing.encode_s), real(made.timing.decode_s)]
+                codes.append((made.blob, *seconds, checksum(id_, *seconds, blob=made.blob), id_))
+                forgotten.append((id_,))
+            scores += [
                 (*said, checksum(id_, name, *said), id_, name)
-                for name, score in scores.items()
+                for name, score in row.scores.items()
                 for said in [_said(score, made_by)]
             ]
-            names = [(name,) for name in scores]
+        names = [(name,) for name in dict.fromkeys(name for row in rows for name in row.scores)]
+        with self._db.errors(), self._db.transaction():
+            self._db.executemany(_INSERT_KEY, keys)
+            self._db.executemany(_FORGET_COUNT, forgotten)
+            self._db.executemany(_UPDATE_CODES, codes)
             self._db.executemany("INSERT OR IGNORE INTO metrics (key) VALUES (?)", names)
-            self._db.executemany(_INSERT_SCORE, rows)
+            self._db.executemany(_INSERT_SCORE, scores)
 
     def settled(self, ids: Sequence[str]) -> Iterator[Settled]:
         """What each of these reconstructions needs not have computed again, in their order.
@@ -251,6 +240,21 @@ class Store:
 
         One clip's codes are in memory at a time.
         """
+        for one, packed in self._packed(ids):
+            try:
+                yield one, packed.unpacked()
+            except CodecError as error:
+                raise StoreError(damaged(self.path, error)) from error
+
+    def get_codes(self, id_: str) -> StoredCodes | None:
+        """Codes and timings of one reconstruction, or None where it has none."""
+        return next((codes for _, codes in list(self.codes([id_]))), None)
+
+    def get_packed(self, id_: str) -> PackedCodes | None:
+        """The same, not unpacked."""
+        return next((codes for _, codes in list(self._packed([id_]))), None)
+
+    def _packed(self, ids: Iterable[str]) -> Iterator[tuple[str, PackedCodes]]:
         query = (
             f"SELECT r.number, r.id, r.codes, r.encode_s, r.decode_s, r.checksum {_WANTED}"
             " WHERE r.codes IS NOT NULL"
@@ -263,12 +267,8 @@ class Store:
                     broken.append([number])
                     continue
                 timing = Timing(*(math.nan if time is None else time for time in seconds))
-                yield one, StoredCodes(self._unpacked(blob), timing)
+                yield one, PackedCodes(blob, timing)
             self._drop("UPDATE reconstructions SET codes = NULL WHERE number = ?", broken)
-
-    def get_codes(self, id_: str) -> StoredCodes | None:
-        """Codes and timings of one reconstruction, or None where it has none."""
-        return next((codes for _, codes in list(self.codes([id_]))), None)
 
     def files(self) -> dict[bytes, tuple[str, str]]:
         """What :meth:`remember_files` was given."""
@@ -353,12 +353,6 @@ class Store:
             return None
         row = self._db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
         return str(row[0]) if row else "none"
-
-    def _unpacked(self, blob: bytes) -> Codes:
-        try:
-            return unpack(blob)
-        except CodecError as error:
-            raise StoreError(damaged(self.path, error)) from error
 
 
 @cache

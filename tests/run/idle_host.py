@@ -5,14 +5,14 @@ import threading
 from pathlib import Path
 
 from snac_eval.run.coding import Coder, CodingTask
-from snac_eval.run.engines.local import Engine
+from snac_eval.run.engines.local import LocalEngine
 from snac_eval.run.plan import RunConfig, make_plan
-from snac_eval.run.store import Settled
+from snac_eval.run.rows import Settled
 
 if __name__ == "__main__":
     names = ("mel_dac_paper",)
     plan = make_plan(RunConfig("pcm_8bit", sys.argv[1], Path("nowhere"), names))
-    with Engine(Coder(plan.config, plan.codec, plan.metrics), 1, names) as engine:
+    with LocalEngine(Coder(plan.config, plan.codec, plan.metrics), 1) as engine:
         engine.prepare()
         tasks = (
             CodingTask(number, job)

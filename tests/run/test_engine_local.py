@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,12 @@ import soundfile
 from snac_eval.errors import OutputError, UsageError
 from snac_eval.machine import resolve_device
 from snac_eval.metrics.opening import open_metric
-from snac_eval.run.coding import Coded, Coder, CodingTask
+from snac_eval.run.coding import Coder, CodingTask
 from snac_eval.run.engines import nursery, scorers
-from snac_eval.run.engines.local import Engine, _modules
-from snac_eval.run.engines.scorers import Scored
+from snac_eval.run.engines.local import LocalEngine, _modules
+from snac_eval.run.evaluating import Evaluated
 from snac_eval.run.plan import Plan, RunConfig, make_plan
-from snac_eval.run.store import Settled
+from snac_eval.run.rows import Settled
 from snac_eval.writing import write_file, write_text
 from tests.conftest import tone
 
@@ -38,8 +38,8 @@ def plan(tmp_path: Path) -> Plan:
     return make_plan(RunConfig("pcm_8bit", f"folder:{clips}", tmp_path / "run", METRICS))
 
 
-def _engine(plan: Plan, workers: int) -> Engine:
-    return Engine(Coder(plan.config, plan.codec, plan.metrics), workers, METRICS)
+def _engine(plan: Plan, workers: int) -> LocalEngine:
+    return LocalEngine(Coder(plan.config, plan.codec, plan.metrics), workers)
 
 
 def _tasks(plan: Plan) -> Iterator[CodingTask]:
@@ -49,13 +49,14 @@ def _tasks(plan: Plan) -> Iterator[CodingTask]:
     )
 
 
-def _check(results: list[Coded | Scored]) -> None:
-    coded = [one for one in results if isinstance(one, Coded)]
-    scored = [one for one in results if isinstance(one, Scored)]
-    assert sorted(one.number for one in coded) == sorted(one.number for one in scored)
-    assert sorted(one.number for one in scored) == [0, 1, 2, 3, 4]
-    assert all(one.scores["bitrate"].status == "ok" for one in coded)
-    assert all(one.scores["mel_dac_paper"].status == "ok" for one in scored)
+def _check(batches: Iterable[list[Evaluated]]) -> None:
+    results = [one for batch in batches for one in batch]
+    assert sorted(one.number for one in results) == [0, 1, 2, 3, 4]
+    for one in results:
+        assert {name: score.status for name, score in one.scores.items()} == dict.fromkeys(
+            METRICS, "ok"
+        )
+        assert one.codes is not None
 
 
 def _children(pid: int) -> list[int]:
@@ -80,20 +81,9 @@ def test_every_clip_comes_back_once(plan: Plan, workers: int) -> None:
     calls: list[int] = []
     with _engine(plan, workers) as engine:
         engine.prepare()
-        _check(list(engine.work(_tasks(plan), meanwhile=lambda: calls.append(1))))
+        _check(engine.work(_tasks(plan), meanwhile=lambda: calls.append(1)))
     assert (calls, engine.remarks) == ([1], ())
     assert (_family(os.getpid()), dict(os.environ)) == (before, environment)
-
-
-def test_codes_are_given_back_before_their_audio_is_scored(plan: Plan) -> None:
-    with _engine(plan, 1) as engine:
-        engine.prepare()
-        results = list(engine.work(_tasks(plan)))
-    for number in range(5):
-        first, second = [one for one in results if one.number == number]
-        assert isinstance(first, Coded)
-        assert first.new_codes is not None
-        assert isinstance(second, Scored)
 
 
 @pytest.mark.parametrize("which", ["the nursery", "its children"])
@@ -101,13 +91,13 @@ def test_processes_that_are_killed_from_outside_are_replaced(plan: Plan, which: 
     with _engine(plan, 2) as engine:
         engine.prepare()
         work = engine.work(_tasks(plan))
-        results = [next(work)]
+        results = next(work)
         (first,) = _children(os.getpid())
         victims = [first] if which == "the nursery" else _children(first)
         for victim in victims:
             os.kill(victim, signal.SIGKILL)
-        results += work
-    assert len({one.number for one in results if isinstance(one, Scored)}) == 5
+        results = [*results, *(one for batch in work for one in batch)]
+    assert sorted(one.number for one in results) == [0, 1, 2, 3, 4]
     scores = [score for one in results for score in one.scores.values()]
     if which == "the nursery":
         assert {score.status for score in scores} == {"ok"}
@@ -118,7 +108,7 @@ def test_workers_are_renewed_after_some_clips(plan: Plan, monkeypatch: pytest.Mo
     monkeypatch.setattr(scorers, "_CLIPS_PER_PROCESS", 2)
     with _engine(plan, 1) as engine:
         engine.prepare()
-        _check(list(engine.work(_tasks(plan))))
+        _check(engine.work(_tasks(plan)))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +128,7 @@ def test_where_no_process_starts_all_is_done_in_this_one(
     monkeypatch.setattr(nursery, "command", lambda *_: start)
     with _engine(plan, 1) as engine:
         engine.prepare()
-        _check(list(engine.work(_tasks(plan))))
+        _check(engine.work(_tasks(plan)))
     (remark,) = engine.remarks
     assert words in remark
     assert capsys.readouterr().err == f"snac-eval: note: {remark}\n"
@@ -154,7 +144,7 @@ def test_child_that_cannot_be_started_is_noticed(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with _engine(plan, 1) as engine:
         engine.prepare()
-        _check(list(engine.work(_tasks(plan))))
+        _check(engine.work(_tasks(plan)))
     assert "the codec's process ended by itself with exit code 7" in engine.remarks[0]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,10 +13,9 @@ import soundfile
 from snac_eval.errors import StoreError
 from snac_eval.results.record import Run, read_run
 from snac_eval.run import loop
-from snac_eval.run.keys import ReconstructionKey
 from snac_eval.run.plan import RunConfig
-from snac_eval.run.store import Store, StoredCodes
-from snac_eval.types import Score
+from snac_eval.run.rows import Row
+from snac_eval.run.store import Store
 from tests.conftest import tone
 
 CARD = """
@@ -36,18 +35,13 @@ bits = 8
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The reconstructions of which the store got codes, in turn."""
     ids: list[str] = []
-    put = Store.put
+    put_all = Store.put_all
 
-    def counting(
-        store: Store,
-        key: ReconstructionKey,
-        scores: Mapping[str, Score],
-        codes: StoredCodes | None = None,
-    ) -> None:
-        ids.extend([key.id] if codes is not None else [])
-        put(store, key, scores, codes)
+    def counting(store: Store, rows: Sequence[Row]) -> None:
+        ids.extend(row.key.id for row in rows if row.codes is not None)
+        put_all(store, rows)
 
-    monkeypatch.setattr(Store, "put", counting)
+    monkeypatch.setattr(Store, "put_all", counting)
     return ids
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,9 +16,9 @@ from snac_eval.codecs.opening import opened
 from snac_eval.errors import Interrupted
 from snac_eval.run import coding, loop
 from snac_eval.run.coding import Coded, Coder, CodingTask, Loaded, batches, code, read_ahead
-from snac_eval.run.keys import ReconstructionKey
 from snac_eval.run.plan import Plan, RunConfig, make_plan
-from snac_eval.run.store import Settled, Store, StoredCodes
+from snac_eval.run.rows import PackedCodes, Row, Settled
+from snac_eval.run.store import Store
 from snac_eval.types import Clip, Codec, Codes, Score, Waveform
 from tests.conftest import tone
 
@@ -131,7 +132,7 @@ def test_one_bad_clip_of_a_batch_costs_itself_and_stored_codes_are_not_made_agai
     made = {one.number: one for one in code(coder, tasks)}
     assert codec.encoded == [5, 1, 1, 1, 1, 1]
     assert set(made[4].scores.values()) == {Score.error("RuntimeError: no luck")}
-    known = [replace(task, stored=made[task.number].new_codes) for task in tasks[:4]]
+    known = [replace(task, stored=_packed(made[task.number])) for task in tasks[:4]]
     for one in code(coder, known):
         before, now = made[one.number].reconstruction, one.reconstruction
         assert one.new_codes is None
@@ -140,6 +141,11 @@ def test_one_bad_clip_of_a_batch_costs_itself_and_stored_codes_are_not_made_agai
         assert now.timing == before.timing
         assert np.array_equal(now.estimate.samples, before.estimate.samples)
     assert len(codec.encoded) == 6
+
+
+def _packed(coded: Coded) -> PackedCodes:
+    assert coded.new_codes is not None
+    return coded.new_codes.packed()
 
 
 def test_signal_is_not_taken_for_a_clips_reason(
@@ -198,22 +204,40 @@ def test_a_dead_file_is_an_error_of_the_codec_behind_it(tmp_path: Path) -> None:
     assert _outcomes(plan, tasks) == (set("034"), {"1": silence, "2": short})
 
 
-def test_codes_and_the_scores_that_are_known_at_once_are_one_transaction(
+def test_codes_and_all_scores_of_a_clip_are_one_transaction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     puts: list[tuple[int, bool]] = []
-    real = Store.put
+    real = Store.put_all
 
-    def put(
-        store: Store, key: ReconstructionKey, scores: dict[str, Score], codes: StoredCodes | None
-    ) -> None:
-        puts.append((len(scores), codes is not None))
-        real(store, key, scores, codes)
+    def put_all(store: Store, rows: Sequence[Row]) -> None:
+        puts.extend((len(row.scores), row.codes is not None) for row in rows)
+        real(store, rows)
 
-    monkeypatch.setattr(Store, "put", put)
-    plan, _ = _plan(tmp_path, "pcm_16bit", metrics=("bitrate", "bitrate_nominal"), workers=0)
+    monkeypatch.setattr(Store, "put_all", put_all)
+    plan, _ = _plan(tmp_path, "pcm_16bit", metrics=("bitrate", "delay"), workers=0)
     loop.run(plan.config)
     assert puts == [(2, True)] * 5
     puts.clear()
     loop.run(replace(plan.config, metrics=("bitrate", "si_sdr")))
-    assert puts == [(0, False), (1, False)] * 5
+    assert puts == [(1, False)] * 5
+
+
+def test_audio_that_was_met_before_is_not_coded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, _ = _plan(tmp_path, "pcm_16bit", metrics=("bitrate", "si_sdr"), workers=0)
+    for index in (1, 3):
+        shutil.copy(tmp_path / "audio" / f"{index}.wav", tmp_path / "audio" / f"again{index}.wav")
+    encoded: list[int] = []
+    encode = type(plan.codec.coder).encode  # type: ignore[union-attr]
+
+    def counting(codec: Codec, waveforms: Sequence[Waveform]) -> list[Codes]:
+        encoded.extend(one.num_samples for one in waveforms)
+        return encode(codec, waveforms)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(plan.codec.coder), "encode", counting)
+    outcome = loop.run(plan.config)
+    assert outcome.num_computed == 7
+    # The longest clip is coded twice more, to see whether it comes out the same.
+    assert encoded == [8000, 8000, 7360, 7200, 4800, 8000, 8000]

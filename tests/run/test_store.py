@@ -14,7 +14,8 @@ import pytest
 
 from snac_eval.errors import OutputError, StoreError
 from snac_eval.run.keys import ReconstructionKey
-from snac_eval.run.store import FILE_NAME, Settled, Store, StoredCodes
+from snac_eval.run.rows import Settled, StoredCodes
+from snac_eval.run.store import FILE_NAME, Store
 from snac_eval.types import Codes, Score, Timing
 
 CODES = Codes(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from socket import socket
@@ -21,10 +21,12 @@ from typing import Any
 from snac_eval.metrics.opening import OpenMetric
 from snac_eval.run import interrupts
 from snac_eval.run.coding import Coded, Coder, CodingTask, prepare, repeated
+from snac_eval.run.engines.base import Engine, nothing
 from snac_eval.run.engines.coder import CoderProcess, OnlyHere
 from snac_eval.run.engines.here import score_here, work_here
 from snac_eval.run.engines.processes import Nursery, StartError
 from snac_eval.run.engines.scorers import Scored, Scorers, ScoringTask
+from snac_eval.run.evaluating import Evaluated, packed
 from snac_eval.run.plan import Job
 
 _ALWAYS = ("snac_eval.run.engines.worker", "soxr")
@@ -32,16 +34,16 @@ _LONGEST_WAIT_S = 60.0
 _MAX_LOST = 3
 
 
-class Engine:
-    """Works tasks off while the caller stores what comes. Use as a context manager.
+class LocalEngine(Engine):
+    """Does the work on this machine.
 
-    ``num_workers`` is how many processes score audio; 0: everything is done in this process, as it
-    is where no process can be started. ``names`` are the metrics that will be asked for.
+    ``coder`` has the metrics that will be asked for. ``num_workers`` is how many processes score
+    audio; 0: everything is done in this process, as it is where no process can be started.
     """
 
-    def __init__(self, coder: Coder, num_workers: int, names: Collection[str]) -> None:
+    def __init__(self, coder: Coder, num_workers: int) -> None:
         self._own = coder
-        asked = {name: one for name, one in coder.metrics.items() if name in names}
+        asked = coder.metrics
         audio = [one for one in asked.values() if not one.is_in_place]
         self._modules = _modules(audio)
         self._coder = CoderProcess(
@@ -52,10 +54,15 @@ class Engine:
         self._nursery: Nursery | None = None
         self._is_here = not num_workers
         self._num_lost = 0
-        self.remarks: tuple[str, ...] = ()
-        """What a reader of the numbers must know of how the work was done."""
+        self._remarks: tuple[str, ...] = ()
+        self._coded: dict[int, Coded] = {}
 
-    def __enter__(self) -> Engine:
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of the numbers must know of how the work was done."""
+        return self._remarks
+
+    def __enter__(self) -> LocalEngine:
         if not self._is_here:
             try:
                 self._start()
@@ -89,28 +96,38 @@ class Engine:
         self,
         tasks: Iterator[CodingTask],
         to_repeat: Sequence[Job] = (),
-        meanwhile: Callable[[], None] = lambda: None,
-    ) -> Iterator[Coded | Scored]:
-        """Every task's result, and behind it the scores of its audio, if any were asked for.
-
-        At the end one clip ``to_repeat`` is coded twice, for :attr:`repeated`. ``meanwhile`` is
-        called once, while the last clips are being scored.
-        """
+        meanwhile: Callable[[], None] = nothing,
+    ) -> Iterator[list[Evaluated]]:
+        """What came of every task."""
         self._coder.feed(self._noted(tasks), to_repeat)
         try:
             while not (self._is_here or (self._coder.is_finished and self._scorers.is_idle)):
                 if self._coder.is_finished and not self._scorers.is_waiting:
                     meanwhile()
-                    meanwhile = _nothing
-                yield from self._step(self._scorers.has_room and not self._coder.is_finished)
+                    meanwhile = nothing
+                hears_coder = self._scorers.has_room and not self._coder.is_finished
+                for result in self._step(hears_coder):
+                    yield from self._together(result)
         except (OnlyHere, StartError) as error:
             self._stay_here(f"processes could not be kept up ({error})")
             prepare(self._own.codec)
         if self._is_here:
-            yield from (score_here(self._own.metrics, one) for one in self._scorers.take_all())
+            for one in self._scorers.take_all():
+                yield from self._together(score_here(self._own.metrics, one))
             yield from work_here(self._own, self._coder.take_all())
             self._coder.repeated = repeated(self._own, to_repeat)
         meanwhile()
+
+    def _together(self, result: Coded | Scored) -> Iterator[list[Evaluated]]:
+        if isinstance(result, Coded):
+            if result.remaining:
+                self._coded[result.number] = result
+            else:
+                yield [Evaluated(result.number, result.scores, packed(result))]
+        else:
+            coded = self._coded.pop(result.number)
+            scores = {**coded.scores, **result.scores}
+            yield [Evaluated(result.number, scores, packed(coded))]
 
     @property
     def repeated(self) -> dict[str, Any]:
@@ -181,7 +198,7 @@ class Engine:
         self._close()
         self._is_here = True
         remark = f"{why}: all is done in one process, without time limits for clips"
-        self.remarks = (*self.remarks, remark)
+        self._remarks = (*self._remarks, remark)
         with suppress(OSError, AttributeError, ValueError):  # Nobody need be there to read it.
             print(f"snac-eval: note: {remark}", file=sys.stderr, flush=True)
 
@@ -189,7 +206,3 @@ class Engine:
 def _modules(metrics: Iterable[OpenMetric]) -> tuple[str, ...]:
     """What scoring by these metrics imports: their own modules, and what those load late."""
     return tuple(dict.fromkeys([*_ALWAYS, *(name for one in metrics for name in one.imports)]))
-
-
-def _nothing() -> None:
-    """What remains to be done once it is done."""

@@ -1,0 +1,17 @@
+"""Which engine does a run's work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from snac_eval.run.coding import Coder
+from snac_eval.run.engines.base import Engine
+from snac_eval.run.engines.local import LocalEngine
+from snac_eval.run.plan import Job, Plan
+
+
+def open_engine(plan: Plan, jobs: Sequence[Job]) -> Engine:
+    """The engine that the run's configuration names, not yet entered."""
+    names = {name for job in jobs for name in job.metrics}
+    coder = Coder(plan.config, plan.codec, {name: plan.metrics[name] for name in names})
+    return LocalEngine(coder, min(plan.config.num_workers, len(jobs)))

@@ -1,0 +1,66 @@
+"""A clip from its file to its scores, in the process that asks: read, coded and scored there.
+
+What goes in is a task, some hundred bytes; what comes out is an :class:`Evaluated`, a few thousand.
+No waveform leaves the process. A worker of this machine, an actor of a cluster and a run without
+processes all call :func:`evaluate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from snac_eval.metrics.opening import OpenMetric, open_metric
+from snac_eval.run.coding import Coded, Coder, CodingTask, Watch, code, watch_nothing
+from snac_eval.run.plan import RunConfig, open_codec
+from snac_eval.run.rows import PackedCodes
+from snac_eval.run.scoring import each_score
+from snac_eval.types import Score
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """All that came of a task."""
+
+    number: int
+    """The task's."""
+    scores: Mapping[str, Score]
+    """By metric: each that the job lacked."""
+    codes: PackedCodes | None = None
+    """What the store does not have yet, as it keeps it."""
+
+
+def opened(config: RunConfig, names: Collection[str]) -> Coder:
+    """The codec of a run, not yet prepared, and the metrics of these names, in this process.
+
+    Raises SnacEvalError for a name that is not known here.
+    """
+    return Coder(config, open_codec(config), {name: open_metric(name) for name in names})
+
+
+def evaluate(
+    coder: Coder, tasks: Iterable[CodingTask], watch: Watch = watch_nothing
+) -> Iterator[Evaluated]:
+    """Every task once, as soon as its clip is scored; the next is read meanwhile.
+
+    ``coder`` is prepared and has every metric that a task may ask for.
+    """
+    for coded in code(coder, tasks, watch):
+        yield Evaluated(coded.number, scored(coder.metrics, coded, watch), packed(coded))
+
+
+def scored(
+    metrics: Mapping[str, OpenMetric], coded: Coded, watch: Watch = watch_nothing
+) -> dict[str, Score]:
+    """The scores of a clip that was coded: those that it has, and those of its audio."""
+    if coded.reconstruction is None:
+        return dict(coded.scores)
+    asked = {name: metrics[name] for name in coded.remaining}
+    numbers = [coded.number]
+    found = each_score(asked, coded.reconstruction, lambda name: watch(name, numbers))
+    return {**coded.scores, **dict(found)}
+
+
+def packed(coded: Coded) -> PackedCodes | None:
+    """The codes that the store does not have yet."""
+    return None if coded.new_codes is None else coded.new_codes.packed()
