@@ -54,7 +54,8 @@ class _Spectrum(torch.autograd.Function):
         padded = functional.pad(audio[:, None], (size // 2, size // 2), mode="reflect")[:, 0]
         ctx.save_for_backward(window)
         ctx.hop, ctx.time = hop, audio.shape[1]
-        return torch.fft.rfft(padded.unfold(1, size, hop) * window)
+        frames: Tensor = padded.unfold(1, size, hop) * window
+        return torch.fft.rfft(frames)  # type: ignore[no-any-return]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401

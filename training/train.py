@@ -67,9 +67,8 @@ def train(
     print(f"{corpus.duration_s / 60:.0f} minutes of speech, from step {trainer.step}", flush=True)
     take = _steps(trainer, corpus)
     trainer.start_clock()
-    started, first, pace_from = time.monotonic(), trainer.progress, trainer.step
-    sums: dict[str, float] = {}
-    logged = trainer.step
+    started, first, from_step = time.monotonic(), trainer.progress, trainer.step
+    sums, logged = dict[str, float](), trainer.step
     while trainer.progress < 1:
         before = trainer.step
         losses = take()
@@ -79,11 +78,9 @@ def train(
             sums[name] = sums.get(name, 0.0) + value * taken
         if done or _passed(every["every_steps"], before, trainer.step):
             spent, count = time.monotonic() - started, trainer.step - logged
-            record: dict[str, Any] = {
-                "step": trainer.step,
-                "s_per_step": round(spent / (trainer.step - pace_from), 4),
-                **{name: value / count for name, value in sums.items()},
-            }
+            pace = round(spent / (trainer.step - from_step), 4)
+            record: dict[str, Any] = {"step": trainer.step, "s_per_step": pace}
+            record |= {name: value / count for name, value in sums.items()}
             sums, logged = {}, trainer.step
             if judge and (done or _passed(every["validate_every_steps"], before, trainer.step)):
                 record |= judge(trainer.average, device)
@@ -96,7 +93,7 @@ def _steps(trainer: Trainer, corpus: Corpus) -> Callable[[], dict[str, float]]:
     """What takes a step, or on a GPU as many as lie between two lines of the log."""
     if not trainer.is_on_gpu or trainer.adversary:
         return lambda: trainer.train_step(corpus)
-    from training.graph import GraphedSteps  # Triton is there on GPUs alone
+    from training.gpu.graph import GraphedSteps  # Triton is there on GPUs alone
 
     if trainer.step == 0 and not trainer.started:
         trainer.start_streams(corpus)

@@ -65,9 +65,14 @@ class Trainer:
         self.model = build_model(config).to(device)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         # To look for them among all modules takes longer than a step's launch on a GPU.
-        self._weights = list(self.model.parameters())
-        self._means = list(self.average.parameters())
-        self.optimiser = self._optimiser()
+        self._weights: list[Tensor] = list(self.model.parameters())
+        self._means: list[Tensor] = list(self.average.parameters())
+        self.optimiser = torch.optim.AdamW(
+            self._groups(), betas=tuple(config["optimiser"]["betas"]), **self._on_gpu()
+        )
+        # Where torch's GradScaler would leave word: the fused optimiser then leaves the step out.
+        self._not_finite = torch.zeros((), device=device)
+        vars(self.optimiser)["found_inf"] = self._not_finite if self.is_on_gpu else None
         self.loss = SpectralLoss(config["model"]["sampling_rate"]).to(device)
         self.envelope_loss = EnvelopeLoss(config["model"]["sampling_rate"]).to(device)
         self.wave_loss = WaveLoss(config["model"]["sampling_rate"]).to(device)
@@ -161,19 +166,13 @@ class Trainer:
         body, *others = self.optimiser.param_groups
         norms = [nn.utils.clip_grad_norm_(group["params"], limit) for group in (body, *others)]
         if self.is_on_gpu:
-            # The fused optimiser leaves out a step whose gradients are not finite.
-            self.optimiser.found_inf.copy_(~torch.stack(norms).sum().isfinite())
+            self._not_finite.copy_(~torch.stack(norms).sum().isfinite())
         self.optimiser.step()
         return norms[0]
 
-    def _optimiser(self) -> torch.optim.AdamW:
-        betas = tuple(self.config["optimiser"]["betas"])
-        if not self.is_on_gpu:
-            return torch.optim.AdamW(self._groups(), betas=betas)
-        groups = [{**group, "lr": torch.zeros((), device=self.device)} for group in self._groups()]
-        optimiser = torch.optim.AdamW(groups, betas=betas, fused=True, capturable=True)
-        optimiser.grad_scale, optimiser.found_inf = None, torch.zeros((), device=self.device)
-        return optimiser
+    def _on_gpu(self) -> dict[str, bool]:
+        """What lets a CUDA graph hold the optimiser's step."""
+        return {"fused": True, "capturable": True} if self.is_on_gpu else {}
 
     def _groups(self) -> list[dict[str, Any]]:
         """Parameters with their share of the learning rate.
@@ -186,11 +185,14 @@ class Trainer:
         apart = {id(one) for one in (*output, *codebooks)}
         rest = [one for one in self.model.parameters() if id(one) not in apart]
         settings = self.config["optimiser"]
-        return [
+        groups: list[dict[str, Any]] = [
             {"params": rest, "share": 1.0},
             {"params": output, "share": settings["output_share"]},
             {"params": codebooks, "share": settings["codebook_share"]},
         ]
+        for group in groups if self.is_on_gpu else ():
+            group["lr"] = torch.zeros((), device=self.device)
+        return groups
 
     @property
     def progress(self) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from training.data import Corpus, DeviceCorpus
-from training.kernels import use_kernels
+from training.gpu.layers import use_kernels
 from training.trainer import Trainer
 
 _WARM_UP_STEPS = 5
@@ -28,7 +28,7 @@ class GraphedSteps:
         self._corpus = DeviceCorpus.of(corpus, trainer.device)
         use_kernels(trainer.model)
         # Kernels are compiled, algorithms chosen and buffers made before the graph is recorded.
-        side = torch.cuda.Stream()
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(_WARM_UP_STEPS):
