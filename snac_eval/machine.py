@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import resource
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from snac_eval.errors import UsageError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 _MIB = 1 << 20
+_SMALLEST = math.ulp(0.0)
 
 
 def resolve_device(requested: str) -> str:
@@ -48,6 +52,21 @@ def set_up_torch(device: str, num_threads: int) -> None:
         torch.set_num_threads(num_threads)
     torch.set_flush_denormal(True)
     compute_in_float32()
+
+
+@contextmanager
+def tiny_numbers_kept() -> Iterator[None]:
+    """Undo for a block, in this thread, that :func:`set_up_torch` treats tiny numbers as zero: what
+    is computed then is what a process without torch computes."""
+    torch = sys.modules.get("torch")
+    if torch is None or _SMALLEST * 1.0 != 0.0:
+        yield
+        return
+    torch.set_flush_denormal(False)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(True)
 
 
 def compute_in_float32() -> None:

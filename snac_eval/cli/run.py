@@ -83,7 +83,8 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
         "--workers",
         type=int,
         default=-1,
-        help="scoring processes (default: cores); 0: all in this process",
+        help="processes that take clips from file to scores, each with a model of its own (default:"
+        " cores); 0: all in this process",
     )
     how.add_argument(
         "--batch-size", type=int, default=0, help="clips per batch (default: 1 on CPU)"
@@ -96,9 +97,9 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
         type=seconds,
         default=0.0,
         metavar="SECONDS",
-        help="what reading, coding and scoring a clip may take each, e.g. 60s; a process that takes"
-        " longer is stopped (default: 120 s and 60 times the clip's length; the first clip of a"
-        " process may take three times as long)",
+        help="what reading a clip, coding it and each metric may take, e.g. 60s; a process that"
+        " takes longer is stopped (default: 120 s and 60 times the clip's length; the first clip of"
+        " a process may take three times as long)",
     )
     how.add_argument(
         "--max-error-rate",

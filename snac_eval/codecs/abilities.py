@@ -29,6 +29,10 @@ class OpenCodec:
     compiles: bool = False
     """Whether it heeds ``CodecRequest.compiled``, so that ``NAME@compile=1`` works
     (``can_compile``)."""
+    is_compiled: bool = False
+    """Whether it was asked to be compiled."""
+    imports: tuple[str, ...] = ()
+    """Modules that preparing and using it loads, its own among them (``imports``)."""
     notes: Callable[[], tuple[str, ...]] = tuple
     """What a reader of its numbers must know and could not guess (``notes``)."""
     torch_modules: Callable[[], tuple[Any, ...]] = tuple

@@ -18,7 +18,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import getattr_static
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,7 @@ def open_model(
             raise UsageError(f"{model}: the codec family '{card.family}' cannot drop streams")
         if name.compiled and not codec.compiles:
             raise UsageError(f"{model}: the codec family '{card.family}' cannot be compiled")
+        codec = replace(codec, is_compiled=name.compiled)
     if name.generation == 1:
         return codec
     if codec.coder is None:
@@ -115,6 +116,7 @@ def opened(adapter: object, who: str) -> OpenCodec:
         source=made if is_source else None,
         drops_streams=bool(getattr(made, "can_drop_streams", False)),
         compiles=bool(getattr(made, "can_compile", False)),
+        imports=(type(made).__module__, *getattr(made, "imports", ())),
         notes=_reader(made, "notes", tuple),
         torch_modules=_reader(made, "torch_modules", lambda: _torch_modules(made)),
         whole_pass=getattr(made, "whole_pass", None),

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from snac_eval.metrics._visqol_own import OwnSteps, agrees
+from snac_eval.metrics._visqol_steps import Steps
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from visqol.analysis_window import AnalysisWindow
     from visqol.audio_utils import AudioSignal
     from visqol.nsim import PatchSimilarityResult
     from visqol.visqol_manager import VisqolManager
@@ -38,61 +40,39 @@ def opinion(
     ``manager`` is the package's own, initialised; the estimate may be the longer one.
     """
     from visqol import visqol_core as core
-    from visqol.analysis_window import AnalysisWindow
     from visqol.audio_utils import AudioSignal
-    from visqol.visqol_manager import OVERLAP
 
     assert manager.quality_mapper is not None
-    window = AnalysisWindow(sample_rate, OVERLAP)
-    frame_s = core.calc_frame_duration(window.hop_size, sample_rate)
+    steps = (OwnSteps if agrees() else Steps)(manager, sample_rate)
     sides = AudioSignal(reference, sample_rate), AudioSignal(estimate, sample_rate)
-    patches = _patches(manager, *sides, window, frame_s)
+    patches = _patches(steps, *sides)
     if not patches:
         return None
     means = core.calc_per_patch_mean_freq_band_means(patches)
     found = manager.quality_mapper.predict_quality(
         means,
         core.calc_per_patch_freq_band_quantile(patches, 0.10),
-        core.calc_per_patch_mean_freq_band_stddevs(patches, frame_s),
+        core.calc_per_patch_mean_freq_band_stddevs(patches, steps.frame_s),
         core.calc_per_patch_mean_freq_band_deg_energy(patches),
     )
     return float(core.alter_for_similarity_extremes(float(np.mean(means)), found))
 
 
 def _patches(
-    manager: VisqolManager,
-    reference: AudioSignal,
-    estimate: AudioSignal,
-    window: AnalysisWindow,
-    frame_s: float,
+    steps: Steps, reference: AudioSignal, estimate: AudioSignal
 ) -> list[PatchSimilarityResult]:
     """Every patch of the reference that is scored, with what is most like it in the estimate."""
-    from visqol import patch_selector as selector
     from visqol.audio_utils import scale_to_match_sound_pressure_level
-    from visqol.gammatone import prepare_spectrograms_for_comparison
 
-    builder, creator = manager.spect_builder, manager.patch_creator
-    assert builder is not None
-    assert creator is not None
-    estimate = scale_to_match_sound_pressure_level(reference, _aligned(reference, estimate))
-    spectra = prepare_spectrograms_for_comparison(
-        builder.build(reference, window), builder.build(estimate, window)
-    )
-    indices = creator.create_ref_patch_indices(spectra[0], reference, window)
+    estimate = scale_to_match_sound_pressure_level(reference, _aligned(steps, reference, estimate))
+    spectra = steps.spectra(reference, estimate)
+    patches, num_frames = steps.patches(spectra[0], reference), spectra[1].shape[1]
     found: list[PatchSimilarityResult] = []
-    for block, first, last in _blocks(indices, creator.patch_size, spectra[1].shape[1], frame_s):
-        matched = selector.find_most_optimal_deg_patches(
-            creator.create_patches_from_indices(spectra[0], block),
-            [index - first for index in block],
-            spectra[1][:, first:last],
-            frame_s,
-            manager.search_window,
-        )
+    for block, first, last in _blocks(patches, steps.patch_size, num_frames, steps.frame_s):
+        matched = steps.matched(spectra[0], block, spectra[1][:, first:last], first)
         for one in matched:
-            _move(one, first * frame_s)
-        found += selector.finely_align_and_recreate_patches(
-            matched, reference, estimate, builder, window
-        )
+            _move(one, first * steps.frame_s)
+        found += steps.refined(matched, reference, estimate)
     return found
 
 
@@ -119,15 +99,14 @@ def _move(patch: PatchSimilarityResult, by_s: float) -> None:
         patch.deg_patch_end_time += by_s
 
 
-def _aligned(reference: AudioSignal, estimate: AudioSignal) -> AudioSignal:
-    from visqol.alignment import globally_align
+def _aligned(steps: Steps, reference: AudioSignal, estimate: AudioSignal) -> AudioSignal:
     from visqol.audio_utils import AudioSignal
 
     if reference.duration <= WHOLE_S:
-        return globally_align(reference, estimate)[0]
+        return steps.aligned(reference, estimate)[0]
     rate, length = reference.sample_rate, round(BLOCK_S * reference.sample_rate)
     lags_s = [
-        globally_align(
+        steps.aligned(
             AudioSignal(reference.data[start : start + length], rate),
             AudioSignal(estimate.data[start : start + length], rate),
         )[1]

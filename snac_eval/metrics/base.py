@@ -20,6 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
@@ -293,11 +294,13 @@ def numpy_seeded(seed: int) -> Iterator[None]:
 
 def fingerprint(name: str, *packages: str, **settings: object) -> Fingerprint:
     """Identity of a metric's numbers: name, package versions, settings."""
-    versions = [f"{package}=={_installed(package)}" for package in packages]
+    versions = [f"{package}=={installed(package)}" for package in packages]
     return Fingerprint((name, *versions)).extended(**settings)
 
 
-def _installed(package: str) -> str:
+@cache
+def installed(package: str) -> str:
+    """Version of a package, ``absent`` where there is none."""
     try:
         return version(package)
     except PackageNotFoundError:

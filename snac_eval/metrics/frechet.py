@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -33,9 +33,13 @@ if TYPE_CHECKING:
 
     from snac_eval.metrics.base import Signal
 
+    Matrix = NDArray[np.float64]
+
 RATE = 48000
 WINDOW_S = 10.0
 SHORTEST_REST_S = 1.0
+# Vectors that are summed up in one product of matrices.
+_TOGETHER = 1024
 MODEL = HubModel("laion/clap-htsat-unfused", "SNAC_EVAL_FAD_WEIGHTS")
 
 
@@ -65,15 +69,72 @@ class FadClap(HubMetric):
         pair = PreparedPair(reconstruction.reference, reconstruction.estimate)
         return guarded(self.info, lambda: Score.partial(_embedded(pair)))
 
-    def finish(self, details: Sequence[bytes]) -> Score:
+    def finish(self, details: Iterable[bytes]) -> Score:
         """The distance over all clips; undefined for fewer than two embeddings, and said to be
         biased for too few."""
-        arrays = [np.load(io.BytesIO(detail), allow_pickle=False) for detail in details]
-        if sum(array.shape[1] for array in arrays) < 2:
+        reference, estimate = Cloud(), Cloud()
+        for detail in details:
+            sides = np.load(io.BytesIO(detail), allow_pickle=False).astype(np.float64)
+            reference.add(sides[0])
+            estimate.add(sides[1])
+        if reference.count < 2:
             return Score.undefined("a Fréchet distance needs at least two clips")
-        reference, estimate = np.concatenate(arrays, axis=1).astype(np.float64)
         score = Score.ok(frechet_distance(reference, estimate))
-        return replace(score, reason=_bias(*reference.shape)) if score.status == "ok" else score
+        bias = _bias(reference.count, len(reference.mean))
+        return replace(score, reason=bias) if score.status == "ok" else score
+
+
+class Cloud:
+    """Mean and covariance of vectors that are added some at a time; memory does not grow with
+    them. Float64: equal to those of all at once but for rounding."""
+
+    def __init__(self, vectors: Matrix | None = None) -> None:
+        self._count = 0
+        self._mean: Matrix = np.zeros(0)
+        self._scatter: Matrix = np.zeros((0, 0))
+        self._waiting: list[Matrix] = []
+        if vectors is not None:
+            self.add(vectors)
+
+    def add(self, vectors: Matrix) -> None:
+        """Add ``[vector, dimension]``."""
+        self._waiting.append(vectors)
+        if sum(map(len, self._waiting)) >= _TOGETHER:
+            self._merge()
+
+    @property
+    def count(self) -> int:
+        """Vectors so far."""
+        return self._count + sum(map(len, self._waiting))
+
+    @property
+    def mean(self) -> Matrix:
+        """``[dimension]``."""
+        self._merge()
+        return self._mean
+
+    @property
+    def covariance(self) -> Matrix:
+        """``[dimension, dimension]``, over N - 1."""
+        self._merge()
+        return self._scatter / (self._count - 1)
+
+    def _merge(self) -> None:
+        """Chan, Golub and LeVeque (1983): two means and sums about them are those of both."""
+        if not self._waiting:
+            return
+        vectors = np.concatenate(self._waiting)
+        self._waiting.clear()
+        mean = vectors.mean(axis=0)
+        centred = vectors - mean
+        scatter = centred.T @ centred
+        if self._count:
+            shift = mean - self._mean
+            share = len(vectors) / (self._count + len(vectors))
+            scatter += self._scatter + self._count * share * np.outer(shift, shift)
+            mean = self._mean + share * shift
+        self._count += len(vectors)
+        self._mean, self._scatter = mean, scatter
 
 
 def _bias(num_vectors: int, num_dimensions: int) -> str:
@@ -96,10 +157,10 @@ def _embedded(pair: PreparedPair) -> bytes:
     return buffer.getvalue()
 
 
-def frechet_distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Squared Fréchet distance of Gaussians fitted to two clouds ``[points, dimensions]``."""
-    shift = one.mean(axis=0) - other.mean(axis=0)
-    first, second = (np.atleast_2d(np.cov(cloud, rowvar=False)) for cloud in (one, other))
+def frechet_distance(one: Cloud, other: Cloud) -> float:
+    """Squared Fréchet distance of Gaussians fitted to two clouds of two vectors or more."""
+    shift = one.mean - other.mean
+    first, second = one.covariance, other.covariance
     # S1 S2 and S1^(1/2) S2 S1^(1/2) have the same eigenvalues; those of the latter stay real.
     root = _root(first)
     shared = np.sqrt(np.clip(np.linalg.eigvalsh(root @ second @ root), 0, None)).sum()
@@ -107,12 +168,12 @@ def frechet_distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> fl
     return max(0.0, float(distance))
 
 
-def _root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def _root(matrix: Matrix) -> Matrix:
     values, vectors = np.linalg.eigh(matrix)
     return np.asarray((vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T)
 
 
-def embed(signal: Signal) -> NDArray[np.float64]:
+def embed(signal: Signal) -> Matrix:
     """CLAP embeddings ``[window, dimension]`` of float32 ``[time]`` at 48 kHz."""
     import torch
 

@@ -43,7 +43,12 @@ def active_level_db(signal: Signal, sample_rate: int) -> float:
     half = round(HANGOVER_S * sample_rate / 2)
     held = maximum_filter1d(envelope, 2 * half + 1, mode="constant", origin=half)
     thresholds_db = np.arange(LOWEST_DB, 0, STEP_DB)
-    active = held.size - np.searchsorted(np.sort(held), 10 ** (thresholds_db / 20))
+    # The envelope is held for thousands of samples together: each run counts with its length.
+    edges = np.flatnonzero(np.diff(held, prepend=-1.0))
+    passed = np.searchsorted(10 ** (thresholds_db / 20), held[edges], side="right")
+    lengths = np.diff(edges, append=held.size)
+    at_most = np.bincount(passed, lengths, thresholds_db.size + 1).cumsum()[:-1]
+    active = held.size - at_most.astype(np.int64)
     thresholds_db, active = thresholds_db[active > 0], active[active > 0]
     levels_db = 10 * np.log10(np.dot(samples, samples) / active)
     # The margin shrinks as the threshold rises: where it first reaches 15.9 dB is the level.

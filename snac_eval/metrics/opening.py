@@ -12,7 +12,7 @@ protocols below. Beside them a metric may have:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -75,8 +75,9 @@ class AudioCorpusMetric(Protocol):
     def score(self, reconstruction: Reconstruction) -> Score:
         """What is to be kept of one clip, as ``Score.partial``; or why there is nothing."""
 
-    def finish(self, details: Sequence[bytes]) -> Score:
-        """One score for the whole dataset, from what was kept."""
+    def finish(self, details: Iterable[bytes]) -> Score:
+        """One score for the whole dataset, from what was kept, which comes clip by clip and once:
+        of many clips there may be more than the memory holds."""
 
 
 class CodecMetric(Protocol):

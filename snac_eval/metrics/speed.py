@@ -1,7 +1,8 @@
 """How long coding took, as a real-time factor: compute time over audio time, lower is better.
 
-A run measures these in passing, beside whatever else the machine does; ``snac-eval bench`` is the
-protocol for speeds that are to be published.
+A run measures these in passing, on one thread where the codec computes on a CPU, while the other
+cores code and score other clips; ``snac-eval bench`` measures alone and is the protocol for speeds
+that are to be published.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ def _info(step: str) -> MetricInfo:
     name = f"{step}_real_time_factor"
     return MetricInfo(
         name=name,
-        description=f"seconds of {step} per second of audio, beside the scoring on this machine",
+        description=f"seconds of {step} per second of audio, while other clips are in work",
         unit="s/s",
         higher_is_better=False,
         value_range=(0.0, math.inf),

@@ -1,10 +1,11 @@
 """STOI and ESTOI: predicted intelligibility of speech, as correlations of -1..1.
 
 Taal et al., "An Algorithm for Intelligibility Prediction of Time-Frequency Weighted Noisy Speech"
-(2011); Jensen and Taal (2016) for the extended measure. Computed by ``pystoi``, which gets 16 kHz
-and resamples to its 10 kHz itself. Stereo is mixed to mono first. A score needs 30 frames (0.4 s)
-that are not silent. ESTOI adds a little noise: NumPy's global generator is seeded for it and then
-restored.
+(2011); Jensen and Taal (2016) for the extended measure. The values are those of ``pystoi`` to the
+bit: both measures are computed from one set of spectra by its own resampler and constants, or,
+beside a version that this was not held against, by the package itself. Stereo is mixed to mono and
+resampled to 16 kHz first, and from there to 10 kHz. A score needs 30 frames (0.4 s) that are not
+silent. ESTOI adds a little noise, the same for every clip.
 
 The floors: another talker, the clip backwards, noise and hum reach a 95th percentile of 0.22 to
 0.56 by STOI and 0.09 by ESTOI; the least intelligible of intact codecs, Codec 2 at 700 bit/s, has a
@@ -17,8 +18,10 @@ import warnings
 from typing import TYPE_CHECKING
 
 from snac_eval.audio import RESAMPLER
+from snac_eval.metrics import _stoi
 from snac_eval.metrics.base import (
     SPEECH_ONLY,
+    Memo,
     PairMetric,
     Undefined,
     fingerprint,
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 SHORTEST_S = 0.4
 SEED = 0
+_TOO_SHORT = f"fewer than 30 frames ({SHORTEST_S} s) of speech"
 
 
 class _Stoi(PairMetric):
@@ -55,17 +59,33 @@ class _Stoi(PairMetric):
         )
 
     def _compute(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:
+        return self._compute_with(Memo(), reference, estimate, sample_rate)
+
+    def _compute_with(
+        self, memo: Memo, reference: Signal, estimate: Signal, sample_rate: int
+    ) -> float:
+        if _stoi.agrees():
+            bands = memo.get(
+                "third_octaves", lambda: _stoi.third_octaves(reference, estimate, sample_rate)
+            )
+            if bands is None:
+                raise Undefined(_TOO_SHORT)
+            value = _stoi.estoi(bands, SEED) if self._extended else _stoi.stoi(bands)
+        else:
+            value = self._by_the_package(reference, estimate, sample_rate)
+        # Identical signals overshoot 1 by rounding.
+        return min(value, 1.0)
+
+    def _by_the_package(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:
         from pystoi import stoi
 
         with warnings.catch_warnings(), numpy_seeded(SEED):
             # pystoi answers 1e-5 with this warning where it has no score.
             warnings.filterwarnings("error", "Not enough STFT frames", RuntimeWarning)
             try:
-                value = stoi(reference, estimate, sample_rate, extended=self._extended)
+                return float(stoi(reference, estimate, sample_rate, extended=self._extended))
             except RuntimeWarning as warning:
-                raise Undefined(f"fewer than 30 frames ({SHORTEST_S} s) of speech") from warning
-        # Identical signals overshoot 1 by rounding.
-        return float(min(1.0, value))
+                raise Undefined(_TOO_SHORT) from warning
 
 
 class Stoi(_Stoi):

@@ -1,6 +1,7 @@
 """ViSQOL v3: predicted opinion of quality (MOS-LQO, 1..5), speech and audio modes.
 
-Chinen et al., "ViSQOL v3" (QoMEX 2020), computed by ``visqol-python``. Stereo is mixed to mono
+Chinen et al., "ViSQOL v3" (QoMEX 2020): the values of ``visqol-python``, whose models and pooling
+are used, and whose filters and search are computed here in less time. Stereo is mixed to mono
 first. Delay is aligned inside. A clip is scored as one: up to a minute exactly as the package does,
 a longer one with the same measures, found block by block and pooled before they are mapped.
 
@@ -148,40 +149,7 @@ def _measurer(mode: Mode, mapper: str) -> Any:  # noqa: ANN401 - visqol's own cl
         raise UsageError(
             "visqol_speech needs the lattice mapper: pip install 'visqol-python[lattice]'"
         ) from error
-    _quicken(api)
     return api
-
-
-def _quicken(api: Any) -> None:  # noqa: ANN401
-    """Let speech mode look for voice in whole arrays.
-
-    The package goes sample by sample in Python, which is a third of its time. The result is the
-    same to the bit; a test holds it to that.
-    """
-    from visqol.audio_utils import AudioSignal
-    from visqol.patch_creator import RmsVad, VadPatchCreator
-
-    class QuickVadPatchCreator(VadPatchCreator):
-        def _get_voice_activity(
-            self, signal: AudioSignal, start_sample: int, total_samples: int, frame_len: int
-        ) -> list[float]:
-            samples = signal.data[start_sample : start_sample + total_samples]
-            frames = samples[: len(samples) // frame_len * frame_len].reshape(-1, frame_len)
-            integers = np.trunc(np.clip(frames * 2.0**15, -(2.0**15), 2.0**15 - 1))
-            loudness = np.sqrt(np.square(integers).mean(axis=1))
-            detector = RmsVad()
-            detector.each_chunk_result = list(
-                np.where(
-                    loudness < detector.RMS_THRESHOLD,
-                    detector.VOICE_ACTIVITY_ABSENT,
-                    detector.VOICE_ACTIVITY_PRESENT,
-                )
-            )
-            return list(detector.get_vad_results())
-
-    manager = api._manager
-    if type(manager.patch_creator) is VadPatchCreator:
-        manager.patch_creator = QuickVadPatchCreator(manager.patch_creator.patch_size)
 
 
 @contextmanager

@@ -152,7 +152,20 @@ def _fraction(correlation: NDArray[np.float64]) -> float:
     return round(fraction, 6)
 
 
-def aligned(pair: Spectra, delay: float) -> tuple[Samples, Samples]:
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """Both sides ``[time]`` of a pair without its delay."""
+
+    reference: Samples
+    estimate: Samples
+
+    @property
+    def nbytes(self) -> int:
+        """What they take of a memo."""
+        return self.reference.nbytes + self.estimate.nbytes
+
+
+def aligned(pair: Spectra, delay: float) -> Aligned:
     """Both sides where they overlap once the estimate's ``delay`` in samples is taken out."""
     from scipy.fft import irfft
 
@@ -161,7 +174,7 @@ def aligned(pair: Spectra, delay: float) -> tuple[Samples, Samples]:
     bins = np.arange(pair.sides.shape[1])
     turned = pair.sides[1] * np.exp(2j * np.pi / pair.length * delay * bins)
     reference, estimate = (irfft(side, pair.length) for side in (pair.sides[0], turned))
-    return reference[first:last], estimate[first:last]
+    return Aligned(reference[first:last], estimate[first:last])
 
 
 class _DelayMetric(PairMetric):
@@ -178,11 +191,16 @@ class _DelayMetric(PairMetric):
     ) -> float:
         pair = memo.get("spectra", lambda: spectra(reference, estimate, sample_rate))
         delay = memo.get("delay", lambda: delay_samples(pair))
-        return self._at_delay(pair, delay, sample_rate)
+        self._require(delay, pair.limit)
+        sides = memo.get("aligned", lambda: aligned(pair, delay))
+        return self._of_aligned(sides, delay, sample_rate)
+
+    def _require(self, delay: float, limit: int) -> None:
+        """Raises Undefined where the pair has no value at this delay, both in samples."""
 
     @abstractmethod
-    def _at_delay(self, pair: Spectra, delay: float, sample_rate: int) -> float:
-        """Value of a pair whose estimate lags by ``delay`` samples."""
+    def _of_aligned(self, sides: Aligned, delay: float, sample_rate: int) -> float:
+        """Value of a pair whose estimate lagged by ``delay`` samples."""
 
 
 class SiSdr(PairMetric):
@@ -223,8 +241,8 @@ class SiSdrAligned(_DelayMetric):
             band=_BAND,
         )
 
-    def _at_delay(self, pair: Spectra, delay: float, sample_rate: int) -> float:
-        return si_sdr(*aligned(pair, delay))
+    def _of_aligned(self, sides: Aligned, delay: float, sample_rate: int) -> float:
+        return si_sdr(sides.reference, sides.estimate)
 
 
 class Delay(_DelayMetric):
@@ -243,10 +261,12 @@ class Delay(_DelayMetric):
             limit_ms=LIMIT_MS, min_correlation=MIN_CORRELATION, band=_BAND,
         )  # fmt: skip
 
-    def _at_delay(self, pair: Spectra, delay: float, sample_rate: int) -> float:
-        if abs(delay) >= pair.limit:
+    def _require(self, delay: float, limit: int) -> None:
+        if abs(delay) >= limit:
             raise Undefined(f"no delay within {LIMIT_MS} ms aligns the two signals")
-        correlation = abs(np.corrcoef(*aligned(pair, delay))[0, 1])
+
+    def _of_aligned(self, sides: Aligned, delay: float, sample_rate: int) -> float:
+        correlation = abs(np.corrcoef(sides.reference, sides.estimate)[0, 1])
         if not correlation >= MIN_CORRELATION:
             raise Undefined(
                 f"the waveforms hardly correlate (at most {correlation:.2f} within {LIMIT_MS} ms):"

@@ -26,9 +26,11 @@ from snac_eval.types import Codec, Reconstruction, ReconstructionSource, Score, 
 
 _GPU_BATCH = 8
 _REPEAT_TRIES = 10
-READING, CODING, REPEATING = "reading", "coding", "repeating"
+READING, CODING, PASSING, REPEATING = "reading", "coding", "passing", "repeating"
+AHEAD = "ahead"
 Watch = Callable[[str, Sequence[int]], None]
-"""Is told before each step what it is, reading, coding or a metric's name, and of which tasks."""
+"""Is told before each step what it is, reading, coding or a metric's name, and of which tasks. A
+thread of its own says what is being read ahead of the steps, and of nothing when that is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,7 @@ def read_ahead(
     with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
         try:
             for task in tasks:
-                waiting.append((task, _submitted(reader, coder, task)))
+                waiting.append((task, _submitted(reader, coder, task, watch)))
                 while len(waiting) > (0 if task.is_alone else num_ahead):
                     yield _awaited(*waiting.popleft(), watch)
             while waiting:
@@ -208,14 +210,22 @@ def read_ahead(
 
 
 def _submitted(
-    reader: ThreadPoolExecutor, coder: Coder, task: CodingTask
+    reader: ThreadPoolExecutor, coder: Coder, task: CodingTask, watch: Watch
 ) -> Future[Loaded | Coded]:
     try:
-        return reader.submit(load, coder, task)
+        return reader.submit(_read_ahead, coder, task, watch)
     except RuntimeError:  # The system has no thread left for us.
         done: Future[Loaded | Coded] = Future()
-        done.set_result(load(coder, task))
+        done.set_result(_read_ahead(coder, task, watch))
         return done
+
+
+def _read_ahead(coder: Coder, task: CodingTask, watch: Watch) -> Loaded | Coded:
+    watch(AHEAD, [task.number])
+    try:
+        return load(coder, task)
+    finally:
+        watch(AHEAD, ())
 
 
 def _awaited(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -56,17 +55,17 @@ class Together:
 def score_together(plan: Plan, store: Store) -> Together:
     """Score the clips that the store holds by every metric of kind corpus.
 
-    Clips of equal audio count once. Codes are in memory one clip at a time, and only those that no
-    earlier run has counted.
+    Clips of equal audio count once. Codes, and what metrics of audio have kept, are in memory one
+    clip at a time, and codes only where no earlier run has counted them.
     """
     clips = {key.id: clip for clip, key in zip(plan.clips, plan.keys, strict=True)}
     codes, lost, problem = _count(clips, store)
-    kept = _kept_parts(plan, store)
     scores = {}
     for name in plan.corpus_metrics():
         metric = plan.metrics[name]
         if metric.audio_corpus is not None:
-            scores[name] = _from_parts(metric.info, kept.get(name, []), metric.audio_corpus)
+            parts = _kept_parts(plan, store, name)
+            scores[name] = _from_parts(metric.info, parts, metric.audio_corpus)
         elif (corpus := metric.corpus) is not None and codes.num_clips:
             found = guarded(metric.info, partial(corpus.score_corpus, codes))
             score = Score.error(problem) if problem else found
@@ -103,23 +102,45 @@ def _errors(store: Store, ids: Sequence[str]) -> list[Score]:
     return [error for error in errors if error is not None]
 
 
-def _kept_parts(plan: Plan, store: Store) -> dict[str, list[Score]]:
-    """What was kept of each clip, by the metrics of all clips together that look at audio."""
+def _kept_parts(plan: Plan, store: Store, name: str) -> Iterator[Score]:
+    """What a metric of all clips together has kept of each clip's audio."""
     wanted = [
-        (key.id, name, one)
+        (key.id, plan.score_keys((name,), clip)[name])
         for clip, key in zip(plan.clips, plan.keys, strict=True)
-        for name, one in plan.score_keys(plan.partial_metrics(clip), clip).items()
+        if name in plan.partial_metrics(clip)
     ]
-    kept = defaultdict(list)
-    stored = store.scores([one for one, _, _ in wanted])
-    for (_, name, key), (_, scores) in zip(wanted, stored, strict=True):
+    stored = store.scores([one for one, _ in wanted])
+    for (_, key), (_, scores) in zip(wanted, stored, strict=True):
         if key in scores:
-            kept[name].append(scores[key])
-    return kept
+            yield scores[key]
 
 
-def _from_parts(info: MetricInfo, parts: Sequence[Score], metric: AudioCorpusMetric) -> CorpusScore:
-    details = [one.detail for one in parts if one.status == "ok"]
-    undefined = Score.undefined("no clip has a part in it")
-    score = guarded(info, lambda: metric.finish(details)) if details else undefined
-    return CorpusScore.of(score, len(details), [one for one in parts if one.status != "ok"])
+def _from_parts(info: MetricInfo, parts: Iterator[Score], metric: AudioCorpusMetric) -> CorpusScore:
+    """The metric's score of these parts. Raises what ``parts`` raises: a broken store is no fault
+    of the metric that reads it."""
+    lost: list[Score] = []
+    broken: list[Exception] = []
+    num_clips = 0
+
+    def details() -> Iterator[bytes]:
+        nonlocal num_clips
+        try:
+            for one in parts:
+                if one.status == "ok":
+                    num_clips += 1
+                    yield one.detail
+                else:
+                    lost.append(one)
+        except Exception as error:
+            broken.append(error)
+            raise
+
+    left = details()
+    score = guarded(info, lambda: metric.finish(left))
+    for _ in left:
+        pass  # Those that the metric did not get to count as well.
+    if broken:
+        raise broken[0]
+    if not num_clips:
+        score = Score.undefined("no clip has a part in it")
+    return CorpusScore.of(score, num_clips, lost)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from snac_eval.errors import one_line
+from snac_eval.machine import tiny_numbers_kept
 from snac_eval.metrics.opening import OpenMetric, open_metric
 from snac_eval.run.coding import Coded, Coder, CodingTask, Watch, code, watch_nothing
 from snac_eval.run.plan import RunConfig, open_codec
@@ -46,21 +48,24 @@ def evaluate(
     ``coder`` is prepared and has every metric that a task may ask for.
     """
     for coded in code(coder, tasks, watch):
-        yield Evaluated(coded.number, scored(coder.metrics, coded, watch), packed(coded))
+        yield evaluated(coder.metrics, coded, watch)
 
 
-def scored(
+def evaluated(
     metrics: Mapping[str, OpenMetric], coded: Coded, watch: Watch = watch_nothing
-) -> dict[str, Score]:
-    """The scores of a clip that was coded: those that it has, and those of its audio."""
-    if coded.reconstruction is None:
-        return dict(coded.scores)
-    asked = {name: metrics[name] for name in coded.remaining}
-    numbers = [coded.number]
-    found = each_score(asked, coded.reconstruction, lambda name: watch(name, numbers))
-    return {**coded.scores, **dict(found)}
-
-
-def packed(coded: Coded) -> PackedCodes | None:
-    """The codes that the store does not have yet."""
-    return None if coded.new_codes is None else coded.new_codes.packed()
+) -> Evaluated:
+    """The rest of the way of a clip that was coded; ``metrics`` are those that it remains to ask,
+    at least."""
+    scores = dict(coded.scores)
+    if coded.reconstruction is not None:
+        asked = {name: metrics[name] for name in coded.remaining}
+        numbers = [coded.number]
+        # The codec may have set this thread up for itself; a score is the same wherever it is made.
+        with tiny_numbers_kept():
+            scores |= each_score(asked, coded.reconstruction, lambda name: watch(name, numbers))
+    try:
+        codes = None if coded.new_codes is None else coded.new_codes.packed()
+    except Exception as error:  # noqa: BLE001 - a codec's codes may hold whatever it likes
+        reason = f"the codes cannot be kept: {one_line(error)}"
+        return Evaluated(coded.number, dict.fromkeys(scores, Score.error(reason)))
+    return Evaluated(coded.number, scores, codes)

@@ -110,13 +110,12 @@ class RunConfig:
 
     @property
     def num_workers(self) -> int:
-        """Scoring processes: as asked, else one per core."""
+        """Processes that take clips from file to scores: as asked, else one per core."""
         return self.workers if self.workers >= 0 else num_cores()
 
     def clip_limit_s(self, duration_s: float) -> float:
-        """Seconds that a clip of this length may take: to be read, to be coded and scored in place,
-        and to be scored by its audio, each. As asked, else two minutes and sixty times its length.
-        """
+        """Seconds that a clip of this length may take: to be read, to be coded, and to be scored
+        by a metric, each. As asked, else two minutes and sixty times its length."""
         return self.clip_timeout_s or _LIMIT_BASE_S + _LIMIT_PER_S * duration_s
 
     @property

@@ -1,4 +1,4 @@
-"""What scores one clip: its audio in a worker process, its codes where the codec runs."""
+"""What scores one clip: its audio wherever that is, its codes where the codec runs."""
 
 from __future__ import annotations
 

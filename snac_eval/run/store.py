@@ -20,7 +20,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple
 from functools import cache
 from importlib.metadata import version
 from itertools import groupby
@@ -172,8 +171,8 @@ class Store:
         made_by = _this_version()
         keys, codes, scores, forgotten = [], [], [], []
         for row in rows:
-            id_ = row.key.id
-            keys.append((id_, *astuple(row.key)))
+            key, id_ = row.key, row.key.id
+            keys.append((id_, key.codec, key.clip, key.seed, key.device, key.identity, key.taken))
             if (made := row.codes) is not None:
                 seconds = [real(made.timing.encode_s), real(made.timing.decode_s)]
                 codes.append((made.blob, *seconds, checksum(id_, *seconds, blob=made.blob), id_))

@@ -56,6 +56,7 @@ def _check(folder: Path, metric: str, faults: tuple[str, ...] = FAULTS) -> None:
         ("pad", ("raise", "leave")),
         ("encode", FAULTS),
         ("decode", ("kill", "eat")),
+        ("encode", ("exit",)),  # So few that the codec has a process to itself.
     ],
 )
 def test_what_ends_or_stops_the_codecs_process_costs_its_clip(
@@ -78,13 +79,14 @@ def test_in_a_batch_each_clip_pays_for_itself(tmp_path: Path) -> None:
     _check(tmp_path, "bitrate", faults)
 
 
-def test_a_metric_costs_its_own_score_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize("faults", [FAULTS, ("kill",)])
+def test_a_metric_costs_its_own_score_only(faults: tuple[str, ...], tmp_path: Path) -> None:
     names = "faulty_codes,bitrate,si_sdr,faulty_audio,delay"
-    done = _run(tmp_path, "", names)
+    done = _run(tmp_path, "", names, faults=faults)
     assert (done.returncode, done.stderr) == (0, "")
     for metric in ("faulty_codes", "faulty_audio"):
-        _check(tmp_path, metric)
-        assert metric in _rows(tmp_path, metric).loc["hang", "reason"]
+        _check(tmp_path, metric, faults)
+        assert metric in _rows(tmp_path, metric).loc["kill", "reason"]
     for metric in ("bitrate", "si_sdr", "delay"):
         assert set(_rows(tmp_path, metric)["status"]) == {"ok"}
 

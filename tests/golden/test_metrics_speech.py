@@ -1,4 +1,5 @@
-"""PESQ, STOI, ViSQOL and SI-SDR against the packages and known ceilings.
+"""PESQ, STOI, ViSQOL and SI-SDR against the packages and known ceilings. Kernels that are ours
+stand against the packages in ``test_metric_kernels``.
 
 The synthetic clip makes them run anywhere; where a speech corpus lies beside the checkout, real
 speech is scored too.
@@ -19,7 +20,6 @@ from snac_eval.api import load_codec
 from snac_eval.metrics import _visqol
 from snac_eval.metrics import visqol as visqol_module
 from snac_eval.metrics.base import PairMetric
-from snac_eval.metrics.level import active_level_db
 from snac_eval.metrics.pesq import PesqNb, PesqWb, _parts, _quietest, num_bursts
 from snac_eval.metrics.stoi import Estoi, Stoi
 from snac_eval.metrics.visqol import VisqolAudio, VisqolSpeech, VisqolSpeechPolynomial
@@ -64,17 +64,6 @@ def test_pesq_equals_the_package(speech: Signal) -> None:
     assert value(PesqNb(), speech, estimate) == pytest.approx(expected, abs=1e-6)
 
 
-def test_stoi_equals_the_package(speech: Signal) -> None:
-    import pystoi
-
-    estimate = noisy(speech, 10)
-    assert value(Stoi(), speech, estimate) == pytest.approx(
-        pystoi.stoi(speech, estimate, RATE), abs=1e-6
-    )
-    expected = pystoi.stoi(speech, estimate, RATE, extended=True)
-    assert value(Estoi(), speech, estimate) == pytest.approx(expected, abs=0.005)
-
-
 def test_estoi_repeats_and_leaves_the_global_generator_alone() -> None:
     clean = tone(2.0)
     estimate = noisy(clean, 10)
@@ -84,19 +73,6 @@ def test_estoi_repeats_and_leaves_the_global_generator_alone() -> None:
     first = value(Estoi(), clean, estimate)
     np.testing.assert_array_equal(np.random.random(3), untouched)
     assert value(Estoi(), clean, estimate) == first
-
-
-@pytest.mark.parametrize("metric", [VisqolSpeech(), VisqolSpeechPolynomial()])
-def test_visqol_equals_the_package(speech: Signal, metric: PairMetric) -> None:
-    from visqol import VisqolApi
-
-    estimate = noisy(speech, 30)
-    api = VisqolApi()
-    api.create(mode="speech", use_lattice_model=isinstance(metric, VisqolSpeech))
-    sides = [side.astype(np.float64) for side in (speech, estimate)]
-    sides = [side * 10 ** ((-26 - active_level_db(speech, RATE)) / 20) for side in sides]
-    expected = api.measure_from_arrays(sides[0], sides[1], RATE).moslqo
-    assert value(metric, speech, estimate) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("snr_db", [-5.0, 0.0, 20.0, 60.0])
@@ -257,7 +233,7 @@ def test_visqol_scores_music_as_one_clip() -> None:
     estimate = noisy(clean, 30)
     sides = clean.astype(np.float64), estimate.astype(np.float64)
     expected = visqol_module._measurer("audio", "svr").measure_from_arrays(*sides, 48000).moslqo
-    assert value(VisqolAudio(), clean, estimate, 48000) == pytest.approx(expected, abs=1e-6)
+    assert value(VisqolAudio(), clean, estimate, 48000) == expected
 
 
 def test_visqol_by_blocks_is_visqol_of_the_whole(
@@ -295,10 +271,9 @@ def test_quick_voice_detection_is_the_packages_own(seed: int) -> None:
     from visqol.audio_utils import AudioSignal
     from visqol.patch_creator import VadPatchCreator
 
-    from snac_eval.metrics.visqol import _measurer
+    from snac_eval.metrics._visqol_own import quick_voice_detection
 
-    quick = _measurer("speech", "lattice")._manager.patch_creator
-    assert type(quick) is not VadPatchCreator
+    quick = quick_voice_detection()(20)
     rng = np.random.default_rng(seed)
     loudness = np.repeat(rng.uniform(0, 1.0, 12) ** 2, 5 * 320)[:-7]
     signal = AudioSignal(loudness * rng.standard_normal(loudness.size), 16000)

@@ -51,6 +51,10 @@ def pair(reference: Any, estimate: Any, **fields: Any) -> Reconstruction:  # noq
     return Reconstruction(clip, *sides)
 
 
+def distance(*clouds: Any) -> float:  # noqa: ANN401
+    return frechet.frechet_distance(*map(frechet.Cloud, clouds))
+
+
 def test_frechet_distance_of_known_gaussians() -> None:
     # Exact: points at +-s on each axis have mean 0 and covariance 2 s^2 / (n - 1) on the diagonal.
     def cross(scales: list[float], shift: float) -> Any:  # noqa: ANN401
@@ -59,7 +63,7 @@ def test_frechet_distance_of_known_gaussians() -> None:
 
     one, other = [1.0, 2.0, 3.0], [2.0, 2.0, 0.5]
     spread = 2 / 5 * sum((a - b) ** 2 for a, b in zip(one, other, strict=True))
-    found = frechet.frechet_distance(cross(one, 0.0), cross(other, 0.25))
+    found = distance(cross(one, 0.0), cross(other, 0.25))
     assert found == pytest.approx(3 * 0.25**2 + spread)
 
 
@@ -71,12 +75,26 @@ def test_frechet_distance_of_matrices_that_do_not_commute() -> None:
     first, second = (np.cov(cloud, rowvar=False) for cloud in clouds)
     shift = clouds[0].mean(axis=0) - clouds[1].mean(axis=0)
     expected = shift @ shift + np.trace(first + second - 2 * np.real(sqrtm(first @ second)))
-    assert frechet.frechet_distance(*clouds) == pytest.approx(expected)
+    assert distance(*clouds) == pytest.approx(expected)
 
 
 def test_frechet_distance_of_a_cloud_to_itself_is_zero_with_few_points() -> None:
     cloud = np.random.default_rng(0).standard_normal((3, 8))
-    assert frechet.frechet_distance(cloud, cloud) == pytest.approx(0, abs=1e-9)
+    assert distance(cloud, cloud) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+def test_a_cloud_in_parts_is_the_cloud(offset: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frechet, "_TOGETHER", 10)
+    vectors = np.random.default_rng(1).standard_normal((57, 5)) + offset
+    cloud = frechet.Cloud()
+    for part in np.array_split(vectors, [1, 2, 9, 30, 31]):
+        cloud.add(part)
+        assert sum(map(len, cloud._waiting)) < 10
+    assert cloud.count == 57
+    np.testing.assert_allclose(cloud.mean, vectors.mean(axis=0), rtol=1e-14)
+    expected = np.cov(vectors, rowvar=False)
+    np.testing.assert_allclose(cloud.covariance, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_fad_merges_what_was_kept_of_clips(models: Path) -> None:
@@ -88,7 +106,7 @@ def test_fad_merges_what_was_kept_of_clips(models: Path) -> None:
         np.concatenate([frechet.embed(pad(getattr(clip, side))) for clip in clips])
         for side in ("reference", "estimate")
     ]
-    expected = frechet.frechet_distance(*clouds)
+    expected = distance(*clouds)
     assert expected > 0
     assert metric.finish([one.detail for one in kept]).value == pytest.approx(expected, rel=1e-3)
     found = metric.finish([one.detail for one in kept])

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from snac_eval.api import load_metric
-from snac_eval.metrics import spectral, waveform
+from snac_eval.metrics import _stoi, spectral, waveform
 from snac_eval.metrics.base import Memo
 from snac_eval.run.scoring import score_clip
 from snac_eval.types import Clip, Reconstruction, Waveform
 from tests.conftest import tone
 
-TOGETHER = ["mel_dac_paper", "mel_audiotools", "stft_distance", "si_sdr_aligned", "delay"]
+TOGETHER = [
+    "mel_dac_paper", "mel_audiotools", "stft_distance", "si_sdr_aligned", "delay", "stoi", "estoi"
+]  # fmt: skip
 
 
 def _pair(channels: int) -> Reconstruction:
@@ -35,22 +37,30 @@ def test_scores_together_are_scores_alone(channels: int) -> None:
 
 def test_each_spectrum_and_delay_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     windows: list[int] = []
-    delays: list[int] = []
-    real_magnitudes, real_spectra = spectral.magnitudes, waveform.spectra
+    calls: list[str] = []
+
+    def count(module: object, name: str) -> None:
+        real = getattr(module, name)
+
+        def counted(*arguments: object) -> object:
+            calls.append(name)
+            return real(*arguments)
+
+        monkeypatch.setattr(module, name, counted)
+
+    real_magnitudes = spectral.magnitudes
 
     def magnitudes(signal: object, window: int, *rest: object) -> object:
         windows.append(window)
         return real_magnitudes(signal, window, *rest)  # type: ignore[arg-type]
 
-    def spectra(*arguments: object) -> object:
-        delays.append(1)
-        return real_spectra(*arguments)  # type: ignore[arg-type]
-
     monkeypatch.setattr(spectral, "magnitudes", magnitudes)
-    monkeypatch.setattr(waveform, "spectra", spectra)
+    count(waveform, "spectra")
+    count(waveform, "aligned")
+    count(_stoi, "third_octaves")
     score_clip(TOGETHER, _pair(1))
     assert sorted(windows) == sorted([32, 64, 128, 256, 512, 1024, 2048] * 2)
-    assert len(delays) == 1
+    assert sorted(calls) == ["aligned", "spectra", "third_octaves"]
 
 
 def test_memo_keeps_no_large_array() -> None:

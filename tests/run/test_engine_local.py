@@ -8,17 +8,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import soundfile
 
+from snac_eval.codecs.opening import open_model
+from snac_eval.codecs.repeats import Repeat
 from snac_eval.errors import OutputError, UsageError
 from snac_eval.machine import resolve_device
 from snac_eval.metrics.opening import open_metric
 from snac_eval.run.coding import Coder, CodingTask
-from snac_eval.run.engines import nursery, scorers
+from snac_eval.run.engines import nursery, pool
 from snac_eval.run.engines.local import LocalEngine, _modules
+from snac_eval.run.engines.processes import Child, Nursery
 from snac_eval.run.evaluating import Evaluated
 from snac_eval.run.plan import Plan, RunConfig, make_plan
 from snac_eval.run.rows import Settled
@@ -38,8 +42,8 @@ def plan(tmp_path: Path) -> Plan:
     return make_plan(RunConfig("pcm_8bit", f"folder:{clips}", tmp_path / "run", METRICS))
 
 
-def _engine(plan: Plan, workers: int) -> LocalEngine:
-    return LocalEngine(Coder(plan.config, plan.codec, plan.metrics), workers)
+def _engine(plan: Plan, workers: int, is_apart: bool = False) -> LocalEngine:
+    return LocalEngine(Coder(plan.config, plan.codec, plan.metrics), workers, is_apart)
 
 
 def _tasks(plan: Plan) -> Iterator[CodingTask]:
@@ -75,20 +79,76 @@ def _wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.parametrize("is_apart", [False, True])
 @pytest.mark.parametrize("workers", [0, 1, 2])
-def test_every_clip_comes_back_once(plan: Plan, workers: int) -> None:
+def test_every_clip_comes_back_once(plan: Plan, workers: int, is_apart: bool) -> None:
     before, environment = _family(os.getpid()), dict(os.environ)
     calls: list[int] = []
-    with _engine(plan, workers) as engine:
+    with _engine(plan, workers, is_apart) as engine:
         engine.prepare()
         _check(engine.work(_tasks(plan), meanwhile=lambda: calls.append(1)))
     assert (calls, engine.remarks) == ([1], ())
     assert (_family(os.getpid()), dict(os.environ)) == (before, environment)
 
 
-@pytest.mark.parametrize("which", ["the nursery", "its children"])
-def test_processes_that_are_killed_from_outside_are_replaced(plan: Plan, which: str) -> None:
+def test_scores_do_not_depend_on_where_they_are_made(plan: Plan) -> None:
+    found = []
+    for workers, is_apart in ((0, False), (2, False), (2, True)):
+        with _engine(plan, workers, is_apart) as engine:
+            engine.prepare()
+            done = [one for batch in engine.work(_tasks(plan)) for one in batch]
+        found.append({one.number: (one.scores, one.codes and one.codes.blob) for one in done})
+    assert found[0] == found[1] == found[2]
+
+
+def test_what_is_compiled_is_compiled_once_before_the_other_workers_start(plan: Plan) -> None:
+    plan = replace(plan, codec=replace(plan.codec, is_compiled=True))
+    with _engine(plan, 3) as engine:
+        assert len(engine._workers.connections) == 1
+        engine.prepare()
+        assert len(engine._workers.connections) == 3
+        _check(engine.work(_tasks(plan)))
+
+
+def test_a_clip_is_coded_twice_at_the_end_by_whoever_is_left(plan: Plan) -> None:
+    for workers, is_apart in ((0, False), (1, False), (2, False), (1, True)):
+        with _engine(plan, workers, is_apart) as engine:
+            engine.prepare()
+            jobs = [task.job for task in _tasks(plan)]
+            _check(engine.work(_tasks(plan), jobs))
+        assert engine.repeated == {"clip": "0", **Repeat(num_codes=1).facts()}
+
+
+def test_processes_that_cannot_be_replaced_are_done_without(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One works; of the other, nothing but ends is heard."""
+    started: list[int] = []
+    start = Nursery.start_worker
+
+    def start_worker(
+        nursery: Nursery, serve: Callable[..., None], arguments: tuple[object, ...]
+    ) -> Child:
+        started.append(len(started))
+        return start(nursery, serve if len(started) == 1 else sys.exit, arguments)
+
+    monkeypatch.setattr(Nursery, "start_worker", start_worker)
     with _engine(plan, 2) as engine:
+        engine.prepare()
+        _check(engine.work(_tasks(plan)))
+        _wait_until(lambda: bool(engine.remarks) or not engine._step(0.1))
+    assert len(started) == 1 + 3
+    assert engine.remarks == (
+        "1 of 2 processes go on: the process ended by itself with exit code 1",
+    )
+
+
+@pytest.mark.parametrize("which", ["the nursery", "its children"])
+@pytest.mark.parametrize("is_apart", [False, True])
+def test_processes_that_are_killed_from_outside_are_replaced(
+    plan: Plan, which: str, is_apart: bool
+) -> None:
+    with _engine(plan, 2, is_apart) as engine:
         engine.prepare()
         work = engine.work(_tasks(plan))
         results = next(work)
@@ -105,7 +165,7 @@ def test_processes_that_are_killed_from_outside_are_replaced(plan: Plan, which: 
 
 
 def test_workers_are_renewed_after_some_clips(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scorers, "_CLIPS_PER_PROCESS", 2)
+    monkeypatch.setattr(pool, "_CLIPS_PER_PROCESS", 2)
     with _engine(plan, 1) as engine:
         engine.prepare()
         _check(engine.work(_tasks(plan)))
@@ -142,7 +202,7 @@ def test_child_that_cannot_be_started_is_noticed(
         "import os, sys\nif 'be_a_child' in sys.orig_argv[-1]: os._exit(7)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with _engine(plan, 1) as engine:
+    with _engine(plan, 1, is_apart=True) as engine:
         engine.prepare()
         _check(engine.work(_tasks(plan)))
     assert "the codec's process ended by itself with exit code 7" in engine.remarks[0]
@@ -157,7 +217,7 @@ def test_no_child_outlives_its_parent(plan: Plan, how: signal.Signals, tmp_path:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        _wait_until(lambda: len(_family(process.pid)) == 3)
+        _wait_until(lambda: len(_family(process.pid)) == 2)
         family = _family(process.pid)
         process.send_signal(how)
         assert process.wait(60) == -how
@@ -220,9 +280,14 @@ def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "a.txt").read_text() == "first"
 
 
-def test_workers_load_what_the_metrics_need() -> None:
-    metrics = [open_metric(name) for name in ("visqol_speech", "pesq_wb")]
-    assert {"visqol", "snac_eval.metrics.pesq"} <= set(_modules(metrics))
+def test_workers_load_what_codec_and_metrics_need(plan: Plan) -> None:
+    names = ("visqol_speech", "pesq_wb", "bitrate")
+    metrics = {name: open_metric(name) for name in names}
+    coder = Coder(plan.config, open_model("snac_16khz_mini"), metrics)
+    audio = {"visqol", "snac_eval.metrics.pesq"}
+    assert {"torch", "snac_eval.metrics.bitrate"} | audio <= set(_modules(coder, is_apart=False))
+    assert audio <= set(_modules(coder, is_apart=True))
+    assert "torch" not in _modules(coder, is_apart=True)
 
 
 def test_engine_without_work_starts_nothing(plan: Plan) -> None:

@@ -19,7 +19,7 @@ from snac_eval.run.coding import Coded, Coder, CodingTask, Loaded, batches, code
 from snac_eval.run.plan import Plan, RunConfig, make_plan
 from snac_eval.run.rows import PackedCodes, Row, Settled
 from snac_eval.run.store import Store
-from snac_eval.types import Clip, Codec, Codes, Score, Waveform
+from snac_eval.types import Clip, Codec, Codes, Score, Timing, Waveform
 from tests.conftest import tone
 
 
@@ -141,6 +141,31 @@ def test_one_bad_clip_of_a_batch_costs_itself_and_stored_codes_are_not_made_agai
         assert now.timing == before.timing
         assert np.array_equal(now.estimate.samples, before.estimate.samples)
     assert len(codec.encoded) == 6
+
+
+def test_codes_that_cannot_be_read_are_made_anew(tmp_path: Path) -> None:
+    plan, tasks = _plan(tmp_path, "pcm_16bit")
+    (whole,) = code(_coder(plan), tasks[:1])
+    damaged = replace(tasks[0], stored=PackedCodes(b"no archive", Timing()))
+    (again,) = code(_coder(plan), [damaged])
+    assert again.new_codes is not None
+    assert whole.new_codes is not None
+    assert again.new_codes.packed().blob == whole.new_codes.packed().blob
+
+
+def test_stored_codes_are_decoded_in_the_workers(tmp_path: Path) -> None:
+    """They are larger than what a socket holds for a busy process."""
+    plan, _ = _plan(tmp_path, "pcm_16bit", metrics=("bitrate",), workers=2)
+    for index in range(5):
+        samples = np.random.default_rng(index).normal(0, 0.1, 48000 * 3)
+        soundfile.write(tmp_path / "audio" / f"long{index}.wav", samples, 48000)
+    loop.run(plan.config)
+    outcome = loop.run(replace(plan.config, metrics=("bitrate", "si_sdr")))
+    assert (outcome.num_computed, outcome.notes) == (10, ())
+    with Store.open_run(plan.config.output) as store:
+        scores = dict(store.scores(outcome.plan.ids))
+    assert {score.status for found in scores.values() for score in found.values()} == {"ok"}
+    assert sum(map(len, scores.values())) == 20
 
 
 def _packed(coded: Coded) -> PackedCodes:

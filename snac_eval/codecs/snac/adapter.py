@@ -43,6 +43,7 @@ class SnacCodec:
 
     can_drop_streams = True
     can_compile = True
+    imports = ("torch", "snac_eval.codecs.snac.model")
 
     def __init__(self, request: CodecRequest) -> None:
         self.card = request.card

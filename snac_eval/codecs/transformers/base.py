@@ -41,6 +41,11 @@ class TransformersCodec(ABC):
         self.device = request.device
         self._request = request
 
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """What loading the model imports."""
+        return ("torch", f"transformers.models.{self.model_type}.modeling_{self.model_type}")
+
     @cached_property
     def fingerprint(self) -> str:
         """Adapter, library, number of codebooks, and digest of the weights in use."""

@@ -1,37 +1,45 @@
 """Where a run's work is done on this machine: in processes that can be stopped, or in this one.
 
-One process has the codec, and one of each core scores the audio that comes from it, so that both go
-on at once. This process reads and writes the store, and passes reconstructions from the one to the
-others as bytes that it does not look into. A process that ends, or takes too long, costs the clip
-it held an error row.
+Each core has a worker that takes clips from file to scores. Where the codec computes on a GPU, one
+process has it, and each core a process that scores what comes from there; so it is for a handful of
+clips, for their codec and their metrics load at the same time then. This process reads and writes
+the store, and looks into nothing else. A process that ends, or takes too long, costs the clip it
+held an error row.
 """
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from multiprocessing.connection import Connection, wait
 from socket import socket
 from types import TracebackType
 from typing import Any
 
-from snac_eval.metrics.opening import OpenMetric
 from snac_eval.run import interrupts
-from snac_eval.run.coding import Coded, Coder, CodingTask, prepare, repeated
+from snac_eval.run.coding import Coder, CodingTask, prepare, repeated
 from snac_eval.run.engines.base import Engine, nothing
-from snac_eval.run.engines.coder import CoderProcess, OnlyHere
-from snac_eval.run.engines.here import score_here, work_here
-from snac_eval.run.engines.processes import Nursery, StartError
-from snac_eval.run.engines.scorers import Scored, Scorers, ScoringTask
-from snac_eval.run.evaluating import Evaluated, packed
+from snac_eval.run.engines.here import work_here
+from snac_eval.run.engines.pool import Came, OnlyHere, Pool
+from snac_eval.run.engines.processes import Child, Nursery, StartError
+from snac_eval.run.engines.worker import (
+    HalfDone,
+    ScoringTask,
+    serve_coder,
+    serve_scorer,
+    serve_worker,
+)
+from snac_eval.run.evaluating import Evaluated
 from snac_eval.run.plan import Job
 
 _ALWAYS = ("snac_eval.run.engines.worker", "soxr")
 _LONGEST_WAIT_S = 60.0
 _MAX_LOST = 3
+_GATHERED_S = 0.05
+_MOST_GATHERED = 256
 
 
 class LocalEngine(Engine):
@@ -39,28 +47,41 @@ class LocalEngine(Engine):
 
     ``coder`` has the metrics that will be asked for. ``num_workers`` is how many processes score
     audio; 0: everything is done in this process, as it is where no process can be started.
+    ``is_apart`` has the codec in a process to itself.
     """
 
-    def __init__(self, coder: Coder, num_workers: int) -> None:
+    def __init__(self, coder: Coder, num_workers: int, is_apart: bool = False) -> None:
         self._own = coder
-        asked = coder.metrics
-        audio = [one for one in asked.values() if not one.is_in_place]
-        self._modules = _modules(audio)
-        self._coder = CoderProcess(
-            coder.config, [name for name, one in asked.items() if one.is_in_place]
-        )
-        self._scorers = Scorers(num_workers if audio else 0, self._modules)
-        self._limits_s: dict[int, float] = {}
+        self._modules = _modules(coder, is_apart)
+        limit_s, ahead = coder.config.clip_limit_s, 3 * coder.batch_size
+        has_audio = any(not one.is_in_place for one in coder.metrics.values())
+        num_scorers = num_workers if is_apart and has_audio else 0
+        self._scorers = Pool("the scoring process", self._start_scorer, num_scorers, limit_s)
+        if is_apart:
+            self._workers = Pool(
+                "the codec's process", self._start_coder, 1, limit_s, ahead, renews=False
+            )
+        else:
+            is_slow = coder.codec.is_compiled
+            self._workers = Pool(
+                "the process", self._start_worker, num_workers, limit_s, ahead, is_slow
+            )
+        self._done: list[Evaluated] = []
         self._nursery: Nursery | None = None
         self._is_here = not num_workers
         self._num_lost = 0
         self._remarks: tuple[str, ...] = ()
-        self._coded: dict[int, Coded] = {}
+        self._repeated: dict[str, Any] = {}
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """What a reader of the numbers must know of how the work was done."""
-        return self._remarks
+        return (*self._remarks, *self._workers.remarks, *self._scorers.remarks)
+
+    @property
+    def repeated(self) -> dict[str, Any]:
+        """Whether the codec gave the same answer twice, and to which clip."""
+        return self._repeated or self._workers.repeated
 
     def __enter__(self) -> LocalEngine:
         if not self._is_here:
@@ -83,14 +104,13 @@ class LocalEngine(Engine):
         try:
             if self._nursery is not None:
                 self._nursery.greet()
-            while not (self._is_here or self._coder.is_ready):
-                for _ in self._step(hears_coder=True):
-                    pass
+            while not (self._is_here or self._workers.was_ready):
+                self._step(_LONGEST_WAIT_S)
         except OnlyHere as only:
             self._stay_here(f"the codec cannot be opened in a process of its own ({only})")
         except StartError as error:
             self._stay_here(f"processes cannot be started here ({error})")
-        return prepare(self._own.codec) if self._is_here else self._coder.notes
+        return prepare(self._own.codec) if self._is_here else self._workers.notes
 
     def work(
         self,
@@ -98,88 +118,96 @@ class LocalEngine(Engine):
         to_repeat: Sequence[Job] = (),
         meanwhile: Callable[[], None] = nothing,
     ) -> Iterator[list[Evaluated]]:
-        """What came of every task."""
-        self._coder.feed(self._noted(tasks), to_repeat)
+        """What came of every task, in lists."""
+        self._workers.feed(tasks, to_repeat)
         try:
-            while not (self._is_here or (self._coder.is_finished and self._scorers.is_idle)):
-                if self._coder.is_finished and not self._scorers.is_waiting:
+            while not (self._is_here or self._is_finished):
+                if self._workers.is_given and self._scorers.is_given:
+                    yield self._taken()
                     meanwhile()
                     meanwhile = nothing
-                hears_coder = self._scorers.has_room and not self._coder.is_finished
-                for result in self._step(hears_coder):
-                    yield from self._together(result)
+                self._gather()
+                yield self._taken()
         except (OnlyHere, StartError) as error:
             self._stay_here(f"processes could not be kept up ({error})")
             prepare(self._own.codec)
+        except KeyboardInterrupt:
+            yield self._taken()
+            raise
+        yield self._taken()
         if self._is_here:
-            for one in self._scorers.take_all():
-                yield from self._together(score_here(self._own.metrics, one))
-            yield from work_here(self._own, self._coder.take_all())
-            self._coder.repeated = repeated(self._own, to_repeat)
+            left = chain(self._scorers.take_all(), self._workers.take_all())
+            yield from work_here(self._own, left)
+            self._repeated = repeated(self._own, to_repeat)
         meanwhile()
 
-    def _together(self, result: Coded | Scored) -> Iterator[list[Evaluated]]:
-        if isinstance(result, Coded):
-            if result.remaining:
-                self._coded[result.number] = result
-            else:
-                yield [Evaluated(result.number, result.scores, packed(result))]
-        else:
-            coded = self._coded.pop(result.number)
-            scores = {**coded.scores, **result.scores}
-            yield [Evaluated(result.number, scores, packed(coded))]
-
     @property
-    def repeated(self) -> dict[str, Any]:
-        """Whether the codec gave the same answer twice, and to which clip; empty where no clip was
-        to be repeated, or none could be."""
-        return self._coder.repeated
+    def _is_finished(self) -> bool:
+        return self._workers.is_finished and self._scorers.is_finished
 
-    def _noted(self, tasks: Iterator[CodingTask]) -> Iterator[CodingTask]:
-        """The tasks; how long each may take to be scored is kept until it is coded."""
-        for task in tasks:
-            limit_s = self._own.config.clip_limit_s(task.job.clip.duration_s)
-            self._limits_s[task.number] = limit_s
-            yield task
+    def _taken(self) -> list[Evaluated]:
+        done, self._done = self._done, []
+        return done
 
-    def _step(self, hears_coder: bool) -> Iterator[Coded | Scored]:
+    def _gather(self) -> None:
+        """Wait until something came, and where that did not take long, for a moment what else
+        comes: storing several at once is little more work than storing one."""
+        start = time.monotonic()
+        self._step(_LONGEST_WAIT_S)
+        if time.monotonic() - start > _GATHERED_S:
+            return
+        until = start + 2 * _GATHERED_S
+        while self._done and len(self._done) < _MOST_GATHERED and not self._is_finished:
+            if (left_s := until - time.monotonic()) <= 0:
+                return
+            self._step(left_s)
+
+    def _step(self, longest_s: float) -> None:
         """Wait until something comes or is overdue, and take it in."""
         nursery = self._nursery
         assert nursery is not None
-        self._scorers.dispatch()
-        coder = self._coder.child.connection
-        sources: list[Connection | socket] = [nursery.control, *self._scorers.connections]
-        if hears_coder:
-            sources.append(coder)
-        due = min(self._scorers.deadline, self._coder.deadline if hears_coder else math.inf)
-        heard = wait(sources, min(max(due - time.monotonic(), 0.0), _LONGEST_WAIT_S))
+        pools = [self._scorers, self._workers] if self._scorers.has_room else [self._scorers]
+        owners = {one: pool for pool in pools for one in pool.connections}
+        sources: list[Connection | socket] = [nursery.control, *owners]
+        due = min(pool.deadline for pool in pools)
+        heard = wait(sources, min(max(due - time.monotonic(), 0.0), longest_s))
         interrupts.check()
         if nursery.control in heard:
             nursery.hear()
         for connection in heard:
-            if connection is coder:
-                yield from self._passed_on(self._coder.receive(nursery))
-            elif isinstance(connection, Connection):
-                yield from self._scorers.receive(connection, nursery)
-        yield from self._scorers.expire(nursery, heard)
-        if hears_coder and coder not in heard:
-            yield from self._passed_on(self._coder.expire(nursery))
+            if isinstance(connection, Connection):
+                self._take(owners[connection].receive(connection, nursery))
+        for pool in pools:
+            self._take(pool.expire(nursery, heard))
         if nursery.is_lost:
             self._start_again()
 
-    def _passed_on(self, results: Iterator[tuple[Coded, bytes]]) -> Iterator[Coded]:
-        """What was coded; audio that remains to be scored is on its way to the scorers."""
-        for coded, audio in results:
+    def _take(self, results: Iterable[Came]) -> None:
+        """Keep what is done; audio that remains to be scored is on its way to the scorers."""
+        for task, result in results:
             self._num_lost = 0
-            yield coded
-            limit_s = self._limits_s.pop(coded.number)
-            if coded.remaining:
-                left = list(coded.remaining)
-                self._scorers.add(ScoringTask(coded.number, left, audio, limit_s))
+            if isinstance(result, HalfDone):
+                self._scorers.add(
+                    ScoringTask(task.number, task.job, failed=task.failed, coded=result.coded)
+                )
+            else:
+                self._done.append(result)
+
+    def _start_worker(self, nursery: Nursery) -> Child:
+        arguments = (self._modules, self._own.config, tuple(self._own.metrics))
+        return nursery.start_worker(serve_worker, arguments)
+
+    def _start_coder(self, nursery: Nursery) -> Child:
+        metrics = self._own.metrics.items()
+        arguments = (self._own.config, tuple(name for name, one in metrics if one.is_in_place))
+        return nursery.start_coder(serve_coder, arguments, self._own.codec.device != "cpu")
+
+    def _start_scorer(self, nursery: Nursery) -> Child:
+        return nursery.start_worker(serve_scorer, (self._modules,))
 
     def _start(self) -> None:
         self._nursery = Nursery(self._modules)
-        self._coder.start(self._nursery)
+        self._workers.start(self._nursery)
         self._scorers.start(self._nursery)
 
     def _start_again(self) -> None:
@@ -203,6 +231,11 @@ class LocalEngine(Engine):
             print(f"snac-eval: note: {remark}", file=sys.stderr, flush=True)
 
 
-def _modules(metrics: Iterable[OpenMetric]) -> tuple[str, ...]:
-    """What scoring by these metrics imports: their own modules, and what those load late."""
-    return tuple(dict.fromkeys([*_ALWAYS, *(name for one in metrics for name in one.imports)]))
+def _modules(coder: Coder, is_apart: bool) -> tuple[str, ...]:
+    """What the work of a worker, or of a scorer, imports: the metrics' and the codec's modules, and
+    what those load late."""
+    audio = [one for one in coder.metrics.values() if not (is_apart and one.is_in_place)]
+    codec = () if is_apart else coder.codec.imports
+    return tuple(
+        dict.fromkeys([*_ALWAYS, *codec, *(name for one in audio for name in one.imports)])
+    )

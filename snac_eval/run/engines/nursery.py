@@ -1,8 +1,9 @@
 """A process that starts the others, watches them, and ends them with itself.
 
 It does nothing else, so it hears at once that a child ended or that its own parent is gone. Workers
-fork from it on Linux, after it has loaded what they need and started no thread; elsewhere, and for
-the codec, a new interpreter is started. Only the standard library is imported here.
+fork from it on Linux, after it has loaded what they need, unless that started a thread; elsewhere,
+and for a codec that has a process to itself, a new interpreter is started. Only the standard
+library is imported here.
 
 Why not multiprocessing: its children run the user's script once more, and need named semaphores, a
 short TMPDIR and a parent that is no daemon; and they share one pipe, which a killed one can leave
@@ -27,9 +28,11 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
+from snac_eval.run.engines.page import Page
+
 REQUEST = struct.Struct("!cI")
 REPORT = struct.Struct("!cIi")
-CODER, WORKER, KILL, LOAD = b"c", b"w", b"k", b"l"
+CODER, SINGLE, WORKER, KILL, LOAD = b"c", b"s", b"w", b"k", b"l"
 HELLO, ENDED, FAILED = b"h", b"e", b"f"
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _FORKS = sys.platform == "linux"
@@ -119,10 +122,10 @@ class _Nursery:
 
     def _start(self, what: bytes, number: int, fd: int) -> None:
         try:
-            if what == WORKER and _FORKS:
+            if what == WORKER and _FORKS and _has_one_thread():
                 pid = self._fork(fd)
             else:
-                pid = self._spawn(fd, dict(os.environ) if what == WORKER else self._environment)
+                pid = self._spawn(fd, self._environment if what == CODER else dict(os.environ))
         except OSError as error:
             self._report(FAILED, number, error.errno or 0)
         else:
@@ -166,6 +169,14 @@ class _Nursery:
         os._exit(0)
 
 
+def _has_one_thread() -> bool:
+    """Whether nothing that was loaded started a thread: a fork would be without it."""
+    try:
+        return len(os.listdir("/proc/self/task")) == 1
+    except OSError:
+        return threading.active_count() == 1
+
+
 def _ended(pids: Mapping[int, int]) -> Iterator[tuple[int, int]]:
     """Those that ended, with their exit codes (negative: the signal), and nothing left of them."""
     for pid in list(pids):
@@ -186,7 +197,7 @@ def kill_tree(pid: int) -> None:
 
 
 def be_a_child(fd: int, parent: int, _: Sequence[str] = ()) -> NoReturn:
-    """Do what comes over the socket ``fd``: a function and its arguments."""
+    """Do what comes over the socket ``fd``: a page's file, a function and its arguments."""
     from multiprocessing.connection import Connection
 
     # A group of its own, so that what it starts ends with it. The parent alone decides when.
@@ -199,9 +210,10 @@ def be_a_child(fd: int, parent: int, _: Sequence[str] = ()) -> NoReturn:
     os.set_inheritable(fd, False)
     code = 1
     try:
+        page = _received(fd)
         connection = Connection(fd)
         serve, arguments = connection.recv()
-        serve(connection, *arguments)
+        serve(connection, page, *arguments)
         code = 0
     except (EOFError, ConnectionError):
         pass  # The parent wants no more.
@@ -213,8 +225,21 @@ def be_a_child(fd: int, parent: int, _: Sequence[str] = ()) -> NoReturn:
     os._exit(code)
 
 
+def _received(fd: int) -> Page:
+    ours = socket.socket(fileno=fd)
+    try:
+        _, fds, _, _ = socket.recv_fds(ours, 1, 1)
+    finally:
+        ours.detach()
+    if not fds:
+        raise EOFError
+    page = Page(fds[0])
+    os.close(fds[0])
+    return page
+
+
 def load(modules: Sequence[str]) -> None:
-    """Import what scoring needs. What is missing, or fails, says so itself in every score."""
+    """Import what work needs. What is missing, or fails, says so itself in every score."""
     for module in modules:
         with suppress(Exception, SystemExit, KeyboardInterrupt):
             importlib.import_module(module)

@@ -9,9 +9,14 @@ from snac_eval.run.engines.base import Engine
 from snac_eval.run.engines.local import LocalEngine
 from snac_eval.run.plan import Job, Plan
 
+# Fewer clips are done sooner where their codec and their metrics load at the same time.
+_WORTH_WORKERS = 4
+
 
 def open_engine(plan: Plan, jobs: Sequence[Job]) -> Engine:
     """The engine that the run's configuration names, not yet entered."""
     names = {name for job in jobs for name in job.metrics}
     coder = Coder(plan.config, plan.codec, {name: plan.metrics[name] for name in names})
-    return LocalEngine(coder, min(plan.config.num_workers, len(jobs)))
+    num_workers = min(plan.config.num_workers, len(jobs))
+    is_apart = plan.codec.device != "cpu" or len(jobs) < _WORTH_WORKERS
+    return LocalEngine(coder, num_workers, is_apart)

@@ -9,16 +9,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from snac_eval.run.engines import nursery
+from snac_eval.run.engines.page import Page, open_file
 
 START_LIMIT_S = 60.0
 _END_LIMIT_S = 3.0
+_BUFFER = 1 << 17
 
 
 class StartError(Exception):
@@ -31,6 +33,8 @@ class Child:
 
     number: int
     connection: Connection
+    page: Page
+    """What it says it does."""
     exit_code: int | None = None
     """None while it lives; negative where a signal ended it."""
     start_error: int = 0
@@ -81,12 +85,14 @@ class Nursery:
                 ours.close()
                 raise StartError(str(error)) from error
 
-    def start_coder(self, serve: Callable[..., None], *arguments: Any) -> Child:  # noqa: ANN401
-        """A process that calls ``serve`` with a connection and the arguments."""
-        return self._start(nursery.CODER, serve, arguments)
+    def start_coder(
+        self, serve: Callable[..., None], arguments: tuple[Any, ...], may_use_threads: bool
+    ) -> Child:
+        """A new interpreter that calls ``serve`` with a connection, its page and the arguments."""
+        return self._start(nursery.CODER if may_use_threads else nursery.SINGLE, serve, arguments)
 
-    def start_worker(self, serve: Callable[..., None], *arguments: Any) -> Child:  # noqa: ANN401
-        """The same, of one thread, and with the modules loaded."""
+    def start_worker(self, serve: Callable[..., None], arguments: tuple[Any, ...]) -> Child:
+        """The same, of one thread, and with the modules loaded where that is possible."""
         if not self._has_loaded:
             self._has_loaded = True
             self._ask(nursery.LOAD, 0)
@@ -143,14 +149,22 @@ class Nursery:
     def _start(self, what: bytes, serve: Callable[..., None], arguments: tuple[Any, ...]) -> Child:
         self._count += 1
         try:
-            ours, theirs = _pair()
+            fd = open_file()
         except OSError as error:
             raise StartError(str(error)) from error
-        with theirs:
-            child = Child(self._count, Connection(ours.detach()))
-            self._children[child.number] = child
-            self._ask(what, child.number, theirs.fileno())
-        with suppress(OSError):  # Its end is reported in its time.
+        try:
+            ours, theirs = _pair()
+            with theirs:
+                with suppress(OSError):  # Its end is reported in its time.
+                    socket.send_fds(ours, [b"p"], [fd])
+                child = Child(self._count, Connection(ours.detach()), Page(fd))
+                self._children[child.number] = child
+                self._ask(what, child.number, theirs.fileno())
+        except OSError as error:
+            raise StartError(str(error)) from error
+        finally:
+            os.close(fd)
+        with suppress(OSError):  # The same.
             child.connection.send((serve, arguments))
         return child
 
@@ -161,8 +175,11 @@ class Nursery:
 
 def _pair() -> tuple[socket.socket, socket.socket]:
     """Two ends; none of them is a standard stream's number, which may be free."""
-    ends: Iterator[socket.socket] = iter(socket.socketpair())
-    return _moved(next(ends)), _moved(next(ends))
+    ends = socket.socketpair()
+    for end in ends:  # What is in it at most must fit, so that nobody waits for a busy process.
+        if end.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) < _BUFFER:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+    return _moved(ends[0]), _moved(ends[1])
 
 
 def _moved(end: socket.socket) -> socket.socket:

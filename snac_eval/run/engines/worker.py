@@ -1,21 +1,26 @@
-"""What the processes of a run do: one codes clips, the others score them."""
+"""What the processes of a run do, and what they and their parent say to each other.
+
+A worker takes clips from file to scores. Where the codec computes on a GPU, one process codes and
+others score what it made.
+"""
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
 from snac_eval.errors import SnacEvalError, one_line
 from snac_eval.metrics.opening import open_metric
 from snac_eval.run import coding
-from snac_eval.run.coding import Coded, Coder, CodingTask
+from snac_eval.run.coding import AHEAD, PASSING, REPEATING, Coded, Coder, CodingTask
 from snac_eval.run.engines.nursery import load
-from snac_eval.run.plan import Job, RunConfig, open_codec
-from snac_eval.run.scoring import each_score
-from snac_eval.types import Score
+from snac_eval.run.engines.page import Page
+from snac_eval.run.evaluating import Evaluated, evaluate, evaluated, opened
+from snac_eval.run.plan import Job, RunConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +52,15 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The next task is wanted, or Last where there is none."""
+    """Nothing was there to be received; the process waits for the next."""
+
+    num_received: int
+    """Where more was sent already, this is of before."""
 
 
 @dataclass(frozen=True, slots=True)
-class Last:
-    """There are no more tasks; one of these clips, if there are any, is to be coded twice."""
+class Repeat:
+    """When all that was received is done, code one of these clips twice."""
 
     jobs: tuple[Job, ...]
 
@@ -65,18 +73,60 @@ class Repeated:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """What begins now, and on which tasks."""
+class HalfDone:
+    """A clip that was coded and whose audio is yet to be scored."""
 
-    what: str
-    numbers: tuple[int, ...]
+    number: int
+    coded: bytes
+    """A :class:`Coded`, pickled: whoever passes it on does not look into it."""
 
 
-def serve_coder(connection: Connection, config: RunConfig, metrics: Sequence[str]) -> None:
-    """Code clips until there are no more. Behind a Coded with metrics that remain come the bytes
-    of its reconstruction."""
+@dataclass(frozen=True, slots=True)
+class ScoringTask(CodingTask):
+    """A job whose clip was coded."""
+
+    coded: bytes = b""
+    """As in :class:`HalfDone`."""
+
+
+Work = Callable[[Coder, Iterator[CodingTask], coding.Watch], Iterator[Evaluated | Coded]]
+
+
+def serve_worker(
+    connection: Connection,
+    page: Page,
+    modules: Sequence[str],
+    config: RunConfig,
+    names: Sequence[str],
+) -> None:
+    """Take clips from file to scores by these metrics, as long as the parent is there."""
+    load(modules)
+    _serve(connection, page, config, names, evaluate)
+
+
+def serve_coder(
+    connection: Connection, page: Page, config: RunConfig, names: Sequence[str]
+) -> None:
+    """Code clips and score them by these metrics, which need the codec or codes."""
+    _serve(connection, page, config, names, _half)
+
+
+def serve_scorer(connection: Connection, page: Page, modules: Sequence[str]) -> None:
+    """Score the audio of clips that were coded."""
+    load(modules)
+    connection.send(Ready())
+    inbox = _Inbox(connection, page)
+    while True:
+        for task in inbox.tasks():
+            page.note(PASSING, [task.number])
+            connection.send(_scored(task, page))
+
+
+def _serve(
+    connection: Connection, page: Page, config: RunConfig, names: Sequence[str], work: Work
+) -> None:
     try:
-        coder = Coder(config, open_codec(config), {name: open_metric(name) for name in metrics})
+        coder = opened(config, names)
     except BaseException as error:  # noqa: BLE001 - the parent, which could open it, goes on itself
         connection.send(Unopened(one_line(error)))
         return
@@ -87,69 +137,87 @@ def serve_coder(connection: Connection, config: RunConfig, metrics: Sequence[str
         connection.send(Refused(_plain(error)))
         return
     connection.send(ready)
-
-    def watch(what: str, numbers: Sequence[int]) -> None:
-        connection.send(Step(what, tuple(numbers)))
-
-    tasks: dict[int, CodingTask] = {}
-    last: list[Job] = []
-    for done in coding.code(coder, _wanted(connection, tasks, last), watch):
-        _send(connection, done, tasks.pop(done.number))
-    if last:
-        watch(coding.REPEATING, ())
-        connection.send(Repeated(coding.repeated(coder, last)))
-
-
-def _wanted(
-    connection: Connection, tasks: dict[int, CodingTask], last: list[Job]
-) -> Iterator[CodingTask]:
-    """What the parent gives, one by one, kept in ``tasks`` as well; what comes behind, in
-    ``last``."""
+    inbox = _Inbox(connection, page)
+    hand: dict[int, CodingTask] = {}
     while True:
-        connection.send(Wanted())
-        task: CodingTask | Last = connection.recv()
-        if isinstance(task, Last):
-            last += task.jobs
-            return
-        tasks[task.number] = task
+        for done in work(coder, _kept(inbox.tasks(), hand), partial(_note, page)):
+            _send(connection, done, hand.pop(done.number))
+        if jobs := inbox.take_repeat():
+            page.note(REPEATING, ())
+            connection.send(Repeated(coding.repeated(coder, jobs)))
+
+
+def _note(page: Page, what: str, numbers: Sequence[int]) -> None:
+    page.note(what, numbers, int(what == AHEAD))
+
+
+class _Inbox:
+    """What the parent sends."""
+
+    def __init__(self, connection: Connection, page: Page) -> None:
+        self._connection, self._page = connection, page
+        self._num_received = 0
+        self._repeat: tuple[Job, ...] = ()
+
+    def tasks(self) -> Iterator[Any]:
+        """Tasks, until the parent has those finished that there are."""
+        while True:
+            if not self._connection.poll():
+                self._page.clear()
+                self._connection.send(Wanted(self._num_received))
+            message: CodingTask | Repeat | None = self._connection.recv()
+            self._num_received += 1
+            if isinstance(message, Repeat):
+                self._repeat = message.jobs
+            if message is None or isinstance(message, Repeat):
+                return
+            yield message
+
+    def take_repeat(self) -> tuple[Job, ...]:
+        """The clips one of which is to be coded twice, if they came."""
+        jobs, self._repeat = self._repeat, ()
+        return jobs
+
+
+def _kept(tasks: Iterator[CodingTask], hand: dict[int, CodingTask]) -> Iterator[CodingTask]:
+    for task in tasks:
+        hand[task.number] = task
         yield task
 
 
-def _send(connection: Connection, done: Coded, task: CodingTask) -> None:
+def _half(
+    coder: Coder, tasks: Iterator[CodingTask], watch: coding.Watch
+) -> Iterator[Evaluated | Coded]:
+    for coded in coding.code(coder, tasks, watch):
+        yield coded if coded.remaining else evaluated(coder.metrics, coded, watch)
+
+
+def _send(connection: Connection, done: Evaluated | Coded, task: CodingTask) -> None:
     try:
-        audio = pickle.dumps(done.reconstruction, pickle.HIGHEST_PROTOCOL)
-        head = pickle.dumps(replace(done, reconstruction=None), pickle.HIGHEST_PROTOCOL)
+        said = done if isinstance(done, Evaluated) else HalfDone(done.number, _pickled(done))
+        data = _pickled(said)
     except Exception as error:  # noqa: BLE001 - what a plugin made need not be picklable
-        done = coding.failure(task, f"the result cannot leave the process: {one_line(error)}")
-        head, audio = pickle.dumps(done), b""
-    connection.send_bytes(head)
-    if done.remaining:
-        connection.send_bytes(audio)
+        reason = f"the result cannot leave the process: {one_line(error)}"
+        data = _pickled(Evaluated(task.number, coding.failure(task, reason).scores))
+    connection.send_bytes(data)
+
+
+def _pickled(message: object) -> bytes:
+    return pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+
+
+def _scored(task: ScoringTask, page: Page) -> Evaluated:
+    try:
+        coded: Coded = pickle.loads(task.coded)
+        left = tuple(name for name in coded.remaining if name not in task.failed)
+        coded = replace(coded, scores={**coded.scores, **task.failed}, remaining=left)
+        metrics = {name: open_metric(name) for name in left}
+        return evaluated(metrics, coded, page.note)
+    except Exception as error:  # noqa: BLE001 - memory that is not there, a metric that is gone
+        return Evaluated(task.number, coding.failure(task, one_line(error)).scores)
 
 
 def _plain(error: SnacEvalError) -> SnacEvalError:
     """The error without its cause, and of a class that pickles by its message."""
     kind = type(error) if type(error).__module__ == SnacEvalError.__module__ else SnacEvalError
     return kind(one_line(error))
-
-
-def serve_scorer(connection: Connection, modules: Sequence[str], num_tasks: int) -> None:
-    """Score so many clips: names of metrics and a reconstruction's bytes come, a name and its score
-    go, one by one."""
-    load(modules)
-    connection.send(Ready())
-    for _ in range(num_tasks):
-        names = connection.recv()
-        for name, score in _scores(names, connection.recv_bytes()):
-            connection.send((name, score))
-
-
-def _scores(names: Sequence[str], audio: bytes) -> Iterator[tuple[str, Score]]:
-    left = list(names)
-    try:
-        metrics = {name: open_metric(name) for name in names}
-        for name, score in each_score(metrics, pickle.loads(audio)):
-            left.remove(name)
-            yield name, score
-    except Exception as error:  # noqa: BLE001 - memory that is not there, a metric that is gone
-        yield from ((name, Score.error(one_line(error))) for name in left)
