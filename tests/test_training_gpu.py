@@ -1,10 +1,13 @@
 """Training on a GPU: its kernels compute what torch's layers do, and its graph trains.
 
-Without a GPU the kernels run in Triton's interpreter, where Triton is installed.
+Without a GPU the kernels run in Triton's interpreter, where Triton is installed::
+
+    TRITON_INTERPRET=1 python -m pytest tests/test_training_gpu.py
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,12 +25,14 @@ from training.trainer import Trainer
 
 pytest.importorskip("triton", reason="needs Triton, which comes with torch for a GPU")
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+pytestmark = pytest.mark.skipif(
+    DEVICE == "cpu" and os.environ.get("TRITON_INTERPRET") != "1",
+    reason="needs a GPU, or TRITON_INTERPRET=1 from the start",
+)
 
 
 @pytest.fixture(autouse=True)
-def _exact(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    if DEVICE == "cpu":
-        monkeypatch.setenv("TRITON_INTERPRET", "1")
+def _exact() -> Iterator[None]:
     before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     yield
@@ -39,7 +44,8 @@ def outcome(layer: nn.Module, *inputs: Tensor) -> list[Tensor]:
     first = inputs[0].clone().requires_grad_()
     given = layer(first, *inputs[1:])
     weights = torch.linspace(-1, 1, given.numel(), device=given.device).view_as(given)
-    return [given, *torch.autograd.grad((given * weights).sum(), [first, *layer.parameters()])]
+    gradients = torch.autograd.grad((given * weights).sum(), [first, *layer.parameters()])
+    return [given.detach(), *gradients]
 
 
 def assert_alike(layer: nn.Module, *inputs: Tensor) -> None:
