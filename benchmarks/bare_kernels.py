@@ -15,8 +15,9 @@ from pathlib import Path
 
 from snac_eval.run import coding
 from snac_eval.run.coding import Coded, Coder, CodingTask, Loaded
+from snac_eval.run.config import RunConfig
 from snac_eval.run.evaluating import evaluated, opened
-from snac_eval.run.plan import Job, RunConfig, make_plan
+from snac_eval.run.plan import Job, make_plan
 from snac_eval.run.store import Settled
 
 

@@ -32,8 +32,8 @@ import soundfile
 from snac_eval.audio import speech_like
 from snac_eval.errors import SnacEvalError
 from snac_eval.results.record import Run, read_run
+from snac_eval.run.config import RunConfig
 from snac_eval.run.loop import run
-from snac_eval.run.plan import RunConfig
 from snac_eval.run.sealed import read_manifest, write_manifest
 
 FILES = ("store.sqlite", "scores.parquet", "manifest.json")

@@ -31,7 +31,7 @@ from snac_eval.audio import speech_like
 from snac_eval.errors import StoreError
 from snac_eval.results.record import read_run
 from snac_eval.run._database import Database
-from snac_eval.run.plan import RunConfig
+from snac_eval.run.config import RunConfig
 from snac_eval.run.sealed import read_manifest
 
 METRICS = ("bitrate", "si_sdr", "codebook_usage")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from snac_eval.run import loop
-from snac_eval.run.plan import RunConfig
+from snac_eval.run.config import RunConfig
 
 METRICS = ("bitrate", "bitrate_nominal", "encode_real_time_factor", "si_sdr", "mel_dac_paper")
 

@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from snac_eval.run.config import RunConfig
 from snac_eval.run.loop import make_plan
-from snac_eval.run.plan import RunConfig
 from snac_eval.run.rows import StoredCodes
 from snac_eval.run.store import Store
 from snac_eval.types import CodecCard, Codes, Score, Timing, Waveform

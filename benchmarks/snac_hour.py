@@ -53,11 +53,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    model, _ = models()
     with tempfile.TemporaryDirectory() as folder:
-        opened = codec(model, Path(folder), options.threads)
+        opened = codec(models()[0], Path(folder), options.threads)
+    # The one that the adapter has loaded: a second one, or PyPI's, would count as its memory.
+    (model,) = opened.torch_modules
+    assert isinstance(model, SNAC)
     waveform = long_speech(options.minutes)
-    print(f"before: {resident_memory_mib():.0f} MiB resident, of it audio", end=" ")
+    print(f"before: peak {peak_memory_mib():.0f} MiB", end=", ")
+    print(f"{resident_memory_mib():.0f} MiB resident, of it audio", end=" ")
     print(f"{waveform.samples.nbytes / 2**20:.0f} MiB", flush=True)
     start = time.perf_counter()
     (codes,) = opened.encode([waveform])

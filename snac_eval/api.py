@@ -26,8 +26,9 @@ from snac_eval.reports.summary import has_tables, write_tables
 from snac_eval.results.frames import streams_frame, summary_frame
 from snac_eval.results.record import Run, read_run
 from snac_eval.run import interrupts
+from snac_eval.run.config import RunConfig
 from snac_eval.run.loop import RunOutcome, run
-from snac_eval.run.plan import RunConfig
+from snac_eval.run.merge import MergeConfig, MergeOutcome, merge
 from snac_eval.types import Codec, Dataset, ReconstructionSource
 
 
@@ -122,8 +123,24 @@ def execute(config: RunConfig, argv: Sequence[str] = ()) -> Executed:
         page = page_path([outcome.folder])
         if not shows(page, record, config.report_clips):
             write_page([record], page, config.report_clips, outcome.plan)
-    _refuse_failures(record, config)
+    _refuse_failures(record, config.max_error_rate)
     return Executed(outcome, record)
+
+
+def execute_merge(config: MergeConfig, argv: Sequence[str] = ()) -> tuple[MergeOutcome, Run]:
+    """Merge shards, read the run, write its tables and its page: what ``snac-eval merge`` does.
+
+    Raises SnacEvalError for what the user must mend, TooManyFailures as :func:`execute`.
+    """
+    outcome = merge(config, argv)
+    record = read_run(outcome.folder)
+    if not (outcome.is_unchanged and has_tables(outcome.folder)):
+        write_tables(record, outcome.folder)
+    page = page_path([outcome.folder])
+    if config.html and not shows(page, record, config.report_clips):
+        write_page([record], page, config.report_clips)
+    _refuse_failures(record, outcome.max_error_rate)
+    return outcome, record
 
 
 def _load_report_libraries() -> None:
@@ -131,13 +148,13 @@ def _load_report_libraries() -> None:
     importlib.import_module("scipy.special")
 
 
-def _refuse_failures(record: Run, config: RunConfig) -> None:
+def _refuse_failures(record: Run, max_error_rate: float) -> None:
     errors = record.compact[record.compact["status"] == "error"]
     failed, total = errors["clip_id"].nunique(), record.num_scored
-    if failed > config.max_error_rate * total:
+    if failed > max_error_rate * total:
         raise TooManyFailures(
             f"{failed} of {total} clips failed, more than --max-error-rate"
-            f" {config.max_error_rate:g} allows; the first: {errors['reason'].iloc[0]}"
+            f" {max_error_rate:g} allows; the first: {errors['reason'].iloc[0]}"
         )
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snac_eval.errors import AudioError, detail, readable
+from snac_eval.locations import Location, Url
 from snac_eval.reading.files import Facts, measure, powers, samples
 from snac_eval.reading.names import composed
 from snac_eval.types import Clip, Waveform
@@ -66,7 +67,7 @@ END_TOLERANCE_S = 0.5
 CUT_AT_END = f"end up to {END_TOLERANCE_S:g} s before the excerpt that their list names: cut there"
 
 
-def probe(path: Path, at_most_s: float = math.inf) -> Facts:
+def probe(path: Location, at_most_s: float = math.inf) -> Facts:
     """Length, sample rate and channels of a file, measured (:mod:`snac_eval.reading.files`).
 
     Raises AudioError when the file is missing or no audio.
@@ -74,7 +75,7 @@ def probe(path: Path, at_most_s: float = math.inf) -> Facts:
     return measure(path, at_most_s)
 
 
-def read(path: Path, start_s: float = 0.0, length_s: float | None = None) -> Waveform:
+def read(path: Location, start_s: float = 0.0, length_s: float | None = None) -> Waveform:
     """Samples of a file, or of an excerpt of it.
 
     Raises AudioError when the file is missing, no audio, empty, does not fit the memory, or holds
@@ -200,22 +201,30 @@ def _digest(path: Path, _modified_ns: int, _size: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def make_clip(path: Path, root: Path, **fields: Any) -> Clip:  # noqa: ANN401 - fields of Clip
+def make_clip(path: Location, root: Location, **fields: Any) -> Clip:  # noqa: ANN401 - fields of Clip
     """A clip of one file below ``root``. The file itself is not read.
 
     ``fields`` are any other fields of :class:`Clip`. Without an ``id`` among them, the id is the
     relative path without its suffix. Here alone names become ids: accents are composed, and what
     no file or terminal can hold is escaped (:func:`snac_eval.errors.readable`).
     """
-    try:
-        relative = path.relative_to(root).as_posix()
-    except ValueError:
-        relative = path.name
+    relative = _relative(path, root)
     known = {"id": posixpath.splitext(relative)[0], **fields}
     for name in ("id", "speaker"):
         known[name] = readable(composed(known.get(name, "")))
     known["transcript"] = known.get("transcript", "").encode(errors="backslashreplace").decode()
     return Clip(**known, path=path, relative_path=relative)
+
+
+def _relative(path: Location, root: Location) -> str:
+    try:
+        if isinstance(path, Url) and isinstance(root, Url):
+            return path.relative_to(root).as_posix()
+        if isinstance(path, Path) and isinstance(root, Path):
+            return path.relative_to(root).as_posix()
+    except ValueError:
+        pass
+    return path.name
 
 
 def inspect(clip: Clip, longest_s: float = math.inf) -> Clip:
@@ -230,7 +239,7 @@ def inspect(clip: Clip, longest_s: float = math.inf) -> Clip:
     whole = clip.start_s == 0 and clip.length_s is None
     try:
         facts = probe(clip.path, longest_s if whole else math.inf)
-        digest = file_sha256(clip.path)
+        digest = facts.sha256 if isinstance(clip.path, Url) else file_sha256(clip.path)
     except (AudioError, OSError) as error:
         digest = hashlib.sha256(f"unreadable:{readable(clip.path)}".encode()).hexdigest()
         return replace(clip, sha256=digest, problem=readable(error))
@@ -256,7 +265,7 @@ def excerpt_digest(content: str, start_s: float, length_s: float | None) -> str:
 
 
 def power_envelope(
-    path: Path, hop_s: float, start_s: float = 0.0, length_s: float | None = None
+    path: Location, hop_s: float, start_s: float = 0.0, length_s: float | None = None
 ) -> NDArray[np.float64]:
     """Mean square of each ``hop_s`` seconds of a file, over all channels: ``[hops]``.
 

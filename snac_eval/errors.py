@@ -22,9 +22,16 @@ The command line prints it and exits with :attr:`SnacEvalError.exit_code`.
 
 from __future__ import annotations
 
+import re
 from unicodedata import category
 
 _UNREADABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_SECRET_NAME = r"(?:[^?&=#\s]*(?:token|secret|passw|pwd|sig|key|auth|cred|session)[^?&=#\s]*)"
+_USER = re.compile(r"(?<=://)[^/?#\s]*@")
+_VALUE = r"(?:[^&#\s'\"]*[^&#\s'\":;,.)])?"
+_QUERY = re.compile(
+    rf"([?&])(?:({_SECRET_NAME})={_VALUE}|([^?&=#\s]+)=[A-Za-z0-9+/=_%-]{{32,}})", re.IGNORECASE
+)
 _DIRECTIONS = frozenset((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 
 
@@ -112,9 +119,23 @@ def readable(text: object) -> str:
 
     Bytes of a file's name that are no UTF-8, control characters, line separators and what turns
     the direction of text round are written as Python writes them: ``\\xe0``, ``\\n``, ``\\u202e``.
+    Addresses lose their passwords and tokens.
     """
     whole = str(text)
+    if "://" in whole:
+        whole = redacted(whole)
     return whole if whole.isprintable() else "".join(map(_escaped, whole))
+
+
+def redacted(text: str) -> str:
+    """Text whose addresses name no user, no password and no token.
+
+    >>> redacted("https://me:word@host/a.wav?version=2&token=abc")
+    'https://***@host/a.wav?version=2&token=***'
+    """
+    return _QUERY.sub(
+        lambda found: f"{found[1]}{found[2] or found[3]}=***", _USER.sub("***@", text)
+    )
 
 
 def _escaped(char: str) -> str:

@@ -17,6 +17,7 @@ from snac_eval.errors import UsageError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 _MIB = 1 << 20
+_OLDER = "allow_tf32"
 _SMALLEST = math.ulp(0.0)
 
 
@@ -90,6 +91,47 @@ def compute_in_float32() -> None:
         )
 
 
+@contextmanager
+def in_float32(device: str) -> Iterator[None]:
+    """Have torch compute float32 in float32 meanwhile, whatever this process asked for.
+
+    Where all of torch was told to round, by the newer of its settings, matrix products stay exact.
+    """
+    if device == "cpu":
+        yield
+        return
+    before: list[tuple[Any, str, Any]] = []
+    try:
+        for place, name, exact in _precisions():
+            before.append((place, name, getattr(place, name)))
+            setattr(place, name, exact)
+        yield
+    finally:
+        for place, name, value in reversed(before):
+            setattr(place, name, value)
+
+
+def _precisions() -> Iterator[tuple[Any, str, object]]:
+    """Where torch keeps how it computes float32, under which name, and what to put there. To be
+    asked for one after the other: torch 2.9 and later refuse to read the older name where it does
+    not agree with the newer one, and what several operations share overrules the older one."""
+    import torch
+
+    cudnn: Any = torch.backends.cudnn
+    matmul: Any = torch.backends.cuda.matmul
+    for shared in (torch.backends, cudnn):
+        if getattr(shared, "fp32_precision", "none") not in ("none", "ieee"):
+            yield shared, "fp32_precision", "none"
+    for place in (cudnn, matmul):
+        try:
+            getattr(place, _OLDER)
+        except RuntimeError:
+            parts = (cudnn.conv, cudnn.rnn) if place is cudnn else (matmul,)
+            yield from ((part, "fp32_precision", "ieee") for part in parts)
+        else:
+            yield place, _OLDER, False
+
+
 def _rounded_on_purpose() -> str:
     """Which setting of torch, other than its defaults, rounds float32; empty where none does."""
     import torch
@@ -130,7 +172,8 @@ def resident_memory_mib() -> float:
 
 
 def hardware(device: str) -> dict[str, Any]:
-    """CPU, all of the machine's cores, system and, for ``cuda``, the GPU's name."""
+    """CPU, all of the machine's cores, system and, for ``cuda``, the GPU's name, if it is here and
+    not elsewhere in a cluster."""
     facts: dict[str, Any] = {
         "machine": platform.machine(),
         "system": platform.platform(),
@@ -140,7 +183,8 @@ def hardware(device: str) -> dict[str, Any]:
     if device == "cuda":
         import torch
 
-        facts["gpu"] = torch.cuda.get_device_name()
+        if torch.cuda.is_available():
+            facts["gpu"] = torch.cuda.get_device_name()
     return facts
 
 

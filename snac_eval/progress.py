@@ -14,11 +14,15 @@ from snac_eval.writing import printable
 _T = TypeVar("_T")
 
 
-def track(items: Iterable[_T], description: str, unit: str, enabled: bool) -> Iterator[_T]:
-    """Yield the items, and show on standard error how many are done."""
+def track(
+    items: Iterable[_T], description: str, unit: str, enabled: bool, total: int | None = None
+) -> Iterator[_T]:
+    """Yield the items, and show on standard error how many are done, of ``total`` where they do not
+    say themselves how many there are."""
     from tqdm import tqdm
 
-    yield from tqdm(items, desc=printable(description), unit=unit, disable=not enabled, leave=False)
+    said = printable(description)
+    yield from tqdm(items, said, total, unit=unit, disable=not enabled, leave=False)
 
 
 class Progress:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from snac_eval.locations import Location
+
     FloatArray = NDArray[np.float32]
     IntArray = NDArray[np.int32]
 
@@ -67,7 +69,7 @@ class Clip:
     """
 
     id: str
-    path: Path
+    path: Location
     relative_path: str
     sha256: str = ""
     duration_s: float = 0.0
@@ -164,9 +166,8 @@ class CodecCard:
     """What a codec configuration is: ``codecs/*.toml``. One card per codec *and* bitrate.
 
     ``sample_rate`` 0 means any, ``channels`` 0 any number; ``nominal_bitrate_bps`` is NaN where it
-    depends on the clip.
-    ``weights`` is a hub repository or a folder below ``codecs/``, ``revision`` the pinned commit,
-    ``sha256`` the weights file's digest; each is empty where there is none.
+    depends on the clip. ``weights`` is a hub repository or a folder below ``codecs/``, ``revision``
+    the pinned commit, ``sha256`` the weights file's digest; each is empty where there is none.
     """
 
     name: str
@@ -191,8 +192,7 @@ class CodecRequest:
 
     ``weights`` overrides the card's; ``device`` is ``cpu``, ``cuda`` or ``mps``, never ``auto``;
     ``num_threads`` bounds CPU threads (0 leaves the library's default). ``num_streams`` is how
-    many of the codec's streams the card was cut down to (``NAME@k=2``), 0 where it was not;
-    ``compiled`` asks for the codec's compiled form (``NAME@compile=1``).
+    many of the codec's streams the card was cut down to (``NAME@k=2``), 0 where it was not.
     """
 
     card: CodecCard
@@ -201,7 +201,6 @@ class CodecRequest:
     device: str = "cpu"
     num_threads: int = 0
     num_streams: int = 0
-    compiled: bool = False
 
 
 class Codec(Protocol):
@@ -223,8 +222,8 @@ class Codec(Protocol):
         """Load what encode and decode need. Raises SnacEvalError when that is impossible."""
 
     def padded_length(self, num_samples: int) -> int | None:
-        """Samples that a clip is padded to inside the codec; clips batch only where these
-        are equal. None: the codec takes one clip at a time."""
+        """Samples that a clip is padded to inside the codec; clips of whatever length batch, and
+        what else is in the batch changes no code. None: the codec takes one clip at a time."""
 
     def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
         """Codes of each waveform, which is at the card's sample rate and channel count."""

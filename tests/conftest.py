@@ -14,6 +14,27 @@ from snac_eval.audio import speech_like
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--device", default="cpu", choices=("cpu", "cuda"), help="where models are tested"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--device") == "cpu":
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        raise pytest.UsageError("--device cuda: torch finds no GPU here; leave the option out")
+
+
+@pytest.fixture(scope="session")
+def device(request: pytest.FixtureRequest) -> str:
+    """Where models are tested: ``pytest --device cuda``."""
+    return str(request.config.getoption("--device"))
+
+
 @pytest.fixture
 def shared_data() -> Path:
     """Local corpora beside the checkout; the test is skipped where there are none."""

@@ -1,8 +1,12 @@
-"""A web server on 127.0.0.1 that serves a folder's files, with ranges, and fails as it is told."""
+"""A web server on 127.0.0.1 that serves a folder's files, with ranges, and fails as it is told.
+
+A folder is a page of links.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +14,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import quote, unquote
 
 
 def send(stream: BinaryIO, body: bytes, drip_s: float) -> None:
@@ -22,6 +27,11 @@ def send(stream: BinaryIO, body: bytes, drip_s: float) -> None:
             stream.write(bytes([byte]))
             stream.flush()
             time.sleep(drip_s)
+
+
+def _page(folder: Path) -> bytes:
+    names = sorted(one.name + "/" * one.is_dir() for one in folder.iterdir())
+    return "".join(f'<a href="{quote(name)}">{name}</a>' for name in names).encode()
 
 
 @contextmanager
@@ -42,24 +52,39 @@ def serve(
     ranges: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self._answer(with_body=False)
+
         def do_GET(self) -> None:
-            file = folder / self.path.lstrip("/")
+            self._answer(with_body=True)
+
+        def _answer(self, with_body: bool) -> None:
+            file = folder / unquote(self.path.partition("?")[0].lstrip("/"))
             asked = self.headers.get("Range", "")
-            ranges.append(asked)
-            start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
-            if len(ranges) <= len(refusals):
+            if with_body:
+                ranges.append(asked)
+            first_byte, _, last_byte = asked.removeprefix("bytes=").partition("-")
+            start = int(first_byte or 0)
+            if with_body and len(ranges) <= len(refusals):
                 self._refuse(refusals[len(ranges) - 1])
                 return
-            if not file.is_file():
+            if not file.exists():
                 self.send_error(404)
                 return
-            body = file.read_bytes()
+            whole = _page(file) if file.is_dir() else file.read_bytes()
+            body = whole[: int(last_byte) + 1] if last_byte else whole
             if start >= len(body):
                 self.send_error(416)
                 return
             self.send_response(206 if asked else 200)
             self.send_header("Content-Length", str(len(body) - start))
+            self.send_header("Accept-Ranges", "bytes")
+            self.send_header("ETag", hashlib.sha256(whole).hexdigest())
+            if asked:
+                self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(whole)}")
             self.end_headers()
+            if not with_body:
+                return
             first = len(ranges) == len(refusals) + 1
             self._write(body[start : cut_first_at if first and cut_first_at else len(body)])
 

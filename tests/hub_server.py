@@ -33,7 +33,7 @@ def serve_hub(
             self._answer(with_body=True)
 
         def _answer(self, with_body: bool) -> None:
-            if self.path.startswith(f"/api/models/{repository}/"):
+            if f"{self.path.partition('?')[0]}/".startswith(f"/api/models/{repository}/"):
                 tree = [
                     {"type": "file", "path": path.name, "oid": "0", "size": path.stat().st_size}
                     for path in folder.iterdir()

@@ -90,3 +90,29 @@ def test_float32_is_float32_and_what_was_chosen_otherwise_is_said_once(
     assert of_products == "highest"
     assert len(said) == bool(words)
     assert all(re.search(words, text) and "turned that off" in text for text in said)
+
+
+FLOAT32 = (
+    "import torch; from snac_eval.machine import in_float32;"
+    " now = lambda: (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32);"
+    " {setting}; before = now()\n"
+    "with in_float32('cuda'): inside = now()\n"
+    "with in_float32('cpu'): on_cpu = now()\n"
+    "try:\n"
+    "    with in_float32('cuda'): raise KeyError\n"
+    "except KeyError: print(inside, on_cpu == before == now(), before)"
+)
+
+
+@pytest.mark.parametrize(
+    ("setting", "before"),
+    [
+        ("pass", (True, False)),
+        ("torch.backends.cuda.matmul.allow_tf32 = True", (True, True)),
+        ("torch.backends.cudnn.allow_tf32 = False", (False, False)),
+    ],
+)
+def test_float32_is_float32_for_a_while_only(setting: str, before: tuple[bool, bool]) -> None:
+    command = [sys.executable, "-c", FLOAT32.format(setting=setting)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"(False, False) True {before}"

@@ -12,13 +12,24 @@ import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
-from snac_eval.cli import baseline, bench, check, compare, report, run, streams, table, validate
+from snac_eval.cli import (
+    baseline,
+    bench,
+    check,
+    compare,
+    merge,
+    report,
+    run,
+    streams,
+    table,
+    validate,
+)
 from snac_eval.cli import list as list_command
 from snac_eval.errors import Interrupted, OutputError, SnacEvalError, one_line
 from snac_eval.run import interrupts
 from snac_eval.writing import printable
 
-COMMANDS = (run, bench, list_command, validate, report, table, compare, baseline, check)
+COMMANDS = (run, merge, bench, list_command, validate, report, table, compare, baseline, check)
 
 _EXAMPLES = """examples:
   snac-eval run --model snac_16khz_mini --dataset demo

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from snac_eval.cli.flags import Commands, add_cards, card_dirs, names, path, seconds
 
 if TYPE_CHECKING:
-    from snac_eval.run.plan import RunConfig
+    from snac_eval.run.config import RunConfig
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -21,7 +21,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     run.set_defaults(command=_run)
     _add_what(run.add_argument_group("what"))
     _add_where(run.add_argument_group("where from, where to"))
-    _add_how(run.add_argument_group("how"))
+    how = run.add_argument_group("how")
+    _add_how(how)
+    _add_engine(how)
 
 
 def _add_what(what: argparse._ArgumentGroup) -> None:
@@ -74,6 +76,24 @@ def _add_where(where: argparse._ArgumentGroup) -> None:
     where.add_argument("--weights", default="", help="folder of the codec's weights")
     where.add_argument("--output", type=path, help="run folder (default runs/MODEL_DATASET)")
     where.add_argument("--overwrite", action="store_true", help="forget what the folder holds")
+    where.add_argument(
+        "--shard",
+        default="",
+        metavar="I/N",
+        help="only part I of N of the run, of about equal length, in a folder of its own;"
+        " snac-eval merge joins the parts",
+    )
+    where.add_argument(
+        "--plan-only",
+        action="store_true",
+        help="look at the clips and keep in the folder what their files hold; code nothing",
+    )
+    where.add_argument(
+        "--plan",
+        type=path,
+        metavar="DIR",
+        help="folder in which --plan-only kept that: shards need not look at every file again",
+    )
     add_cards(where)
 
 
@@ -84,7 +104,7 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
         type=int,
         default=-1,
         help="processes that take clips from file to scores, each with a model of its own (default:"
-        " cores); 0: all in this process",
+        " cores); 0: all in this process; of a joined cluster: how many cores (default: all)",
     )
     how.add_argument(
         "--batch-size", type=int, default=0, help="clips per batch (default: 1 on CPU)"
@@ -114,11 +134,35 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
     how.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
+def _add_engine(how: argparse._ArgumentGroup) -> None:
+    how.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="who does the work: processes of this machine (default), or a Ray cluster",
+    )
+    how.add_argument(
+        "--address",
+        default="",
+        help="with --engine ray: the cluster to join, HOST:PORT or auto (default: the one that this"
+        " runs in, else one is started on this machine)",
+    )
+    how.add_argument(
+        "--runtime-env",
+        type=path,
+        metavar="FILE",
+        help="with --engine ray: YAML or JSON file with the runtime_env of its workers",
+    )
+
+
 def _run(options: argparse.Namespace, argv: Sequence[str]) -> None:
     from snac_eval.api import execute
     from snac_eval.reports.summary import summary_markdown
 
     config = _config(options)
+    if options.plan_only:
+        _look(config, argv)
+        return
     try:
         done = execute(config, argv)
     except KeyboardInterrupt:
@@ -129,14 +173,28 @@ def _run(options: argparse.Namespace, argv: Sequence[str]) -> None:
         )
         raise
     print(summary_markdown(done.record))
+    if done.record.unfinished:
+        print(f"note: {done.record.unfinished}; snac-eval merge joins the parts")
     for note in done.outcome.notes:
         print(f"note: {note}")
     print(f"{done.outcome.num_computed} clips computed now; files in {done.outcome.folder}/")
 
 
+def _look(config: RunConfig, argv: Sequence[str]) -> None:
+    from snac_eval.run.looking import look
+
+    plan = look(config, argv)
+    seconds = sum(clip.duration_s for clip in plan.clips)
+    print(
+        f"{len(plan.clips)} clips, {seconds / 3600:.2f} hours, looked at; kept in {config.output}/"
+    )
+    for note in plan.notes:
+        print(f"note: {note}")
+
+
 def _config(options: argparse.Namespace) -> RunConfig:
+    from snac_eval.run.config import RunConfig
     from snac_eval.run.naming import default_output
-    from snac_eval.run.plan import RunConfig
 
     config = RunConfig(
         model=options.model,
@@ -162,6 +220,11 @@ def _config(options: argparse.Namespace) -> RunConfig:
         sample_seed=options.sample_seed,
         channels=options.channels,
         report_clips=options.report_clips,
+        engine=options.engine,
+        address=options.address,
+        runtime_env=options.runtime_env,
         html=not options.no_html,
+        shard=options.shard,
+        plan=options.plan,
     )
     return config if options.output else replace(config, output=default_output(config))

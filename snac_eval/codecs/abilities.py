@@ -26,11 +26,6 @@ class OpenCodec:
     drops_streams: bool = False
     """Whether it emits and decodes no more streams than its request's card has, so that
     ``NAME@k=2`` works (``can_drop_streams``)."""
-    compiles: bool = False
-    """Whether it heeds ``CodecRequest.compiled``, so that ``NAME@compile=1`` works
-    (``can_compile``)."""
-    is_compiled: bool = False
-    """Whether it was asked to be compiled."""
     imports: tuple[str, ...] = ()
     """Modules that preparing and using it loads, its own among them (``imports``)."""
     notes: Callable[[], tuple[str, ...]] = tuple

@@ -5,7 +5,6 @@
 ``files:DIR``                     the same, with an argument for its adapter
 ``snac_24khz@k=2``                its first two streams; the others are not sent
 ``snac_24khz@generation=3``       its own output encoded again, to the third generation
-``snac_24khz@compile=1``          compiled by torch.compile: faster once a minute or two is spent
 ``my_package.my_module:MyCodec``  what calling this object of the current environment gives
 ================================  ================================================================
 
@@ -18,7 +17,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from inspect import getattr_static
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ from snac_eval.errors import SnacEvalError, UnknownNameError, UsageError, one_li
 from snac_eval.registry import cards, plugins
 from snac_eval.types import CodecCard, CodecRequest
 
-_OPTIONS = ("k", "generation", "compile")
+_OPTIONS = ("k", "generation")
 _CODEC = ("card", "fingerprint", "device", "prepare", "padded_length", "encode", "decode")
 _SOURCE = ("card", "fingerprint", "device", "prepare", "identity", "read")
 _ABSENT = object()
@@ -43,7 +42,6 @@ class ModelName:
     argument: str = ""
     num_streams: int = 0
     generation: int = 1
-    compiled: bool = False
 
     @classmethod
     def parse(cls, model: str, card_names: Container[str]) -> ModelName:
@@ -61,10 +59,7 @@ class ModelName:
         for option, value in options.items():
             if value < 1:
                 raise UsageError(f"--model {model}: {option}={value} must be at least 1")
-        if options.get("compile", 1) != 1:
-            raise UsageError(f"--model {model}: compile={options['compile']}: write @compile=1")
-        k, generation = options.get("k", 0), options.get("generation", 1)
-        return cls(name, argument, k, generation, "compile" in options)
+        return cls(name, argument, options.get("k", 0), options.get("generation", 1))
 
 
 def open_model(
@@ -84,15 +79,10 @@ def open_model(
         codec = _from_module(name, weights)
     else:
         card = model_card(model, card_dirs)
-        request = CodecRequest(
-            card, name.argument, weights, device, num_threads, name.num_streams, name.compiled
-        )
+        request = CodecRequest(card, name.argument, weights, device, num_threads, name.num_streams)
         codec = opened(plugins.open_codec(request), f"codec family '{card.family}'")
         if name.num_streams and not codec.drops_streams:
             raise UsageError(f"{model}: the codec family '{card.family}' cannot drop streams")
-        if name.compiled and not codec.compiles:
-            raise UsageError(f"{model}: the codec family '{card.family}' cannot be compiled")
-        codec = replace(codec, is_compiled=name.compiled)
     if name.generation == 1:
         return codec
     if codec.coder is None:
@@ -115,7 +105,6 @@ def opened(adapter: object, who: str) -> OpenCodec:
         coder=None if is_source else made,
         source=made if is_source else None,
         drops_streams=bool(getattr(made, "can_drop_streams", False)),
-        compiles=bool(getattr(made, "can_compile", False)),
         imports=(type(made).__module__, *getattr(made, "imports", ())),
         notes=_reader(made, "notes", tuple),
         torch_modules=_reader(made, "torch_modules", lambda: _torch_modules(made)),
@@ -157,8 +146,8 @@ def _names_module(name: str) -> bool:
 
 def _from_module(name: ModelName, weights: str) -> OpenCodec:
     where = f"{name.name}:{name.argument}"
-    if name.num_streams or name.compiled or weights:
-        option = "@k" if name.num_streams else "@compile" if name.compiled else "--weights"
+    if name.num_streams or weights:
+        option = "@k" if name.num_streams else "--weights"
         raise UsageError(f"--model {where}: {option} is for codecs that have a card")
     return opened(_call(where, _find(name)), f"--model {where}")
 

@@ -1,8 +1,10 @@
-"""Does a codec give the same answer twice? A run asks it of one clip, for its numbers hold only for
-the pass that was scored where it does not.
+"""Does a codec give the same answer twice, and in a batch what it gives alone? A run asks the one
+of a clip, for its numbers hold only for the pass that was scored where it does not, and the other
+of synthetic speech, for its numbers hold only for its batches where it does not.
 
 Sampling without the seed, layers left in training mode, state that one clip leaves to the next, and
-kernels that add in any order all make codes or audio differ from pass to pass.
+kernels that add in any order all make codes or audio differ from pass to pass. Padding that is not
+masked, and kernels that are chosen by the shape of the batch, make them differ from the clip alone.
 """
 
 from __future__ import annotations
@@ -15,9 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from snac_eval.audio import speech_like
 from snac_eval.errors import one_line
-from snac_eval.types import Codec, Codes, Waveform
+from snac_eval.types import Codec, CodecCard, Codes, Waveform
 
+_SPEECH_RATE = 16000
+_BATCH_TOLERANCE_DB = -80.0
 LONGEST_S = 5.0
 """Of a longer clip, the first so many seconds are coded."""
 
@@ -51,6 +56,23 @@ class Repeat:
             f"{codec} is not deterministic: two passes over clip {clip} differ in "
             + " and ".join(self._differences())
         )
+
+    @property
+    def is_close(self) -> bool:
+        """Whether both passes were made and gave the same codes, and audio but for rounding."""
+        apart = -math.inf if self.audio_db is None else self.audio_db
+        return not self.problem and not self.num_changed and apart <= _BATCH_TOLERANCE_DB
+
+    def batch_sentence(self, codec: str, size: int) -> str:
+        """What a reader of a run in batches must know; empty where they change no code."""
+        if self.is_close:
+            return ""
+        here = f"{codec} in batches of {size} on this device"
+        kept = "its results are kept apart from those of other batch sizes"
+        if self.problem:
+            reason = f"could not be compared with single clips: {self.problem}"
+            return f"{here} {reason}; {kept}"
+        return f"{here} and single clips differ in {' and '.join(self._differences())}; {kept}"
 
     def _differences(self) -> list[str]:
         found = []
@@ -88,6 +110,37 @@ def repeat(codec: Codec, waveform: Waveform, seed: int) -> Repeat:
         return Repeat(problem=one_line(error))
     num_codes, num_changed = _changed(codes, other_codes)
     return Repeat(num_codes, num_changed, _apart_db(audio, other_audio))
+
+
+def mixed_clips(card: CodecCard, count: int) -> list[Waveform]:
+    """Synthetic speech of lengths that differ, from a fifth of a second to three seconds."""
+    rate = card.sample_rate or _SPEECH_RATE
+    shares = np.linspace(1, 0, count) ** 2 if count > 1 else [1.0]
+    lengths = [round((0.2 + 2.8 * share) * rate) for share in shares]
+    return [speech_like(one, rate, card.channels, seed) for seed, one in enumerate(lengths)]
+
+
+def batched(codec: Codec, size: int) -> Repeat:
+    """Code clips of different length in one batch and alone, and compare; all 0 where the codec
+    takes one clip at a time. Never raises: a codec that fails is a problem."""
+    clips = mixed_clips(codec.card, size)
+    try:
+        if codec.padded_length(clips[0].num_samples) is None:
+            return Repeat()
+        codes = codec.encode(clips)
+        estimates = codec.decode(codes, range(size))
+        alone = [_pass(codec, clip, seed) for seed, clip in enumerate(clips)]
+        again = [codec.decode([one], [seed])[0] for seed, one in enumerate(codes)]
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a codec raises
+        return Repeat(problem=one_line(error))
+    changes = [_changed(own, one) for (own, _), one in zip(alone, codes, strict=True)]
+    levels = [_apart_db(own, one) for own, one in zip(again, estimates, strict=True)]
+    apart = [level for level in levels if level is not None]
+    return Repeat(
+        sum(num_codes for num_codes, _ in changes),
+        sum(num_changed for _, num_changed in changes),
+        max(apart, default=None),
+    )
 
 
 def _pass(codec: Codec, waveform: Waveform, seed: int) -> tuple[Codes, Waveform]:

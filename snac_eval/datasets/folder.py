@@ -1,4 +1,4 @@
-"""``folder:PATH``: every audio file below a folder."""
+"""``folder:PATH``: every audio file below a folder, here or at an address (``folder:s3://...``)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from pathlib import Path
 
 from snac_eval.audio import AUDIO_SUFFIXES, make_clip
 from snac_eval.errors import DatasetError, UsageError, readable
-from snac_eval.reading.names import shown_path, user_path
+from snac_eval.locations import Location, Url
+from snac_eval.reading.names import location, shown_path
+from snac_eval.reading.remote import listed
 from snac_eval.types import DOMAINS, Clip, Dataset, DatasetCard, DatasetRequest, Domain
 
 _OTHER_SUFFIXES = frozenset({".dff", ".dsf", ".pcm", ".raw", ".shn", ".spx", ".webm"})
@@ -22,21 +24,18 @@ _OTHER_SUFFIXES = frozenset({".dff", ".dsf", ".pcm", ".raw", ".shn", ".spx", ".w
 def load(request: DatasetRequest) -> Dataset:
     """Clips of ``request.argument``, sorted by relative path; hidden files are left out.
 
-    Linked folders are followed. Files below a top folder named ``speech``, ``music`` or ``general``
-    are of that domain, others of the card's. A file that cannot be read becomes a clip with a
-    problem. Raises DatasetError where the folder is missing or holds no audio, UsageError without a
-    path.
+    The folder may be an address that fsspec can list. Linked folders are followed. Files below a
+    top folder named ``speech``, ``music`` or ``general`` are of that domain, others of the card's.
+    A file that cannot be read becomes a clip with a problem. Raises DatasetError where the folder
+    is missing or holds no audio, UsageError without a path.
     """
     if not request.argument:
         raise UsageError("dataset 'folder' needs a path: --dataset folder:PATH")
-    root = user_path(request.argument)
-    if not root.is_dir():
+    root = location(request.argument)
+    if isinstance(root, Path) and not root.is_dir():
         raise DatasetError(f"{readable(root)}: no such folder; give a folder of audio files")
-    found = find_audio(root)
-    clips = tuple(
-        make_clip(path, root, domain=_domain(path.relative_to(root), request.card.domain))
-        for path in found.files
-    )
+    found = find_audio(root) if isinstance(root, Path) else _find_remote_audio(root)
+    clips = tuple(_clip(path, root, request.card.domain) for path in found.files)
     if not clips:
         known = ", ".join(sorted(AUDIO_SUFFIXES))
         notes = "".join(f"; {note}" for note in found.notes())
@@ -46,14 +45,14 @@ def load(request: DatasetRequest) -> Dataset:
 
 def state(card: DatasetCard) -> str:
     """What ``snac-eval list`` shows of it."""
-    return f"needs local folder ({card.name}:PATH)"
+    return f"needs a folder ({card.name}:PATH)"
 
 
 @dataclass
 class Found:
     """What lies below a folder."""
 
-    files: list[Path] = field(default_factory=list)
+    files: list[Location] = field(default_factory=list)
     """Audio files by suffix, sorted by relative path."""
     other: Counter[str] = field(default_factory=Counter)
     """Suffixes of sound and video that is left out."""
@@ -81,18 +80,39 @@ class Found:
 def find_audio(root: Path) -> Found:
     """Audio files below ``root``, and what is left out; hidden files are passed over."""
     found = Found()
-    names = []
+    names: list[str] = []
     for relative, is_file in _visible_files(str(root), "", frozenset(), found):
-        suffix = posixpath.splitext(relative)[1].lower()
-        if suffix not in AUDIO_SUFFIXES:
-            found.other[suffix] += _is_media(suffix)
-        elif is_file:
+        if not _is_audio(relative, found):
+            continue
+        if is_file:
             names.append(relative)
         else:
             found.lost.append(root / relative)
     found.files = [root / name for name in sorted(names)]
     found.other = +found.other  # without those that were counted 0 times
     return found
+
+
+def _find_remote_audio(root: Url) -> Found:
+    found = Found()
+    for relative, url in sorted(listed(root).items()):
+        if not any(map(_is_hidden, relative.split("/"))) and _is_audio(relative, found):
+            found.files.append(url)
+    found.other = +found.other
+    return found
+
+
+def _is_audio(relative: str, found: Found) -> bool:
+    """Whether the suffix is that of audio; what is of another medium is counted."""
+    suffix = posixpath.splitext(relative)[1].lower()
+    if suffix in AUDIO_SUFFIXES:
+        return True
+    found.other[suffix] += _is_media(suffix)
+    return False
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def _visible_files(
@@ -111,7 +131,7 @@ def _visible_files(
         found.loops.append(Path(folder))
         return
     for entry in entries:
-        if entry.name.startswith(".") or entry.name == "__MACOSX":
+        if _is_hidden(entry.name):
             continue
         if _is(entry.is_dir):
             below = f"{relative}{entry.name}/"
@@ -139,9 +159,10 @@ def _few(paths: list[Path]) -> str:
     return ", ".join(readable(path) for path in paths[:3]) + rest
 
 
-def _domain(relative: Path, default: Domain) -> Domain:
-    top = relative.parts[0]
-    return top if top in DOMAINS and len(relative.parts) > 1 else default
+def _clip(path: Location, root: Location, default: Domain) -> Clip:
+    clip = make_clip(path, root, domain=default)
+    top, _, below = clip.relative_path.partition("/")
+    return replace(clip, domain=top) if top in DOMAINS and below else clip
 
 
 def _unique_ids(clips: tuple[Clip, ...]) -> tuple[Clip, ...]:

@@ -1,8 +1,8 @@
-"""``manifest:FILE``: clips listed in a CSV or JSON-lines file.
+"""``manifest:FILE``: clips listed in a CSV or JSON-lines file, here or at an address.
 
-Columns: ``path`` (relative to the manifest), and optionally ``id``, ``speaker``, ``domain``,
-``transcript``, ``start`` and ``duration`` (seconds, for an excerpt). Ids are the paths below the
-manifest's folder, or, where a file lies elsewhere, below the folder that all files share.
+Columns: ``path`` (relative to the manifest, or an address), and optionally ``id``, ``speaker``,
+``domain``, ``transcript``, ``start`` and ``duration`` (seconds, for an excerpt). Ids are the paths
+below the manifest's folder, or, where a file lies elsewhere, below the folder that all files share.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from typing import Any, TextIO
 
 from snac_eval.audio import make_clip
 from snac_eval.errors import DatasetError, UsageError, readable
-from snac_eval.reading.names import on_disk, shown_path, user_path
+from snac_eval.locations import Location, Url, common_folder, is_url
+from snac_eval.reading.names import location, on_disk, shown_path, user_path
+from snac_eval.reading.remote import text_of
 from snac_eval.types import DOMAINS, Clip, Dataset, DatasetCard, DatasetRequest, Domain
 
 COLUMNS = ("path", "id", "speaker", "domain", "transcript", "start", "duration")
@@ -29,17 +31,18 @@ def load(request: DatasetRequest) -> Dataset:
     """Clips in the order of the file. Raises DatasetError naming file and line."""
     if not request.argument:
         raise UsageError("dataset 'manifest' needs a file: --dataset manifest:FILE.csv")
-    file = user_path(request.argument)
+    file = location(request.argument)
     clips = read_manifest(file, request.card.domain)
-    return Dataset(f"manifest:{shown_path(file.with_suffix(''))}", request.card, clips)
+    bare = file.without_suffix() if isinstance(file, Url) else file.with_suffix("")
+    return Dataset(f"manifest:{shown_path(bare)}", request.card, clips)
 
 
 def state(card: DatasetCard) -> str:
     """What ``snac-eval list`` shows of it."""
-    return f"needs local file ({card.name}:FILE)"
+    return f"needs a file ({card.name}:FILE)"
 
 
-def read_manifest(file: Path, default_domain: Domain = "general") -> tuple[Clip, ...]:
+def read_manifest(file: Location, default_domain: Domain = "general") -> tuple[Clip, ...]:
     """Clips of a manifest, in its order. Raises DatasetError naming file and line."""
     rows = [(f"{readable(file)}:{line}", row) for line, row in _rows(file)]
     for where, row in rows:
@@ -62,8 +65,12 @@ def read_manifest(file: Path, default_domain: Domain = "general") -> tuple[Clip,
     return tuple(clips)
 
 
-def _path(text: str, folder: Path, where: str) -> Path:
-    """The file that a row names, as the disk has it."""
+def _path(text: str, folder: Location, where: str) -> Location:
+    """The file that a row names: an address, or the file as the disk has it."""
+    if is_url(text):
+        return location(text)
+    if isinstance(folder, Url):
+        return folder.joined(text)
     path = on_disk(folder / text)
     try:
         path = path if os.path.exists(path) else on_disk(folder / user_path(text))
@@ -75,15 +82,21 @@ def _path(text: str, folder: Path, where: str) -> Path:
     return Path(os.path.abspath(path))
 
 
-def _root(paths: Sequence[Path], folder: Path) -> Path:
-    """The folder below which ids begin."""
-    own = Path(os.path.abspath(folder))
-    if all(path.is_relative_to(own) for path in paths):
+def _root(paths: Sequence[Location], folder: Location) -> Location:
+    """The folder below which ids begin; where some lie here and some elsewhere, there is none."""
+    here = [path for path in paths if isinstance(path, Path)]
+    urls = [path for path in paths if isinstance(path, Url)]
+    if here and urls:
+        return folder
+    if urls:
+        return common_folder(urls, folder)
+    own = Path(os.path.abspath(str(folder)))
+    if all(path.is_relative_to(own) for path in here):
         return own
-    return Path(os.path.commonpath([path.parent for path in paths]))
+    return Path(os.path.commonpath([path.parent for path in here]))
 
 
-def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _rows(file: Location) -> Iterator[tuple[int, dict[str, Any]]]:
     is_json = file.suffix.lower() in (".jsonl", ".ndjson", ".json")
     stream = io.StringIO(_text(file), newline="")
     try:
@@ -92,15 +105,21 @@ def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise DatasetError(f"{readable(file)}: is no CSV file: {error}") from error
 
 
-def _text(file: Path) -> str:
+def _content(file: Location) -> bytes:
+    if isinstance(file, Url):
+        return text_of(file)
     name = readable(file)
     if file.exists() and not file.is_file():
         raise DatasetError(f"{name}: is no file; give a CSV or JSON-lines file")
     try:
-        content = file.read_bytes()
+        return file.read_bytes()
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise DatasetError(f"{name}: cannot be read: {why}") from error
+
+
+def _text(file: Location) -> str:
+    name, content = readable(file), _content(file)
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise DatasetError(f"{name}: is UTF-16; save it as UTF-8")
     if b"\0" in content:
@@ -115,7 +134,7 @@ def _text(file: Path) -> str:
         ) from error
 
 
-def _csv_rows(stream: TextIO, file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _csv_rows(stream: TextIO, file: Location) -> Iterator[tuple[int, dict[str, Any]]]:
     name = readable(file)
     reader = csv.DictReader(stream, strict=True, skipinitialspace=True)
     header = [cell.strip() for cell in reader.fieldnames or ()]
@@ -132,7 +151,7 @@ def _csv_rows(stream: TextIO, file: Path) -> Iterator[tuple[int, dict[str, Any]]
         yield reader.line_num, {key: value for key, value in row.items() if value}
 
 
-def _no_path(header: Sequence[str], file: Path) -> str:
+def _no_path(header: Sequence[str], file: Location) -> str:
     """What to do about a first line that does not name the column ``path``."""
     first = readable(", ".join(header))[:80]
     if any(sign in header[0] for sign in (";", "\t")):
@@ -147,7 +166,7 @@ def _no_path(header: Sequence[str], file: Path) -> str:
     )
 
 
-def _json_rows(stream: TextIO, file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json_rows(stream: TextIO, file: Location) -> Iterator[tuple[int, dict[str, Any]]]:
     for line, text in enumerate(stream, start=1):
         if text.strip():
             yield line, _json_row(text, f"{readable(file)}:{line}")
@@ -183,7 +202,9 @@ def _check(row: dict[str, Any], where: str) -> None:
         raise DatasetError(f"{where}: domain is {domain!r}; use one of {', '.join(DOMAINS)}")
 
 
-def _clip(row: dict[str, Any], path: Path, root: Path, default_domain: Domain, where: str) -> Clip:
+def _clip(
+    row: dict[str, Any], path: Location, root: Location, default_domain: Domain, where: str
+) -> Clip:
     start_s = _seconds(row, "start", where) or 0.0
     clip = make_clip(
         path,

@@ -5,16 +5,22 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from snac_eval import audio
 from snac_eval.datasets.sampling import Balance, choose_clips, excerpt
 from snac_eval.errors import DatasetError
+from snac_eval.locations import Url
+from snac_eval.machine import num_cores
 from snac_eval.progress import track
 from snac_eval.reading.names import user_path
 from snac_eval.registry import plugins
 from snac_eval.types import Clip, Dataset, DatasetRequest
+
+_AT_ONCE_FAR = 16
+_QUEUED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,8 @@ def open_dataset(
         limit: how many clips, spread over the dataset; 0: all.
         show_progress: draw a bar where this takes long.
         sampling: which clips, and how much of each.
-        inspect: adds to a clip what its file says, as :func:`snac_eval.audio.inspect`.
+        inspect: adds to a clip what its file says, as :func:`snac_eval.audio.inspect`; called from
+            several threads.
 
     Raises:
         SnacEvalError: UnknownNameError for a name without a card, DatasetError for a dataset that
@@ -66,11 +73,26 @@ def open_dataset(
     if not dataset.clips:
         raise DatasetError(f"dataset '{name}' holds no clips; check the path and the file types")
     chosen = choose_clips(dataset.clips, limit, sampling.balance, sampling.seed)
-    looked_at = track(chosen, "reading headers", "clip", show_progress and len(chosen) > 500)
     longest_s = math.inf if sampling.excerpt_s else sampling.longest_s
-    clips = tuple(inspect(clip, longest_s) for clip in looked_at)
+    looked_at = _each(chosen, lambda clip: inspect(clip, longest_s))
+    shown = show_progress and len(chosen) > 500
+    clips = tuple(track(looked_at, "reading headers", "clip", shown, len(chosen)))
     dataset = replace(dataset, clips=clips, notes=(*dataset.notes, *_notes(clips)))
     return _cut(dataset, sampling, show_progress) if sampling.excerpt_s else dataset
+
+
+def _each(clips: Sequence[Clip], look: Callable[[Clip], Clip]) -> Iterator[Clip]:
+    """What ``look`` makes of each clip, in their order; it may be asked of several at once.
+
+    Whoever reads waits, for the disk or the network, and decoders let go of the interpreter.
+    """
+    far = any(isinstance(clip.path, Url) for clip in clips)
+    pool = ThreadPoolExecutor(max(_AT_ONCE_FAR, num_cores()) if far else num_cores())
+    try:
+        for start in range(0, len(clips), _QUEUED):
+            yield from pool.map(look, clips[start : start + _QUEUED])
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _notes(clips: Sequence[Clip]) -> Iterator[str]:
@@ -95,8 +117,8 @@ def _notes(clips: Sequence[Clip]) -> Iterator[str]:
 def _cut(dataset: Dataset, sampling: Sampling, show_progress: bool) -> Dataset:
     length_s = sampling.excerpt_s
     shown = show_progress and len(dataset.clips) > 50
-    looked_at = track(dataset.clips, "choosing excerpts", "clip", shown)
-    clips = tuple(excerpt(clip, length_s, sampling.seed) for clip in looked_at)
+    cut = _each(dataset.clips, lambda clip: excerpt(clip, length_s, sampling.seed))
+    clips = tuple(track(cut, "choosing excerpts", "clip", shown, len(dataset.clips)))
     short = sum(not clip.problem and clip.duration_s < length_s for clip in clips)
     note = f"{short} of {len(clips)} clips are shorter than the excerpt of {length_s:g} s: whole"
     return replace(dataset, clips=clips, notes=dataset.notes + ((note,) if short else ()))

@@ -95,19 +95,33 @@ class CodesTogether:
     def add(self, codes: Codes) -> None:
         """Add one clip. Raises CodecError, and adds nothing, where it disagrees with those before
         about the codebooks or a token is outside of its own."""
-        sizes = [one.codebook_size for one in self.streams]
-        if self.num_clips and sizes != list(codes.codebook_sizes):
-            raise CodecError(
-                f"clips disagree about the codebooks: {sizes} and {list(codes.codebook_sizes)}"
-            )
+        self._refuse_other_sizes(codes.codebook_sizes)
         counts = [_counts(codes, index, size) for index, size in enumerate(codes.codebook_sizes)]
+        self._add(1, 8 * len(codes.side_info), counts)
+
+    def join(self, other: CodesTogether) -> None:
+        """Add other clips, and how long they last. Raises CodecError as :meth:`add` does."""
+        if not other.num_clips:
+            return
+        self._refuse_other_sizes([one.codebook_size for one in other.streams])
+        self._add(other.num_clips, other.side_info_bits, [one.counts for one in other.streams])
+        self.duration_s += other.duration_s
+
+    def _refuse_other_sizes(self, other: Sequence[int]) -> None:
+        sizes = [one.codebook_size for one in self.streams]
+        if self.num_clips and sizes != list(other):
+            raise CodecError(f"clips disagree about the codebooks: {sizes} and {list(other)}")
+
+    def _add(
+        self, num_clips: int, side_info_bits: int, counts: Sequence[NDArray[np.int64]]
+    ) -> None:
         if self.num_clips:
             for stream, more in zip(self.streams, counts, strict=True):
                 stream.counts[:] += more
         else:
-            self.streams = [StreamUse(one) for one in counts]
-        self.num_clips += 1
-        self.side_info_bits += 8 * len(codes.side_info)
+            self.streams = [StreamUse(one.copy()) for one in counts]
+        self.num_clips += num_clips
+        self.side_info_bits += side_info_bits
 
     def pack(self) -> bytes:
         """As bytes, less the duration."""

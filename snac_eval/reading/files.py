@@ -7,11 +7,13 @@ an AudioError that names the file.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from io import FileIO
 from pathlib import Path
@@ -19,8 +21,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from snac_eval.errors import AudioError, detail, readable
-from snac_eval.reading import _pyav, _soundfile
+from snac_eval.errors import AudioError, UsageError, detail, readable
+from snac_eval.locations import Location, Url
+from snac_eval.reading import _pyav, _soundfile, remote
 from snac_eval.reading.source import DAMAGED, Source, UnknownFormat
 from snac_eval.types import Waveform
 
@@ -46,35 +49,41 @@ class Facts:
     """Whether it was measured to its end."""
     remarks: tuple[str, ...]
     """What is odd about it, as the end of a sentence: ``have damaged parts: ...``."""
+    sha256: str = ""
+    """Digest of the content, where all of it was fetched anyway."""
 
 
-def measure(path: Path, at_most_s: float = math.inf) -> Facts:
+def measure(path: Location, at_most_s: float = math.inf) -> Facts:
     """What a file holds; beyond ``at_most_s`` it is not measured where that means decoding it.
 
     Raises AudioError when the file is missing or no audio.
     """
-    status = _status(path)
-    return _measure(path, at_most_s, status.st_mtime_ns, status.st_size)
+    return _measure(path, at_most_s, _stamp(path))
 
 
-def samples(path: Path, start_s: float = 0.0, length_s: float | None = None) -> Waveform:
+def samples(path: Location, start_s: float = 0.0, length_s: float | None = None) -> Waveform:
     """Samples of a file, or of an excerpt of it; none where it ends before ``start_s``.
 
     Raises AudioError when the file is missing, no audio, or does not fit the memory.
     """
-    _status(path)
-    return _use(path, lambda source: _collect(source, start_s, length_s), start_s)
+    with _opened(path) as file:
+        return _try_decoders(file, lambda source: _collect(source, start_s, length_s), start_s)
 
 
-def powers(path: Path, hop_s: float, start_s: float, length_s: float | None) -> list[float]:
+def powers(path: Location, hop_s: float, start_s: float, length_s: float | None) -> list[float]:
     """Mean square of each ``hop_s`` seconds, over all channels. Raises AudioError."""
-    _status(path)
-    return _use(path, lambda source: _powers(source, hop_s, length_s), start_s)
+    with _opened(path) as file:
+        return _try_decoders(file, lambda source: _powers(source, hop_s, length_s), start_s)
 
 
 @lru_cache(maxsize=4096)
-def _measure(path: Path, at_most_s: float, _modified_ns: int, _size: int) -> Facts:
-    return _use(path, lambda source: _facts(source, at_most_s))
+def _measure(path: Location, at_most_s: float, _stamp: str) -> Facts:
+    with _opened(path) as file:
+        facts = _try_decoders(file, lambda source: _facts(source, at_most_s), 0.0)
+        if isinstance(path, Path):
+            return facts
+        file.seek(0)
+        return replace(facts, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def _facts(source: Source, at_most_s: float) -> Facts:
@@ -144,6 +153,14 @@ def _powers(source: Source, hop_s: float, length_s: float | None) -> list[float]
 # Which decoder.
 
 
+def _stamp(path: Location) -> str:
+    """What changes with the file's content. Raises AudioError."""
+    if isinstance(path, Url):
+        return remote.stamp_of(path)
+    status = _status(path)
+    return f"{status.st_mtime_ns}:{status.st_size}"
+
+
 def _status(path: Path) -> os.stat_result:
     """What the system says of the file; to open a pipe could last for ever. Raises AudioError."""
     try:
@@ -156,12 +173,17 @@ def _status(path: Path) -> os.stat_result:
     return status
 
 
-def _use(path: Path, use: Callable[[Source], _Used], start_s: float = 0.0) -> _Used:
-    """What ``use`` makes of the file, opened by the decoder that can read it."""
+@contextmanager
+def _opened(path: Location) -> Iterator[FileIO]:
+    """The file, fetched where it lies elsewhere. What goes wrong in the block is an AudioError."""
+    if isinstance(path, Path):
+        _status(path)
     try:
         # Unbuffered: libsndfile goes on where the descriptor stands.
-        with open(path, "rb", buffering=0) as file:
-            return _try_decoders(file, use, start_s)
+        with (
+            remote.fetched(path) if isinstance(path, Url) else open(path, "rb", buffering=0) as file
+        ):
+            yield file
     except Exception as error:
         raise AudioError(_unreadable(path, error)) from error
 
@@ -201,11 +223,15 @@ def _check_rate(source: Source) -> None:
         )
 
 
-def _unreadable(path: Path, error: Exception) -> str:
+def _unreadable(path: Location, error: Exception) -> str:
     name = readable(path)
-    if isinstance(error, FileNotFoundError):
-        return f"{name}: no such file"
     if isinstance(error, MemoryError):
         return f"{name}: does not fit the memory; cut it with a manifest (start, duration)"
+    if isinstance(error, UsageError):
+        return str(error)
+    if isinstance(error, FileNotFoundError):
+        return f"{name}: no such file"
     why = error.strerror if isinstance(error, OSError) and error.strerror else detail(error)
+    if isinstance(path, Url):
+        why = remote.why(error)
     return f"{name}: cannot be read as audio ({readable(why)}); repair or remove it"

@@ -7,8 +7,10 @@ from collections import defaultdict
 from functools import lru_cache
 from pathlib import Path
 from unicodedata import normalize
+from urllib.parse import unquote
 
 from snac_eval.errors import UsageError, readable
+from snac_eval.locations import Location, Url, is_url
 
 
 def user_path(text: str | Path) -> Path:
@@ -19,9 +21,22 @@ def user_path(text: str | Path) -> Path:
         raise UsageError(f"{readable(text)}: whose folder is that? Write the whole path") from error
 
 
-def shown_path(path: Path) -> str:
+def location(text: str) -> Location:
+    """The path, or the address where it is one; ``file://`` is a path. Raises UsageError as
+    :func:`user_path` does."""
+    if not is_url(text):
+        return user_path(text)
+    scheme, _, rest = text.partition("://")
+    if scheme.lower() != "file":
+        return Url(text)
+    return Path(unquote(rest.removeprefix("localhost")))
+
+
+def shown_path(path: Location) -> str:
     """A path as reports call what lies there: from the current folder where it is below that, else
     whole. Two places never have one name, whatever way they were written."""
+    if isinstance(path, Url):
+        return readable(path).rstrip("/")
     whole = Path(os.path.abspath(path))
     here = Path.cwd()
     return readable(whole.relative_to(here) if whole.is_relative_to(here) else whole)

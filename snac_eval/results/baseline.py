@@ -37,7 +37,8 @@ def write_baseline(run: Run, path: Path, metrics: Sequence[str] = ()) -> None:
     Raises UsageError for an interrupted run, OutputError where the file cannot be written.
     """
     if run.unfinished:
-        raise UsageError(f"{run.name}: {run.unfinished}; run it again to finish it")
+        advice = "merge its parts first" if "shard" in run.manifest else "run it again to finish it"
+        raise UsageError(f"{run.name}: {run.unfinished}; {advice}")
     check_names(metrics, run)
     content = {
         "baseline": SCHEMA,

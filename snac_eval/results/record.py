@@ -90,7 +90,7 @@ class Run:
     codec_fingerprint: str
     dataset: str
     finished: bool
-    """False for an interrupted run."""
+    """False for an interrupted run, and for a shard: all of either is not there."""
     clips: Mapping[str, RunClip]
     """By id, in the order of the dataset, scored or not."""
     metrics: Mapping[str, MetricResult]
@@ -125,8 +125,12 @@ class Run:
         """That the run has not come to its end, and how far it came; empty where it has."""
         if self.finished:
             return ""
-        left = len(self.clips) - self.num_scored
-        missing = f": {left} of {len(self.clips)} clips are not scored yet" if left else ""
+        total = max(len(self.clips), self.manifest.get("num_clips", 0))
+        left = total - self.num_scored
+        missing = f": {left} of {total} clips are not scored yet" if left else ""
+        if shard := self.manifest.get("shard"):
+            part = f"shard {shard['number']}/{shard['of']}, {total} of {shard['num_clips']} clips"
+            return f"this is a part of a run ({part}){missing}"
         return f"the run was not finished{missing}"
 
     def caveats(self, metrics: Container[str] | None = None) -> Iterator[str]:
@@ -227,7 +231,7 @@ def _run(name: str, manifest: Mapping[str, Any], rows: pd.DataFrame) -> Run:
         run_id=str(manifest["run_id"]),
         codec_fingerprint=str(manifest["codec"]["fingerprint"]),
         dataset=str(manifest["dataset"]["name"]),
-        finished=manifest["state"] == "finished",
+        finished=manifest["state"] == "finished" and "shard" not in manifest,
         clips={clip: run_clip(facts) for clip, facts in manifest["clips"].items()},
         metrics={
             metric: _result(metric_info(metric, facts), by_metric.get(metric), manifest)

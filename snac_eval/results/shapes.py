@@ -36,6 +36,7 @@ _CLIP = {
     "start_s": _NUMBER,
     "length_s": (_NUMBER,),
     "transcript": _TEXT,
+    "place": _COUNT,
 }
 _METRIC = {
     "description": _TEXT,
@@ -59,6 +60,8 @@ _MANIFEST = {
     "label": _TEXT,
     "argv": [_TEXT],
     "notes": [_TEXT],
+    "shard": {"number": _COUNT, "of": _COUNT, "num_clips": _COUNT, "clip_list_sha256": _TEXT},
+    "num_clips": _COUNT,
     "codec": {"card": {}, "fingerprint": _TEXT, "device": _TEXT},
     "dataset": {"name": _TEXT, "card": {}},
     "clips": {_EACH: _CLIP},

@@ -49,7 +49,11 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is done within is kept, or nothing."""
+        """All that is done within is kept, or nothing. One within another is a part of that."""
+        is_within = self.connection.in_transaction
+        if is_within:
+            yield
+            return
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield

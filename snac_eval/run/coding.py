@@ -24,7 +24,9 @@ from snac_eval.run.rows import PackedCodes, StoredCodes
 from snac_eval.run.scoring import score_in_place
 from snac_eval.types import Codec, Reconstruction, ReconstructionSource, Score, Timing, Waveform
 
-_GPU_BATCH = 8
+# Of clips in a batch, so that memory is bounded by what was asked for; longer ones come in fewer.
+_MEAN_BATCHED_S = 20.0
+_MOST_PADDING = 0.1
 _REPEAT_TRIES = 10
 READING, CODING, PASSING, REPEATING = "reading", "coding", "passing", "repeating"
 AHEAD = "ahead"
@@ -69,13 +71,6 @@ class Coder(Setting):
 
     metrics: Mapping[str, OpenMetric]
     """Those that are scored in place, at least."""
-
-    @property
-    def batch_size(self) -> int:
-        """How many clips the codec gets at once, at most."""
-        if self.codec.coder is None:
-            return 1
-        return self.config.batch_size or (1 if self.codec.device == "cpu" else _GPU_BATCH)
 
 
 def prepare(codec: OpenCodec) -> tuple[str, ...]:
@@ -161,30 +156,47 @@ class Loaded:
 def batches(
     coder: Coder, tasks: Iterable[CodingTask], watch: Watch = watch_nothing
 ) -> Iterator[list[Loaded | Coded]]:
-    """Clips in groups that pad to one length inside the codec, so that padding changes no code."""
+    """Clips in groups for the codec, in the order of the tasks.
+
+    A group is as large as it may be, unless it would take too much memory or be too much padding;
+    what cannot be read, and what the codec takes one by one, is alone.
+    """
     size = coder.batch_size
     batch: list[Loaded | Coded] = []
-    batch_length: int | None = None
+    padded_s: list[float] = []
     for task, item in read_ahead(coder, tasks, size, watch):
-        length = None
+        length_s = None
         if isinstance(item, Loaded) and coder.codec.coder is not None:
             watch(CODING, [task.number])
-            item, length = _measured(coder.codec.coder, item)
-        if batch and (length is None or length != batch_length):
+            item, length_s = _measured(coder.codec.coder, item)
+        if batch and (length_s is None or not fit_together([*padded_s, length_s], size)):
             yield batch
-            batch = []
+            batch, padded_s = [], []
         batch.append(item)
-        batch_length = length
-        if length is None or len(batch) == size or task.is_alone:
+        if length_s is None or len(batch) == size or task.is_alone:
             yield batch
-            batch = []
+            batch, padded_s = [], []
+        else:
+            padded_s.append(length_s)
     if batch:
         yield batch
 
 
-def _measured(codec: Codec, item: Loaded) -> tuple[Loaded | Coded, int | None]:
+def fit_together(padded_s: Sequence[float], size: int) -> bool:
+    """Whether clips, of which the codec makes so many seconds each, are one batch of at most
+    ``size``: neither too much for the memory nor too much of it padding. One alone always is."""
+    total_s = len(padded_s) * max(padded_s)
+    if len(padded_s) == 1:
+        return True
+    most_s = min(size * _MEAN_BATCHED_S, sum(padded_s) * (1 + _MOST_PADDING))
+    return len(padded_s) <= size and total_s <= most_s
+
+
+def _measured(codec: Codec, item: Loaded) -> tuple[Loaded | Coded, float | None]:
+    """The clip and how many seconds the codec makes of it; None where it is to be alone."""
     try:
-        return item, codec.padded_length(item.source.num_samples)
+        length = codec.padded_length(item.source.num_samples)
+        return item, None if length is None else length / item.source.sample_rate
     except Interrupted:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a codec raises is the clip's reason

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from snac_eval.errors import CodecError
 from snac_eval.metrics.base import guarded
 from snac_eval.metrics.codebook import CodesTogether, stream_table
-from snac_eval.metrics.opening import AudioCorpusMetric
-from snac_eval.types import Clip, MetricInfo, Score, Status
+from snac_eval.metrics.opening import AudioCorpusMetric, OpenMetric
+from snac_eval.types import MetricInfo, Score, Status
 
 if TYPE_CHECKING:
     from snac_eval.run.plan import Plan
@@ -52,19 +52,60 @@ class Together:
     """How each code stream uses its codebook: rows of ``streams.csv``."""
 
 
-def score_together(plan: Plan, store: Store) -> Together:
-    """Score the clips that the store holds by every metric of kind corpus.
+class Kept(NamedTuple):
+    """Under which keys the store has what a metric of all clips together kept of one clip."""
 
-    Clips of equal audio count once. Codes, and what metrics of audio have kept, are in memory one
-    clip at a time, and codes only where no earlier run has counted them.
+    reconstruction: str
+    metric: str
+    score: str
+
+
+def score_together(plan: Plan, store: Store) -> Together:
+    """Score the clips of a plan that the store holds by every metric of kind corpus."""
+    return score_stored(
+        {name: plan.metrics[name] for name in plan.corpus_metrics()},
+        {one: clip.duration_s for clip, one in zip(plan.clips, plan.ids, strict=True)},
+        [
+            Kept(one, name, key)
+            for clip, one in zip(plan.clips, plan.ids, strict=True)
+            for name, key in plan.score_keys(plan.partial_metrics(clip), clip).items()
+        ],
+        store,
+    )
+
+
+def join_counts(store: Store, counts: Sequence[tuple[set[str], bytes]]) -> None:
+    """Keep, of tokens that other stores have counted (:meth:`Store.counted`), the sum; nothing
+    where some codes are in two of the counts, or codebooks disagree: they are counted anew then."""
+    together, ids = CodesTogether(), set[str]()
+    try:
+        for counted, packed in counts:
+            if counted & ids:
+                return
+            ids |= counted
+            together.join(CodesTogether.unpack(packed, 0.0) if counted else CodesTogether())
+    except CodecError:
+        return
+    store.keep_counted(ids, together.pack())
+
+
+def score_stored(
+    metrics: Mapping[str, OpenMetric],
+    durations_s: Mapping[str, float],
+    wanted: Sequence[Kept],
+    store: Store,
+) -> Together:
+    """Score what the store holds by these metrics of kind corpus.
+
+    ``durations_s`` has the clips' lengths by their reconstructions. Clips of equal audio count
+    once. Codes, and what metrics of audio have kept, are in memory one clip at a time, and codes
+    only where no earlier run has counted them.
     """
-    clips = {key.id: clip for clip, key in zip(plan.clips, plan.keys, strict=True)}
-    codes, lost, problem = _count(clips, store)
+    codes, lost, problem = _count(durations_s, store)
     scores = {}
-    for name in plan.corpus_metrics():
-        metric = plan.metrics[name]
+    for name, metric in metrics.items():
         if metric.audio_corpus is not None:
-            parts = _kept_parts(plan, store, name)
+            parts = _kept_parts(wanted, store, name)
             scores[name] = _from_parts(metric.info, parts, metric.audio_corpus)
         elif (corpus := metric.corpus) is not None and codes.num_clips:
             found = guarded(metric.info, partial(corpus.score_corpus, codes))
@@ -73,15 +114,17 @@ def score_together(plan: Plan, store: Store) -> Together:
     return Together(scores, () if problem else stream_table(codes))
 
 
-def _count(clips: Mapping[str, Clip], store: Store) -> tuple[CodesTogether, Sequence[Score], str]:
+def _count(
+    durations_s: Mapping[str, float], store: Store
+) -> tuple[CodesTogether, Sequence[Score], str]:
     """The codes of these clips together, the errors of those that were tried and have none, and why
     the codes are not together: their codebooks disagree."""
     counted, packed = store.counted()
-    if not counted or not counted <= clips.keys():
+    if not counted or not counted <= durations_s.keys():
         counted, packed = set(), CodesTogether().pack()
     together = CodesTogether.unpack(packed, 0.0)
     num_before = len(counted)
-    for one, stored in store.codes([one for one in clips if one not in counted]):
+    for one, stored in store.codes([one for one in durations_s if one not in counted]):
         try:
             together.add(stored.codes)
         except CodecError as error:
@@ -89,8 +132,8 @@ def _count(clips: Mapping[str, Clip], store: Store) -> tuple[CodesTogether, Sequ
         counted.add(one)
     if len(counted) > num_before:
         store.keep_counted(counted, together.pack())
-    together.duration_s = math.fsum(clips[one].duration_s for one in counted)
-    return together, _errors(store, [one for one in clips if one not in counted]), ""
+    together.duration_s = math.fsum(durations_s[one] for one in counted)
+    return together, _errors(store, [one for one in durations_s if one not in counted]), ""
 
 
 def _errors(store: Store, ids: Sequence[str]) -> list[Score]:
@@ -102,17 +145,13 @@ def _errors(store: Store, ids: Sequence[str]) -> list[Score]:
     return [error for error in errors if error is not None]
 
 
-def _kept_parts(plan: Plan, store: Store, name: str) -> Iterator[Score]:
+def _kept_parts(wanted: Sequence[Kept], store: Store, name: str) -> Iterator[Score]:
     """What a metric of all clips together has kept of each clip's audio."""
-    wanted = [
-        (key.id, plan.score_keys((name,), clip)[name])
-        for clip, key in zip(plan.clips, plan.keys, strict=True)
-        if name in plan.partial_metrics(clip)
-    ]
-    stored = store.scores([one for one, _ in wanted])
-    for (_, key), (_, scores) in zip(wanted, stored, strict=True):
-        if key in scores:
-            yield scores[key]
+    mine = [one for one in wanted if one.metric == name]
+    stored = store.scores([one.reconstruction for one in mine])
+    for one, (_, scores) in zip(mine, stored, strict=True):
+        if one.score in scores:
+            yield scores[one.score]
 
 
 def _from_parts(info: MetricInfo, parts: Iterator[Score], metric: AudioCorpusMetric) -> CorpusScore:

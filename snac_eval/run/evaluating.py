@@ -14,7 +14,8 @@ from snac_eval.errors import one_line
 from snac_eval.machine import tiny_numbers_kept
 from snac_eval.metrics.opening import OpenMetric, open_metric
 from snac_eval.run.coding import Coded, Coder, CodingTask, Watch, code, watch_nothing
-from snac_eval.run.plan import RunConfig, open_codec
+from snac_eval.run.config import RunConfig
+from snac_eval.run.plan import open_codec
 from snac_eval.run.rows import PackedCodes
 from snac_eval.run.scoring import each_score
 from snac_eval.types import Score

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snac_eval.errors import UsageError
+from snac_eval.locations import Url
 from snac_eval.reading.names import user_path
 
 if TYPE_CHECKING:
     from snac_eval.run.plan import Plan
     from snac_eval.types import Clip
+
+
+WHOLE = "1/1"
+"""What an identity says of a run that is no shard."""
 
 
 def identity(plan: Plan) -> dict[str, Any]:
@@ -28,12 +33,13 @@ def identity(plan: Plan) -> dict[str, Any]:
         "device": plan.codec.device,
         "seed": config.seed,
         "dataset": plan.dataset.name,
-        "data folder": _root(plan.clips[0]),
+        "data folder": _root(plan.clips[0] if plan.part is None else plan.part.first),
         "reference rate": config.reference_rate,
         "channels": config.channels,
         "excerpt": config.excerpt_s,
         "sample seed": config.sample_seed,
         "balance": config.balance,
+        "shard": WHOLE if plan.part is None else str(plan.part.shard),
     }
 
 
@@ -41,22 +47,28 @@ def refuse_other_run(plan: Plan, old: Mapping[str, Any]) -> None:
     """Raise UsageError where ``old``, the manifest that is there, is of another run."""
     if not old or plan.config.overwrite:
         return
-    there, new = _identity_of(old), identity(plan)
+    there, new = identity_of(old), identity(plan)
     if _is_same_audio(plan, old):
         # The same recordings under another path, or the same path from another folder.
         new |= {key: there[key] for key in ("dataset", "data folder") if key in there}
+    refuse_other_identity(plan.config.output, there, new)
+
+
+def refuse_other_identity(folder: Path, there: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Raise UsageError where the run that is there is of something else than the new one."""
     for what, value in new.items():
         if what in there and there[what] != value:
             raise UsageError(
-                f"{plan.config.output}: holds a run of {what} {there[what]!r}, not {value!r};"
+                f"{folder}: holds a run of {what} {there[what]!r}, not {value!r};"
                 " choose another --output, or --overwrite"
             )
 
 
-def _identity_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def identity_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What a manifest says that :func:`identity` says of a plan, as far as it does."""
     found = manifest.get("identity")
     if isinstance(found, dict):
-        return found
+        return {"shard": WHOLE, **found}
     # A bench, or a run of a version that wrote none.
     dataset = manifest.get("dataset")
     name = dataset.get("name") if isinstance(dataset, dict) else None
@@ -78,6 +90,9 @@ def _whole(path: str | Path) -> str:
 
 
 def _root(clip: Clip) -> str:
+    if isinstance(clip.path, Url):
+        address = str(clip.path)
+        return address.removesuffix(f"/{clip.relative_path}")
     path = Path(os.path.abspath(clip.path))
     relative = Path(clip.relative_path)
     depth = len(relative.parts)

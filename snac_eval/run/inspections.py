@@ -2,7 +2,8 @@
 twenty thousand headers and hash as many files.
 
 A file counts as the same while its size, its place on the disk and both of its times are: a program
-that rewrites a file can set back the time of its contents, but not the time of that.
+that rewrites a file can set back the time of its contents, but not the time of that. Of a file that
+lies elsewhere, it is what its store says: digest, version, time, size.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from snac_eval import audio
-from snac_eval.errors import SnacEvalError
+from snac_eval.errors import SnacEvalError, UsageError
+from snac_eval.locations import Location, Url
+from snac_eval.reading.remote import stamp_of
+from snac_eval.run.config import RunConfig
 from snac_eval.run.store import FILE_NAME, Store
 from snac_eval.types import Clip
 
@@ -47,20 +51,31 @@ class Inspections:
         except SnacEvalError:  # whoever writes to the store will say what is wrong
             return cls({})
 
+    @classmethod
+    def of_config(cls, config: RunConfig) -> Inspections:
+        """What a run may know of its clips before it looks: what it found when it ran before, and
+        what the run found that ``config.plan`` names. Raises UsageError where that is none."""
+        if config.plan is not None and not (config.plan / FILE_NAME).is_file():
+            raise UsageError(f"--plan {config.plan}: no run here; write it with --plan-only")
+        if config.overwrite and config.plan is None:
+            return cls({})
+        known = {} if config.plan is None else cls.of_run(config.plan)._known
+        own = {} if config.overwrite else cls.of_run(config.output)._known
+        return cls({**known, **own})
+
     def inspect(self, clip: Clip, longest_s: float = math.inf) -> Clip:
         """As :func:`snac_eval.audio.inspect`."""
-        try:
-            status = os.stat(clip.path)
-        except (OSError, ValueError):
+        stamp, settled = _stamp(clip.path)
+        if not stamp:
             return audio.inspect(clip, longest_s)
-        stamp = f"{_stamp(status)}:{longest_s}"
+        stamp = f"{_this_version()}:{stamp}:{longest_s}"
         name = f"{clip.path}\n{clip.start_s!r}\n{clip.length_s!r}".encode("utf-8", "surrogatepass")
         stamp_then, found = self._known.get(name, ("", ""))
         if stamp == stamp_then:
             return replace(clip, **_known_changes(found))
         inspected = audio.inspect(clip, longest_s)
         changes = _changes(clip, inspected)
-        if not inspected.problem and time.time() - status.st_ctime > _SETTLED_S:
+        if not inspected.problem and settled:
             self.new[name] = (stamp, json.dumps(changes))
         return inspected
 
@@ -70,9 +85,19 @@ def _this_version() -> str:
     return version("snac-eval")
 
 
-def _stamp(status: os.stat_result) -> str:
+def _stamp(path: Location) -> tuple[str, bool]:
+    """What changes with the file, empty where nothing is known that does; and whether a change that
+    comes now would change it."""
+    if isinstance(path, Url):
+        return stamp_of(path), True
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return "", False
     times = f"{status.st_mtime_ns}:{status.st_ctime_ns}"
-    return f"{_this_version()}:{status.st_dev}:{status.st_ino}:{status.st_size}:{times}"
+    # Not the device: one file system has other numbers on other machines.
+    stamp = f"{status.st_ino}:{status.st_size}:{times}"
+    return stamp, time.time() - status.st_ctime > _SETTLED_S
 
 
 def _known_changes(found: str) -> dict[str, Any]:

@@ -52,9 +52,11 @@ class ReconstructionKey:
         return _digest(json.dumps(parts))
 
 
-def taken_as(card: CodecCard) -> str:
-    """The rate and the channels to which a clip is brought before it is coded: ``16000 Hz, 1``."""
-    return f"{card.sample_rate} Hz, {card.channels}"
+def taken_as(card: CodecCard, batch_size: int = 1) -> str:
+    """The rate and the channels to which a clip is brought before it is coded: ``16000 Hz, 1``; and
+    how many clips are coded at once, where that changes what is made of one."""
+    batches = f", in batches of {batch_size}" if batch_size > 1 else ""
+    return f"{card.sample_rate} Hz, {card.channels}{batches}"
 
 
 def card_digest(card: CodecCard) -> str:

@@ -16,7 +16,9 @@ from snac_eval.errors import StoreError
 from snac_eval.progress import Progress
 from snac_eval.run import interrupts
 from snac_eval.run._database import damaged
+from snac_eval.run.batching import with_batches
 from snac_eval.run.coding import CodingTask
+from snac_eval.run.config import RunConfig
 from snac_eval.run.corpus import score_together
 from snac_eval.run.engines.base import Engine
 from snac_eval.run.engines.opening import open_engine
@@ -34,7 +36,7 @@ from snac_eval.run.manifest import (
     stored_tables,
     together_facts,
 )
-from snac_eval.run.plan import Job, Plan, RunConfig, ScoreKeys, make_plan
+from snac_eval.run.plan import Job, Plan, ScoreKeys, make_plan
 from snac_eval.run.rows import PackedCodes, Row
 from snac_eval.run.sealed import is_committed, read_manifest, write_manifest, write_scores
 from snac_eval.run.store import Store
@@ -73,8 +75,8 @@ def run(
     ``meanwhile`` is called once while the last clips are being scored. Raises SnacEvalError for
     what the user must mend. Ctrl-C ends the run early; what was scored is kept.
     """
-    known = Inspections({}) if config.overwrite else Inspections.of_run(config.output)
-    plan = make_plan(config, known.inspect)
+    known = Inspections.of_config(config)
+    plan = with_batches(make_plan(config, known.inspect))
     with only_writer(config.output):
         old = {} if config.overwrite else read_manifest(config.output)
         refuse_other_run(plan, old)

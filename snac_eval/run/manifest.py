@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from snac_eval.audio import RESAMPLER, clip_list_digest
+from snac_eval.errors import redacted
 from snac_eval.machine import hardware
 from snac_eval.run.corpus import Together
 from snac_eval.run.identity import identity
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from snac_eval.codecs.abilities import OpenCodec
     from snac_eval.run.plan import Plan
+    from snac_eval.run.shards import Part
     from snac_eval.run.store import Store
 
 State = Literal["running", "interrupted", "finished"]
@@ -41,6 +43,9 @@ _ROWS_AT_ONCE = 20_000
 DETERMINISM = "determinism"
 """Key of what two passes over one clip gave: the facts of a
 :class:`~snac_eval.codecs.repeats.Repeat`, and the clip."""
+BATCHES = "batches"
+"""Key of how many clips the codec got at once, at most, and how that changes what it makes of one:
+the facts of a :class:`~snac_eval.codecs.repeats.Repeat`."""
 _CHANNELS = {0: "each coded on its own", 1: "mixed down to mono"}
 _STEREO = "as in the clip; a mono clip fills both channels and is scored on their mean"
 _PACKAGES = (
@@ -66,21 +71,22 @@ def describe(plan: Plan, argv: Sequence[str], started: float) -> dict[str, Any]:
     config, codec = plan.config, plan.codec
     return {
         **head("run", "running", plan.run_id, plan.label, argv, started),
-        "config": jsonable(asdict(config)),
+        "config": jsonable(asdict(config)) | {"dataset": redacted(config.dataset)},
         "identity": identity(plan),
         "notes": list(plan.notes),
+        **({} if plan.part is None else {"shard": _shard_facts(plan.part)}),
         "num_clips": len(plan.clips),
         "num_clips_computed_now": 0,
         "codec": codec_facts(codec)
         | {"cpu_threads": config.num_threads, "card_digest": plan.card_digest},
+        BATCHES: {"size": plan.batch_size}
+        | ({} if plan.batched is None else {"against_single_clips": plan.batched.facts()}),
         "dataset": {
             "name": plan.dataset.name,
             "card": jsonable(asdict(plan.dataset.card)),
             "clip_list_sha256": clip_list_digest(plan.clips),
         },
-        "clips": {
-            clip.id: _clip_facts(clip, one) for clip, one in zip(plan.clips, plan.ids, strict=True)
-        },
+        "clips": _all_clip_facts(plan),
         "metrics": {
             name: metric_facts(plan.info(name)) | {"depends_on": list(one.depends_on)}
             for name, one in plan.metrics.items()
@@ -135,7 +141,7 @@ def head(
         "state": state,
         "run_id": run_id,
         "label": label,
-        "argv": list(argv),
+        "argv": list(map(redacted, argv)),
         "started": iso_time(started),
         "finished": iso_time(time.time()),
     }
@@ -221,6 +227,26 @@ def metric_info(name: str, facts: Mapping[str, Any]) -> MetricInfo:
     )
 
 
+def _shard_facts(part: Part) -> dict[str, Any]:
+    return {
+        "number": part.shard.number,
+        "of": part.shard.of,
+        "num_clips": part.num_clips,
+        "clip_list_sha256": part.clip_list_sha256,
+    }
+
+
+def _all_clip_facts(plan: Plan) -> dict[str, dict[str, Any]]:
+    """By id; a shard's clips have their ``place`` among those of the whole run."""
+    facts = {
+        clip.id: _clip_facts(clip, one) for clip, one in zip(plan.clips, plan.ids, strict=True)
+    }
+    if plan.part is not None:
+        for one, place in zip(facts.values(), plan.part.places, strict=True):
+            one["place"] = place
+    return facts
+
+
 def _clip_facts(clip: Clip, key: str) -> dict[str, Any]:
     """``key`` names the clip's reconstruction in the store."""
     facts: dict[str, Any] = {
@@ -238,25 +264,29 @@ def _clip_facts(clip: Clip, key: str) -> dict[str, Any]:
 
 
 def _score_rows(manifest: Mapping[str, Any], store: Store) -> Iterator[list[object]]:
-    keys = _KeysOf(manifest)
+    keys = KeysOf(manifest)
     run = [manifest["run_id"], manifest["label"], manifest["dataset"]["name"]]
     stored = store.scores([facts["key"] for facts in manifest["clips"].values()])
     for (clip, facts), (_, scores) in zip(manifest["clips"].items(), stored, strict=True):
         for name, key in keys.of(facts).items():
             score = scores.get(key)
-            if score is not None:
+            if score is not None and name not in keys.partial:
                 which = [clip, facts["speaker"], facts["domain"], name]
                 what = [score.value, score.status, score.reason, keys.prints[name]]
                 yield [*run, *which, *what]
 
 
-class _KeysOf:
+class KeysOf:
     """Under which keys the store has the scores of a manifest's clips."""
 
     def __init__(self, manifest: Mapping[str, Any]) -> None:
-        self._metrics = {
-            name: facts for name, facts in manifest["metrics"].items() if facts["kind"] != "corpus"
+        self._metrics: dict[str, Mapping[str, Any]] = {
+            name: facts
+            for name, facts in manifest["metrics"].items()
+            if (facts["kind"], facts["corpus_of"]) != ("corpus", "codes")
         }
+        self.partial = {name for name, one in self._metrics.items() if one["kind"] == "corpus"}
+        """Metrics whose scores of single clips are but a part of the score of all."""
         self._names = manifest["domain_metrics"]
         self._card = manifest["codec"].get("card_digest", "")
         self.prints = {
@@ -265,7 +295,7 @@ class _KeysOf:
         }
 
     def of(self, clip: Mapping[str, Any]) -> dict[str, str]:
-        """By metric."""
+        """By metric; those of all clips together that look at audio are among them."""
         inputs = {
             "card": self._card,
             "domain": clip["domain"],

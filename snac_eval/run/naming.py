@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from snac_eval.errors import redacted
+from snac_eval.run.shards import Shard
+
 if TYPE_CHECKING:
-    from snac_eval.run.plan import RunConfig
+    from snac_eval.run.config import RunConfig
 
 _LONGEST = 100
 # A card's name, perhaps with a plain argument and options: no two give one folder's name.
@@ -28,10 +31,16 @@ _DEFAULTS = {
 
 
 def default_output(config: RunConfig) -> Path:
-    """``runs/MODEL_DATASET``, with a digest of what that does not say where it does not say all."""
+    """``runs/MODEL_DATASET``, with a digest of what that does not say where it does not say all.
+
+    A shard's begins with the name of the whole run's: ``runs/MODEL_DATASET+shard-2-of-8``.
+    """
     options = {name: getattr(config, name) for name in _DEFAULTS}
     other = [f"{name}={value}" for name, value in options.items() if value != _DEFAULTS[name]]
-    return Path("runs") / folder_name([config.model, config.dataset], other)
+    dataset = redacted(config.dataset)
+    name, shard = folder_name([config.model, dataset], other), Shard.parse(config.shard)
+    # No name that folder_name gives has a plus.
+    return Path("runs") / (name if shard.is_whole else f"{name}+shard-{shard.number}-of-{shard.of}")
 
 
 def folder_name(names: Sequence[str], options: Sequence[str] = ()) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,12 +11,11 @@ from snac_eval import audio
 from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.codecs.channels import per_channel
 from snac_eval.codecs.opening import open_model
+from snac_eval.codecs.repeats import Repeat
 from snac_eval.datasets.opening import Sampling, open_dataset
-from snac_eval.datasets.sampling import BALANCES, Balance
-from snac_eval.errors import UsageError
-from snac_eval.machine import num_cores, resolve_device
-from snac_eval.metrics.base import DEFAULT_METRICS
-from snac_eval.metrics.opening import OpenMetric, open_metric, require_metric
+from snac_eval.machine import DEVICES, resolve_device
+from snac_eval.metrics.opening import OpenMetric, open_metric
+from snac_eval.run.config import RunConfig
 from snac_eval.run.keys import (
     ReconstructionKey,
     card_digest,
@@ -25,104 +23,19 @@ from snac_eval.run.keys import (
     score_key,
     taken_as,
 )
+from snac_eval.run.metric_sets import merged, metrics_by_domain
 from snac_eval.run.rows import Settled
+from snac_eval.run.shards import Part, Shard, deal
 from snac_eval.types import (
-    Channels,
     Clip,
     Dataset,
     Domain,
     MetricInfo,
-    ReferenceRate,
     Waveform,
 )
 
-DEFAULT = "default"
 _MOST_KNOWN = 1024
-_LOWEST = {
-    "limit": 0,
-    "workers": -1,
-    "batch_size": 0,
-    "max_duration_s": 0,
-    "clip_timeout_s": 0,
-    "report_clips": 0,
-}
-_LIMIT_BASE_S, _LIMIT_PER_S = 120.0, 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class RunConfig:
-    """Everything that the user chose.
-
-    ``metrics`` empty: the default set of each clip's domain. ``limit`` 0: every clip. ``workers``
-    and ``batch_size`` 0: chosen for the machine. ``reference_rate`` says at which rate metrics
-    without a rate of their own compare: the clip's (codecs of different rates stay comparable) or
-    the codec's (as papers do that resample the data first). ``max_duration_s`` bounds a clip,
-    ``max_error_rate`` the share of clips that may fail before the run counts as failed.
-    ``excerpt_s`` 0: whole clips, else that many seconds of each; ``balance`` takes equally many
-    clips of each speaker or domain; ``sample_seed`` seeds both choices, ``seed`` the codec's noise.
-    ``channels`` says what a mono codec gets of a stereo clip: its mean, or each channel in turn.
-    ``html`` asks for ``report.html``, in which ``report_clips`` clips can be heard.
-    ``clip_timeout_s`` bounds what one clip may take in a process of the run (:meth:`clip_limit_s`).
-    """
-
-    model: str
-    dataset: str
-    output: Path
-    metrics: tuple[str, ...] = ()
-    limit: int = 0
-    seed: int = 0
-    device: str = "auto"
-    workers: int = -1
-    batch_size: int = 0
-    overwrite: bool = False
-    data_root: Path | None = None
-    weights: str = ""
-    card_dirs: tuple[Path, ...] = ()
-    reference_rate: ReferenceRate = "clip"
-    max_duration_s: float = 600.0
-    max_error_rate: float = 0.1
-    clip_timeout_s: float = 0.0
-    show_progress: bool = False
-    excerpt_s: float = 0.0
-    balance: Balance = ""
-    sample_seed: int = 0
-    channels: Channels = "downmix"
-    report_clips: int = 20
-    html: bool = True
-
-    def __post_init__(self) -> None:
-        for name, low in _LOWEST.items():
-            if getattr(self, name) < low:
-                flag = "--" + name.removesuffix("_s").replace("_", "-")
-                raise UsageError(f"{flag} {getattr(self, name)}: must be at least {low}")
-        if not 0 <= self.max_error_rate <= 1:
-            raise UsageError(f"--max-error-rate {self.max_error_rate}: must lie in 0..1")
-        if not math.isfinite(self.clip_timeout_s):
-            raise UsageError(f"--clip-timeout {self.clip_timeout_s}: give seconds, e.g. 60s")
-        if not (self.excerpt_s == 0 or 0.1 <= self.excerpt_s < math.inf):
-            raise UsageError(f"--excerpt {self.excerpt_s}: give at least 0.1 s, e.g. 10s")
-        if self.channels not in ("downmix", "each"):
-            raise UsageError(f"--channels {self.channels}: use downmix or each")
-        if self.balance not in BALANCES:
-            raise UsageError(f"--balance {self.balance}: use {' or '.join(BALANCES[1:])}")
-        if self.balance and not self.limit:
-            raise UsageError(f"--balance {self.balance} needs --limit: all clips are all clips")
-
-    @property
-    def num_workers(self) -> int:
-        """Processes that take clips from file to scores: as asked, else one per core."""
-        return self.workers if self.workers >= 0 else num_cores()
-
-    def clip_limit_s(self, duration_s: float) -> float:
-        """Seconds that a clip of this length may take: to be read, to be coded, and to be scored
-        by a metric, each. As asked, else two minutes and sixty times its length."""
-        return self.clip_timeout_s or _LIMIT_BASE_S + _LIMIT_PER_S * duration_s
-
-    @property
-    def num_threads(self) -> int:
-        """CPU threads of the codec: one, for as many clips as there are cores are in work at once,
-        and so that no code depends on how many cores there are."""
-        return 1
+_GPU_BATCH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +44,13 @@ class Setting:
 
     config: RunConfig
     codec: OpenCodec
+
+    @property
+    def batch_size(self) -> int:
+        """How many clips the codec gets at once, at most."""
+        if self.codec.coder is None:
+            return 1
+        return self.config.batch_size or (1 if self.codec.device == "cpu" else _GPU_BATCH)
 
     def read_reference(self, clip: Clip) -> Waveform:
         """The clip at its own rate, mixed down for a mono codec. Raises AudioError."""
@@ -153,6 +73,8 @@ class Material(Setting):
     dataset: Dataset
     remarks: tuple[str, ...] = ()
     """What the run itself found out that a reader of its numbers must know."""
+    batched: Repeat | None = None
+    """How clips in a batch differ from the same clips alone; None where there are no batches."""
 
     @property
     def clips(self) -> tuple[Clip, ...]:
@@ -169,17 +91,23 @@ class Material(Setting):
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must know and could not guess."""
         own = (*self.dataset.notes, *_weights_note(self.codec), *self.codec.notes())
-        return (*own, *self.remarks)
+        size = self.batch_size
+        batches = self.batched.batch_sentence(self.label, size) if self.batched else ""
+        return (*own, *([batches] if batches else []), *self.remarks)
 
     def key(self, clip: Clip) -> ReconstructionKey:
         """Identity of the reconstruction of this clip: equal keys mean equal audio."""
         codec, source = self.codec.fingerprint, self.codec.source
-        taken = taken_as(self.codec.card)
+        taken = taken_as(self.codec.card, self.batch_size if self._batches_matter else 1)
         if source is not None:
             identity = source.identity(clip)
             return ReconstructionKey(codec, clip.sha256, identity=identity, taken=taken)
         device = self.codec.device
         return ReconstructionKey(codec, clip.sha256, self.config.seed, device, taken=taken)
+
+    @property
+    def _batches_matter(self) -> bool:
+        return self.batched is not None and not self.batched.is_close
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,14 +134,33 @@ class Plan(Material):
     """Of all that a score can depend on in the codec's card."""
     metrics: Mapping[str, OpenMetric] = field(default_factory=dict)
     domain_metrics: Mapping[Domain, tuple[str, ...]] = field(default_factory=dict)
+    part: Part | None = None
+    """Which part of the run this is; None for all of it. Only :attr:`dataset`, :attr:`keys` and
+    :attr:`ids` are the part's: all else is what the whole run has."""
 
     @property
     def run_id(self) -> str:
         """Twelve hex digits that name what is measured: codec, clips, seed, device, rates."""
+        if self.part is not None:
+            return self.part.run_id
         digest = hashlib.sha256(f"{self.dataset.name}\n{self.config.reference_rate}".encode())
         for key in self.keys:
             digest.update(f"\n{key}".encode())
         return digest.hexdigest()[:12]
+
+    def shard(self, shard: Shard) -> Plan:
+        """The part of this plan that is the shard's. Raises UsageError where it would be empty."""
+        if shard.is_whole:
+            return self
+        places = deal(self.ids, [clip.duration_s for clip in self.clips], shard)
+        digest = audio.clip_list_digest(self.clips)
+        return replace(
+            self,
+            dataset=replace(self.dataset, clips=tuple(self.clips[one] for one in places)),
+            keys=tuple(self.keys[one] for one in places),
+            ids=tuple(self.ids[one] for one in places),
+            part=Part(shard, self.run_id, len(self.clips), digest, self.clips[0], places),
+        )
 
     def info(self, name: str) -> MetricInfo:
         """What a metric's numbers mean in this run."""
@@ -286,11 +233,13 @@ class ScoreKeys:
 
 def open_codec(config: RunConfig) -> OpenCodec:
     """The codec of a run, not yet prepared."""
+    # Whether a cluster has that device, its workers find out.
+    is_elsewhere = config.engine == "ray" and config.device in DEVICES[1:]
     codec = open_model(
         config.model,
         config.card_dirs,
         weights=config.weights,
-        device=resolve_device(config.device),
+        device=config.device if is_elsewhere else resolve_device(config.device),
         num_threads=config.num_threads,
     )
     return per_channel(codec) if config.channels == "each" else codec
@@ -317,15 +266,18 @@ def open_material(
 
 
 def make_plan(config: RunConfig, inspect: Callable[[Clip, float], Clip] = audio.inspect) -> Plan:
-    """Open codec, dataset and metrics, as :func:`open_material` does."""
-    domain_metrics = _metrics_by_domain(config.metrics)
+    """Open codec, dataset and metrics, as :func:`open_material` does.
+
+    Every shard looks at all clips: which are its own depends on all of them.
+    """
+    domain_metrics = metrics_by_domain(config.metrics)
     material = open_material(config, inspect)
     used: dict[Domain, tuple[str, ...]] = {
         domain: domain_metrics[domain] for domain in {clip.domain for clip in material.clips}
     }
-    names = _merge(used.values(), order=domain_metrics["speech"] + domain_metrics["music"])
+    names = merged(used.values(), order=domain_metrics["speech"] + domain_metrics["music"])
     keys = tuple(map(material.key, material.clips))
-    return Plan(
+    whole = Plan(
         config=config,
         codec=material.codec,
         dataset=material.dataset,
@@ -335,6 +287,7 @@ def make_plan(config: RunConfig, inspect: Callable[[Clip, float], Clip] = audio.
         metrics={name: open_metric(name) for name in names},
         domain_metrics=used,
     )
+    return whole.shard(Shard.parse(config.shard))
 
 
 def _weights_note(codec: OpenCodec) -> tuple[str, ...]:
@@ -357,21 +310,3 @@ def codec_label(model: str) -> str:
     """What reports call a codec: its name, with the last folder of an argument."""
     name, _, argument = model.partition(":")
     return f"{name}:{Path(argument).name}" if argument else name
-
-
-def _metrics_by_domain(chosen: Sequence[str]) -> dict[Domain, tuple[str, ...]]:
-    # A metric that the user names is tried on every clip and says itself where it is undefined;
-    # the default set leaves it out there.
-    for name in chosen:
-        if name != DEFAULT:
-            require_metric(name)
-    return {
-        domain: _merge([defaults if name == DEFAULT else (name,) for name in chosen or (DEFAULT,)])
-        for domain, defaults in DEFAULT_METRICS.items()
-    }
-
-
-def _merge(groups: Iterable[Sequence[str]], order: Sequence[str] = ()) -> tuple[str, ...]:
-    wanted = dict.fromkeys(name for group in groups for name in group)
-    ranked = [name for name in dict.fromkeys(order) if name in wanted]
-    return tuple(dict.fromkeys([*ranked, *wanted]))

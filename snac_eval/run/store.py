@@ -116,6 +116,11 @@ class Store:
             raise
 
     @property
+    def database(self) -> Database:
+        """The open file, for those who know its tables (:mod:`snac_eval.run.taking`)."""
+        return self._db
+
+    @property
     def damage(self) -> tuple[str, ...]:
         """What was found damaged, for people."""
         if not self.num_dropped:

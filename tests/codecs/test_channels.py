@@ -14,8 +14,8 @@ from snac_eval.codecs.opening import open_model
 from snac_eval.errors import UsageError
 from snac_eval.results.frames import summary_frame
 from snac_eval.results.record import read_run
+from snac_eval.run.config import RunConfig
 from snac_eval.run.loop import run
-from snac_eval.run.plan import RunConfig
 from snac_eval.types import Codec, Waveform
 from tests.conftest import tone
 

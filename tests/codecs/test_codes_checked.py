@@ -15,7 +15,7 @@ from snac_eval.codecs.checks import check_codes
 from snac_eval.errors import CodecError
 from snac_eval.results.record import read_run
 from snac_eval.run import loop
-from snac_eval.run.plan import RunConfig
+from snac_eval.run.config import RunConfig
 from snac_eval.types import CodecCard, Codes, Waveform
 from tests.conftest import tone
 

@@ -97,9 +97,8 @@ def test_names_are_taken_apart() -> None:
         ("snac_24khz@k=4", "has 3 streams, give 1 to 3"),
         ("snac_24khz@k=two", "'@k=two' in 'snac_24khz@k=two'"),
         ("snac_24khz@k", "such as @k=2"),
-        ("snac_24khz@x=2", "no option 'x'; there are k, generation, compile"),
+        ("snac_24khz@x=2", "no option 'x'; there are k, generation"),
         ("snac_24khz@generation=0", "generation=0 must be at least 1"),
-        ("snac_24khz@compile=2", "write @compile=1"),
         ("opus_6kbps@k=1", "opus_6kbps emits no streams of tokens"),
         ("snac_24kz@k=2", "did you mean 'snac_24khz'"),
     ],
@@ -172,31 +171,6 @@ def test_a_family_that_cannot_drop_streams_says_so(cards: Path) -> None:
     (cards / "codecs" / "odd.toml").write_text(odd)
     with pytest.raises(UsageError, match="'pcm' cannot drop streams"):
         open_model("odd@k=1", [cards])
-
-
-def test_a_codec_that_cannot_be_compiled_says_so() -> None:
-    with pytest.raises(UsageError, match="family 'pyav' cannot be compiled"):
-        open_model("opus_6kbps@compile=1")
-
-
-def test_without_a_compiler_the_codec_runs_uncompiled_and_says_so(
-    cards: Path,
-    audio_dir: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr("snac_eval.codecs.snac.stream.compile_problem", lambda: "no g++")
-    run = ["run", "--model", "tiny_snac@compile=1", "--cards", str(cards), "--quiet"]
-    run += ["--dataset", f"folder:{audio_dir}", "--metrics", "bitrate", "--workers", "0"]
-    assert main([*run, "--output", str(tmp_path / "run")]) == 0
-    said = capsys.readouterr().out
-    assert "note: tiny_snac runs uncompiled: torch.compile does not work here (no g++)" in said
-    plain = open_model("tiny_snac", [cards])
-    assert open_model("tiny_snac@compile=1", [cards]).fingerprint == plain.fingerprint
-    monkeypatch.setattr("snac_eval.codecs.snac.stream.compile_problem", lambda: "")
-    compiled = open_model("tiny_snac@compile=1", [cards])
-    assert compiled.fingerprint == f"{plain.fingerprint};compiled"
 
 
 def test_a_later_generation_is_the_codec_after_itself(cards: Path) -> None:
@@ -277,7 +251,6 @@ class Able:
     """A codec with every ability. Its fingerprint must not be asked for when it is opened."""
 
     can_drop_streams = True
-    can_compile = True
     weights_sha256 = "abc"
 
     def __init__(self, card: CodecCard) -> None:
@@ -331,7 +304,6 @@ def test_a_wrapped_codec_keeps_every_ability(wrap: Callable[[OpenCodec], OpenCod
     codec = wrap(_able()[1])
     assert codec.source is None
     assert codec.drops_streams
-    assert codec.compiles
     assert codec.num_parameters == 2 * 3 + 3
     assert codec.weights_sha256() == "abc"
     assert codec.notes()[-1] == "its own note"
@@ -365,7 +337,6 @@ def test_options_keep_the_abilities_of_snac(model: str, cards: Path) -> None:
     assert codec.num_parameters == plain.num_parameters
     assert codec.num_parameters is not None
     assert codec.drops_streams
-    assert codec.compiles
     assert codec.whole_pass is not None
 
 
@@ -373,7 +344,6 @@ def test_options_keep_the_abilities_of_snac(model: str, cards: Path) -> None:
 def test_a_codec_without_abilities_has_none(wrap: Callable[[OpenCodec], OpenCodec]) -> None:
     codec = wrap(open_model("pcm_8bit"))
     assert not codec.drops_streams
-    assert not codec.compiles
     assert codec.whole_pass is None
     assert codec.num_parameters is None
     assert codec.weights_sha256() == ""

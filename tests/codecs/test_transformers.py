@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from snac_eval.codecs.contract import CHECKS, Subject, examine
 from snac_eval.codecs.transformers.base import TransformersCodec
 from snac_eval.errors import CheckpointError, CodecError
 from snac_eval.registry import cards
-from snac_eval.types import CodecCard, Waveform
+from snac_eval.types import CodecCard, Codes, Waveform
 from tests.conftest import tone
 from tests.tiny_transformers import save_tiny
 
@@ -44,8 +46,8 @@ def model_name(card: CodecCard) -> str:
     return card.weights.partition("/")[2]
 
 
-def open_tiny(name: str, tiny_models: dict[str, Path]) -> TransformersCodec:
-    codec = load_codec(name, weights=str(tiny_models[model_name(CARDS[name])]), device="cpu")
+def open_tiny(name: str, tiny_models: dict[str, Path], device: str = "cpu") -> TransformersCodec:
+    codec = load_codec(name, weights=str(tiny_models[model_name(CARDS[name])]), device=device)
     assert isinstance(codec, TransformersCodec)
     return codec
 
@@ -169,20 +171,44 @@ def test_batch_equals_single_and_repeats(name: str, tiny_models: dict[str, Path]
         np.testing.assert_array_equal(own.samples, again.samples)
 
 
-def test_clips_batch_only_where_padding_changes_no_code(tiny_models: dict[str, Path]) -> None:
-    codec = open_tiny("encodec_24khz_6kbps", tiny_models)
-    assert codec.padded_length(1000) is None
-    dac = open_tiny("dac_16khz_3kbps", tiny_models)
-    with pytest.raises(CodecError, match="pad to different lengths"):
-        dac.encode([clip(dac.card, 1.0), clip(dac.card, 1.1)])
-    assert dac.padded_length(1000) == dac.padded_length(1001) == 1280
-    pair = [Waveform(clip(dac.card).samples[:, :size], 16000) for size in (1000, 1001)]
-    together = dac.encode(pair)
-    for waveform, codes in zip(pair, together, strict=True):
-        np.testing.assert_array_equal(
-            np.stack(codes.streams), np.stack(dac.encode([waveform])[0].streams)
-        )
-    assert [one.num_samples for one in dac.decode(together, [0, 0])] == [1000, 1001]
+DACS = [name for name in NAMES if name.startswith("dac")]
+
+
+def _differing(codec: TransformersCodec, clips: list[Waveform], together: list[Codes]) -> int:
+    """Tokens of the batch that the clip alone does not have."""
+    pairs = zip(together, (codec.encode([one])[0] for one in clips), strict=True)
+    return sum(int((np.stack(a.streams) != np.stack(b.streams)).sum()) for a, b in pairs)
+
+
+@pytest.mark.parametrize("name", DACS)
+@pytest.mark.parametrize("tile", [2048, 20])
+def test_in_a_padded_batch_dac_codes_each_clip_as_alone(
+    name: str, tile: int, tiny_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    monkeypatch.setattr("snac_eval.codecs.transformers.tiles.TILE_FRAMES", tile)
+    codec = open_tiny(name, tiny_models, device)
+    hop = codec.padded_length(1)
+    assert hop is not None
+    whole = clip(codec.card, 1.2)
+    sizes = [whole.num_samples, 40 * hop, 40 * hop - 1, 25 * hop + 7, hop + 1, hop, 9, 1]
+    clips = [replace(whole, samples=whole.samples[:, :size]) for size in sizes]
+    together = codec.encode(clips)
+    assert [one.num_samples for one in together] == sizes
+    assert _differing(codec, clips, together) == 0
+    decoded = codec.decode(together, [0] * len(clips))
+    for one, estimate in zip(together, decoded, strict=True):
+        (own,) = codec.decode([one], [0])
+        atol = min(1e-6, 1e-5 * float(np.abs(own.samples).max()))
+        np.testing.assert_allclose(own.samples, estimate.samples, rtol=0, atol=atol)
+    monkeypatch.setattr(
+        "snac_eval.codecs.transformers.dac.zeros_after", lambda *_: contextlib.nullcontext()
+    )
+    assert _differing(codec, clips, codec.encode(clips)) > 0
+
+
+def test_encodec_and_mimi_take_one_clip_at_a_time(tiny_models: dict[str, Path]) -> None:
+    for name in ("encodec_24khz_6kbps", "mimi_1.1kbps"):
+        assert open_tiny(name, tiny_models).padded_length(1000) is None
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -15,8 +15,8 @@ from snac_eval.datasets.opening import Sampling, open_dataset
 from snac_eval.datasets.sampling import ACTIVE, choose_clips, excerpt
 from snac_eval.errors import DatasetError, UsageError
 from snac_eval.results.record import read_run
+from snac_eval.run.config import RunConfig
 from snac_eval.run.loop import run
-from snac_eval.run.plan import RunConfig
 from snac_eval.types import Clip
 from tests.conftest import tone
 

@@ -13,22 +13,7 @@ from torch import Tensor, nn
 from snac_eval.codecs.snac import SNAC, SNACConfig
 from snac_eval.codecs.snac.checkpoint import fold_weight_norm
 from snac_eval.codecs.snac.layers import GivenNoise
-from tests.codecs.snac.models import equal, liven, random_audio
-
-_SMALL = {"encoder_dim": 48, "encoder_rates": (2, 4, 8, 8), "decoder_dim": 1024}
-_LARGE = {"encoder_dim": 64, "encoder_rates": (2, 3, 8, 8), "decoder_dim": 1536}
-_LARGE |= {"decoder_rates": (8, 8, 3, 2), "attn_window_size": 32, "vq_strides": (8, 4, 2, 1)}
-PUBLISHED: dict[str, dict[str, Any]] = {
-    "snac_24khz": {
-        "sampling_rate": 24000,
-        **_SMALL,
-        "decoder_rates": (8, 8, 4, 2),
-        "attn_window_size": None,
-        "vq_strides": (4, 2, 1),
-    },
-    "snac_32khz": {"sampling_rate": 32000, **_LARGE},
-    "snac_44khz": {"sampling_rate": 44100, **_LARGE},
-}
+from tests.codecs.snac.models import PUBLISHED, equal, liven, random_audio
 
 
 def _reference(name: str) -> nn.Module:

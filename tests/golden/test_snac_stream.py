@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import math
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import Tensor
-from torch._dynamo.utils import counters
 
 from snac_eval.codecs.snac import SNAC, SNACConfig
 from snac_eval.codecs.snac.layers import GivenNoise, SeededNoise
-from snac_eval.codecs.snac.stream import compile_problem
 from tests.codecs.snac.models import SHAPES, SMALL, equal, random_audio, random_model
 
 
@@ -110,45 +105,3 @@ def test_tiles_know_strides_of_one(rates: tuple[int, ...]) -> None:
     for num_samples in (1, 5000, 100_003):
         audio = random_audio(num_samples)
         assert equal(model.encode(audio), model.encode_whole(audio))
-
-
-@pytest.mark.filterwarnings("ignore")  # torch's own, about itself
-def test_compiled_model_gives_the_same_codes() -> None:
-    if problem := compile_problem():
-        pytest.skip(f"torch.compile does not work here: {problem}")
-    one_block = {"encoder_rates": (4,), "decoder_rates": (4,)}
-    shape = SNACConfig(**{**SMALL.to_dict(), **one_block})
-    plain, compiled = random_model(shape), random_model(shape)
-    compiled.compile_streams()
-    audio = random_audio(600_000)
-    codes = plain.encode(audio)
-    before = counters["stats"]["unique_graphs"]
-    mine = compiled.encode(audio)
-    assert equal(mine, codes)
-    there, here = (one.decode(codes, seeds=[0]) for one in (plain, compiled))
-    compiled.decode(compiled.encode(audio[..., :-70_001]))
-    torch.testing.assert_close(there, here, atol=1e-5, rtol=0)
-    # Compiled code reads the weights of its own model, also after these have changed.
-    other = random_model(shape, seed=7)
-    copied = copy.deepcopy(compiled)
-    compiled.load_state_dict(other.state_dict())
-    assert equal(compiled.encode(audio), other.encode(audio))
-    assert equal(copied.encode(audio), codes)
-    assert equal(copy.deepcopy(compiled.streamer()).encode(audio), other.encode(audio))
-    # One shape per stage, the encoder's block and the decoder's, whatever the clip and the weights.
-    assert counters["stats"]["unique_graphs"] == before + 2
-
-
-def test_no_compiler_is_a_reason_and_no_error() -> None:
-    """In a process without a compiler on its path, and without a cache of compiled code."""
-    program = "from snac_eval.codecs.snac.stream import compile_problem; print(compile_problem())"
-    environment = {"PATH": "", "CXX": "no-such-compiler", "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert len(done.stdout.splitlines()) == 1
-    assert done.stdout.strip()

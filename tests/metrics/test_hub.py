@@ -14,6 +14,7 @@ from snac_eval.cli.main import main
 from snac_eval.metrics import asr, frechet, speaker
 from snac_eval.metrics.hub import load
 from snac_eval.registry import plugins
+from snac_eval.run.sealed import read_manifest
 from snac_eval.types import Clip, Reconstruction, Score, Waveform
 from tests.cli.helpers import run_process
 from tests.conftest import tone
@@ -245,3 +246,22 @@ def test_a_run_gives_one_distance_for_the_dataset(
     assert main([*run, "fad_clap"]) == 0  # from what the store holds
     again = pd.read_csv(tmp_path / "run" / "summary.csv").set_index("metric")
     assert again.loc["fad_clap", "mean"] == rows.loc["fad_clap", "mean"]
+
+
+def test_a_merge_gives_the_distance_that_the_whole_run_gives(
+    models: Path, fresh_metrics: None, tmp_path: Path
+) -> None:
+    for index in range(3):
+        clip = tmp_path / "clips" / f"{index}.wav"
+        clip.parent.mkdir(exist_ok=True)
+        soundfile.write(clip, tone(1.0, seed=index), 16000)
+    run = ["run", "--model", "pcm_8bit", "--dataset", f"folder:{tmp_path / 'clips'}", "--quiet"]
+    run += ["--workers", "0", "--metrics", "fad_clap", "--no-html", "--output"]
+    shards = [str(tmp_path / f"shard{number}") for number in (1, 2)]
+    assert main([*run, str(tmp_path / "whole")]) == 0
+    for number, folder in enumerate(shards, start=1):
+        assert main([*run, folder, "--shard", f"{number}/2"]) == 0
+    assert main(["merge", *shards, "-o", str(tmp_path / "merged"), "--no-html"]) == 0
+    whole, merged = (read_manifest(tmp_path / name) for name in ("whole", "merged"))
+    assert merged["corpus_scores"] == whole["corpus_scores"]
+    assert whole["corpus_scores"]["fad_clap"]["counts"] == [3, 0, 0]

@@ -16,7 +16,8 @@ from snac_eval.errors import UsageError
 from snac_eval.metrics.opening import require_metric
 from snac_eval.registry import extras, plugins
 
-_STATE = re.compile(r"ready|needs (extra \w+|weights \(\w+\)|download|local (file|folder) \(.+\))")
+_PLACE = r"(local|a) (file|folder) \(.+\)"
+_STATE = re.compile(rf"ready|needs (extra \w+|weights \(\w+\)|download|{_PLACE})")
 
 
 @pytest.fixture
@@ -76,8 +77,8 @@ def test_datasets_lack_a_download_or_a_folder(empty_caches: Path) -> None:
 
 _DATASETS = {
     "demo": "ready",
-    "folder": "needs local folder (folder:PATH)",
-    "manifest": "needs local file (manifest:FILE)",
+    "folder": "needs a folder (folder:PATH)",
+    "manifest": "needs a file (manifest:FILE)",
     "librispeech": "needs download",
     "audioset_eval": "needs local folder (--data-root)",
 }

@@ -5,8 +5,9 @@ import threading
 from pathlib import Path
 
 from snac_eval.run.coding import Coder, CodingTask
+from snac_eval.run.config import RunConfig
 from snac_eval.run.engines.local import LocalEngine
-from snac_eval.run.plan import RunConfig, make_plan
+from snac_eval.run.plan import make_plan
 from snac_eval.run.rows import Settled
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
@@ -20,11 +20,12 @@ from snac_eval.errors import OutputError, UsageError
 from snac_eval.machine import resolve_device
 from snac_eval.metrics.opening import open_metric
 from snac_eval.run.coding import Coder, CodingTask
+from snac_eval.run.config import RunConfig
 from snac_eval.run.engines import nursery, pool
 from snac_eval.run.engines.local import LocalEngine, _modules
 from snac_eval.run.engines.processes import Child, Nursery
 from snac_eval.run.evaluating import Evaluated
-from snac_eval.run.plan import Plan, RunConfig, make_plan
+from snac_eval.run.plan import Plan, make_plan
 from snac_eval.run.rows import Settled
 from snac_eval.writing import write_file, write_text
 from tests.conftest import tone
@@ -99,15 +100,6 @@ def test_scores_do_not_depend_on_where_they_are_made(plan: Plan) -> None:
             done = [one for batch in engine.work(_tasks(plan)) for one in batch]
         found.append({one.number: (one.scores, one.codes and one.codes.blob) for one in done})
     assert found[0] == found[1] == found[2]
-
-
-def test_what_is_compiled_is_compiled_once_before_the_other_workers_start(plan: Plan) -> None:
-    plan = replace(plan, codec=replace(plan.codec, is_compiled=True))
-    with _engine(plan, 3) as engine:
-        assert len(engine._workers.connections) == 1
-        engine.prepare()
-        assert len(engine._workers.connections) == 3
-        _check(engine.work(_tasks(plan)))
 
 
 def test_a_clip_is_coded_twice_at_the_end_by_whoever_is_left(plan: Plan) -> None:
@@ -288,6 +280,24 @@ def test_workers_load_what_codec_and_metrics_need(plan: Plan) -> None:
     assert {"torch", "snac_eval.metrics.bitrate"} | audio <= set(_modules(coder, is_apart=False))
     assert audio <= set(_modules(coder, is_apart=True))
     assert "torch" not in _modules(coder, is_apart=True)
+
+
+def test_no_worker_looks_for_a_gpu_that_its_codec_does_not_use(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That imports torch, in each of them."""
+    sent: list[RunConfig] = []
+    start = Nursery.start_worker
+
+    def start_worker(nursery: Nursery, serve: Callable[..., None], arguments: Any) -> Child:  # noqa: ANN401
+        sent.append(arguments[1])
+        return start(nursery, serve, arguments)
+
+    monkeypatch.setattr(Nursery, "start_worker", start_worker)
+    assert plan.config.device == "auto"
+    with _engine(plan, 2) as engine:
+        engine.prepare()
+    assert [one.device for one in sent] == ["cpu", "cpu"]
 
 
 def test_engine_without_work_starts_nothing(plan: Plan) -> None:

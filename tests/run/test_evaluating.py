@@ -14,8 +14,9 @@ import soundfile
 from snac_eval.metrics.opening import open_metric
 from snac_eval.metrics.opening import opened as opened_metric
 from snac_eval.run.coding import AHEAD, CODING, READING, CodingTask
+from snac_eval.run.config import RunConfig
 from snac_eval.run.evaluating import evaluate, opened
-from snac_eval.run.plan import RunConfig, make_plan
+from snac_eval.run.plan import make_plan
 from snac_eval.run.rows import Settled
 from snac_eval.types import Codes, Reconstruction, Score
 from tests.conftest import tone

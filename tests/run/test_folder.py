@@ -18,9 +18,9 @@ from snac_eval.cli.main import main
 from snac_eval.errors import OutputError, StoreError, UsageError
 from snac_eval.results.record import read_run
 from snac_eval.run import loop
+from snac_eval.run.config import RunConfig
 from snac_eval.run.folder import LOCK_FILE, only_writer
 from snac_eval.run.naming import default_output, folder_name
-from snac_eval.run.plan import RunConfig
 from snac_eval.run.sealed import read_manifest
 from tests.conftest import tone
 from tests.runs import edit_manifest

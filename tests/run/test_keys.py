@@ -13,7 +13,7 @@ import soundfile
 from snac_eval.errors import StoreError
 from snac_eval.results.record import Run, read_run
 from snac_eval.run import loop
-from snac_eval.run.plan import RunConfig
+from snac_eval.run.config import RunConfig
 from snac_eval.run.rows import Row
 from snac_eval.run.store import Store
 from tests.conftest import tone

@@ -16,7 +16,8 @@ from snac_eval.codecs.opening import opened
 from snac_eval.errors import Interrupted
 from snac_eval.run import coding, loop
 from snac_eval.run.coding import Coded, Coder, CodingTask, Loaded, batches, code, read_ahead
-from snac_eval.run.plan import Plan, RunConfig, make_plan
+from snac_eval.run.config import RunConfig
+from snac_eval.run.plan import Plan, make_plan
 from snac_eval.run.rows import PackedCodes, Row, Settled
 from snac_eval.run.store import Store
 from snac_eval.types import Clip, Codec, Codes, Score, Timing, Waveform
@@ -52,7 +53,7 @@ def test_longest_clip_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert read[:5] == list("13240")
 
 
-def test_batches_hold_clips_that_pad_to_one_length(tmp_path: Path) -> None:
+def test_batches_hold_clips_of_about_one_length(tmp_path: Path) -> None:
     plan, tasks = _plan(tmp_path, "snac_16khz_mini", batch_size=2)
     ids = [
         "".join(item.task.job.clip.id for item in batch if isinstance(item, Loaded))

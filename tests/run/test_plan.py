@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from snac_eval.metrics.opening import open_metric
+from snac_eval.run.config import RunConfig
 from snac_eval.run.keys import card_digest
-from snac_eval.run.plan import Plan, RunConfig, make_plan
+from snac_eval.run.plan import Plan, make_plan
 from snac_eval.run.rows import Settled
 from snac_eval.types import Clip
 

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from snac_eval.audio import file_sha256
 from snac_eval.codecs.checks import check_input
 from snac_eval.codecs.snac.config import SNACConfig
+from snac_eval.codecs.transfers import to_host, together
 from snac_eval.errors import CodecError
 from snac_eval.hub import weights_state
 from snac_eval.machine import set_up_torch
 from snac_eval.types import CodecCard, CodecRequest, Codes, Waveform
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import nn
 
     from snac_eval.codecs.snac.model import SNAC
     from snac_eval.hub import WeightFiles
 
+    _Array = NDArray[Any]
+
 # Raised whenever our implementation could give other codes or audio for the same weights.
-_IMPLEMENTATION = "3"
-# Long enough for three tiles in every stage of every published model.
-_WARM_UP_S = 60
+_IMPLEMENTATION = "4"
 
 
 def load(request: CodecRequest) -> SnacCodec:
@@ -42,7 +44,6 @@ class SnacCodec:
     """A SNAC model as a codec. Torch is imported, and the weights are loaded, by ``prepare``."""
 
     can_drop_streams = True
-    can_compile = True
     imports = ("torch", "snac_eval.codecs.snac.model")
 
     def __init__(self, request: CodecRequest) -> None:
@@ -52,34 +53,26 @@ class SnacCodec:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Implementation and digest of the weights in use. If streams are dropped, how many are
-        kept; if it is compiled, that it is."""
+        """Implementation and digest of the weights in use; if streams are dropped, how many are
+        kept."""
         kept = f";streams={self._request.num_streams}" if self._request.num_streams else ""
-        compiled = ";compiled" if self._is_compiled else ""
-        return f"snac/{_IMPLEMENTATION};weights={self.weights_sha256}{kept}{compiled}"
+        return f"snac/{_IMPLEMENTATION};weights={self.weights_sha256}{kept}"
 
     @property
     def weights_sha256(self) -> str:
         """SHA-256 of the weights file in use. Raises WeightsUnavailable."""
         return file_sha256(self._files.weights)
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Says why it is not compiled, if it was asked to be and cannot be."""
-        if not self._compile_problem:
-            return ()
-        return (
-            f"{self.card.name} runs uncompiled: torch.compile does not work here"
-            f" ({self._compile_problem})",
-        )
-
     def prepare(self) -> None:
         """Load the weights onto the device. Raises WeightsUnavailable or CheckpointError."""
         self._check_config(self._model.config)
-        if self._is_compiled:
-            # The first long signal has its tiles compiled: this one, before any clip is timed.
-            silence = np.zeros((1, _WARM_UP_S * self.card.sample_rate), dtype=np.float32)
-            self.decode(self.encode([Waveform(silence, self.card.sample_rate)]), [0])
+        if self.device == "cpu":
+            from snac_eval.codecs.snac.kernels import kernels
+            from snac_eval.codecs.snac.products import onednn
+
+            # Made here, so that no clip's time has it.
+            kernels()
+            onednn()
 
     @property
     def torch_modules(self) -> tuple[nn.Module, ...]:
@@ -92,40 +85,33 @@ class SnacCodec:
         return -(-num_samples // multiple) * multiple
 
     def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
-        """Codes of mono waveforms at the card's rate; all must pad to one length."""
-        import torch
-
+        """Codes of mono waveforms at the card's rate, of any lengths."""
         for waveform in waveforms:
             check_input(self.card, waveform)
-        lengths = [waveform.num_samples for waveform in waveforms]
-        padded = {self.padded_length(length) for length in lengths}
-        if len(padded) > 1:
-            raise CodecError(f"{self.card.name}: clips in one batch pad to different lengths")
-        clips = [torch.from_numpy(waveform.samples)[None] for waveform in waveforms]
-        if self.device != "cpu":
-            clips = [torch.cat([self._model.pad(clip) for clip in clips]).to(self.device)]
-        # On a CPU the model takes clip after clip anyway, and an hour is better not copied.
-        parts = zip(*(self._model.encode(clip) for clip in clips), strict=True)
-        streams = [torch.cat(part) for part in parts]
+        if not waveforms:
+            return []
+        # On a CPU one clip after the other is as fast, and an hour is better not copied.
+        code = self._encode_alone if self.device == "cpu" else self._encode_together
         sizes = self.card.codebook_sizes
-        arrays = [stream.cpu().numpy().astype(np.int32) for stream in streams[: len(sizes)]]
         return [
-            Codes(length, tuple(array[item] for array in arrays), sizes)
-            for item, length in enumerate(lengths)
+            Codes(
+                waveform.num_samples,
+                tuple(stream.astype(np.int32) for stream in streams[: len(sizes)]),
+                sizes,
+            )
+            for waveform, streams in zip(waveforms, code(waveforms), strict=True)
         ]
 
     def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
         """Waveforms of ``num_samples`` each; the same codes and seed give the same audio."""
-        import torch
-
-        streams = [
-            torch.from_numpy(np.stack(arrays).astype(np.int64)).to(self.device)
-            for arrays in zip(*(one.streams for one in codes), strict=True)
-        ]
-        audio = self._model.decode(streams, seeds=seeds).cpu().numpy()
+        if not codes:
+            return []
+        code = self._decode_alone if self.device == "cpu" else self._decode_together
+        rows = code(codes, seeds)
+        rate = self.card.sample_rate
         return [
-            Waveform(np.ascontiguousarray(row[:, : one.num_samples]), self.card.sample_rate)
-            for row, one in zip(audio, codes, strict=True)
+            Waveform(np.ascontiguousarray(row[:, : one.num_samples]), rate)
+            for row, one in zip(rows, codes, strict=True)
         ]
 
     def whole_pass(self, waveform: Waveform) -> None:
@@ -134,8 +120,53 @@ class SnacCodec:
 
         from snac_eval.codecs.snac.layers import SeededNoise
 
-        codes = self._model.encode_whole(torch.from_numpy(waveform.samples[None]).to(self.device))
-        self._model.decode_whole(codes, SeededNoise([0]))
+        model = self._model
+        with torch.no_grad():
+            audio = model.pad(torch.from_numpy(waveform.samples[None]).to(self.device))
+            codes = model.quantizer.encode(model.encoder(audio))
+            model.decoder(model.quantizer.decode(codes), SeededNoise([0]))
+
+    def _encode_alone(self, waveforms: Sequence[Waveform]) -> list[list[_Array]]:
+        import torch
+
+        clips = (torch.from_numpy(waveform.samples)[None] for waveform in waveforms)
+        return [[stream[0].numpy() for stream in self._model.encode(clip)] for clip in clips]
+
+    def _encode_together(self, waveforms: Sequence[Waveform]) -> list[list[_Array]]:
+        lengths = [waveform.num_samples for waveform in waveforms]
+        audio = together([waveform.samples for waveform in waveforms], self.device)
+        streams = to_host([one.int() for one in self._model.encode_whole(audio, lengths)])
+        counts = [self._num_tokens(length) for length in lengths]
+        return [
+            [stream[item, :count] for stream, count in zip(streams, each, strict=True)]
+            for item, each in enumerate(counts)
+        ]
+
+    def _decode_alone(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[_Array]:
+        import torch
+
+        audio = []
+        for one, seed in zip(codes, seeds, strict=True):
+            streams = [torch.from_numpy(stream[None].astype(np.int64)) for stream in one.streams]
+            audio.append(self._model.decode(streams, seeds=[seed])[0].numpy())
+        return audio
+
+    def _decode_together(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[_Array]:
+        from snac_eval.codecs.snac.layers import SeededNoise
+
+        streams = [
+            together([stream.astype(np.int64) for stream in each], self.device)
+            for each in zip(*(one.streams for one in codes), strict=True)
+        ]
+        lengths = [one.num_samples for one in codes]
+        (audio,) = to_host([self._model.decode_whole(streams, SeededNoise(seeds), lengths)])
+        return list(audio)
+
+    def _num_tokens(self, num_samples: int) -> list[int]:
+        """Tokens of each stream of a clip of so many samples."""
+        config = self._model.config
+        frames = self.padded_length(num_samples) // config.hop_length
+        return [frames // stride for stride in config.vq_strides]
 
     @cached_property
     def _files(self) -> WeightFiles:
@@ -149,24 +180,7 @@ class SnacCodec:
         from snac_eval.codecs.snac.model import SNAC
 
         set_up_torch(self.device, self._request.num_threads)
-        model = SNAC.from_files(self._files, self.device)
-        if self._is_compiled:
-            model.compile_streams()
-        return model
-
-    @property
-    def _is_compiled(self) -> bool:
-        return self._request.compiled and not self._compile_problem
-
-    @cached_property
-    def _compile_problem(self) -> str:
-        if not self._request.compiled:
-            return ""
-        if self.device != "cpu":
-            return f"on {self.device}; on a CPU it does"
-        from snac_eval.codecs.snac.stream import compile_problem
-
-        return compile_problem()
+        return SNAC.from_files(self._files, self.device)
 
     def _check_config(self, config: SNACConfig) -> None:
         card = self.card

@@ -2,12 +2,17 @@
 
 Tensors are ``[batch, channels, time]``. Module names follow the published checkpoints, so that
 their weights load without renaming.
+
+A batch of clips of different length is padded at the end. Alone, a clip has zeros behind it
+wherever a convolution looks; in the batch it has what the layers before made of the padding, a bias
+at least. :class:`Ends` puts the zeros back before every convolution that looks sideways.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, cast
 
@@ -19,6 +24,26 @@ from snac_eval.codecs.snac.config import SNACConfig
 
 _KERNEL = 7
 _DILATIONS = (1, 3, 9)
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where each item of a padded batch ends, whatever the rate: all layers keep the proportions.
+
+    ``frames`` ``[batch]``, on the batch's device, are those of each item, of ``total``.
+    """
+
+    frames: Tensor
+    total: int
+
+    def at(self, time: int) -> Tensor:
+        """How many of ``time`` steps each item has, ``[batch]``."""
+        return self.frames * (time // self.total)
+
+    def zeroed(self, x: Tensor) -> Tensor:
+        """``x`` with zeros after each item's end."""
+        steps = torch.arange(x.shape[-1], device=x.device)
+        return x.masked_fill(steps >= self.at(x.shape[-1]).view(-1, 1, 1), 0)
 
 
 class NoiseSource(Protocol):
@@ -35,38 +60,48 @@ class SeededNoise:
     """Standard normal noise, each batch item and each block from a generator of its own.
 
     The same seed gives the same noise whatever else is in the batch, on whatever device, and in
-    however many pieces it is asked for: it is drawn on the CPU, always as many numbers at once.
+    however many pieces it is asked for: it is drawn on the CPU, in multiples of as many numbers.
     """
 
-    _DRAWN_AT_ONCE = 4096
+    # Torch fills whole groups of 16 numbers alike, however many are drawn at once.
+    _DRAWN_TOGETHER = 4096
 
     def __init__(self, seeds: Sequence[int]) -> None:
         self._seeds = seeds
-        self._streams: dict[int, list[Iterator[Tensor]]] = {}
+        self._generators: dict[int, list[torch.Generator]] = {}
         self._rest: dict[int, Tensor] = {}
 
     def __call__(self, block: int, like: Tensor) -> Tensor:
         length = like.shape[-1]
-        if block not in self._streams:
-            self._streams[block] = [self._drawn(seed, block) for seed in self._seeds]
+        if block not in self._generators:
+            self._generators[block] = [_generator(seed, block) for seed in self._seeds]
             self._rest[block] = torch.empty(len(self._seeds), 0)
-        parts = [self._rest[block]]
-        for _ in range(-(-(length - parts[0].shape[1]) // self._DRAWN_AT_ONCE)):
-            parts.append(torch.stack([next(stream) for stream in self._streams[block]]))
-        noise = torch.cat(parts, dim=1)
+        rest = self._rest[block]
+        lacking = max(0, length - rest.shape[1])
+        drawn = -(-lacking // self._DRAWN_TOGETHER) * self._DRAWN_TOGETHER
+        # Pinned memory goes to a GPU while this goes on drawing.
+        new = torch.empty(len(self._seeds), drawn, pin_memory=is_on_gpu(like))
+        for row, generator in zip(new, self._generators[block], strict=True):
+            torch.randn(drawn, generator=generator, out=row)
+        noise = torch.cat((rest, new), dim=1) if rest.shape[1] else new
         # A copy, or a short rest would keep the whole draw of a long clip in memory.
         self._rest[block] = noise[:, length:].clone()
-        return noise[:, None, :length].to(device=like.device, dtype=like.dtype)
+        there = noise.to(device=like.device, dtype=like.dtype, non_blocking=True)
+        return there.narrow(1, 0, length).unsqueeze(1)
 
     def item(self, index: int) -> SeededNoise:
         return SeededNoise([self._seeds[index]])
 
-    def _drawn(self, seed: int, block: int) -> Iterator[Tensor]:
-        root = torch.Generator().manual_seed(seed)
-        own = torch.randint(2**62, (block + 1,), generator=root)[block]
-        generator = torch.Generator().manual_seed(int(own))
-        while True:
-            yield torch.randn(self._DRAWN_AT_ONCE, generator=generator)
+
+def _generator(seed: int, block: int) -> torch.Generator:
+    root = torch.Generator().manual_seed(seed)
+    own = torch.randint(2**62, (block + 1,), generator=root)[block]
+    return torch.Generator().manual_seed(int(own))
+
+
+def is_on_gpu(x: Tensor) -> bool:
+    """Whether it lies on a GPU that is there, and not only said to be."""
+    return type(x) is Tensor and x.device.type == "cuda"
 
 
 class FreshNoise:
@@ -146,8 +181,8 @@ class ResidualUnit(nn.Module):
         """The layers in order; the last convolution is pointwise."""
         return cast("tuple[Snake1d, nn.Conv1d, Snake1d, nn.Conv1d]", tuple(self.block))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.block(x)  # type: ignore[no-any-return]
+    def forward(self, x: Tensor, ends: Ends | None = None) -> Tensor:
+        return x + through(self.block, x, ends)
 
 
 class NoiseBlock(nn.Module):
@@ -185,8 +220,8 @@ class EncoderBlock(nn.Module):
         *units, snake, downsample = self.block
         return cast("tuple[list[ResidualUnit], Snake1d, nn.Conv1d]", (units, snake, downsample))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.block(x)  # type: ignore[no-any-return]
+    def forward(self, x: Tensor, ends: Ends | None = None) -> Tensor:
+        return through(self.block, x, ends)
 
 
 class DecoderBlock(nn.Module):
@@ -219,9 +254,11 @@ class DecoderBlock(nn.Module):
         noise = rest.pop(0) if isinstance(rest[0], NoiseBlock) else None
         return cast("Any", (snake, upsample, noise, rest))  # type: ignore[no-any-return]
 
-    def forward(self, x: Tensor, noise: Callable[[Tensor], Tensor]) -> Tensor:
+    def forward(
+        self, x: Tensor, noise: Callable[[Tensor], Tensor], ends: Ends | None = None
+    ) -> Tensor:
         for layer in self.block:
-            x = layer(x, noise(x)) if isinstance(layer, NoiseBlock) else layer(x)
+            x = layer(x, noise(x)) if isinstance(layer, NoiseBlock) else through([layer], x, ends)
         return x
 
 
@@ -241,8 +278,8 @@ class Encoder(nn.Module):
         layers.append(nn.Conv1d(channels, channels, _KERNEL, padding=_KERNEL // 2, groups=groups))
         self.block = nn.Sequential(*layers)
 
-    def forward(self, audio: Tensor) -> Tensor:
-        return self.block(audio)  # type: ignore[no-any-return]
+    def forward(self, audio: Tensor, ends: Ends | None = None) -> Tensor:
+        return through(self.block, audio, ends)
 
 
 class Decoder(nn.Module):
@@ -265,15 +302,35 @@ class Decoder(nn.Module):
         ]
         self.model = nn.Sequential(*layers)
 
-    def forward(self, latents: Tensor, noise: NoiseSource) -> Tensor:
+    def forward(self, latents: Tensor, noise: NoiseSource, ends: Ends | None = None) -> Tensor:
         x, blocks = latents, 0
         for layer in self.model:
             if isinstance(layer, DecoderBlock):
-                x = layer(x, partial(noise, blocks))
+                x = layer(x, partial(noise, blocks), ends)
                 blocks += 1
             else:
-                x = layer(x)
+                x = through([layer], x, ends)
         return x
+
+
+def through(layers: Iterable[nn.Module], x: Tensor, ends: Ends | None) -> Tensor:
+    """Layer after layer, with zeros after each item's end wherever one looks sideways.
+
+    Attention needs none: whoever pads gives every item whole windows.
+    """
+    for layer in layers:
+        if isinstance(layer, ResidualUnit | EncoderBlock):
+            x = layer(x, ends)
+        elif ends is not None and is_wide(layer):
+            x = layer(ends.zeroed(x))
+        else:
+            x = layer(x)
+    return x
+
+
+def is_wide(layer: nn.Module) -> bool:
+    """Whether it is a convolution that looks at more than one step."""
+    return isinstance(layer, nn.Conv1d | nn.ConvTranspose1d) and layer.kernel_size[0] > 1
 
 
 def _decoder_head(latent_channels: int, channels: int, depthwise: bool) -> list[nn.Module]:

@@ -22,11 +22,20 @@ from torch.nn import functional
 
 from snac_eval.codecs.snac.checkpoint import read_weights
 from snac_eval.codecs.snac.config import SNACConfig
-from snac_eval.codecs.snac.layers import Decoder, Encoder, FreshNoise, NoiseSource, SeededNoise
+from snac_eval.codecs.snac.fused import decoded, encoded
+from snac_eval.codecs.snac.layers import (
+    Decoder,
+    Encoder,
+    Ends,
+    FreshNoise,
+    NoiseSource,
+    SeededNoise,
+)
 from snac_eval.codecs.snac.quantize import Quantized, ResidualQuantizer
 from snac_eval.codecs.snac.stream import Streamer
 from snac_eval.codecs.snac.watch import Watch
 from snac_eval.hub import WeightFiles, find_weights
+from snac_eval.machine import in_float32
 
 
 class SNAC(nn.Module):
@@ -45,7 +54,6 @@ class SNAC(nn.Module):
         )
         self.decoder = Decoder(config)
         self._kept: tuple[Watch, Streamer] | None = None
-        self._is_compiled = False
 
     @classmethod
     def from_pretrained(
@@ -138,14 +146,41 @@ class SNAC(nn.Module):
         yield from self.streamer().decode_stream(blocks, noise or SeededNoise([seed]))
 
     @torch.no_grad()
-    def encode_whole(self, audio: Tensor) -> list[Tensor]:
-        """:meth:`encode` by each layer on the whole batch at once: what keeps a GPU busy."""
-        return self.quantizer.encode(self.encoder(self.pad(audio)))
+    def encode_whole(self, audio: Tensor, lengths: Sequence[int] | None = None) -> list[Tensor]:
+        """:meth:`encode` by each layer on the whole batch at once: what keeps a GPU busy.
+
+        ``lengths`` says how many samples each item has, where some are shorter and zeros follow.
+        Their codes are then those of the item alone; those after its last whole frame mean nothing.
+        """
+        padded = self.pad(audio)
+        ends = self._ends(lengths, padded.shape[-1], padded.device)
+        with in_float32(padded.device.type):
+            return self.quantizer.encode(encoded(self.encoder, padded, ends))
 
     @torch.no_grad()
-    def decode_whole(self, codes: Sequence[Tensor], noise: NoiseSource) -> Tensor:
-        """:meth:`decode` by each layer on the whole batch at once, untrimmed."""
-        return self.decoder(self.quantizer.decode(codes), noise)  # type: ignore[no-any-return]
+    def decode_whole(
+        self, codes: Sequence[Tensor], noise: NoiseSource, lengths: Sequence[int] | None = None
+    ) -> Tensor:
+        """:meth:`decode` by each layer on the whole batch at once, untrimmed.
+
+        ``lengths`` says how many samples each item has, where some are shorter and any codes
+        follow. Its audio is then that of the item alone; what comes after it means nothing.
+        """
+        num_samples = codes[0].shape[-1] * self.config.vq_strides[0] * self.config.hop_length
+        ends = self._ends(lengths, num_samples, codes[0].device)
+        with in_float32(codes[0].device.type):
+            return decoded(self.decoder, self.quantizer.decode(codes), noise, ends)
+
+    def _ends(
+        self, lengths: Sequence[int] | None, num_samples: int, device: torch.device
+    ) -> Ends | None:
+        """In latent frames, of items padded together; None where all end with the batch."""
+        multiple, hop = self.config.pad_multiple, self.config.hop_length
+        padded = [-(-length // multiple) * multiple for length in lengths or ()]
+        if all(length == num_samples for length in padded):
+            return None
+        frames = torch.tensor([length // hop for length in padded], device=device)
+        return Ends(frames, num_samples // hop)
 
     def streamer(self) -> Streamer:
         """A snapshot of the weights as they are now, for coding alone.
@@ -161,17 +196,8 @@ class SNAC(nn.Module):
         if kept and kept[0].is_unchanged():
             return kept[1]
         watch, streamer = Watch(self), Streamer(*parts)
-        if self._is_compiled:
-            streamer.compile_stages()
         self._kept = watch, streamer
         return streamer
-
-    def compile_streams(self) -> None:
-        """Let torch compile the streamer, which takes minutes during the next calls on a CPU.
-
-        A change of the weights costs no second compilation. In training mode nothing is compiled.
-        """
-        self._is_compiled, self._kept = True, None
 
     def train(self, mode: bool = True) -> SNAC:
         """Torch's own; forgets the snapshot."""

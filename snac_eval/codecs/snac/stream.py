@@ -7,7 +7,6 @@ not grow with its length.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 
 import torch
@@ -41,15 +40,14 @@ from snac_eval.codecs.snac.tiles import (
 # Numbers of one tile: the fastest of 65536 to 524288 where a core has 1 MiB of second-level cache.
 _TILE_NUMBERS = 262144
 # With fewer rows, a matrix product takes longer to read its weights than to multiply.
-_FEWEST_ROWS = 128
-_SHAPES_PER_FUNCTION = 64
+_FEWEST_ROWS = 256
 
 
 class Streamer(nn.Module):
     """A snapshot of a SNAC's encoder, quantiser and decoder that codes streams and long signals.
 
     It has buffers of its own and no parameters, and shares no memory with the model: it stays as
-    the model was. It can be copied, pickled, moved and compiled alone. Nothing is left in it
+    the model was. It can be copied, pickled and moved alone. Nothing is left in it
     between calls, so that several streams may run at once.
 
     Raises TypeError where a layer was replaced by one that it cannot rearrange.
@@ -113,20 +111,6 @@ class Streamer(nn.Module):
         """
         for rows in self._audio(blocks, noise):
             yield rows.t()[None].clone()
-
-    def compile_stages(self) -> None:
-        """Compile what tiles between the first and the last go through, when the next one comes.
-
-        It takes minutes, once. A copy of this module is not compiled.
-        """
-        # All stages share one function, and torch gives up on it after eight shapes unless told.
-        config = torch._dynamo.config
-        limit = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"
-        setattr(config, limit, max(getattr(config, limit), _SHAPES_PER_FUNCTION))
-        for stage in (*self.encoding, *self.decoding):
-            # Elsewhere matrix products are all that takes time.
-            if any(isinstance(layer, Unit) for layer in stage.modules()):
-                stage.compile(dynamic=False)
 
     def _tokens(self, blocks: Iterable[Tensor]) -> Iterator[Tensor]:
         rows = (block.reshape(-1, 1) for block in self._padded(blocks))
@@ -194,18 +178,6 @@ def streams_of(tokens: Tensor, config: SNACConfig) -> list[Tensor]:
     return streams
 
 
-def compile_problem() -> str:
-    """Why torch.compile does not work on this machine's CPU; empty where it does."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of torch, about torch
-            torch.compile(lambda x: x.sin() + 1)(torch.zeros(8))
-    except Exception as error:  # noqa: BLE001 - torch raises what its compiler raises
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        return lines[0] if lines else type(error).__name__
-    return ""
-
-
 @torch.inference_mode()
 def _run(
     stages: Iterable[nn.Module], pieces: Iterable[Tensor], source: NoiseSource | None = None
@@ -256,7 +228,7 @@ def _decoder(decoder: Decoder) -> list[Stage]:
         before, conv, noise, units = block.parts
         rows = _TILE_NUMBERS // conv.out_channels
         stages.append(Stage(max(_FEWEST_ROWS, rows // conv.stride[0]), [Up(before, conv)]))
-        stages.append(Stage(rows, [*map(Unit, units)], noise, index))
+        stages.append(Stage(rows, [*map(Unit, units)], noise, index, joins=False))
     output = known(output, nn.Conv1d)
     last = [Same(output, Snake(known(snake, Snake1d))), Alone(known(tanh, nn.Tanh))]
     return [*stages, Stage(_TILE_NUMBERS // output.in_channels, last)]

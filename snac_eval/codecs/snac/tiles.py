@@ -21,7 +21,10 @@ from torch.nn import functional
 from torch.nn.utils import parametrize
 
 from snac_eval.codecs.snac.attention import LocalAttention
+from snac_eval.codecs.snac.cutting import in_parts, in_tiles, with_last
+from snac_eval.codecs.snac.kernels import Kernels, kernels
 from snac_eval.codecs.snac.layers import NoiseBlock, NoiseSource, ResidualUnit, Snake1d
+from snac_eval.codecs.snac.products import product
 
 Carried = Tensor | None
 """Rows that a layer keeps for the next tile; None at the start, and where it needs none."""
@@ -42,9 +45,11 @@ class Stage(nn.Module):
         layers: Sequence[nn.Module],
         noise_block: NoiseBlock | None = None,
         noise_index: int = 0,
+        joins: bool = True,
     ) -> None:
+        """``joins`` says whether pieces of the input are put together until they are a tile."""
         super().__init__()
-        self.rows, self.noise_index = rows, noise_index
+        self.rows, self.noise_index, self.joins = rows, noise_index, joins
         self.layers = nn.ModuleList(layers)
         gain = None
         if noise_block is not None:
@@ -55,14 +60,12 @@ class Stage(nn.Module):
     def run(self, pieces: Iterable[Tensor], source: NoiseSource | None) -> Iterator[Tensor]:
         """Tile after tile of the output, however the input is cut."""
         carried: Sequence[Carried] = [None] * len(self.layers)
-        for index, (tile, last) in enumerate(_with_last(_tiles(pieces, self.rows))):
+        tiles = in_tiles(pieces, self.rows) if self.joins else in_parts(pieces, self.rows)
+        for tile, last in with_last(tiles):
             noise = None
             if self.noise_gain is not None and source is not None:
                 noise = source(self.noise_index, tile.t()[None])[0].reshape(-1, 1)
-            # What torch compiled is behind the call alone. First and last tiles go past it: they
-            # have shapes of their own, which are not worth a compilation.
-            step = self.forward if index == 0 or last else self
-            x, carried = step(tile, carried, noise, last)
+            x, carried = self(tile, carried, noise, last)
             if len(x):
                 yield x
 
@@ -71,11 +74,16 @@ class Stage(nn.Module):
     ) -> tuple[Tensor, Sequence[Carried]]:
         """One tile; ``carried`` is what it returned beside the last one."""
         if self.noise_gain is not None and noise is not None:
-            # In two steps: a factor per row takes addcmul off its fast path.
-            x = (x @ self.noise_gain).mul_(noise).add_(x)
+            gained = product(x, self.noise_gain, odd=last)
+            if (machine := _machine(x, gained, noise)) is None:
+                # In two steps: a factor per row takes addcmul off its fast path.
+                x = gained.mul_(noise).add_(x)
+            else:
+                machine.add_scaled(gained, noise, x)
+                x = gained
         kept = []
         for layer, rows in zip(self.layers, carried, strict=True):
-            x, keep = layer(x, rows, last)
+            x, keep = layer.forward(x, rows, last)
             kept.append(keep)
         return x, kept
 
@@ -116,9 +124,29 @@ class Unit(nn.Module):
         self.second, self.pointwise = Snake(second), convolution(pointwise)
 
     def forward(self, x: Tensor, carried: Carried, last: bool) -> tuple[Tensor, Carried]:
-        x = _joined(x, carried, last, self.margin)
-        y: Tensor = self.pointwise(self.second(self.dilated(self.first(x))))
-        return y.add_(x[self.margin : self.margin + len(y)]), _tail(x, self.margin)
+        joined, start = _framed(x, carried, last, self.margin)
+        y = self._at_once(x, joined, start)
+        if y is None:
+            joined[start : start + len(x)] = x
+            y = self.second(self.dilated(self.first(joined)))
+        skipped = joined[self.margin : self.margin + y.shape[0]]
+        taps, bias = self.pointwise.taps, self.pointwise.bias
+        return product(y, taps[0], bias, skipped, odd=last), _tail(joined, self.margin)
+
+    def _at_once(self, x: Tensor, joined: Tensor, start: int) -> Tensor | None:
+        """All before the pointwise convolution in one pass that puts x into its place."""
+        count, dilated = joined.shape[0] - 2 * self.margin, self.dilated
+        if count <= 0 or not isinstance(dilated, Depthwise):
+            return None
+        one, two = self.first, self.second
+        weights = (one.alpha, one.inverse, dilated.taps, dilated.bias, two.alpha, two.inverse)
+        if (machine := _machine(x, *weights)) is None:
+            return None
+        if not machine.knows(dilated.taps, dilated.dilation):
+            return None
+        out = x.new_empty(count, x.shape[1])
+        fits = machine.unit(x, joined, start, weights, dilated.dilation, out)
+        return out if fits else None
 
 
 class Down(nn.Module):
@@ -140,11 +168,11 @@ class Down(nn.Module):
 
     def forward(self, x: Tensor, carried: Carried, last: bool) -> tuple[Tensor, Carried]:
         before = x.new_zeros(self.padding, x.shape[1]) if carried is None else carried
-        after = x.new_zeros(self.padding if last else 0, x.shape[1])
-        x = torch.cat((before, self.snake(x), after))
+        x = self.snake.between(before, x, self.padding if last else 0)
         count = len(x) // self.stride
         groups = x[: count * self.stride].view(count, -1)
-        y = torch.addmm(self.bias, groups[:-1], self.early).addmm_(groups[1:], self.late)
+        y = product(groups[:-1], self.early, self.bias, odd=last)
+        y = product(groups[1:], self.late, addend=y, odd=last)
         return y, x[max(0, count - 1) * self.stride :]
 
 
@@ -167,10 +195,9 @@ class Up(nn.Module):
 
     def forward(self, x: Tensor, carried: Carried, last: bool) -> tuple[Tensor, Carried]:
         before = x.new_zeros(1, x.shape[1]) if carried is None else carried
-        after = x.new_zeros(1 if last else 0, x.shape[1])
-        x = torch.cat((before, self.snake(x), after))
-        y = torch.addmm(self.bias, x[1:], self.early).addmm_(x[:-1], self.late)
-        y = y.view(-1, self.channels)
+        x = self.snake.between(before, x, 1 if last else 0)
+        y = product(x[1:], self.early, self.bias, odd=last)
+        y = product(x[:-1], self.late, addend=y, odd=last).view(-1, self.channels)
         start = self.padding if carried is None else 0
         end = len(y) - (self.stride - self.padding if last else 0)
         return y[start:end], x[-1:]
@@ -188,7 +215,21 @@ class Snake(nn.Module):
         _keep(self, alpha=alpha, inverse=(alpha + 1e-9).reciprocal())
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.addcmul(x, (x * self.alpha).sin_().square_(), self.inverse)
+        return self._into(torch.empty_like(x), x)
+
+    def between(self, before: Tensor, x: Tensor, num_zeros: int) -> Tensor:
+        """What comes before, Snake of ``x``, and rows of zeros."""
+        start, end = len(before), len(before) + len(x)
+        joined = x.new_empty(end + num_zeros, x.shape[1])
+        joined[:start], joined[end:] = before, 0
+        self._into(joined[start:end], x)
+        return joined
+
+    def _into(self, out: Tensor, x: Tensor) -> Tensor:
+        machine = _machine(x, self.alpha, self.inverse)
+        if machine is None or not machine.snake(x, self.alpha, self.inverse, out):
+            torch.addcmul(x, (x * self.alpha).sin_().square_(), self.inverse, out=out)
+        return out
 
 
 class Windows(nn.Module):
@@ -200,7 +241,7 @@ class Windows(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         attended: Tensor = self.attention(x.t()[None])
-        return attended[0].t()
+        return attended[0].t().contiguous()
 
 
 class Convolution(nn.Module):
@@ -249,8 +290,12 @@ class ToOne(Convolution):
     """One output channel: the products of each row with each tap, ``[time, taps]``, summed."""
 
     def forward(self, x: Tensor) -> Tensor:
+        count = max(0, len(x) - len(self.taps) + 1)
+        machine = _machine(x, self.taps, self.bias)
+        if machine is not None and machine.knows(self.taps):
+            machine.to_one(x, self.taps, self.bias, out := x.new_empty(count, 1))
+            return out
         products = x @ self.taps[:, :, 0].t()
-        count = max(0, len(products) - products.shape[1] + 1)
         total = self.bias + products[:count, 0]
         for index in range(1, products.shape[1]):
             total += products[index : index + count, index]
@@ -321,32 +366,26 @@ def _joined(x: Tensor, carried: Carried, last: bool, margin: int) -> Tensor:
     return torch.cat((carried, x, x.new_zeros(margin if last else 0, x.shape[1])))
 
 
+def _framed(x: Tensor, carried: Carried, last: bool, margin: int) -> tuple[Tensor, int]:
+    """What :func:`_joined` gives, but without the tile, and the row where that belongs."""
+    before = x.new_zeros(margin, x.shape[1]) if carried is None else carried
+    start = before.shape[0]
+    end = start + x.shape[0]
+    joined = x.new_empty(end + (margin if last else 0), x.shape[1])
+    joined[:start] = before
+    if last:
+        joined[end:] = 0
+    return joined, start
+
+
+def _machine(*tensors: Tensor) -> Kernels | None:
+    """The kernels, where there are any and they can work on these."""
+    fits = (
+        one.dtype == torch.float32 and one.device.type == "cpu" and one.is_contiguous()
+        for one in tensors
+    )
+    return kernels() if all(fits) else None
+
+
 def _tail(x: Tensor, margin: int) -> Carried:
     return x[-2 * margin :] if margin else None
-
-
-def _tiles(pieces: Iterable[Tensor], rows: int) -> Iterator[Tensor]:
-    """The rows of the pieces, ``rows`` at a time; fewer at the end."""
-    held, count = list[Tensor](), 0
-    for piece in pieces:
-        start = 0
-        while count + len(piece) - start >= rows:
-            held.append(piece[start : start + rows - count])
-            start += rows - count
-            yield torch.cat(held) if len(held) > 1 else held[0]
-            held, count = [], 0
-        if start < len(piece):
-            held.append(piece[start:])
-            count += len(piece) - start
-    if held:
-        yield torch.cat(held)
-
-
-def _with_last(tiles: Iterable[Tensor]) -> Iterator[tuple[Tensor, bool]]:
-    before = None
-    for tile in tiles:
-        if before is not None:
-            yield before, False
-        before = tile
-    if before is not None:
-        yield before, True

@@ -13,6 +13,7 @@ import numpy as np
 
 from snac_eval import audio
 from snac_eval.codecs.checks import check_input
+from snac_eval.codecs.transfers import to_host, together
 from snac_eval.errors import CheckpointError, CodecError, detail
 from snac_eval.hub import WeightFiles, find_weights, quiet_transformers
 from snac_eval.machine import set_up_torch
@@ -81,53 +82,59 @@ class TransformersCodec(ABC):
         return None
 
     def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
-        """Codes of waveforms at the card's rate and channels; a batch pads to one length."""
+        """Codes of waveforms at the card's rate and channels, of any lengths."""
         for waveform in waveforms:
             check_input(self.card, waveform)
-        padded = {self.padded_length(waveform.num_samples) for waveform in waveforms}
-        if None in padded:
+        if not waveforms:
+            return []
+        if None in {self.padded_length(waveform.num_samples) for waveform in waveforms}:
             return [self._encode_batch([one])[0] for one in waveforms]
-        if len(padded) > 1:
-            raise CodecError(f"{self.card.name}: clips in one batch pad to different lengths")
-        return self._encode_batch(waveforms) if waveforms else []
+        return self._encode_batch(waveforms)
 
     def _encode_batch(self, waveforms: Sequence[Waveform]) -> list[Codes]:
         import torch
 
         lengths = [waveform.num_samples for waveform in waveforms]
-        padded = self.padded_length(lengths[0]) or lengths[0]
-        batch = np.zeros((len(lengths), self.card.channels, padded), dtype=np.float32)
-        for row, waveform in zip(batch, waveforms, strict=True):
-            row[:, : waveform.num_samples] = waveform.samples
+        padded = [self.padded_length(length) or length for length in lengths]
+        batch = together([waveform.samples for waveform in waveforms], self.device)
+        batch = torch.nn.functional.pad(batch, (0, max(padded) - max(lengths)))
         with torch.inference_mode():
-            tokens, side_info = self._encode(torch.from_numpy(batch).to(self.device))
-        arrays = tokens.cpu().numpy().astype(np.int32)
+            tokens, side_info = self._encode(batch, padded)
+        (arrays,) = to_host([tokens.int()])
+        frames = [length * arrays.shape[-1] // max(padded) for length in padded]
         return [
-            Codes(length, tuple(streams), self.card.codebook_sizes, side_info=side)
-            for length, streams, side in zip(lengths, arrays, side_info, strict=True)
+            Codes(length, tuple(streams[:, :count]), self.card.codebook_sizes, side_info=side)
+            for length, count, streams, side in zip(lengths, frames, arrays, side_info, strict=True)
         ]
 
     def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
         """Waveforms of ``num_samples`` each. These codecs draw nothing: seeds do not matter."""
-        lengths = {self.padded_length(one.num_samples) for one in codes}
-        if None in lengths or len(lengths) > 1:
+        if not codes:
+            return []
+        if None in {self.padded_length(one.num_samples) for one in codes}:
             return [self._decode_batch([one])[0] for one in codes]
-        return self._decode_batch(codes) if codes else []
+        return self._decode_batch(codes)
 
     def _decode_batch(self, codes: Sequence[Codes]) -> list[Waveform]:
         import torch
 
-        tokens = np.stack([np.stack(one.streams) for one in codes]).astype(np.int64)
+        tokens = together([np.stack(one.streams).astype(np.int64) for one in codes], self.device)
         with torch.inference_mode():
-            batch = self._decode(torch.from_numpy(tokens).to(self.device), codes).cpu().numpy()
+            (batch,) = to_host([self._decode(tokens, codes)])
+        # What the layers leave out at the batch's end, they leave out at each item's.
+        lengths = [self.padded_length(one.num_samples) or 0 for one in codes]
+        missing = max(lengths) - batch.shape[-1]
+        rows = (row[:, : length - missing] for row, length in zip(batch, lengths, strict=True))
+        rate = self.card.sample_rate
         return [
-            audio.fit_length(Waveform(np.array(row), self.card.sample_rate), one.num_samples)
-            for row, one in zip(batch, codes, strict=True)
+            audio.fit_length(Waveform(np.array(row), rate), one.num_samples)
+            for row, one in zip(rows, codes, strict=True)
         ]
 
     @abstractmethod
-    def _encode(self, batch: Tensor) -> tuple[Tensor, list[bytes]]:
-        """Tokens ``[batch, codebook, frame]`` and side information of each clip of a batch."""
+    def _encode(self, batch: Tensor, lengths: Sequence[int]) -> tuple[Tensor, list[bytes]]:
+        """Tokens ``[batch, codebook, frame]`` and side information of each clip of a batch, the
+        longest of which fills it; ``lengths`` are what each is padded to alone, in samples."""
 
     @abstractmethod
     def _decode(self, tokens: Tensor, codes: Sequence[Codes]) -> Tensor:

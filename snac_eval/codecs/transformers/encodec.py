@@ -67,7 +67,7 @@ class EncodecCodec(TransformersCodec):
             yield slice(start, end), slice(first_frame, end_frame)
             first_frame = end_frame
 
-    def _encode(self, batch: Tensor) -> tuple[Tensor, list[bytes]]:
+    def _encode(self, batch: Tensor, lengths: Sequence[int]) -> tuple[Tensor, list[bytes]]:
         import torch
 
         parts, scales = [], []

@@ -51,7 +51,7 @@ class MimiCodec(TransformersCodec):
             config.frame_rate,
         )
 
-    def _encode(self, batch: Tensor) -> tuple[Tensor, list[bytes]]:
+    def _encode(self, batch: Tensor, lengths: Sequence[int]) -> tuple[Tensor, list[bytes]]:
         model, hop = self._model, self._convolutions_hop
         num_frames = -(-batch.shape[-1] // hop)
         if fits_one(num_frames):

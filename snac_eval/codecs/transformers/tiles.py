@@ -8,6 +8,7 @@ depends on (DAC: about 8 frames to either side in the encoder, 10 in the decoder
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,19 +29,22 @@ def in_tiles(
     num_frames: int,
     out_per_frame: int,
     in_per_frame: int,
+    within: Callable[[slice], AbstractContextManager[None]] = lambda _: nullcontext(),
 ) -> Tensor:
     """Layers one after another, tile by tile.
 
     ``signal`` is ``[..., num_frames * in_per_frame]``, or up to one frame shorter; the result is
-    ``[..., num_frames * out_per_frame]``, or as much shorter as the layers leave it.
+    ``[..., num_frames * out_per_frame]``, or as much shorter as the layers leave it. ``within``
+    gives the context in which the layers get the frames of a tile.
     """
     import torch
 
     parts = []
     for around, first, last in _tiles(num_frames):
         part = signal[..., around.start * in_per_frame : around.stop * in_per_frame]
-        for layer in layers:
-            part = layer(part)
+        with within(around):
+            for layer in layers:
+                part = layer(part)
         parts.append(part[..., first * out_per_frame : last * out_per_frame])
     return torch.cat(parts, dim=-1)
 

@@ -18,11 +18,12 @@ from snac_eval import audio
 from snac_eval.errors import CodecError, StoreError, one_line
 from snac_eval.reports.html.sound import EXCERPTS_S, ReportClip
 from snac_eval.results.record import Run
-from snac_eval.run.plan import Material, RunConfig, clip_seed, open_material
+from snac_eval.run.config import RunConfig
+from snac_eval.run.plan import Material, clip_seed, open_material
 from snac_eval.run.store import Store
 from snac_eval.types import Clip, Waveform
 
-_PATHS = ("output", "data_root")
+_PATHS = ("output", "data_root", "plan")
 
 
 def play(

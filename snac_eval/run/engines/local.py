@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain
 from multiprocessing.connection import Connection, wait
 from socket import socket
@@ -52,6 +53,9 @@ class LocalEngine(Engine):
 
     def __init__(self, coder: Coder, num_workers: int, is_apart: bool = False) -> None:
         self._own = coder
+        self._config = coder.config
+        if coder.codec.device == "cpu":  # Else every process would import torch to look for a GPU.
+            self._config = replace(coder.config, device="cpu")
         self._modules = _modules(coder, is_apart)
         limit_s, ahead = coder.config.clip_limit_s, 3 * coder.batch_size
         has_audio = any(not one.is_in_place for one in coder.metrics.values())
@@ -62,10 +66,7 @@ class LocalEngine(Engine):
                 "the codec's process", self._start_coder, 1, limit_s, ahead, renews=False
             )
         else:
-            is_slow = coder.codec.is_compiled
-            self._workers = Pool(
-                "the process", self._start_worker, num_workers, limit_s, ahead, is_slow
-            )
+            self._workers = Pool("the process", self._start_worker, num_workers, limit_s, ahead)
         self._done: list[Evaluated] = []
         self._nursery: Nursery | None = None
         self._is_here = not num_workers
@@ -194,12 +195,12 @@ class LocalEngine(Engine):
                 self._done.append(result)
 
     def _start_worker(self, nursery: Nursery) -> Child:
-        arguments = (self._modules, self._own.config, tuple(self._own.metrics))
+        arguments = (self._modules, self._config, tuple(self._own.metrics))
         return nursery.start_worker(serve_worker, arguments)
 
     def _start_coder(self, nursery: Nursery) -> Child:
         metrics = self._own.metrics.items()
-        arguments = (self._own.config, tuple(name for name, one in metrics if one.is_in_place))
+        arguments = (self._config, tuple(name for name, one in metrics if one.is_in_place))
         return nursery.start_coder(serve_coder, arguments, self._own.codec.device != "cpu")
 
     def _start_scorer(self, nursery: Nursery) -> Child:

@@ -17,6 +17,11 @@ def open_engine(plan: Plan, jobs: Sequence[Job]) -> Engine:
     """The engine that the run's configuration names, not yet entered."""
     names = {name for job in jobs for name in job.metrics}
     coder = Coder(plan.config, plan.codec, {name: plan.metrics[name] for name in names})
+    if plan.config.engine == "ray":
+        # Imported here, for Ray need not be installed.
+        from snac_eval.run.engines.ray import RayEngine
+
+        return RayEngine(coder, len(jobs))
     num_workers = min(plan.config.num_workers, len(jobs))
     is_apart = plan.codec.device != "cpu" or len(jobs) < _WORTH_WORKERS
     return LocalEngine(coder, num_workers, is_apart)

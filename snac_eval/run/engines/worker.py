@@ -17,10 +17,11 @@ from snac_eval.errors import SnacEvalError, one_line
 from snac_eval.metrics.opening import open_metric
 from snac_eval.run import coding
 from snac_eval.run.coding import AHEAD, PASSING, REPEATING, Coded, Coder, CodingTask
+from snac_eval.run.config import RunConfig
 from snac_eval.run.engines.nursery import load
 from snac_eval.run.engines.page import Page
 from snac_eval.run.evaluating import Evaluated, evaluate, evaluated, opened
-from snac_eval.run.plan import Job, RunConfig
+from snac_eval.run.plan import Job
 
 
 @dataclass(frozen=True, slots=True)

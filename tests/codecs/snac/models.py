@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,22 @@ SHAPES = {
     "attention": SNACConfig(
         **{**SMALL.to_dict(), "encoder_dim": 16, "decoder_dim": 128, "attn_window_size": 8}
     ),
+}
+
+_SMALL = {"encoder_dim": 48, "encoder_rates": (2, 4, 8, 8), "decoder_dim": 1024}
+_LARGE = {"encoder_dim": 64, "encoder_rates": (2, 3, 8, 8), "decoder_dim": 1536}
+_LARGE |= {"decoder_rates": (8, 8, 3, 2), "attn_window_size": 32, "vq_strides": (8, 4, 2, 1)}
+# The published configurations.
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "snac_24khz": {
+        "sampling_rate": 24000,
+        **_SMALL,
+        "decoder_rates": (8, 8, 4, 2),
+        "attn_window_size": None,
+        "vq_strides": (4, 2, 1),
+    },
+    "snac_32khz": {"sampling_rate": 32000, **_LARGE},
+    "snac_44khz": {"sampling_rate": 44100, **_LARGE},
 }
 
 

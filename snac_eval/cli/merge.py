@@ -1,0 +1,52 @@
+"""snac-eval merge: the shards of a run become the run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from snac_eval.cli.flags import Commands, path
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    merge = commands.add_parser(
+        "merge", help="make one run of the folders that run --shard 1/N to N/N wrote"
+    )
+    merge.set_defaults(command=_merge)
+    merge.add_argument("shards", type=path, nargs="+", metavar="DIR", help="a shard's folder")
+    merge.add_argument("-o", "--output", type=path, required=True, help="folder of the whole run")
+    merge.add_argument(
+        "--partial",
+        action="store_true",
+        help="merge what is there where shards are missing or have not finished; the run counts as"
+        " unfinished, and run goes on with it",
+    )
+    merge.add_argument("--overwrite", action="store_true", help="forget what the folder holds")
+    merge.add_argument(
+        "--report-clips", type=int, default=20, help="clips to hear in report.html (default 20)"
+    )
+    merge.add_argument("--no-html", action="store_true", help="write no report.html")
+
+
+def _merge(options: argparse.Namespace, argv: Sequence[str]) -> None:
+    from snac_eval.api import execute_merge
+    from snac_eval.reports.summary import summary_markdown
+    from snac_eval.run.merge import MergeConfig
+
+    config = MergeConfig(
+        folders=tuple(options.shards),
+        output=options.output,
+        partial=options.partial,
+        overwrite=options.overwrite,
+        html=not options.no_html,
+        report_clips=options.report_clips,
+    )
+    merged, record = execute_merge(config, argv)
+    print(summary_markdown(record))
+    if record.unfinished:
+        print(f"note: {record.unfinished}")
+    for note in merged.notes:
+        print(f"note: {note}")
+    said = "these shards were merged here before" if merged.is_unchanged else "merged"
+    print(f"{said}: {len(config.folders)} shards; files in {merged.folder}/")
