@@ -21,7 +21,7 @@ from snac_eval.codecs.snac.layers import FreshNoise, NoiseBlock, ResidualUnit, S
 from tests.conftest import tone
 from tests.test_training import tiny
 from training.train import train
-from training.trainer import Trainer
+from training.trainer import Trainer, build_model
 
 pytest.importorskip("triton", reason="needs Triton, which comes with torch for a GPU")
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -56,7 +56,7 @@ def assert_alike(layer: nn.Module, *inputs: Tensor) -> None:
     for ours, theirs in zip(outcome(layer, *inputs), expected, strict=True):
         # Products in tf32 on a GPU.
         apart = (ours - theirs).norm() / theirs.norm()
-        assert float(apart) < (5e-3 if DEVICE == "cuda" else 1e-5)
+        assert float(apart) < (5e-3 if DEVICE == "cuda" else 1e-4)
 
 
 @pytest.mark.parametrize("channels", [20, 80])
@@ -82,6 +82,26 @@ def test_kernels_of_snake() -> None:
     snake = Snake1d(3).to(DEVICE)
     nn.init.uniform_(snake.alpha, 0.5, 2.0)
     assert_alike(snake, torch.randn(2, 3, 1100, device=DEVICE))
+
+
+class Whole(nn.Module):
+    """A model with the same noise every time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = build_model(tiny())
+
+    def forward(self, audio: Tensor) -> Tensor:
+        torch.manual_seed(1)
+        estimate, _ = self.model(audio, FreshNoise())
+        return estimate
+
+
+@pytest.mark.skipif(DEVICE == "cuda", reason="tf32 products choose other codes now and then")
+def test_the_model_on_kernels_is_the_model() -> None:
+    torch.manual_seed(0)
+    audio = torch.from_numpy(tone(0.016)).view(2, 1, 128).to(DEVICE)
+    assert_alike(Whole().to(DEVICE), audio)
 
 
 @pytest.mark.skipif(DEVICE == "cpu", reason="needs a GPU")

@@ -13,7 +13,7 @@ import torch
 import triton
 from torch import Tensor, nn
 
-from snac_eval.codecs.snac.layers import NoiseBlock, ResidualUnit, Snake1d
+from snac_eval.codecs.snac.layers import Ends, NoiseBlock, ResidualUnit, Snake1d
 from training.gpu import kernels
 
 _TAPS = 7
@@ -160,8 +160,10 @@ def mix_backward(
     return out, parts.sum(0).unsqueeze(-1)
 
 
-def residual_unit(unit: ResidualUnit, x: Tensor) -> Tensor:
+def residual_unit(unit: ResidualUnit, x: Tensor, ends: Ends | None = None) -> Tensor:
     """What ``unit`` does, with gradients. It is depthwise."""
+    if ends is not None:  # training pads nothing
+        return ResidualUnit.forward(unit, x, ends)
     first, depthwise, second, pointwise = unit.parts
     mixing = pointwise.weight, pointwise.bias
     weights = first.alpha, depthwise.weight, depthwise.bias, second.alpha, *mixing
