@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +18,16 @@ from snac_eval.codecs.snac.layers import FreshNoise, Snake1d, _SnakeWithGradient
 from snac_eval.codecs.snac.model import SNAC
 from snac_eval.codecs.snac.quantize import _unevenness
 from tests.conftest import tone
-from training.data import Corpus
+from training.data import Corpus, DeviceCorpus
 from training.export import export
 from training.initialise import cosines, num_coefficients, spherical_kmeans
 from training.losses import EnvelopeLoss, LoudnessLoss, SpectralLoss, WaveLoss
-from training.train import Trainer, _judge, build_model, train
+from training.spectra import power, spectrum
+from training.train import _judge, read_config, train
+from training.trainer import Trainer, build_model
 
 CONFIG = Path(__file__).parents[1] / "training" / "config.toml"
+GPU_CONFIG = CONFIG.with_name("config_gpu.toml")
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +81,39 @@ def test_resume_goes_on_as_if_never_stopped(speech: Path, tmp_path: Path) -> Non
     assert _losses(tiny(), speech, tmp_path / "run", resume=True) == whole[4:]
     with pytest.raises(SystemExit, match="--resume"):
         _losses(tiny(), speech, tmp_path / "run")
+
+
+def test_training_may_be_given_its_time(speech: Path, tmp_path: Path) -> None:
+    config = tiny(steps=10**9)
+    config["log"]["every_steps"] = 10**9
+    losses = list(train(config, speech, None, tmp_path / "run", False, "cpu", seconds=0.5))
+    assert losses
+    (line,) = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    assert json.loads(line)["step"] == len(losses)
+    assert json.loads(line)["mel"] == pytest.approx(np.mean([one["mel"] for one in losses]), 1e-3)
+    # Its time is over, also for whoever goes on with it.
+    again = train(config, speech, None, tmp_path / "run", True, "cpu", seconds=0.5)
+    assert list(again) == []
+
+
+def test_the_learning_rate_follows_the_time_that_is_given() -> None:
+    trainer = Trainer(tiny(), "cpu", seconds=10)
+    settings = trainer.config["optimiser"]
+    trainer.step, rates = 10**6, []
+    for spent in (0, 5, 10):
+        trainer.spent_s = spent
+        trainer.set_learning_rate()
+        rates.append(trainer.optimiser.param_groups[0]["lr"])
+    high, low = settings["learning_rate"], settings["final_learning_rate"]
+    assert rates == pytest.approx([high, (high + low) / 2, low])
+
+
+def test_a_recipe_builds_on_another() -> None:
+    base, own = read_config(CONFIG), tomllib.loads(GPU_CONFIG.read_text())
+    config = read_config(GPU_CONFIG)
+    assert config["batch_size"] == own["batch_size"] != base["batch_size"]
+    assert config["model"] == base["model"]
+    assert config["loss"] == {**base["loss"], **own["loss"]}
 
 
 def test_adversarial_steps_change_both_sides(speech: Path, tmp_path: Path) -> None:
@@ -250,6 +287,21 @@ def test_snake_gradient_is_exact() -> None:
     torch.testing.assert_close(quiet, snake(x.float()))
 
 
+@pytest.mark.parametrize(("size", "hop"), [(64, 16), (512, 128), (410, 205)])
+def test_spectra_and_their_gradients_are_torchs(size: int, hop: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    audio = torch.randn(2, 1999, dtype=torch.double, generator=generator).requires_grad_()
+    window = torch.hann_window(size, dtype=torch.double)
+    theirs = torch.stft(audio, size, hop, window=window, return_complex=True).mT
+    ours = spectrum(audio, window, hop)
+    torch.testing.assert_close(ours, theirs)
+    weights = torch.randn(theirs.shape, dtype=torch.double, generator=generator)
+    expected = (theirs.real**2 + theirs.imag**2) * weights + theirs.real
+    given = power(ours) * weights + ours.real
+    gradients = [torch.autograd.grad(one.sum(), audio)[0] for one in (given, expected)]
+    torch.testing.assert_close(*gradients)
+
+
 def test_loss_is_zero_for_equal_audio() -> None:
     audio = torch.from_numpy(tone(0.5))[None, None]
     assert [float(one) for one in SpectralLoss(16000)(audio, audio)] == [0.0, 0.0]
@@ -271,6 +323,34 @@ def test_held_out_speakers_are_scored_and_not_trained_on(tmp_path: Path) -> None
     assert _judge(tiny(), tmp_path, None) is None
     with pytest.raises(SystemExit, match=r"no \.flac files of 44"):
         Corpus.load(tmp_path, 16000, only=["44"])
+
+
+def ramps() -> DeviceCorpus:
+    """Two utterances, of rising and of falling numbers."""
+    rising = np.arange(3000, dtype=np.int16)
+    return DeviceCorpus.of(Corpus([rising, 20000 - rising[:2000]], 16000), "cpu")
+
+
+def test_segments_for_a_gpu_are_pieces_of_utterances() -> None:
+    torch.manual_seed(0)
+    batch = ramps().batch(200, 500, (0.0, 0.0), (1.0, 1.0))[:, 0] * 32768
+    steps = batch.diff(dim=1)
+    rises = (steps == 1).all(dim=1)
+    assert torch.equal(rises, ~(steps == -1).all(dim=1))
+    # Every moment is as likely: 2,496 of them begin a rising segment, 1,496 a falling one.
+    assert 100 < int(rises.sum()) < 150
+    quieter = ramps().batch(200, 500, (-6.0, -6.0), (1.0, 1.0))[:, 0] * 32768
+    assert float(quieter.diff(dim=1).abs().mean()) == pytest.approx(10**-0.3, rel=1e-3)
+
+
+def test_half_of_the_segments_play_at_another_rate() -> None:
+    torch.manual_seed(0)
+    batch = ramps().batch(200, 500, (0.0, 0.0), (1.1, 1.2))[:, 0] * 32768
+    rates = batch.diff(dim=1).abs().mean(dim=1)
+    others = rates[(rates - 1).abs() > 1e-3]
+    assert 70 < len(others) < 130
+    assert float(others.min()) > 1.099
+    assert float(others.max()) < 1.201
 
 
 def test_data_that_cannot_serve_is_refused(tmp_path: Path) -> None:

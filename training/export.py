@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from snac_eval.codecs.snac.checkpoint import fold_weight_norm
-from training.train import build_model
+from training.trainer import build_model
 
 
 def export(run: Path, out: Path) -> None:

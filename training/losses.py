@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from snac_eval.metrics.spectral import mel_filters
+from training.spectra import Spectra
 
 _MEL_WINDOWS = {64: 10, 128: 20, 256: 40, 512: 80, 1024: 160, 2048: 320}
 _COMPRESSED_WINDOWS = (256, 512, 1024, 2048)
@@ -23,10 +24,12 @@ _ENVELOPE_FRAMES = 30
 _AUDIBLE = 0.05
 _WAVE_WINDOWS = (256, 512, 1024)
 _WAVE_CORNER_HZ = 600
+_WAVE_END_HZ = 2400  # from here on the weight is under a 250th
 _WAVE_COMPRESSION = 0.5
 _LOUDNESS_WINDOW = 512  # 32 ms at 16 kHz
 _LISTENING_POWER = 1e7  # mean power of speech at a comfortable level, 79 dB
 _QUIETEST_SPEECH = 10**-4.5
+_LOUD_POWER = 1e4
 _WORST_POWER = 4
 _ZWICKER_EXPONENT = 0.23
 
@@ -46,10 +49,13 @@ class SpectralLoss(nn.Module):
             self.register_buffer(f"mel_{window}", torch.from_numpy(filters), persistent=False)
             self.register_buffer(f"window_{window}", torch.hann_window(window), persistent=False)
 
-    def forward(self, reference: Tensor, estimate: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, reference: Tensor, estimate: Tensor, spectra: Spectra | None = None
+    ) -> tuple[Tensor, Tensor]:
+        spectra = spectra or Spectra(reference, estimate)
         mel, compressed = [], []
         for window in _MEL_WINDOWS:
-            powers = [self._power(audio, window) for audio in (reference, estimate)]
+            powers = spectra.powers(self.get_buffer(f"window_{window}"), window // 4)
             filters = self.get_buffer(f"mel_{window}")
             logs = [
                 torch.log10((filters @ power.clamp_min(1e-12).sqrt()).clamp_min(_MEL_FLOOR))
@@ -60,9 +66,6 @@ class SpectralLoss(nn.Module):
                 shrunk = [(power + _POWER_FLOOR) ** (_COMPRESSION / 2) for power in powers]
                 compressed.append(functional.l1_loss(shrunk[0], shrunk[1]))
         return torch.stack(mel).sum(), torch.stack(compressed).sum()
-
-    def _power(self, audio: Tensor, window: int) -> Tensor:
-        return _power(_spectrum(audio, self.get_buffer(f"window_{window}"), 4))
 
 
 class EnvelopeLoss(nn.Module):
@@ -80,15 +83,18 @@ class EnvelopeLoss(nn.Module):
         self.register_buffer("bands", ((bins >= low) & (bins < high)).float(), persistent=False)
         self.register_buffer("window", torch.hann_window(_ENVELOPE_WINDOW), persistent=False)
 
-    def forward(self, reference: Tensor, estimate: Tensor) -> Tensor:
-        wanted, given = (self._contours(audio) for audio in (reference, estimate))
+    def forward(
+        self, reference: Tensor, estimate: Tensor, spectra: Spectra | None = None
+    ) -> Tensor:
+        spectra = spectra or Spectra(reference, estimate)
+        powers = spectra.powers(self.get_buffer("window"), _ENVELOPE_WINDOW // 2)
+        wanted, given = (self._contours(power) for power in powers)
         audible = (wanted.mean(-1, keepdim=True) > _AUDIBLE).float().squeeze(-1)
         wanted, given = (x - x.mean(-1, keepdim=True) for x in (wanted, given))
         agreement = functional.cosine_similarity(wanted, given, dim=-1, eps=1e-4)
         return ((1 - agreement) * audible).sum() / audible.sum().clamp_min(1)
 
-    def _contours(self, audio: Tensor) -> Tensor:
-        power = _power(_spectrum(audio, self.get_buffer("window"), 2))
+    def _contours(self, power: Tensor) -> Tensor:
         contours = (self.get_buffer("bands") @ power + 1e-8).sqrt()
         return contours.unfold(-1, min(_ENVELOPE_FRAMES, contours.shape[-1]), 3)
 
@@ -106,34 +112,33 @@ class WaveLoss(nn.Module):
         super().__init__()
         for window in _WAVE_WINDOWS:
             hz = torch.linspace(0, sample_rate / 2, window // 2 + 1)
-            weight = 1 / (1 + (hz / _WAVE_CORNER_HZ) ** 4)
-            self.register_buffer(f"weight_{window}", weight[None, :, None], persistent=False)
+            weight = 1 / (1 + (hz[hz < _WAVE_END_HZ] / _WAVE_CORNER_HZ) ** 4)
+            self.register_buffer(f"weight_{window}", weight, persistent=False)
             self.register_buffer(f"window_{window}", torch.hann_window(window), persistent=False)
 
-    def forward(self, reference: Tensor, estimate: Tensor) -> Tensor:
-        return torch.stack([self._apart(reference, estimate, w) for w in _WAVE_WINDOWS]).mean()
+    def forward(
+        self, reference: Tensor, estimate: Tensor, spectra: Spectra | None = None
+    ) -> Tensor:
+        spectra = spectra or Spectra(reference, estimate)
+        return torch.stack([self._apart(spectra, window) for window in _WAVE_WINDOWS]).mean()
 
-    def _apart(self, reference: Tensor, estimate: Tensor, window: int) -> Tensor:
-        wanted, given = (self._compressed(audio, window) for audio in (reference, estimate))
+    def _apart(self, spectra: Spectra, window: int) -> Tensor:
         weight = self.get_buffer(f"weight_{window}")
+        whole = spectra.complex(self.get_buffer(f"window_{window}"), window // 4)
+        wanted, given = (_compressed(one[..., : len(weight)]) for one in whole)
         apart = ((wanted - given).square().sum(-1) + 1e-9).sqrt()
         size = (wanted.square().sum(-1) + 1e-9).sqrt()
         return (apart * weight).sum() / (size * weight).sum().clamp_min(1)
-
-    def _compressed(self, audio: Tensor, window: int) -> Tensor:
-        spectrum = _spectrum(audio, self.get_buffer(f"window_{window}"), 4)
-        parts = torch.view_as_real(spectrum)
-        power = parts.square().sum(-1, keepdim=True) + _POWER_FLOOR
-        return parts * power ** ((_WAVE_COMPRESSION - 1) / 2)
 
 
 class LoudnessLoss(nn.Module):
     """How much louder or quieter, in sone, a listener hears each critical band: 0 if not at all.
 
     Zwicker's loudness of Bark bands in 32 ms windows, both signals at one listening level.
-    Differences below a quarter of the loudness are masked. What the codec added disturbs more than
-    what it left out, and the worst moments count most. This is the model of hearing inside PESQ
-    (ITU-T P.862; as a loss: Martin-Donas et al. 2018). Both signals are ``[batch, 1, time]``.
+    Differences below a quarter of the loudness are masked. Half of what a band is louder or quieter
+    throughout is forgiven, as the sound of a room. What the codec added disturbs more than what it
+    left out, and the worst moments count most. This is the model of hearing inside PESQ (ITU-T
+    P.862; as a loss: Martin-Donas et al. 2018). Both signals are ``[batch, 1, time]``.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -145,17 +150,24 @@ class LoudnessLoss(nn.Module):
         inside = (barks >= edges[:-1, None]) & (barks < edges[1:, None])
         inside = inside[inside.any(axis=1)]
         centres = inside @ bins / inside.sum(axis=1)
-        bands, quiet = torch.from_numpy(inside).float(), torch.from_numpy(_threshold(centres))
+        # A telephone passes little below 100 Hz, and PESQ hears through one.
+        passed = bins**4 / (bins**4 + 100.0**4)
+        bands, quiet = torch.from_numpy(inside * passed).float(), _threshold(centres)
         speech = torch.from_numpy((centres > 350) & (centres < 3250)).float()
         self.register_buffer("bands", bands, persistent=False)
         self.register_buffer("speech", speech[:, None], persistent=False)
-        self.register_buffer("quiet", quiet.float()[:, None], persistent=False)
+        self.register_buffer("quiet", torch.from_numpy(quiet).float()[:, None], persistent=False)
         self.register_buffer("window", torch.hann_window(_LOUDNESS_WINDOW), persistent=False)
 
-    def forward(self, reference: Tensor, estimate: Tensor) -> Tensor:
+    def forward(
+        self, reference: Tensor, estimate: Tensor, spectra: Spectra | None = None
+    ) -> Tensor:
+        spectra = spectra or Spectra(reference, estimate)
         level = reference.square().mean(-1).clamp_min(_QUIETEST_SPEECH**2)[..., None]
-        wanted, given = (self._power(audio, level) for audio in (reference, estimate))
+        powers = spectra.powers(self.get_buffer("window"), _LOUDNESS_WINDOW // 4)
+        wanted, given = (self._heard(power, level) for power in powers)
         given = given * self._level(wanted, given)
+        wanted = wanted * _steady(wanted, given).sqrt()
         loud, heard = self._loudness(wanted), self._loudness(given)
         masked = 0.25 * torch.minimum(loud, heard)
         apart = ((heard - loud).abs() - masked).clamp_min(0)
@@ -163,15 +175,14 @@ class LoudnessLoss(nn.Module):
         added = torch.where(added < 3, 0.0, added.clamp_max(12))
         disturbances = (apart.square().mean(1) + 1e-3).sqrt(), (apart * added).mean(1)
         symmetric, asymmetric = (_worst(one) for one in disturbances)
-        return (symmetric + 0.3 * asymmetric).mean()
+        return (symmetric + 0.1 * asymmetric).mean()
 
     def _level(self, wanted: Tensor, given: Tensor) -> Tensor:
         """Gain in power ``[batch, 1, 1]`` that makes speech as loud as it was, at most 6 dB."""
         powers = [(self.get_buffer("speech") * one).sum((1, 2)) for one in (wanted, given)]
         return ((powers[0] + 1) / (powers[1] + 1)).clamp(0.25, 4)[:, None, None]
 
-    def _power(self, audio: Tensor, level: Tensor) -> Tensor:
-        power = _power(_spectrum(audio, self.get_buffer("window"), 4))
+    def _heard(self, power: Tensor, level: Tensor) -> Tensor:
         full = level * self.get_buffer("window").square().sum() * _LOUDNESS_WINDOW / 2
         return self.get_buffer("bands") @ power * (_LISTENING_POWER / full)
 
@@ -181,15 +192,18 @@ class LoudnessLoss(nn.Module):
         return 0.187 * gain * ((0.5 + 0.5 * power / quiet) ** _ZWICKER_EXPONENT - 1).clamp_min(0)
 
 
-def _spectrum(audio: Tensor, window: Tensor, hops_per_window: int) -> Tensor:
-    """Complex ``[batch, bins, frames]`` of audio ``[batch, 1, time]``."""
-    size = len(window)
-    hop = size // hops_per_window
-    return torch.stft(audio.squeeze(1), size, hop, window=window, return_complex=True)
+def _compressed(spectrum: Tensor) -> Tensor:
+    """Real and imaginary parts of a spectrum whose loud moments were made quieter."""
+    parts = torch.view_as_real(spectrum)
+    power = parts.square().sum(-1, keepdim=True) + _POWER_FLOOR
+    return parts * power ** ((_WAVE_COMPRESSION - 1) / 2)
 
 
-def _power(spectrum: Tensor) -> Tensor:
-    return spectrum.real.square() + spectrum.imag.square()
+def _steady(wanted: Tensor, given: Tensor) -> Tensor:
+    """How much more power each band ``[batch, bands, 1]`` holds throughout the loud moments."""
+    loud = (wanted.sum(1, keepdim=True) > _LOUD_POWER).float()
+    powers = [(loud * one).mean(-1, keepdim=True) for one in (wanted, given)]
+    return ((powers[1] + 1e3) / (powers[0] + 1e3)).clamp(0.01, 100)
 
 
 def _worst(disturbance: Tensor) -> Tensor:
