@@ -66,11 +66,13 @@ def main() -> None:
     (codes,) = opened.encode([waveform])
     encoded = time.perf_counter()
     print(f"encoded in {encoded - start:.0f} s, peak {peak_memory_mib():.0f} MiB", flush=True)
+    minute = torch.from_numpy(waveform.samples[:, : 60 * 24000].copy())[None]
+    # An hour of audio at a time: what is decoded takes its place.
+    del waveform
     (decoded,) = opened.decode([codes], [0])
     print(f"decoded in {time.perf_counter() - encoded:.0f} s", end=", ")
     print(f"peak {peak_memory_mib():.0f} MiB, {decoded.num_samples} samples", flush=True)
 
-    minute = torch.from_numpy(waveform.samples[:, : 60 * 24000])[None]
     whole, tiles = model.encode_whole(minute), model.encode(minute)
     equal = all(torch.equal(one, other) for one, other in zip(whole, tiles, strict=True))
     print(f"first minute, whole pass against tiles: codes equal: {equal}")

@@ -12,6 +12,7 @@ speech not at all.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ from snac_eval.metrics._visqol_steps import Steps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from threadpoolctl import ThreadpoolController
     from visqol.audio_utils import AudioSignal
     from visqol.nsim import PatchSimilarityResult
     from visqol.visqol_manager import VisqolManager
@@ -49,13 +51,23 @@ def opinion(
     if not patches:
         return None
     means = core.calc_per_patch_mean_freq_band_means(patches)
-    found = manager.quality_mapper.predict_quality(
-        means,
-        core.calc_per_patch_freq_band_quantile(patches, 0.10),
-        core.calc_per_patch_mean_freq_band_stddevs(patches, steps.frame_s),
-        core.calc_per_patch_mean_freq_band_deg_energy(patches),
-    )
+    # libsvm adds up by threads, in whatever order they end: the last digits were luck.
+    with _thread_pools().limit(limits=1, user_api="openmp"):
+        found = manager.quality_mapper.predict_quality(
+            means,
+            core.calc_per_patch_freq_band_quantile(patches, 0.10),
+            core.calc_per_patch_mean_freq_band_stddevs(patches, steps.frame_s),
+            core.calc_per_patch_mean_freq_band_deg_energy(patches),
+        )
     return float(core.alter_for_similarity_extremes(float(np.mean(means)), found))
+
+
+@lru_cache(maxsize=1)
+def _thread_pools() -> ThreadpoolController:
+    """Of what is loaded when the first clip is scored, libsvm among it."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _patches(
