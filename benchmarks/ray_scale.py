@@ -140,20 +140,14 @@ def equal(folder: Path, num_clips: int) -> None:
 
 def node(folder: Path, num_clips: int) -> None:
     """What is lost with a node?"""
-    clips = write_clips(folder, num_clips)
-    run(clips, folder / "here", "--workers", "2")
-    with two_nodes() as cluster:
-        options = ["--engine", "ray", "--address", cluster.address]
-        process = _started(clips, folder / "there", options)
-        _wait_for(folder / "there", num_clips // 2)
-        before = num_stored(folder / "there")
+
+    def kill(cluster: Any, process: subprocess.Popen[str]) -> int:  # noqa: ANN401
         (victim,) = cluster.worker_nodes
         for pid in [*workers(victim.node_id), victim.all_processes["raylet"][0].process.pid]:
             os.kill(pid, signal.SIGKILL)
-        code = process.wait()
-        again = _started(clips, folder / "there", options, stdout=subprocess.PIPE)
-        last = again.communicate()[0].splitlines()[-1]
-    same = frame(folder / "there").equals(frame(folder / "here"))
+        return process.wait()
+
+    before, code, last, same = _cut_short(folder, num_clips, kill)
     print(
         f"{num_clips} clips, a node killed at {before}: exit code {code}, frames equal: {same};"
         f" run again: {last}"
@@ -162,19 +156,31 @@ def node(folder: Path, num_clips: int) -> None:
 
 def driver(folder: Path, num_clips: int) -> None:
     """What is done again where the driver is killed?"""
+
+    def kill(_: Any, process: subprocess.Popen[str]) -> int:  # noqa: ANN401
+        process.kill()
+        return process.wait()
+
+    before, _, last, same = _cut_short(folder, num_clips, kill)
+    print(f"{num_clips} clips, driver killed at {before}: {last}; frames equal: {same}")
+
+
+def _cut_short(
+    folder: Path, num_clips: int, kill: Callable[[Any, subprocess.Popen[str]], int]
+) -> tuple[int, int, str, bool]:
+    """Kill something half way: clips stored by then, the run's exit code, what the same command
+    said last, and whether its frame is that of a run on this machine."""
     clips = write_clips(folder, num_clips)
     run(clips, folder / "here", "--workers", "2")
     with two_nodes() as cluster:
         options = ["--engine", "ray", "--address", cluster.address]
         process = _started(clips, folder / "there", options)
         _wait_for(folder / "there", num_clips // 2)
-        process.kill()
-        process.wait()
         before = num_stored(folder / "there")
+        code = kill(cluster, process)
         again = _started(clips, folder / "there", options, stdout=subprocess.PIPE)
         last = again.communicate()[0].splitlines()[-1]
-    same = frame(folder / "there").equals(frame(folder / "here"))
-    print(f"{num_clips} clips, driver killed at {before}: {last}; frames equal: {same}")
+    return before, code, last, frame(folder / "there").equals(frame(folder / "here"))
 
 
 def throughput(folder: Path, num_clips: int, num_pairs: int) -> None:

@@ -147,3 +147,9 @@ def _escaped(char: str) -> str:
     if category(char) == "Cf" and code not in _DIRECTIONS:
         return char
     return char.encode("unicode_escape").decode("ascii")
+
+
+def plain(error: SnacEvalError) -> SnacEvalError:
+    """The error without its cause, and of a class that pickles by its message."""
+    kind = type(error) if type(error).__module__ == SnacEvalError.__module__ else SnacEvalError
+    return kind(one_line(error))

@@ -35,8 +35,10 @@ def with_batches(plan: Plan) -> Plan:
     if plan.batch_size == 1:
         return plan
     facts = _facts(plan)
-    found = _remembered(facts) or _asked(replace(plan.config, batch_size=plan.batch_size))
-    _remember(facts, found)
+    found = _remembered(facts)
+    if found is None:
+        found = _asked(replace(plan.config, batch_size=plan.batch_size))
+        _remember(facts, found)
     plan = replace(plan, batched=found)
     if found.is_close:
         return plan

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +18,7 @@ import pytest
 import soundfile
 
 import snac_eval
+from benchmarks.ray_scale import num_stored, workers
 from snac_eval.errors import UsageError
 from snac_eval.run.coding import Coder, CodingTask
 from snac_eval.run.config import RunConfig
@@ -185,7 +184,7 @@ def test_node_that_is_killed_costs_no_clip(
         results = []
         while node.node_id not in {one.node for one in engine._flights.values()}:
             results += next(work)
-        for pid in [*_workers(node.node_id), node.all_processes["raylet"][0].process.pid]:
+        for pid in [*workers(node.node_id), node.all_processes["raylet"][0].process.pid]:
             os.kill(pid, signal.SIGKILL)
         for some in work:
             results += some
@@ -203,7 +202,7 @@ def test_driver_that_is_killed_is_continued(
     arguments += ["--metrics", ",".join(METRICS), "--no-html", "--quiet", "--engine", "ray"]
     arguments += ["--output", str(tmp_path / "run"), "--address", cluster.address]
     with subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL) as driver:
-        _wait_until(lambda: _num_stored(tmp_path / "run"))
+        _wait_until(lambda: num_stored(tmp_path / "run"))
         driver.kill()
     done = run_process(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
@@ -216,7 +215,7 @@ def test_signal_ends_what_was_started_here(clips: Path, tmp_path: Path) -> None:
     arguments += ["--metrics", "bitrate", "--no-html", "--quiet", "--engine", "ray"]
     arguments += ["--output", str(tmp_path / "run"), "--workers", "1"]
     with subprocess.Popen(command(*arguments), stderr=subprocess.PIPE, text=True) as driver:
-        _wait_until(lambda: _num_stored(tmp_path / "run"))
+        _wait_until(lambda: num_stored(tmp_path / "run"))
         family = _family(driver.pid)
         driver.send_signal(signal.SIGTERM)
         _, said = driver.communicate(timeout=60)
@@ -331,27 +330,6 @@ def test_workers_compute_on_one_thread_unless_the_user_says_otherwise() -> None:
     made = ray_cluster.environment(given)
     assert made["pip"] == ["x"]
     assert {**given["env_vars"], "MKL_NUM_THREADS": "1"}.items() <= made["env_vars"].items()
-
-
-def _num_stored(folder: Path) -> int:
-    file = folder / "store.sqlite"
-    if not file.exists():
-        return 0
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
-        try:
-            return int(database.execute("SELECT COUNT(*) FROM scores").fetchone()[0])
-        except sqlite3.OperationalError:  # It is just being made.
-            return 0
-
-
-def _workers(node_id: str) -> list[int]:
-    """Process ids of Ray's workers on a node, by the node's id in their environment or command."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if f"RAY_NODE_ID={node_id}".encode() in (path / "environ").read_bytes().split(b"\0"):
-                found.append(int(path.name))
-    return found
 
 
 def _family(pid: int) -> list[int]:

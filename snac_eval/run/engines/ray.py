@@ -52,11 +52,10 @@ from snac_eval.run.engines.ray_tasks import (
     Handle,
     Orders,
     Ready,
-    Refused,
-    Repeated,
     Said,
     program_digest,
 )
+from snac_eval.run.engines.worker import Refused, Repeated
 from snac_eval.run.evaluating import Evaluated
 from snac_eval.run.plan import Job
 from snac_eval.types import Score

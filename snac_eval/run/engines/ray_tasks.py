@@ -11,7 +11,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from snac_eval import audio
-from snac_eval.errors import SnacEvalError, UsageError, one_line
+from snac_eval.errors import SnacEvalError, UsageError, one_line, plain
 from snac_eval.machine import hardware
 from snac_eval.metrics.opening import open_metric
 from snac_eval.run import coding
 from snac_eval.run.coding import Coded, Coder, CodingTask, Watch
 from snac_eval.run.config import RunConfig
+from snac_eval.run.engines.worker import Refused, Repeated
 from snac_eval.run.evaluating import Evaluated, evaluate, evaluated, opened
 from snac_eval.run.plan import Job
 from snac_eval.types import Clip
@@ -71,26 +72,12 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """The worker cannot do this run's work."""
-
-    error: SnacEvalError
-
-
-@dataclass(frozen=True, slots=True)
 class Half:
     """A clip that was coded and whose audio is yet to be scored."""
 
     number: int
     coded: Handle
     """Ray's reference to the :class:`Coded`, which lies in the memory of the node."""
-
-
-@dataclass(frozen=True, slots=True)
-class Repeated:
-    """What came of coding a clip twice."""
-
-    facts: dict[str, Any]
 
 
 Said = Begun | Ready | Refused | Repeated | Sequence[Evaluated | Half]
@@ -129,13 +116,9 @@ def work(
 ) -> Iterator[Said]:
     """Take clips from file to scores, or code one of ``to_repeat`` twice. With neither, prepare
     the codec."""
-    yield Begun(node_id(), _hardware(orders.config.device))
-    try:
-        coder, is_ready = _coder(orders)
-    except SnacEvalError as error:
-        yield Refused(_plain(error))
+    coder = yield from _begun(orders)
+    if coder is None:
         return
-    yield is_ready
     with tempfile.TemporaryDirectory(prefix="snac-eval-") as folder:
         if to_repeat:
             jobs = [replace(job, clip=_at_hand(job.clip, desk, Path(folder))) for job in to_repeat]
@@ -158,13 +141,9 @@ class Coding:
         if to_repeat:
             yield from work(orders, (), to_repeat, desk)
             return
-        yield Begun(node_id(), _hardware(orders.config.device))
-        try:
-            coder, is_ready = _coder(orders)
-        except SnacEvalError as error:
-            yield Refused(_plain(error))
+        coder = yield from _begun(orders)
+        if coder is None:
             return
-        yield is_ready
         with tempfile.TemporaryDirectory(prefix="snac-eval-") as folder:
             here = _all_at_hand(tasks, desk, Path(folder))
             watch = _watch(desk, tasks)
@@ -205,6 +184,18 @@ def program_digest() -> str:
 def _hardware(device: str) -> str:
     found = hardware(device)
     return str(found.get("gpu") or found["cpu"])
+
+
+def _begun(orders: Orders) -> Generator[Said, None, Coder | None]:
+    """The codec of this process; None where it cannot do this run's work."""
+    yield Begun(node_id(), _hardware(orders.config.device))
+    try:
+        coder, ready = _coder(orders)
+    except SnacEvalError as error:
+        yield Refused(plain(error))
+        return None
+    yield ready
+    return coder
 
 
 def _half(coder: Coder, coded: Coded, watch: Watch) -> Half | Evaluated:
@@ -319,9 +310,3 @@ def _watch(desk: Handle, tasks: Sequence[CodingTask]) -> Watch:
             ray.get(desk.note.remote(number, what))
 
     return watch
-
-
-def _plain(error: SnacEvalError) -> SnacEvalError:
-    """The error without its cause, and of a class that pickles by its message."""
-    kind = type(error) if type(error).__module__ == SnacEvalError.__module__ else SnacEvalError
-    return kind(one_line(error))

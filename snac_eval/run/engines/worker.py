@@ -13,7 +13,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from snac_eval.errors import SnacEvalError, one_line
+from snac_eval.errors import SnacEvalError, one_line, plain
 from snac_eval.metrics.opening import open_metric
 from snac_eval.run import coding
 from snac_eval.run.coding import AHEAD, PASSING, REPEATING, Coded, Coder, CodingTask
@@ -135,7 +135,7 @@ def _serve(
     try:
         ready = Ready(coding.prepare(coder.codec))
     except SnacEvalError as error:
-        connection.send(Refused(_plain(error)))
+        connection.send(Refused(plain(error)))
         return
     connection.send(ready)
     inbox = _Inbox(connection, page)
@@ -216,9 +216,3 @@ def _scored(task: ScoringTask, page: Page) -> Evaluated:
         return evaluated(metrics, coded, page.note)
     except Exception as error:  # noqa: BLE001 - memory that is not there, a metric that is gone
         return Evaluated(task.number, coding.failure(task, one_line(error)).scores)
-
-
-def _plain(error: SnacEvalError) -> SnacEvalError:
-    """The error without its cause, and of a class that pickles by its message."""
-    kind = type(error) if type(error).__module__ == SnacEvalError.__module__ else SnacEvalError
-    return kind(one_line(error))
