@@ -165,9 +165,9 @@ class Codes:
 class CodecCard:
     """What a codec configuration is: ``codecs/*.toml``. One card per codec *and* bitrate.
 
-    ``sample_rate`` 0 means any, ``channels`` 0 any number; ``nominal_bitrate_bps`` is NaN where it
-    depends on the clip. ``weights`` is a hub repository or a folder below ``codecs/``, ``revision``
-    the pinned commit, ``sha256`` the weights file's digest; each is empty where there is none.
+    ``sample_rate`` 0: any, ``channels`` 0: any number, ``nominal_bitrate_bps`` NaN: depends on the
+    clip. ``weights`` is a hub repository or a folder below ``codecs/``, ``revision`` its commit,
+    ``sha256`` the weights' digest; ``label`` is for papers, ``series`` common to a codec's rates.
     """
 
     name: str
@@ -183,6 +183,8 @@ class CodecCard:
     sha256: str = ""
     licence: str = ""
     citation: str = ""
+    label: str = ""
+    series: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -191,8 +193,8 @@ class CodecRequest:
     """What the user asked of a codec: ``files:DIR`` has argument ``DIR``.
 
     ``weights`` overrides the card's; ``device`` is ``cpu``, ``cuda`` or ``mps``, never ``auto``;
-    ``num_threads`` bounds CPU threads (0 leaves the library's default). ``num_streams`` is how
-    many of the codec's streams the card was cut down to (``NAME@k=2``), 0 where it was not.
+    ``num_threads`` bounds CPU threads (0: the library's default). ``num_streams`` is how many
+    streams the card was cut down to (``NAME@k=2``), 0 where it was not.
     """
 
     card: CodecCard

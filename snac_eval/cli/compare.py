@@ -19,7 +19,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "compare", help="say which run is better, and whether it is noise", epilog=_EPILOG
     )
     compare.set_defaults(command=_compare)
-    compare.add_argument("runs", type=path, nargs="+", metavar="RUN", help="two or more folders")
+    compare.add_argument(
+        "runs", type=path, nargs="+", metavar="RUN", help="two or more folders, or a study's"
+    )
     compare.add_argument("--format", choices=("md", "csv"), default="md")
     compare.add_argument("--metrics", default="", help="comma-separated; default all")
     compare.add_argument("--clips", type=int, default=5, help="telling clips to name (default 5)")
@@ -30,14 +32,14 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 def _compare(options: argparse.Namespace, _: Sequence[str]) -> int:
     from snac_eval.reports.verdicts import comparison_csv, comparison_markdown
     from snac_eval.results.compare import compare
-    from snac_eval.results.record import read_run
+    from snac_eval.results.study import read_runs
     from snac_eval.results.tolerances import load_tolerances
     from snac_eval.writing import write_text
 
     if options.clips < 0:
         raise UsageError(f"--clips {options.clips}: must be at least 0")
     tolerances = load_tolerances(options.tolerances, options.tolerance)
-    runs = [read_run(folder) for folder in options.runs]
+    runs = read_runs(options.runs)
     result = compare(runs, tolerances, names(options.metrics))
     as_csv = options.format == "csv"
     text = comparison_csv(result) if as_csv else comparison_markdown(result, options.clips)

@@ -23,7 +23,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "report", help="write a run's report files again; --html: one page of one run or several"
     )
     report.set_defaults(command=_report)
-    report.add_argument("run", type=path, nargs="+", help="run folder")
+    report.add_argument("run", type=path, nargs="+", help="folder of a run or of a study")
     report.add_argument(
         "--html",
         action="store_true",
@@ -46,11 +46,12 @@ def _report(options: argparse.Namespace, _: Sequence[str]) -> None:
     from snac_eval.reports.html.page import page_path, write_page
     from snac_eval.reports.summary import summary_markdown
     from snac_eval.results.record import read_run
+    from snac_eval.results.study import run_folders
 
     if options.output and not options.html:
         raise UsageError("--output names the HTML page; give --html with it")
     runs = []
-    for folder in options.run:
+    for folder in dict.fromkeys(run_folders(options.run)):
         runs.append(read_run(folder))
         _write_tables(runs[-1], folder)
         print(summary_markdown(runs[-1]))

@@ -14,7 +14,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     table = commands.add_parser("table", help="print runs side by side, best and second marked")
     table.set_defaults(command=_table)
-    table.add_argument("runs", nargs="*", metavar="RUN", help="run folders; with --models names")
+    table.add_argument(
+        "runs", nargs="*", metavar="RUN", help="folders of runs or of studies; with --models names"
+    )
     table.add_argument("--format", choices=("md", "latex", "csv", "txt"), default="md")
     table.add_argument("--metrics", default="", help="comma-separated columns, in this order")
     table.add_argument(
@@ -48,9 +50,9 @@ def _paper(options: argparse.Namespace) -> str:
     from snac_eval.reports.grid import render
     from snac_eval.reports.paper import paper_grid
     from snac_eval.reports.published import load_published
-    from snac_eval.results.record import read_run
+    from snac_eval.results.study import read_runs
 
-    runs = [read_run(path(folder)) for folder in options.runs]
+    runs = read_runs([path(folder) for folder in options.runs])
     published = load_published() if options.published else None
     return render(paper_grid(runs, names(options.metrics), published), options.format)
 

@@ -110,6 +110,12 @@ class Run:
     """That the codec gave one clip two answers, or that this could not be checked."""
 
     @property
+    def title(self) -> str:
+        """The name that a paper prints for the codec: the run's label, its card's, or its own."""
+        card = self.manifest.get("codec", {}).get("card", {})
+        return self.manifest.get("config", {}).get("label") or card.get("label") or self.codec
+
+    @property
     def rows(self) -> pd.DataFrame:
         """The whole ``scores.parquet``, made anew when it is asked for: it is large."""
         texts = [name for name in self.compact.columns if name != "value"]

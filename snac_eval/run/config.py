@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +11,7 @@ from snac_eval.datasets.sampling import BALANCES, Balance
 from snac_eval.errors import UsageError
 from snac_eval.machine import num_cores
 from snac_eval.run.shards import Shard
-from snac_eval.types import Channels, ReferenceRate
+from snac_eval.types import DOMAINS, Channels, Domain, ReferenceRate
 
 EngineName = Literal["local", "ray"]
 _LOWEST = {
@@ -43,6 +43,10 @@ class RunConfig:
     folder of a run that has looked at the clips before, so that this one need not.
     ``engine`` says who does the work: processes of this machine, or a Ray cluster, which is joined
     at ``address``; ``runtime_env`` is a file of what Ray calls so, for its workers.
+    ``label`` is the name that reports print for the codec; empty: its card's. ``domain`` is what
+    the clips are where the dataset does not say it of each; empty: what the dataset says.
+    ``model_args`` are ``key=value`` each, for the constructor of a codec of one's own, and
+    ``instance`` is such a codec that has been made already: ``model`` is then only its name.
     """
 
     model: str
@@ -74,6 +78,10 @@ class RunConfig:
     engine: EngineName = "local"
     address: str = ""
     runtime_env: Path | None = None
+    label: str = ""
+    domain: Domain | Literal[""] = ""
+    model_args: tuple[str, ...] = ()
+    instance: object | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name, low in _LOWEST.items():
@@ -92,6 +100,8 @@ class RunConfig:
             raise UsageError(f"--balance {self.balance}: use {' or '.join(BALANCES[1:])}")
         if self.balance and not self.limit:
             raise UsageError(f"--balance {self.balance} needs --limit: all clips are all clips")
+        if self.domain not in ("", *DOMAINS):
+            raise UsageError(f"--domain {self.domain}: use {', '.join(DOMAINS)}")
         Shard.parse(self.shard)
         if self.engine not in ("local", "ray"):
             raise UsageError(f"--engine {self.engine}: use local or ray")

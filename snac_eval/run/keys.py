@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 
 from snac_eval.types import Clip, CodecCard
 
-_PROSE = ("description", "licence", "citation")
+_PROSE = ("description", "licence", "citation", "label", "series")
 
 
 @dataclass(frozen=True, slots=True)
