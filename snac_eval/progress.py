@@ -54,6 +54,12 @@ class Progress:
     ) -> None:
         self._bar.close()
 
+    def say(self, text: str) -> None:
+        """Show lines on standard error, above the bar."""
+        self._bar.clear()
+        print(printable(text), file=sys.stderr, flush=True)
+        self._bar.refresh()
+
     def clip_done(self, clip: Clip, scores: Mapping[str, Score]) -> None:
         """Count one clip, and one failure if any of its scores is an error."""
         self._audio_s += clip.duration_s

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from snac_eval.errors import UsageError
@@ -25,6 +26,22 @@ def card_dirs(options: argparse.Namespace) -> tuple[Path, ...]:
     folders: list[Path] = options.cards
     check_card_dirs(folders, "--cards")
     return tuple(folders)
+
+
+def add_model_args(parser: argparse._ActionsContainer) -> None:
+    """Give a command the flag for the arguments of a codec of one's own."""
+    parser.add_argument(
+        "--model-args",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="argument of the constructor of one's own codec; may be repeated",
+    )
+
+
+def debugs(options: argparse.Namespace) -> bool:
+    """Whether tracebacks are to be shown."""
+    return bool(options.debug or os.environ.get("SNAC_EVAL_DEBUG"))
 
 
 def path(text: str) -> Path:

@@ -25,7 +25,8 @@ from snac_eval.cli import (
     validate,
 )
 from snac_eval.cli import list as list_command
-from snac_eval.errors import Interrupted, OutputError, SnacEvalError, one_line
+from snac_eval.cli.flags import debugs
+from snac_eval.errors import Interrupted, OutputError, SnacEvalError, one_line, trace_of
 from snac_eval.run import interrupts
 from snac_eval.writing import printable
 
@@ -80,6 +81,10 @@ def _execute(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         return code or 0
     except SnacEvalError as error:
         _say(one_line(error))
+        if example := "\n".join(getattr(error, "__notes__", ())):
+            print(printable(example), file=sys.stderr)
+        if debugs(options) and (trace := trace_of(error)):
+            print(printable(trace), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt as error:
         _say("interrupted")
@@ -89,7 +94,7 @@ def _execute(options: argparse.Namespace, arguments: Sequence[str]) -> int:
             _say("interrupted")
             return 128 + interrupts.received()
         code = _explain(error, options)
-        if _debugs(options):
+        if debugs(options):
             traceback.print_exception(error)
         return code
 
@@ -113,11 +118,7 @@ def _place(error: BaseException) -> str:
 
 
 def _how_to_report(options: argparse.Namespace) -> str:
-    return "please report it" if _debugs(options) else "please report it with what --debug shows"
-
-
-def _debugs(options: argparse.Namespace) -> bool:
-    return bool(options.debug or os.environ.get("SNAC_EVAL_DEBUG"))
+    return "please report it" if debugs(options) else "please report it with what --debug shows"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -151,7 +152,8 @@ def _add_debug(parser: argparse.ArgumentParser, default: object) -> None:
         "--debug",
         action="store_true",
         default=default,
-        help="show the traceback of an internal error (also: SNAC_EVAL_DEBUG=1)",
+        help="show tracebacks: of an internal error, of a codec, of a metric (also:"
+        " SNAC_EVAL_DEBUG=1)",
     )
 
 

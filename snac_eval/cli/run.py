@@ -9,7 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snac_eval.cli.flags import Commands, add_cards, card_dirs, names, path, seconds
+from snac_eval.cli.flags import (
+    Commands,
+    add_cards,
+    add_model_args,
+    card_dirs,
+    debugs,
+    names,
+    path,
+    seconds,
+)
 
 if TYPE_CHECKING:
     from snac_eval.run.config import RunConfig
@@ -31,8 +40,9 @@ def _add_what(what: argparse._ArgumentGroup) -> None:
         "--model",
         required=True,
         help="codec; see snac-eval list codecs. NAME@k=2 keeps its first two streams,"
-        " NAME@generation=3 encodes its output again, package.module:attribute is one's own",
+        " NAME@generation=3 encodes its output again, MODULE:CLASS or FILE.py:CLASS is one's own",
     )
+    add_model_args(what)
     what.add_argument("--dataset", required=True, help="dataset; see snac-eval list datasets")
     what.add_argument(
         "--metrics",
@@ -73,7 +83,7 @@ def _add_what(what: argparse._ArgumentGroup) -> None:
 
 def _add_where(where: argparse._ArgumentGroup) -> None:
     where.add_argument("--data-root", type=path, help="folder of local corpora")
-    where.add_argument("--weights", default="", help="folder of the codec's weights")
+    where.add_argument("--weights", default="", help="folder or file of the codec's weights")
     where.add_argument("--output", type=path, help="run folder (default runs/MODEL_DATASET)")
     where.add_argument("--overwrite", action="store_true", help="forget what the folder holds")
     where.add_argument(
@@ -226,5 +236,7 @@ def _config(options: argparse.Namespace) -> RunConfig:
         html=not options.no_html,
         shard=options.shard,
         plan=options.plan,
+        model_args=tuple(options.model_args),
+        debug=debugs(options),
     )
     return config if options.output else replace(config, output=default_output(config))

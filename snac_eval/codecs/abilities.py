@@ -38,6 +38,8 @@ class OpenCodec:
     weights_sha256: Callable[[], str] = str
     """Digest of the weights in use, which the card's ``sha256`` is compared with; empty where it
     is not known (``weights_sha256``)."""
+    takes_one_clip: bool = False
+    """Whether clips never come in batches, however many are asked for (``takes_one_clip``)."""
 
     def __post_init__(self) -> None:
         if (self.coder is None) == (self.source is None):

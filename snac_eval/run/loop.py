@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from snac_eval.errors import StoreError
+from snac_eval.codecs.checks import length_notes
+from snac_eval.errors import SnacEvalError, StoreError, kept_traces, one_line, plain, trace_of
 from snac_eval.progress import Progress
 from snac_eval.run import interrupts
 from snac_eval.run._database import damaged
@@ -26,8 +27,10 @@ from snac_eval.run.evaluating import Evaluated
 from snac_eval.run.folder import only_writer
 from snac_eval.run.identity import refuse_other_run
 from snac_eval.run.inspections import Inspections
+from snac_eval.run.log import RunLog
 from snac_eval.run.manifest import (
     DETERMINISM,
+    LENGTHS,
     TOGETHER,
     State,
     describe,
@@ -60,11 +63,13 @@ class RunOutcome:
     """What was found damaged in the store and made anew, for people."""
     is_unchanged: bool = False
     """Whether the folder held this very run already, whole: nothing in it was touched."""
+    log_notes: tuple[str, ...] = ()
+    """Where tracebacks of what failed now are."""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must know and could not guess."""
-        return (*self.plan.notes, *self.damage)
+        return (*self.plan.notes, *self.damage, *self.log_notes)
 
 
 def run(
@@ -75,17 +80,18 @@ def run(
     ``meanwhile`` is called once while the last clips are being scored. Raises SnacEvalError for
     what the user must mend. Ctrl-C ends the run early; what was scored is kept.
     """
-    known = Inspections.of_config(config)
-    plan = with_batches(make_plan(config, known.inspect))
+    inspections = Inspections.of_config(config)
+    plan = with_batches(make_plan(config, inspections.inspect))
     with only_writer(config.output):
         old = {} if config.overwrite else read_manifest(config.output)
         refuse_other_run(plan, old)
         with Store.create(config.output, config.overwrite) as store:
-            store.remember_files(known.new)
+            store.remember_files(inspections.new)
             jobs = plan.pending(store.settled(plan.ids))
             manifest = describe(plan, argv, time.time())
             if not jobs and _has_ended(config.output, old, manifest):
-                return RunOutcome(config.output, plan, True, 0, is_unchanged=True)
+                known = replace(plan, remarks=length_notes(_lengths(old, manifest).values()))
+                return RunOutcome(config.output, known, True, 0, is_unchanged=True)
             work = _Work(plan, store, manifest, old, meanwhile)
             return work.done_with(jobs)
 
@@ -114,6 +120,12 @@ class _Work:
         here = (plan.codec.fingerprint, plan.codec.device)
         same = (codec.get("fingerprint"), codec.get("device")) == here
         self._repeated: dict[str, Any] = found if same else {}
+        self._lengths = _lengths(old, manifest)
+        self._remarks: tuple[str, ...] = ()
+        self._progress: Progress | None = None
+        self._log = RunLog(plan.config.output, self._say if plan.config.debug else None)
+        if plan.config.overwrite:
+            self._log.clear()
 
     def done_with(self, jobs: Sequence[Job]) -> RunOutcome:
         """Do these jobs, and those of rows in the store that turn out to be damaged."""
@@ -123,7 +135,9 @@ class _Work:
             self._num_computed += len(jobs)
             left, finished = self._round(jobs, known)
             if not left:
-                return RunOutcome(folder, self._plan, finished, self._num_computed, store.damage)
+                now = (self._num_computed, store.damage)
+                notes = self._log.notes
+                return RunOutcome(folder, self._plan, finished, *now, log_notes=notes)
             jobs = left
         raise StoreError(damaged(store.path, f"{store.num_dropped} rows cannot be kept in it"))
 
@@ -135,13 +149,12 @@ class _Work:
         state: State = "interrupted"
         with interrupts.catching(), open_engine(self._plan, jobs) as engine:
             if jobs:
-                self._plan = _prepared(self._plan, engine)
+                self._prepare(engine)
             write_manifest(self._plan.config.output, self._manifest)
             try:
                 if jobs:
-                    repeats = not self._repeated
-                    _compute(self._plan, jobs, self._store, engine, self._meanwhile, repeats)
-                    self._plan = replace(self._plan, remarks=engine.remarks)
+                    self._compute(jobs, engine)
+                    self._remarks = engine.remarks
                 state = "finished"
             except KeyboardInterrupt:
                 pass
@@ -151,19 +164,77 @@ class _Work:
                     left = self._commit(state, known)
         return left, state == "finished"
 
+    def _prepare(self, engine: Engine) -> None:
+        """Have the codec prepared somewhere, and the plan know what it says of itself then."""
+        try:
+            notes = engine.prepare()
+        except SnacEvalError as error:
+            if not (trace := trace_of(error)):
+                raise
+            self._log.add("preparing the codec", [trace])
+            said = f"{one_line(error)}; {'; '.join(self._log.notes)}"
+            raise type(plain(error))(said) from error
+        codec = replace(self._plan.codec, notes=lambda: notes)
+        self._plan, self._remarks = replace(self._plan, codec=codec), engine.remarks
+
+    def _compute(self, jobs: Sequence[Job], engine: Engine) -> None:
+        """Put what comes of each job into the store, at once."""
+        plan, store = self._plan, self._store
+        ordered, num_distinct = _in_order(jobs)
+        tasks = (
+            CodingTask(number, job, _stored(store, job, is_again=number >= num_distinct))
+            for number, job in enumerate(ordered)
+        )
+        keys = ScoreKeys(plan)
+        to_repeat = () if self._repeated else ordered
+        with Progress(len(jobs), enabled=plan.config.show_progress) as self._progress:
+            for batch in engine.work(tasks, to_repeat, self._meanwhile):
+                done = [(ordered[one.number], one) for one in batch]
+                store.put_all([_row(keys, job, one) for job, one in done])
+                for job, one in done:
+                    self._keep(job, one)
+                    self._progress.clip_done(job.clip, one.scores)
+                self._log.flush()
+
+    def _keep(self, job: Job, one: Evaluated) -> None:
+        """What is to be known of a clip and no store has."""
+        self._log.add(f"clip {job.clip.id}", one.traces)
+        if one.excess is not None:
+            self._lengths[job.clip.id] = one.excess
+
+    def _say(self, text: str) -> None:
+        if self._progress is not None:
+            self._progress.say(text)
+
     def _commit(self, state: State, known: Mapping[str, Any] | None) -> list[Job]:
         """End the run, unless reading it finds that something is to be done again: that."""
+        self._log.close()
+        remarks = (*self._remarks, *length_notes(self._lengths.values()))
+        self._plan = replace(self._plan, remarks=remarks)
         plan, store = self._plan, self._store
         folder, dropped = plan.config.output, store.num_dropped
         found = known or together_facts(score_together(plan, store))
+        self._log.add("all clips together", kept_traces())
         num_rows = write_scores(folder, stored_tables(self._manifest, store))
         is_whole = state != "finished" or store.num_dropped == dropped
         if not is_whole and (left := plan.pending(store.settled(plan.ids))):
             return left
-        facts = {**found, DETERMINISM: self._repeated, "num_rows": num_rows}
+        facts = {**found, DETERMINISM: self._repeated, LENGTHS: self._lengths}
+        facts["num_rows"] = num_rows
         whole = ended(self._manifest, plan, state, self._num_computed, facts, store.damage)
         write_manifest(folder, whole)
         return []
+
+
+def _lengths(old: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, int]:
+    """What is known of the decoder's lengths for the clips whose reconstruction is the same."""
+    before, now = old.get("clips") or {}, manifest["clips"]
+    found = old.get(LENGTHS) or {}
+    return {
+        clip: found[clip]
+        for clip, facts in now.items()
+        if clip in found and before.get(clip, {}).get("key") == facts["key"]
+    }
 
 
 def _known_together(
@@ -174,35 +245,6 @@ def _known_together(
     if not same or old.get("state") != "finished":
         return None
     return {key: old[key] for key in TOGETHER}
-
-
-def _prepared(plan: Plan, engine: Engine) -> Plan:
-    """The plan with what the codec says of itself, now that it is prepared somewhere."""
-    notes = engine.prepare()
-    return replace(plan, codec=replace(plan.codec, notes=lambda: notes), remarks=engine.remarks)
-
-
-def _compute(
-    plan: Plan,
-    jobs: Sequence[Job],
-    store: Store,
-    engine: Engine,
-    meanwhile: Callable[[], None],
-    repeats: bool,
-) -> None:
-    """Put what comes of each job into the store, at once."""
-    ordered, num_distinct = _in_order(jobs)
-    tasks = (
-        CodingTask(number, job, _stored(store, job, is_again=number >= num_distinct))
-        for number, job in enumerate(ordered)
-    )
-    keys = ScoreKeys(plan)
-    with Progress(len(jobs), enabled=plan.config.show_progress) as progress:
-        for batch in engine.work(tasks, ordered if repeats else (), meanwhile):
-            done = [(ordered[one.number], one) for one in batch]
-            store.put_all([_row(keys, job, one) for job, one in done])
-            for job, one in done:
-                progress.clip_done(job.clip, one.scores)
 
 
 def _in_order(jobs: Sequence[Job]) -> tuple[list[Job], int]:

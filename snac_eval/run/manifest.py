@@ -43,6 +43,9 @@ _ROWS_AT_ONCE = 20_000
 DETERMINISM = "determinism"
 """Key of what two passes over one clip gave: the facts of a
 :class:`~snac_eval.codecs.repeats.Repeat`, and the clip."""
+LENGTHS = "lengths"
+"""Key of how many samples too many the codec's decoder gave of each clip that was decoded, by its
+id; negative where they were too few."""
 BATCHES = "batches"
 """Key of how many clips the codec got at once, at most, and how that changes what it makes of one:
 the facts of a :class:`~snac_eval.codecs.repeats.Repeat`."""

@@ -20,6 +20,7 @@ from socket import socket
 from types import TracebackType
 from typing import Any
 
+from snac_eval.codecs.wrapping.carried import StaysHere, packed
 from snac_eval.run import interrupts
 from snac_eval.run.coding import Coder, CodingTask, prepare, repeated
 from snac_eval.run.engines.base import Engine, nothing
@@ -56,6 +57,12 @@ class LocalEngine(Engine):
         self._config = coder.config
         if coder.codec.device == "cpu":  # Else every process would import torch to look for a GPU.
             self._config = replace(coder.config, device="cpu")
+        self._why_here = ""
+        if num_workers and coder.config.instance is not None:
+            try:
+                self._config = replace(self._config, instance=packed(coder.config.instance))
+            except StaysHere as stays:
+                self._why_here = f"the codec {stays}"
         self._modules = _modules(coder, is_apart)
         limit_s, ahead = coder.config.clip_limit_s, 3 * coder.batch_size
         has_audio = any(not one.is_in_place for one in coder.metrics.values())
@@ -85,6 +92,8 @@ class LocalEngine(Engine):
         return self._repeated or self._workers.repeated
 
     def __enter__(self) -> LocalEngine:
+        if self._why_here:
+            self._stay_here(self._why_here)
         if not self._is_here:
             try:
                 self._start()
