@@ -56,7 +56,7 @@ def codec_card(name: str, card_dirs: Sequence[Path] = (), check_options: bool = 
     ``check_options``: raise CardError, which names the file, where its options do not fit.
     """
     files = cards.card_files("codecs", (*_plugin_dirs(), *card_dirs))
-    file = _pick(name.partition(":")[0], files, "codec", "codecs")
+    file = _card_file(name.partition(":")[0], files, "codec", "codecs")
     card = cards.read_codec_card(file)
     if check_options:
         _check_options_of(card, "snac_eval.codecs", card.family, file)
@@ -71,7 +71,7 @@ def dataset_card(
     ``check_options`` as for :func:`codec_card`.
     """
     files = cards.card_files("datasets", (*_plugin_dirs(), *card_dirs))
-    file = _pick(name.partition(":")[0], files, "dataset", "datasets")
+    file = _card_file(name.partition(":")[0], files, "dataset", "datasets")
     card = cards.read_dataset_card(file)
     if check_options:
         _check_options_of(card, "snac_eval.datasets", card.loader, file)
@@ -226,6 +226,13 @@ def _plugin_dirs() -> tuple[Path, ...]:
         spec = find_spec(entry.value)
         found += [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
     return tuple(found)
+
+
+def _card_file(name: str, files: dict[str, Path], what: str, listing: str) -> Path:
+    """Raise CardError where no file is called so, but one of them says that it is."""
+    for file in () if name in files else files.values():
+        cards.refuse_name(file, name)
+    return _pick(name, files, what, listing)
 
 
 def _pick(name: str, known: dict[str, _T], what: str, listing: str) -> _T:

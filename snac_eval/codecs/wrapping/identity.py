@@ -7,9 +7,12 @@ Where a class has no source (a notebook, a script from a pipe), its compiled cod
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from importlib.util import resolve_name
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -110,11 +113,19 @@ def _files(kind: type) -> Iterator[Path]:
         yield Path(file)
         if not is_own(file):
             continue
-        for value in list(vars(module).values()):
-            name = getattr(value, "__module__", None)
-            other = value if isinstance(value, ModuleType) else sys.modules.get(str(name))
-            if other is not None and is_own(getattr(other, "__file__", None) or ""):
-                waiting.append(other)
+        waiting += [sys.modules.get(name) for name in _imports(module, Path(file))]
+
+
+def _imports(module: ModuleType, file: Path) -> Iterator[str]:
+    """Names of the modules that a file of Python may take from, those of packages among them."""
+    with suppress(SyntaxError, ValueError, ImportError):  # Compiled, or run by other means.
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.Import):
+                yield from (one.name for one in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                within = f"{'.' * node.level}{node.module or ''}"
+                whole = resolve_name(within, module.__package__) if node.level else within
+                yield from (whole, *(f"{whole}.{one.name}" for one in node.names))
 
 
 def _is_plain(value: object) -> bool:

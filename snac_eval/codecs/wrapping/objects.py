@@ -57,7 +57,7 @@ def find(where: str) -> object:
             found = getattr(found, part)
     except AttributeError as error:
         names = [one for one in vars(found) if not one.startswith("_")] if _is_module(found) else []
-        close = get_close_matches(attribute, names, n=1)
+        close = get_close_matches(attribute, names, n=1, cutoff=0.5)
         meant = f"; did you mean '{close[0]}'?" if close else ""
         raise UsageError(f"--model {where}: {error}{meant}") from error
     return found

@@ -1,5 +1,7 @@
 """Any object with encode, decode and sample_rate is a codec that keeps the contract."""
 
+# ruff: noqa: ANN401 - it may give and take anything
+
 from __future__ import annotations
 
 from collections import namedtuple
@@ -90,7 +92,7 @@ class Output:
     loss: torch.Tensor
 
 
-Pair = namedtuple("Pair", "latents codes")  # noqa: PYI024
+Pair = namedtuple("Pair", "latents codes")
 
 
 def _same(codes: Any) -> Any:
