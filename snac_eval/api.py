@@ -27,6 +27,7 @@ from snac_eval.results.frames import streams_frame, summary_frame
 from snac_eval.results.record import Run, read_run
 from snac_eval.run import interrupts
 from snac_eval.run.config import RunConfig
+from snac_eval.run.log import LOG_FILE
 from snac_eval.run.loop import RunOutcome, run
 from snac_eval.run.merge import MergeConfig, MergeOutcome, merge
 from snac_eval.types import Codec, Dataset, ReconstructionSource
@@ -123,7 +124,7 @@ def execute(config: RunConfig, argv: Sequence[str] = ()) -> Executed:
         page = page_path([outcome.folder])
         if not shows(page, record, config.report_clips):
             write_page([record], page, config.report_clips, outcome.plan)
-    _refuse_failures(record, config.max_error_rate)
+    _refuse_failures(record, config.max_error_rate, outcome.folder / LOG_FILE)
     return Executed(outcome, record)
 
 
@@ -139,7 +140,7 @@ def execute_merge(config: MergeConfig, argv: Sequence[str] = ()) -> tuple[MergeO
     page = page_path([outcome.folder])
     if config.html and not shows(page, record, config.report_clips):
         write_page([record], page, config.report_clips)
-    _refuse_failures(record, outcome.max_error_rate)
+    _refuse_failures(record, outcome.max_error_rate, outcome.folder / LOG_FILE)
     return outcome, record
 
 
@@ -148,13 +149,14 @@ def _load_report_libraries() -> None:
     importlib.import_module("scipy.special")
 
 
-def _refuse_failures(record: Run, max_error_rate: float) -> None:
+def _refuse_failures(record: Run, max_error_rate: float, log: Path) -> None:
     errors = record.compact[record.compact["status"] == "error"]
     failed, total = errors["clip_id"].nunique(), record.num_scored
     if failed > max_error_rate * total:
         raise TooManyFailures(
             f"{failed} of {total} clips failed, more than --max-error-rate"
             f" {max_error_rate:g} allows; the first: {errors['reason'].iloc[0]}"
+            + (f"; tracebacks: {log}" if log.is_file() else "")
         )
 
 

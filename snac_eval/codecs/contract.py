@@ -185,7 +185,8 @@ def bits(subject: Subject) -> str:
     if nominal > 0 and not 0.5 < rate / nominal < 1.5:
         raise Broken(f"{rate:.0f} bit/s over 10 s; the card says {nominal:.0f}")
     where = f"{codes.num_tokens} tokens" if codes.streams else f"{len(codes.packets)} packets"
-    return f"{rate:.0f} bit/s over 10 s in {where}, nominal {nominal:.0f}"
+    stated = f"nominal {nominal:.0f}" if nominal > 0 else "no nominal bitrate"
+    return f"{rate:.0f} bit/s over 10 s in {where}, {stated}"
 
 
 def stored_codes(subject: Subject) -> str:

@@ -7,6 +7,7 @@ measured on synthetic speech when it is prepared, or refused: nothing is guessed
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 from collections.abc import Mapping, Sequence
@@ -134,10 +135,11 @@ class Wrapped:
         file = weights_file(self._how.weights) if self._how.weights else None
         digest = f";file={file_sha256(file)[:16]}" if file is not None else ""
         arguments = json.dumps(dict(self._how.arguments or {}), sort_keys=True, default=str)
+        said = json.dumps(asdict(self._said), sort_keys=True).encode()
         return (
             f"module/{_IMPLEMENTATION};class={type(self._made).__qualname__}"
             f";source={source_digest(self._made)};state={state_digest(self._made)}{digest}"
-            f";args={arguments};declared={json.dumps(asdict(self._said), sort_keys=True)}{kept}"
+            f";args={arguments};declared={hashlib.sha256(said).hexdigest()[:16]}{kept}"
         )
 
     def prepare(self) -> None:
