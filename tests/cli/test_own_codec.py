@@ -30,7 +30,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     card.parent.mkdir(parents=True)
     card.write_text(_blocks("toml")[0])
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.syspath_prepend(tmp_path)
     sys.modules.pop("vq", None)
     return tmp_path
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from snac_eval.audio import MAX_CHANNELS
 from snac_eval.codecs.wrapping.objects import no_codec
 from snac_eval.errors import CardError, UsageError, one_line
 from snac_eval.types import CodebookSize, CodecCard
@@ -16,7 +17,7 @@ InputType = Literal["", "torch", "numpy"]
 DecodeTakes = Literal["", "all", "codes"]
 
 _RATE = ("sample_rate", "sampling_rate")
-_CHANNELS = ("channels", "num_channels", "audio_channels")
+_CHANNELS = ("audio_channels", "num_channels", "channels")
 _COUNT = ("num_codebooks", "n_codebooks", "num_quantizers", "n_quantizers", "n_q")
 _SIZE = ("codebook_sizes", "codebook_size", "bins", "num_embeddings", "cardinality")
 _SELF = ("", "config", "cfg", "hparams")
@@ -90,7 +91,7 @@ def declared(
         missing.append("sample_rate")
     if missing:
         raise no_codec(who, made, missing)
-    channels = _number(made, who, _CHANNELS, _SELF) or 1
+    channels = _channels(made, who)
     if card is not None:
         _refuse_unlike(card, who, {"sample_rate": rate}, {"sample_rate": card.sample_rate})
         rate, channels = card.sample_rate or rate, card.channels
@@ -126,6 +127,13 @@ def _refuse_unlike(
             raise CardError(
                 f"codec card '{card.name}': {name} is {wanted[name]}, but {who} says {value}"
             )
+
+
+def _channels(made: object, who: str) -> int:
+    """Those of audio: what has more than the harness scores is the width of a layer."""
+    own, within = _CHANNELS, [name for name in _CHANNELS if name != "channels"]
+    values = (*_values(made, who, own, [""]), *_values(made, who, within, _SELF))
+    return next((one for value in values if 1 <= (one := _whole(value)) <= MAX_CHANNELS), 1)
 
 
 def _sizes(made: object, who: str) -> tuple[int, ...]:
