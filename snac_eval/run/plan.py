@@ -12,7 +12,7 @@ from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.codecs.channels import per_channel
 from snac_eval.codecs.opening import open_instance, open_model
 from snac_eval.codecs.repeats import Repeat
-from snac_eval.codecs.wrapping.carried import device_of, unpacked
+from snac_eval.codecs.wrapping.carried import device_of, require_same, unpacked
 from snac_eval.datasets.opening import Sampling, open_dataset
 from snac_eval.machine import DEVICES, resolve_device
 from snac_eval.metrics.opening import OpenMetric, open_metric
@@ -247,7 +247,10 @@ def open_codec(config: RunConfig) -> OpenCodec:
         codec = open_model(config.model, config.card_dirs, *how)
     else:
         codec = open_instance(instance, config.model, *how)
-    return per_channel(codec) if config.channels == "each" else codec
+    codec = per_channel(codec) if config.channels == "each" else codec
+    if instance is not config.instance:
+        require_same(config.instance, codec.fingerprint)
+    return codec
 
 
 def open_material(

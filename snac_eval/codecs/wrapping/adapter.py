@@ -62,6 +62,11 @@ def load(request: CodecRequest) -> Wrapped:
     return Wrapped(made, who, card, said, how)
 
 
+def state(card: CodecCard) -> str:
+    """What ``snac-eval list`` shows of it: the object itself is not imported for that."""
+    return f"needs {card.weights}" if card.weights and not weights_file(card.weights) else ""
+
+
 @dataclass(frozen=True, slots=True)
 class How:
     """How a codec of one's own is run."""

@@ -20,7 +20,7 @@ from socket import socket
 from types import TracebackType
 from typing import Any
 
-from snac_eval.codecs.wrapping.carried import StaysHere, packed
+from snac_eval.codecs.wrapping.carried import StaysHere, carried
 from snac_eval.run import interrupts
 from snac_eval.run.coding import Coder, CodingTask, prepare, repeated
 from snac_eval.run.engines.base import Engine, nothing
@@ -58,9 +58,11 @@ class LocalEngine(Engine):
         if coder.codec.device == "cpu":  # Else every process would import torch to look for a GPU.
             self._config = replace(coder.config, device="cpu")
         self._why_here = ""
-        if num_workers and coder.config.instance is not None:
+        if num_workers:
             try:
-                self._config = replace(self._config, instance=packed(coder.config.instance))
+                self._config = replace(
+                    self._config, instance=carried(coder.config.instance, coder.codec)
+                )
             except StaysHere as stays:
                 self._why_here = f"the codec {stays}"
         self._modules = _modules(coder, is_apart)

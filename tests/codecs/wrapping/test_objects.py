@@ -267,3 +267,19 @@ def test_an_array_is_a_setting(here: Path) -> None:
 
     one, other = (open_instance(Table(level), "T").fingerprint for level in (1, 2))
     assert one != other
+
+
+def test_a_codec_that_is_another_in_each_process_stays_in_one(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (here / "own_vq.py").open("a") as file:
+        file.write(
+            "\nimport os\nclass Other(VQ):\n    def __init__(self):\n"
+            "        super().__init__()\n        self.id = os.urandom(8)\n"
+        )
+    run = ["run", "--model", "own_vq:Other", "--dataset", "demo", "--limit", "2", "--quiet"]
+    assert main([*run, "--metrics", "bitrate", "--no-html", "--workers", "1"]) == 0
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1
+    assert "each process would have another one" in said.err
+    assert "all is done in one process" in said.err
