@@ -234,7 +234,10 @@ class Wrapped:
         """What decode is given of encode's answer. Raises CodecError where it has no codes."""
         codes = codes_in(answer)
         if codes is None:
-            raise CodecError(f"{self._who}: encode gave {_described(answer)}: no integers in it")
+            raise CodecError(
+                f"{self._who}: encode gave {_described(answer)}: codes must be of an integer type,"
+                " as .long() and .astype(int) make them"
+            )
         return codes if self._takes_codes else decodable(answer, self._decodes)
 
     @cached_property

@@ -56,10 +56,11 @@ def find(where: str) -> object:
         for part in attribute.split("."):
             found = getattr(found, part)
     except AttributeError as error:
+        owner = f"'{name}'" if _is_module(found) else _kind(found)
         names = [one for one in vars(found) if not one.startswith("_")] if _is_module(found) else []
         close = get_close_matches(attribute, names, n=1, cutoff=0.5)
         meant = f"; did you mean '{close[0]}'?" if close else ""
-        raise UsageError(f"--model {where}: {error}{meant}") from error
+        raise UsageError(f"--model {where}: {owner} has no attribute '{part}'{meant}") from error
     return found
 
 
