@@ -26,7 +26,7 @@ from pathlib import Path
 import pandas as pd
 import soundfile
 
-from snac_eval.api import execute
+from snac_eval.executing import execute
 from snac_eval.audio import speech_like
 from snac_eval.errors import StoreError
 from snac_eval.results.record import read_run

@@ -33,7 +33,7 @@ class Progress:
     def __init__(self, num_clips: int, enabled: bool) -> None:
         from tqdm.auto import tqdm
 
-        redrawn = sys.stderr.isatty() or _in_notebook()
+        redrawn = sys.stderr.isatty() or in_notebook()
         self._bar = tqdm(
             total=num_clips,
             unit="clip",
@@ -68,9 +68,9 @@ class Progress:
         self._bar.total = (self._bar.total or 0) + num_clips
         self._pace.more(num_clips)
 
-    def skip(self, num_clips: int) -> None:
-        """So many clips of the run that was begun will not be done."""
-        self.more(-num_clips)
+    def end(self) -> None:
+        """The run that was begun has ended; what is left of it will not be done."""
+        self.more(-self._pace.num_left_of_run)
 
     def clip_done(self, clip: Clip, scores: Mapping[str, Score]) -> None:
         """Count one clip, and one failure if any of its scores is an error."""
@@ -105,6 +105,11 @@ class Pace:
             self._before_s += now - self._begun
         self._own_left, self._own_done, self._begun = num_clips, 0, now
 
+    @property
+    def num_left_of_run(self) -> int:
+        """How many clips of the run that was begun are not done."""
+        return self._own_left
+
     def more(self, num_clips: int) -> None:
         """The run has so many clips more than was said."""
         self._num_left += num_clips
@@ -126,7 +131,7 @@ class Pace:
         return self._own_left * own_s / self._own_done + others * mean_s
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
     """Whether a notebook draws what is shown."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return type(shell).__name__ == "ZMQInteractiveShell"

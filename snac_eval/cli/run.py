@@ -156,7 +156,7 @@ def _add_engine(how: argparse._ArgumentGroup) -> None:
 
 
 def _run(options: argparse.Namespace, argv: Sequence[str]) -> None:
-    from snac_eval.api import execute
+    from snac_eval.executing import execute
     from snac_eval.reports.summary import summary_markdown
 
     config = _config(options)

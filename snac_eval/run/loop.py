@@ -105,7 +105,7 @@ def run_plan(
             store.remember_files(known.new)
             jobs = plan.pending(store.settled(plan.ids))
             progress.begin(_named(plan), len(plan.clips))
-            progress.skip(len(plan.clips) - len(jobs))
+            progress.more(len(jobs) - len(plan.clips))
             manifest = describe(plan, argv, time.time())
             if not jobs and _has_ended(config.output, old, manifest):
                 return RunOutcome(config.output, plan, True, 0, is_unchanged=True)

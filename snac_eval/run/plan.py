@@ -70,9 +70,7 @@ class Setting:
         source = reference
         if rate != reference.sample_rate:
             name = _heard_as(clip, card.channels == 1)
-            source = once(
-                self.config.heard, name, rate, lambda: audio.resample(reference, rate)
-            )
+            source = once(self.config.heard, name, rate, lambda: audio.resample(reference, rate))
         if self.config.reference_rate == "codec":
             reference = source
         return reference, audio.fill_channels(source, card.channels)

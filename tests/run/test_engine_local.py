@@ -21,7 +21,7 @@ from snac_eval.machine import resolve_device
 from snac_eval.metrics.opening import open_metric
 from snac_eval.run.coding import Coder, CodingTask
 from snac_eval.run.config import RunConfig
-from snac_eval.run.engines import nursery, pool, staff
+from snac_eval.run.engines import nursery, staff
 from snac_eval.run.engines.local import LocalEngine, modules_of
 from snac_eval.run.engines.processes import Child, Nursery
 from snac_eval.run.evaluating import Evaluated
