@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -21,6 +21,7 @@ from snac_eval.reports.text import (
     format_value,
     latex_text,
     markdown_text,
+    metric_title,
     one_line,
     span,
 )
@@ -49,6 +50,13 @@ class Cell:
     values: Mapping[str, object] | None = None
     """Plain values by their column in CSV, any number of them; None: the text, under the column's
     name. None and NaN are empty there."""
+    flag: str = ""
+    """Stands last, is never marked, and stays where there is no room for what stands after."""
+
+    @property
+    def tail(self) -> str:
+        """All that stands behind the text."""
+        return " ".join(filter(None, (self.after, self.flag)))
 
 
 NONE = Cell(NOTHING, values={})
@@ -62,6 +70,10 @@ class Column(Heading):
     name: str
     unit: str = ""
     higher_is_better: bool | None = None
+    title: str = ""
+    """The name as papers print it; empty: the name as it is."""
+    importance: int = 0
+    """Where there is no room for all, columns of the highest number go first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +95,8 @@ class Grid:
     """Sentences below the table."""
     name: str = ""
     """The table's id in HTML."""
+    lead: tuple[str, ...] = ()
+    """Sentences above the table: what must be known before any number of it."""
 
     @classmethod
     def of(
@@ -116,12 +130,12 @@ class Grid:
             for block in self.blocks
         ]
         columns = tuple(self.columns[i] for i in kept)
-        return Grid(columns, tuple(blocks), self.caption, self.notes, self.name)
+        return replace(self, columns=columns, blocks=tuple(blocks))
 
 
 def metric_column(info: MetricInfo) -> Column:
     """The metric's name, unit and arrow."""
-    return Column(info.name, info.unit, info.higher_is_better)
+    return Column(info.name, info.unit, info.higher_is_better, metric_title(info))
 
 
 def number(value: float) -> Cell:
@@ -179,7 +193,7 @@ def _tabulated(
     rows = [
         [
             marks.get(cell.mark, "{}").format(escape(cell.text))
-            + (f" {escape(cell.after)}" if cell.after else "")
+            + (f" {escape(cell.tail)}" if cell.tail else "")
             for cell in row
         ]
         for row in block.rows
@@ -268,4 +282,4 @@ def _latex_cell(cell: Cell) -> str:
     marks = {"best": r"\textbf{%s}", "strong": r"\textbf{%s}", "second": r"\underline{%s}"}
     text = latex_text(cell.text)
     text = marks.get(cell.mark, "%s") % (text if cell.key is None else _MINUS.sub("$-$", text))
-    return text + (f" {latex_text(cell.after)}" if cell.after else "")
+    return text + (f" {latex_text(cell.tail)}" if cell.tail else "")
