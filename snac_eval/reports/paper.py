@@ -17,6 +17,7 @@ from snac_eval.reports.published import (
     listener_values,
     published_cells,
 )
+from snac_eval.reports.rows import AS_GIVEN, Rows
 from snac_eval.reports.standings import Standings, metric_cells, standings
 from snac_eval.reports.text import lost_lines, worst_notes
 from snac_eval.results.ranking import ALPHA, Contest
@@ -25,12 +26,16 @@ from snac_eval.results.record import Run, first_info
 _VERSIONS = ("snac-eval", "python", "torch", "av", "soxr", "pesq", "pystoi", "visqol-python")
 _LOST = "Clips were lost: the notes say whose, and what is therefore not ranked."
 """What a caption begins with then."""
+_CLIPS = Column("clips")
 
 
 def paper_grid(
-    runs: Sequence[Run], metrics: Sequence[str] = (), published: Published | None = None
+    runs: Sequence[Run],
+    metrics: Sequence[str] = (),
+    published: Published | None = None,
+    rows: Rows = AS_GIVEN,
 ) -> Grid:
-    """The table of these runs, in their order, a block per dataset.
+    """The table of these runs, a block per dataset; ``rows`` names and orders them.
 
     ``metrics`` chooses the columns; none: bitrate, quality and speed. ``published`` figures become
     the last block. As CSV it has a row per run: ``<metric>``, ``<metric>_ci_low``,
@@ -39,39 +44,51 @@ def paper_grid(
     published figures follow with ``<metric>``, ``<metric>_definition``, ``read`` and what listeners
     said.
 
-    Raises UsageError without runs, and for a metric that none has.
+    Raises UsageError without runs, for a metric that none has, and for a codec, a label or an order
+    that there is not.
     """
-    found = standings(runs, metrics)
-    blocks = [
-        _block(group, found.contests[dataset], found.names)
-        for dataset, group in found.groups.items()
-    ]
-    notes = [*lost_notes(found), *_notes(found), *worst_notes(runs, found.names)]
+    found = standings(runs, metrics, rows)
+    blocks = [_block(found, dataset) for dataset in found.groups]
+    against = found.against_note(rows.against)
+    notes = [*lost_notes(found), *([against] if against else []), *_notes(found)]
+    notes += worst_notes(runs, found.names)
     if published is not None:
         shown = published.of(found.names)
-        rows = tuple(_published_row(shown, row, found.names) for row in shown.rows)
-        blocks.append(Block("Published, on other data, not ranked", rows))
+        blocks.append(published_block(shown, found.names))
         notes += shown.notes()
     columns = [metric_column(first_info(runs, name)) for name in found.names]
     return Grid(
-        columns=(Column("codec"), Column("clips"), *columns),
+        columns=(Column("codec"), _CLIPS, *columns),
         blocks=tuple(blocks),
         caption=" ".join([*([_LOST] if any(found.lost.values()) else []), *_caption(found)]),
         notes=tuple(notes),
     )
 
 
-def _block(runs: Sequence[Run], contests: Sequence[Contest], names: Sequence[str]) -> Block:
-    columns = {one.info.name: metric_cells(runs, one) for one in contests}
+def without_even_clips(grid: Grid) -> Grid:
+    """The grid less the column of clips, where all rows of each block have as many: the block's
+    title says it."""
+    index = [column.name for column in grid.columns].index(_CLIPS.name)
+    uneven = any(len({row[index].text for row in block.rows}) > 1 for block in grid.blocks)
+    return grid if uneven else grid.without(_CLIPS.name)
+
+
+def published_block(published: Published, names: Sequence[str]) -> Block:
+    """What papers report by these metrics."""
+    rows = tuple(_published_row(published, row, names) for row in published.rows)
+    return Block("Published, on other data, not ranked", rows)
+
+
+def _block(found: Standings, dataset: str) -> Block:
+    runs = found.groups[dataset]
+    columns = {one.info.name: metric_cells(runs, one) for one in found.contests[dataset]}
     rows = []
     for index, run in enumerate(runs):
         values = {"codec": run.codec, "dataset": run.dataset, "label": run.name}
         clips = replace(count(len(run.clips)), values={"clips": len(run.clips)})
-        cells = (columns[name][index] if name in columns else NONE for name in names)
+        cells = (columns[name][index] if name in columns else NONE for name in found.names)
         rows.append((Cell(run.name, values=values), clips, *cells))
-    sizes = sorted({len(run.clips) for run in runs})
-    size = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-    return Block(f"{runs[0].dataset} ({size} clips)", tuple(rows))
+    return Block(f"{dataset} ({found.size(dataset)})", tuple(rows))
 
 
 def _published_row(

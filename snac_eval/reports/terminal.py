@@ -7,18 +7,17 @@ shows: an ideograph takes two columns, an accent none.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from snac_eval.reports.grid import Block, Cell, Column, Grid
 from snac_eval.reports.text import NOTHING, one_line
+from snac_eval.reports.widths import text_width, wrapped
 from snac_eval.writing import printable
 
 _GAP = "  "
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
-_BREAKS = "_-@/:. ,"
 _FEWEST = 12
 """Columns that a name or a sentence gets on the narrowest screen."""
 
@@ -54,44 +53,6 @@ def render_terminal(grid: Grid, width: int, colour: bool = False) -> str:
     below = [*([grid.caption] if grid.caption else []), *_left_out(left_out), *grid.notes]
     parts += ["\n".join(_sentences(below, width))] if below else []
     return "\n\n".join(parts) + "\n"
-
-
-def text_width(text: str) -> int:
-    """How many columns of a terminal this text takes."""
-    return sum(map(_character_width, text))
-
-
-def wrapped(text: str, width: int) -> list[str]:
-    """Lines of at most so many columns; a word that is longer is broken, behind a ``_`` or the
-    like where one is near."""
-    lines = [""]
-    for word in text.split(" "):
-        joined = f"{lines[-1]} {word}" if lines[-1] else word
-        if text_width(joined) <= width:
-            lines[-1] = joined
-            continue
-        pieces = _pieces(word, width)
-        lines = [*([] if lines == [""] else lines), *pieces]
-    return lines
-
-
-def _character_width(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
-
-
-def _pieces(word: str, width: int) -> list[str]:
-    pieces = []
-    while text_width(word) > width:
-        end = 1
-        while end < len(word) and text_width(word[: end + 1]) <= width:
-            end += 1
-        near = max(word.rfind(sign, end // 2, end) for sign in _BREAKS) + 1
-        end = near or end
-        pieces.append(word[:end])
-        word = word[end:]
-    return [*pieces, word]
 
 
 def _sentences(sentences: Iterable[str], width: int) -> Iterator[str]:
