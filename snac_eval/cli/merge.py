@@ -32,6 +32,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 def _merge(options: argparse.Namespace, argv: Sequence[str]) -> None:
     from snac_eval.executing import execute_merge
     from snac_eval.reports.summary import summary_markdown
+    from snac_eval.results.left_out import refuse_undefined
     from snac_eval.run.merge import MergeConfig
 
     config = MergeConfig(
@@ -50,3 +51,4 @@ def _merge(options: argparse.Namespace, argv: Sequence[str]) -> None:
         print(f"note: {note}")
     said = "these shards were merged here before" if merged.is_unchanged else "merged"
     print(f"{said}: {len(config.folders)} shards; files in {merged.folder}/")
+    refuse_undefined(record)

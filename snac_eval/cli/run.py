@@ -158,6 +158,7 @@ def _add_engine(how: argparse._ArgumentGroup) -> None:
 def _run(options: argparse.Namespace, argv: Sequence[str]) -> None:
     from snac_eval.executing import execute
     from snac_eval.reports.summary import summary_markdown
+    from snac_eval.results.left_out import refuse_undefined
 
     config = _config(options)
     if options.plan_only:
@@ -178,6 +179,7 @@ def _run(options: argparse.Namespace, argv: Sequence[str]) -> None:
     for note in done.outcome.notes:
         print(f"note: {note}")
     print(f"{done.outcome.num_computed} clips computed now; files in {done.outcome.folder}/")
+    refuse_undefined(done.record)
 
 
 def _look(config: RunConfig, argv: Sequence[str]) -> None:
