@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 from snac_eval.codecs.opening import open_model
 from snac_eval.datasets.opening import open_dataset
 from snac_eval.errors import SnacEvalError, UsageError
-from snac_eval.evaluation import Evaluation
-from snac_eval.executing import execute, execute_study
+from snac_eval.evaluation.executing import execute, execute_study
+from snac_eval.evaluation.result import Evaluation
 from snac_eval.machine import resolve_device
 from snac_eval.metrics.base import PairMetric
 from snac_eval.metrics.opening import require_metric
@@ -56,26 +56,22 @@ def evaluate(
         datasets: several datasets, instead of ``dataset``.
         options: any other field of :class:`snac_eval.run.config.RunConfig`, e.g. ``seed=1``.
 
-    Raises:
-        SnacEvalError: with one line that says what was wrong and what to do. Of several pairs, one
-            that fails is in the result's ``problems``, and this is raised where all fail.
+    Raises SnacEvalError, with one line that says what was wrong and what to do. Of several pairs,
+    one that fails is in the result's ``problems``; this is raised where all fail.
 
     Codec and metrics run in processes of their own, which do not run the caller's script again: it
     needs no ``if __name__ == "__main__":``, and may be a notebook, a worker of a pool or a thread.
-    A codec that only the caller's ``__main__`` has (``__main__:MyCodec``) runs in this process, as
-    everything does with ``workers=0`` or where no process can be started; clips have no time limit
-    then. Ctrl-C raises KeyboardInterrupt; what was scored is kept where ``output`` is given.
+    A codec that only the caller's ``__main__`` has runs in this process, as all does with
+    ``workers=0``; clips have no time limit then. Ctrl-C raises KeyboardInterrupt; what was scored is kept where ``output`` is given.
     """
     chosen = _one_or_several(model, models, "model")
     data = _one_or_several(dataset, datasets, "dataset")
-    _read_paths(options)
-    options.setdefault("html", output is not None)
-    options.setdefault("show_progress", in_notebook())
-    check_card_dirs(options.get("card_dirs", ()), "card_dirs")
     kept = None if output is None else user_path(output)
+    defaults = {"html": output is not None, "show_progress": in_notebook()}
+    own = defaults | _read_paths(options)
     folder = kept or Path(tempfile.mkdtemp(prefix="snac-eval-"))
-    base = RunConfig("", "", folder, tuple(metrics or ()), limit or 0, **options)
     try:
+        base = RunConfig("", "", folder, tuple(metrics or ()), limit or 0, **own)
         found = _evaluated(base, chosen, data, is_single=models is None and datasets is None)
     except BaseException:
         if kept is None:
@@ -130,11 +126,13 @@ def _own_name(model: object) -> str:
     return card.name if isinstance(card, CodecCard) else type(model).__name__
 
 
-def _read_paths(options: dict[str, Any]) -> None:
-    if "data_root" in options:
-        options["data_root"] = user_path(options["data_root"])
-    if "card_dirs" in options:
-        options["card_dirs"] = tuple(map(user_path, options["card_dirs"]))
+def _read_paths(options: Mapping[str, Any]) -> dict[str, Any]:
+    read = dict(options)
+    if read.get("data_root") is not None:
+        read["data_root"] = user_path(read["data_root"])
+    read["card_dirs"] = tuple(map(user_path, read.get("card_dirs", ())))
+    check_card_dirs(read["card_dirs"], "card_dirs")
+    return read
 
 
 def load_codec(

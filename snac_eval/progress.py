@@ -30,7 +30,7 @@ class Progress:
     """A bar on standard error, of one run or of the runs of a study one after the other. A log
     file, which cannot be redrawn, gets it every ten seconds."""
 
-    def __init__(self, num_clips: int, enabled: bool) -> None:
+    def __init__(self, num_clips: int, enabled: bool, num_runs: int = 1) -> None:
         from tqdm.auto import tqdm
 
         redrawn = sys.stderr.isatty() or in_notebook()
@@ -42,6 +42,7 @@ class Progress:
             mininterval=0.2 if redrawn else 10.0,
             bar_format="{l_bar}{bar:20}| {n_fmt}/{total_fmt} clips{postfix}",
         )
+        self._num_runs, self._num_begun = num_runs, 0
         self._audio_s = 0.0
         self._num_failed = 0
         self._start = time.perf_counter()
@@ -60,7 +61,9 @@ class Progress:
 
     def begin(self, what: str, num_clips: int) -> None:
         """The run of this name is next, and has so many clips of all those left."""
-        self._bar.set_description_str(printable(what))
+        self._num_begun += 1
+        place = f"[{self._num_begun}/{self._num_runs}] " if self._num_runs > 1 else ""
+        self._bar.set_description_str(f"{place}{printable(what)}")
         self._pace.begin(num_clips, time.perf_counter())
 
     def more(self, num_clips: int) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from snac_eval.errors import UnknownNameError, UsageError
+from snac_eval.reading.names import user_path
 from snac_eval.registry import plugins
 from snac_eval.registry.validation import read_toml, validated
 from snac_eval.run.config import RunConfig
@@ -148,7 +149,7 @@ def read_study(path: Path, flags: RunConfig) -> tuple[Study, Path | None]:
         raise
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
-    return study, None if file.output is None else Path(file.output)
+    return study, None if file.output is None else user_path(file.output)
 
 
 _RENAMED = {
@@ -170,9 +171,9 @@ def _options(said: Any) -> dict[str, Any]:  # noqa: ANN401 - any of the three
         if value is None or one.name in _APART:
             continue
         if one.name in _PATHS:
-            value = Path(value)
+            value = user_path(value)
         elif one.name == "cards":
-            value = tuple(map(Path, value))
+            value = tuple(map(user_path, value))
         elif one.name == "args":
             value = tuple(f"{key}={json.dumps(item)}" for key, item in value.items())
         found[_RENAMED.get(one.name, one.name)] = value

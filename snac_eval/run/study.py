@@ -86,7 +86,7 @@ def run_study(pairs: Sequence[Pair], argv: Sequence[str], ended: Ended) -> bool:
     plans = [pair.plan for pair in pairs if pair.plan is not None]
     total = sum(len(plan.clips) for plan in plans)
     is_shown = any(plan.config.show_progress for plan in plans)
-    with Progress(total, is_shown) as progress, Engines(plans) as engines:
+    with Progress(total, is_shown, len(plans)) as progress, Engines(plans) as engines:
         for pair, plan in _heard_together(pairs):
             known, each = pair.known, plan
             outcome = _tried(lambda: run_plan(each, known, engines, progress, argv))  # noqa: B023

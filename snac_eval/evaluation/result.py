@@ -5,7 +5,6 @@ Everything that it can do asks the runs' own record, as the command line does.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,10 +17,12 @@ import pandas as pd
 from snac_eval.errors import UsageError
 from snac_eval.registry.plugins import unknown_name
 from snac_eval.results.frames import streams_frame, summary_frame
-from snac_eval.results.record import Run, check_names, named_apart
+from snac_eval.results.record import Run, named_apart
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from snac_eval.reports.grid import GridFormat
 
 _MOST_SOUND_BYTES = 30_000_000
 
@@ -54,13 +55,13 @@ class Evaluation:
         """One row for each code stream: what ``streams.csv`` holds."""
         return _joined(map(streams_frame, self.runs))
 
-    def table(self, metrics: Sequence[str] = (), format: str = "md") -> Text:
+    def table(self, metrics: Sequence[str] = (), style: GridFormat = "md") -> Text:
         """The runs side by side as ``snac-eval table`` prints them: ``md``, ``latex``, ``csv`` or
         ``txt``. Raises UsageError for a metric that no run has."""
         from snac_eval.reports.grid import render
         from snac_eval.reports.paper import paper_grid
 
-        return Text(render(paper_grid(self.runs, metrics), format))
+        return Text(render(paper_grid(self.runs, metrics), style))
 
     def compare(self, metrics: Sequence[str] = ()) -> Text:
         """Which codec is better, and whether that is shown: what ``snac-eval compare`` prints.
@@ -105,7 +106,9 @@ class Evaluation:
     def _repr_html_(self) -> str:
         from snac_eval.reports.compact import compact_html
 
-        failed = (f"<p>{escape(name)} failed: {escape(why)}</p>" for name, why in self.problems.items())
+        failed = (
+            f"<p>{escape(name)} failed: {escape(why)}</p>" for name, why in self.problems.items()
+        )
         return compact_html(self.runs) + "".join(failed) if self.runs else "".join(failed)
 
     def __repr__(self) -> str:
@@ -136,7 +139,9 @@ class Sound:
             for name, uri in self.versions.items()
         )
         notes = (f"<p>{escape(note)}</p>" for note in self.notes)
-        return f"<table><caption>{escape(self.clip)}</caption>{''.join(rows)}</table>{''.join(notes)}"
+        return (
+            f"<table><caption>{escape(self.clip)}</caption>{''.join(rows)}</table>{''.join(notes)}"
+        )
 
 
 def _joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from snac_eval.reports.html.page import FILE_NAME as PAGE_NAME
 from snac_eval.reports.html.page import page_path, shows, write_page
 from snac_eval.reports.summary import has_tables, write_tables
 from snac_eval.results.frames import summary_frame
+from snac_eval.results.left_out import refuse_undefined
 from snac_eval.results.record import Run, read_run
 from snac_eval.results.study import StudyRun, write_study
 from snac_eval.run import interrupts
@@ -185,5 +186,3 @@ def _refuse_failures(record: Run, max_error_rate: float) -> None:
             f"{failed} of {total} clips failed, more than --max-error-rate"
             f" {max_error_rate:g} allows; the first: {errors['reason'].iloc[0]}"
         )
-
-
