@@ -50,19 +50,18 @@ def evaluate(
         metrics: names, as ``snac-eval list metrics`` shows them; None: the set that fits each
             clip's domain.
         limit: how many clips, spread over the dataset; None: all.
-        output: folder of the run, or of the study, continued if it exists; None: nothing is kept
-            beyond the result.
+        output: folder of the run or study, continued if it exists; None: nothing is kept.
         models: several codecs, instead of ``model``. Names may be patterns: ``opus_*``.
         datasets: several datasets, instead of ``dataset``.
         options: any other field of :class:`snac_eval.run.config.RunConfig`, e.g. ``seed=1``.
 
-    Raises SnacEvalError, with one line that says what was wrong and what to do. Of several pairs,
-    one that fails is in the result's ``problems``; this is raised where all fail.
+    Raises SnacEvalError, with one line that says what was wrong and what to do; of several pairs,
+    where all fail: else they are in the result's ``problems``.
 
     Codec and metrics run in processes of their own, which do not run the caller's script again: it
     needs no ``if __name__ == "__main__":``, and may be a notebook, a worker of a pool or a thread.
     A codec that only the caller's ``__main__`` has runs in this process, as all does with
-    ``workers=0``; clips have no time limit then. Ctrl-C raises KeyboardInterrupt; what was scored is kept where ``output`` is given.
+    ``workers=0``; clips have no time limit then. Ctrl-C keeps what is done where there is output.
     """
     chosen = _one_or_several(model, models, "model")
     data = _one_or_several(dataset, datasets, "dataset")
