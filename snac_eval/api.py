@@ -55,8 +55,7 @@ def evaluate(
         datasets: several datasets, instead of ``dataset``.
         options: any other field of :class:`snac_eval.run.config.RunConfig`, e.g. ``seed=1``.
 
-    Raises SnacEvalError, with one line that says what was wrong and what to do; of several pairs,
-    where all fail: else they are in the result's ``problems``.
+    Raises SnacEvalError, with one line; of several pairs, where all fail (``problems`` has some).
 
     Codec and metrics run in processes of their own, which do not run the caller's script again: it
     needs no ``if __name__ == "__main__":``, and may be a notebook, a worker of a pool or a thread.

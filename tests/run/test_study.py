@@ -32,7 +32,12 @@ def clips(tmp_path: Path) -> Path:
     return folder
 
 
-def _configs(tmp_path: Path, clips: Path, models: Sequence[str], **options: Any) -> list[RunConfig]:
+def _configs(
+    tmp_path: Path,
+    clips: Path,
+    models: Sequence[str],
+    **options: Any,  # noqa: ANN401 - fields of RunConfig
+) -> list[RunConfig]:
     base = RunConfig("", "", tmp_path, METRICS, html=False, **options)
     datasets = (DatasetChoice(f"folder:{clips}"),)
     return Study(tuple(map(ModelChoice, models)), datasets, base).configs(tmp_path / "runs")
