@@ -46,7 +46,7 @@ def test_it_shows_itself(result: snac_eval.Evaluation) -> None:
     html = result._repr_html_()
     assert "<table" in html
     assert all(name in html for name in MODELS)
-    assert repr(result).startswith("<Evaluation of pcm_8bit on clips, opus_6kbps on clips")
+    assert repr(result).startswith("<Evaluation of pcm_8bit on folder:")
     assert result.table(["si_sdr_aligned"]).startswith("| codec |")
     assert "opus_6kbps" in result.compare()
     assert result.compare()._repr_markdown_() == result.compare()
