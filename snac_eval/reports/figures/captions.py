@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from snac_eval.reports.claims import INTERVALS, narrowed
 from snac_eval.reports.figures.content import Content
 from snac_eval.reports.text import lost_lines, metric_title
-from snac_eval.results.curves import Panel
+from snac_eval.results.curves import SPEED, STEP, Axis, Panel
 from snac_eval.results.pairing import Loss
 
 
@@ -21,8 +21,15 @@ def caption(made: Content) -> tuple[str, ...]:
             f"{listed} of each clip: median, quartiles, 5th and 95th percentile; dots are clips."
         )
     else:
-        first = f"Mean {listed} with 95 % intervals. {INTERVALS}"
+        over = f" over {_over(made.over)}" if made.over is not None else ""
+        first = f"Mean {listed}{over}. {INTERVALS}"
     return (first, *_datasets(made), *_lost(made.panels), *_left_out(made.panels), *made.notes)
+
+
+def _over(axis: Axis) -> str:
+    words = {SPEED: "the time of encoding and decoding", STEP: "the step of training"}
+    said = words.get(axis.name) or (metric_title(axis.info) if axis.info else axis.name)
+    return said[0].lower() + said[1:] if axis.is_ratio else said
 
 
 def _datasets(made: Content) -> Iterator[str]:

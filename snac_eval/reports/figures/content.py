@@ -47,6 +47,10 @@ class Content:
         """The names of all lines, in the order of the runs."""
         return list(dict.fromkeys(curve.name for panel in self.panels for curve in panel.curves))
 
+    def curves_of(self, name: str) -> list[Curve]:
+        """The curves of this name, one in each panel that has it."""
+        return [curve for panel in self.panels for curve in panel.curves if curve.name == name]
+
     def curve_text(self, curve: Curve) -> str:
         """What the legend calls a line."""
         codecs = {point.run.codec for point in curve.points}

@@ -15,13 +15,14 @@ from snac_eval.reports.figures.content import Content, Kind, content
 from snac_eval.reports.figures.style import (
     PANEL_IN,
     SMALL_PT,
-    columns,
+    inches_of,
     mark,
     shortened,
     shown,
     style,
     suffix,
     width_in,
+    wrapped,
 )
 from snac_eval.results.curves import STEP, STREAMS, Axis, Curve, Panel
 from snac_eval.results.record import Run
@@ -30,14 +31,16 @@ from snac_eval.writing import write_file
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 _LOST = " †"
 _LINE_IN = 0.16
 """Height of a line of the legend."""
 _BOX_IN = 0.24
-_COLUMN_IN = 0.62 * SMALL_PT / 72
-"""Width of a letter, on average and with some room."""
-_HANDLE_IN = 0.45
+_HANDLE_IN, _GAP_IN = 0.36, 0.14
+"""Widths of what stands before a name in the legend, and between its columns."""
+_MOST_OF_NAMES = 0.4
+"""Of a panel's width, what the names of boxes may take."""
 _MAX_TICKS = 9
 _MAX_DOTS = 100
 _METADATA: dict[str, dict[str, Any]] = {
@@ -91,31 +94,29 @@ def draw(made: Content, width: str | float = "single") -> Figure:
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     inches = width_in(width)
-    rows, across = _grid(made, inches)
-    names = [] if made.kind == "box" else list(_legend(made))
-    per_row = _legend_columns([name for name, _ in names], inches)
-    lines = math.ceil(len(names) / per_row)
-    height = rows * _panel_height(made, inches / across) + lines * _LINE_IN
     with style(_texts(made)):
+        grid = _grid(made, inches)
+        heights = [_row_height(made, row, inches / len(row)) for row in grid]
+        names = [] if made.kind == "box" else list(_legend(made, inches))
+        per_row = _legend_columns(names, inches)
+        height = sum(heights) + math.ceil(len(names) / per_row) * _LINE_IN
         layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.04, hspace=0.04)
         figure = Figure(figsize=(inches, height), layout=layout)
-        grid = figure.subplots(rows, across, squeeze=False).flatten()
-        places = _places(made, across)
-        for place, axes in enumerate(grid):
-            if place in places:
-                _draw_panel(axes, made, places[place], inches)
-            else:
-                axes.set_axis_off()
+        shape = (len(grid), len(grid[0]))
+        ratios = {"height_ratios": heights}
+        places = figure.subplots(*shape, squeeze=False, gridspec_kw=ratios)
+        for row, axes in zip(grid, places, strict=True):
+            _draw_row(axes, made, row, inches / len(row))
         if names:
-            handles = [_handle(number, lost) for number, (_, lost) in enumerate(names)]
             figure.legend(
-                handles,
-                [name for name, _ in names],
+                [_handle(made, number) for number in range(len(names))],
+                names,
                 loc="outside lower center",
                 ncols=per_row,
                 frameon=False,
-                handlelength=2.6,
-                columnspacing=1.2,
+                handlelength=2.8,
+                handletextpad=0.5,
+                columnspacing=_GAP_IN * 72 / SMALL_PT,
                 borderaxespad=0.2,
                 labelspacing=0.3,
             )
@@ -133,43 +134,48 @@ def _texts(made: Content) -> Iterator[str]:
     yield shown(made.x_text) + _LOST
 
 
-def _grid(made: Content, inches: float) -> tuple[int, int]:
-    """Rows and columns of panels: a row for each dataset where its metrics fit side by side."""
+def _grid(made: Content, inches: float) -> list[list[Panel | None]]:
+    """Rows of panels: one for each dataset where its metrics fit side by side; None stands where a
+    dataset has no panel."""
     fit = max(1, int(inches / PANEL_IN))
-    metrics = len({panel.info.name for panel in made.panels})
-    datasets = len({panel.dataset for panel in made.panels})
-    if datasets > 1 and 1 < metrics <= fit:
-        return datasets, metrics
-    across = min(fit, len(made.panels))
-    return math.ceil(len(made.panels) / across), across
-
-
-def _places(made: Content, across: int) -> dict[int, Panel]:
-    """Which panel stands where; a dataset without one of several metrics leaves its place free."""
-    datasets = list(dict.fromkeys(panel.dataset for panel in made.panels))
     metrics = list(dict.fromkeys(panel.info.name for panel in made.panels))
-    if len(datasets) == 1 or len(metrics) == 1 or across != len(metrics):
-        return dict(enumerate(made.panels))
-    return {
-        datasets.index(panel.dataset) * across + metrics.index(panel.info.name): panel
-        for panel in made.panels
-    }
+    datasets = list(dict.fromkeys(panel.dataset for panel in made.panels))
+    if len(datasets) > 1 and 1 < len(metrics) <= fit:
+        found = {(panel.dataset, panel.info.name): panel for panel in made.panels}
+        return [[found.get((dataset, metric)) for metric in metrics] for dataset in datasets]
+    across = min(fit, len(made.panels))
+    free = -len(made.panels) % across
+    panels = [*made.panels, *[None] * free]
+    return [panels[start : start + across] for start in range(0, len(panels), across)]
 
 
-def _panel_height(made: Content, inches: float) -> float:
+def _row_height(made: Content, row: Sequence[Panel | None], inches: float) -> float:
     if made.kind == "line":
         return min(2.6, max(1.7, 0.72 * inches))
-    return 0.65 + _BOX_IN * max(len(panel.points) for panel in made.panels)
+    return 0.65 + _BOX_IN * max(len(panel.points) for panel in row if panel is not None)
 
 
-def _draw_panel(axes: Axes, made: Content, panel: Panel, inches: float) -> None:
-    if made.kind == "box":
-        _draw_boxes(axes, made, panel, inches)
-    else:
-        _draw_lines(axes, made, panel)
-    if len({one.dataset for one in made.panels}) > 1:
-        axes.set_title(shown(made.dataset_text(panel)))
-    axes.grid(axis="x" if made.kind == "box" else "both")
+def _draw_row(
+    places: Sequence[Axes], made: Content, row: Sequence[Panel | None], inches: float
+) -> None:
+    for place, (axes, panel) in enumerate(zip(places, row, strict=True)):
+        if panel is None:
+            axes.set_axis_off()
+            continue
+        if made.kind == "box":
+            before = row[place - 1] if place else None
+            _draw_boxes(axes, made, panel, inches)
+            if before is not None and _runs(before) == _runs(panel):
+                axes.tick_params(axis="y", labelleft=False)
+        else:
+            _draw_lines(axes, made, panel)
+        if len({one.dataset for one in made.panels}) > 1:
+            axes.set_title(shown(made.dataset_text(panel)))
+        axes.grid(axis="x" if made.kind == "box" else "both")
+
+
+def _runs(panel: Panel) -> list[str]:
+    return [point.run.name for point in panel.points]
 
 
 def _draw_lines(axes: Axes, made: Content, panel: Panel) -> None:
@@ -220,25 +226,33 @@ def _marker(number: int, lost: bool) -> dict[str, Any]:
     }
 
 
-def _handle(number: int, lost: bool) -> Any:  # noqa: ANN401 - matplotlib has no types
+def _handle(made: Content, number: int) -> Line2D:
+    """What stands beside the name of a line; of one that is a point everywhere, the point."""
     from matplotlib.lines import Line2D
 
-    return Line2D([], [], linestyle=mark(number)["linestyle"], **_marker(number, lost))
+    curves = made.curves_of(made.curves[number])
+    joined = any(len(curve.points) > 1 for curve in curves)
+    line: Any = mark(number)["linestyle"] if joined else ""
+    return Line2D([], [], linestyle=line, **_marker(number, _lost(curves)))
 
 
-def _legend(made: Content) -> Iterator[tuple[str, bool]]:
-    """What the legend calls each line, and whether one of its runs lost clips."""
+def _legend(made: Content, inches: float) -> Iterator[str]:
+    """What the legend calls each line, marked where one of its runs lost clips."""
     for name in made.curves:
-        curves = [curve for panel in made.panels for curve in panel.curves if curve.name == name]
-        lost = any(point.lost for curve in curves for point in curve.points)
-        yield shown(made.curve_text(curves[0])) + (_LOST if lost else ""), lost
+        curves = made.curves_of(name)
+        mark = _LOST if _lost(curves) else ""
+        yield shortened(shown(made.curve_text(curves[0])), inches - 2 * _HANDLE_IN) + mark
+
+
+def _lost(curves: Sequence[Curve]) -> bool:
+    return any(point.lost for curve in curves for point in curve.points)
 
 
 def _legend_columns(names: Sequence[str], inches: float) -> int:
     if not names:
         return 1
-    widest = max(map(columns, names)) * _COLUMN_IN + _HANDLE_IN
-    return max(1, min(len(names), int(inches / widest)))
+    widest = max(map(inches_of, names)) + _HANDLE_IN
+    return max(1, min(len(names), int((inches + _GAP_IN) / (widest + _GAP_IN))))
 
 
 def _draw_boxes(axes: Axes, made: Content, panel: Panel, inches: float) -> None:
@@ -246,9 +260,9 @@ def _draw_boxes(axes: Axes, made: Content, panel: Panel, inches: float) -> None:
     rows = [(order.index(curve.name), point) for curve in panel.curves for point in curve.points]
     for place, (number, point) in enumerate(rows):
         _draw_box(axes, point.values, place, mark(number)["color"])
-    most = int(0.42 * inches / _COLUMN_IN)
     names = [
-        shortened(shown(made.run_text(point.run)), most) + (_LOST if point.lost else "")
+        wrapped(shown(made.run_text(point.run)), _MOST_OF_NAMES * inches)
+        + (_LOST if point.lost else "")
         for _, point in rows
     ]
     axes.set_yticks(range(len(rows)), names)

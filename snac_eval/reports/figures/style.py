@@ -8,7 +8,6 @@ lines all differ.
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -91,24 +90,34 @@ def width_in(width: str | float) -> float:
     return size / 2.54
 
 
-def shortened(text: str, most: int) -> str:
-    """At most so many columns wide; of a longer text, the middle is left out: names of codecs
+def shortened(text: str, inches: float) -> str:
+    """In small letters at most so wide; the middle of a longer text is left out: names of codecs
     differ at their ends."""
-    if columns(text) <= most:
-        return text
-    head, tail = text, ""
-    while columns(head) > most // 2:
-        head = head[:-1]
-    for letter in reversed(text):
-        if columns(head + "…" + letter + tail) > most:
-            break
-        tail = letter + tail
-    return f"{head}…{tail}"
+    for kept in range(len(text), 0, -1):
+        tail = kept // 2
+        short = text if kept == len(text) else f"{text[: kept - tail]}…{text[len(text) - tail :]}"
+        if inches_of(short) <= inches:
+            return short
+    return "…"
 
 
-def columns(text: str) -> int:
-    """How wide a text is; letters of East Asia count twice."""
-    return sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text)
+def wrapped(text: str, inches: float) -> str:
+    """In one line or, broken where both halves are shortest, in two, each at most so wide."""
+    if inches_of(text) <= inches or " " not in text:
+        return shortened(text, inches)
+    words = text.split(" ")
+    halves = [(" ".join(words[:at]), " ".join(words[at:])) for at in range(1, len(words))]
+    best = min(halves, key=lambda both: max(map(inches_of, both)))
+    return "\n".join(shortened(half, inches) for half in best)
+
+
+def inches_of(text: str) -> float:
+    """How wide a text is in small letters."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family=fonts(text), size=SMALL_PT)
+    return float(text_to_path.get_text_width_height_descent(text, font, False)[0]) / 72
 
 
 def shown(text: str) -> str:
