@@ -56,6 +56,11 @@ class Column(Heading):
     importance: int = 0
     """Where there is no room for all, columns of the highest number go first."""
 
+    @property
+    def printed(self) -> str:
+        """``SI-SDR [dB] ↑``: as :attr:`heading`, under the name that papers print."""
+        return " ".join(filter(None, (self.title or self.name, self.unit_text, self.arrow)))
+
 
 @dataclass(frozen=True, slots=True)
 class Block:

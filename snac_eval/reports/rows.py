@@ -33,12 +33,29 @@ AS_GIVEN = Rows()
 """Titles, and the order of the runs."""
 
 
-def titled(runs: Sequence[Run], labels: Mapping[str, str]) -> list[Run]:
-    """The runs of one dataset, named as papers print them: by ``labels``, else by their title.
+def labels(texts: Sequence[str], runs: Sequence[Run]) -> dict[str, str]:
+    """Printed names out of ``NAME=TEXT``; a codec's name may itself have an equals sign.
+
+    Raises UsageError for a text without a name or a label.
+    """
+    known = {name for run in runs for name in _names(run)}
+    found = {}
+    for text in texts:
+        splits = [(text[:i], text[i + 1 :]) for i, sign in enumerate(text) if sign == "="]
+        likely = [(name, label) for name, label in splits if name in known]
+        name, label = (likely or splits or [("", "")])[-1]
+        if not name or not label.strip():
+            raise UsageError(f"--label {text}: write NAME=TEXT, such as opus_6kbps='Opus 6 kbps'")
+        found[name] = label
+    return found
+
+
+def titled(runs: Sequence[Run], printed_as: Mapping[str, str]) -> list[Run]:
+    """The runs of one dataset, named as papers print them: by ``printed_as``, else by their title.
 
     Where two would be called alike, their own name stands behind.
     """
-    printed = [_printed(run, labels) for run in runs]
+    printed = [_printed(run, printed_as) for run in runs]
     counts = Counter(printed)
     apart = named_apart(runs)
     names = [
@@ -76,8 +93,8 @@ def _names(run: Run) -> set[str]:
     return {run.codec, run.title, run.name, *([run.folder.name] if run.folder else [])}
 
 
-def _printed(run: Run, labels: Mapping[str, str]) -> str:
-    said = [text for name, text in labels.items() if name in _names(run)]
+def _printed(run: Run, printed_as: Mapping[str, str]) -> str:
+    said = [text for name, text in printed_as.items() if name in _names(run)]
     return said[-1] if said else run.title
 
 

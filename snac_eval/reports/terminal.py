@@ -8,7 +8,7 @@ shows: an ideograph takes two columns, an accent none.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from snac_eval.reports.grid import Block, Cell, Column, Grid
@@ -18,6 +18,7 @@ from snac_eval.writing import printable
 
 _GAP = "  "
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
+_MARKED = ("best", "strong")
 _FEWEST = 12
 """Columns that a name or a sentence gets on the narrowest screen."""
 
@@ -34,24 +35,26 @@ class _Shown:
     is_numeric: bool
 
 
-def render_terminal(grid: Grid, width: int, colour: bool = False) -> str:
+def render_terminal(grid: Grid, width: int, colour: bool = False, more: str = "") -> str:
     """The grid for a screen of this many columns, ending in a line break.
 
     What is best is bold where ``colour``, else it has a ``*`` behind it. Names cannot steer the
-    terminal: their control characters are replaced.
+    terminal: their control characters are replaced. ``more`` is how to see the columns that there
+    was no room for; ``{names}`` in it stands for their names.
     """
-    groups = [
-        (names, list(several))
-        for names, several in groupby(grid.blocks, lambda block: tuple(_filled(grid, block)))
-    ]
+    groups = _groups(grid)
     parts = ["\n".join(_sentences(grid.lead, width))] if grid.lead else []
-    left_out: dict[str, None] = {}
+    left_out: dict[int, None] = {}
     for names, blocks in groups:
         kept, with_spread = _fitting(grid, names, blocks, width, colour)
-        left_out |= dict.fromkeys(grid.columns[i].name for i in names if i not in kept)
+        left_out |= dict.fromkeys(i for i in names if i not in kept)
         parts.append("\n".join(_table(grid, kept, blocks, width, with_spread, colour)))
-    below = [*([grid.caption] if grid.caption else []), *_left_out(left_out), *grid.notes]
-    parts += ["\n".join(_sentences(below, width))] if below else []
+    below = [*([grid.caption] if grid.caption else []), *grid.notes]
+    sign = "Bold" if colour else "*"
+    below = [*([f"{sign} marks the best."] if _is_marked(grid) else []), *below]
+    missing = _left_out([grid.columns[i] for i in left_out], width, more)
+    said = [*missing, *_sentences(below, width)]
+    parts += ["\n".join(said)] if said else []
     return "\n\n".join(parts) + "\n"
 
 
@@ -60,13 +63,32 @@ def _sentences(sentences: Iterable[str], width: int) -> Iterator[str]:
         yield from wrapped(_safe(sentence), max(width, _FEWEST))
 
 
-def _left_out(names: Iterable[str]) -> list[str]:
-    named = ",".join(names)
-    return [f"Not shown for want of room: snac-eval table STUDY --metrics {named}"] if named else []
+def _left_out(columns: Sequence[Column], width: int, more: str) -> Iterator[str]:
+    if not columns:
+        return
+    titles = ", ".join(column.title or column.name for column in columns)
+    yield from _sentences([f"Not shown for want of room: {titles}."], width)
+    if more:
+        # A command is one line, so that it can be copied, however narrow the screen.
+        names = ",".join(column.name for column in columns)
+        yield _GAP + _safe(more.replace("{names}", names))
 
 
 def _safe(text: str) -> str:
     return printable(one_line(text))
+
+
+def _is_marked(grid: Grid) -> bool:
+    return any(cell.mark in _MARKED for row in grid.rows for cell in row)
+
+
+def _groups(grid: Grid) -> list[tuple[tuple[int, ...], list[Block]]]:
+    """Blocks that stand below one header, and its columns: those that these blocks fill."""
+    if not any(block.title for block in grid.blocks):
+        filled = {i for block in grid.blocks for i in _filled(grid, block)}
+        return [(tuple(sorted(filled)), list(grid.blocks))]
+    alike = groupby(grid.blocks, lambda block: tuple(_filled(grid, block)))
+    return [(columns, list(several)) for columns, several in alike]
 
 
 def _filled(grid: Grid, block: Block) -> Iterator[int]:
@@ -120,8 +142,8 @@ def _table(
     yield "─" * (len(indent) + _total([one.width for one in shown]))
     row = 0
     for number, block in enumerate(blocks):
+        yield from [""] * bool(number)
         if is_titled:
-            yield from [""] * bool(number)
             yield from wrapped(_safe(block.title), max(width, _FEWEST))
         for _ in block.rows:
             yield from (indent + line for line in _row_lines(shown, row))
@@ -156,13 +178,19 @@ def _shown(
 ) -> _Shown:
     cells = [row[index] for block in blocks for row in block.rows]
     column = grid.columns[index]
-    if not any(cell.key is not None for cell in cells):
-        longest = max(_FEWEST, width * 2 // 5) if not index else max(_FEWEST, width // 3)
-        texts = [
-            tuple(wrapped(_safe(f"{cell.text} {cell.tail}".strip()), longest)) for cell in cells
-        ]
-        return _column(column, texts, False)
-    return _column(column, [(text,) for text in _numbers(cells, with_spread, colour)], True)
+    if any(cell.key is not None for cell in cells):
+        return _column(column, [(text,) for text in _numbers(cells, with_spread, colour)], True)
+    longest = max(_FEWEST, width * 2 // 5 if not index else width // 3)
+    shown = _column(column, [_lines(cell, longest) for cell in cells], False)
+    if index:
+        return shown
+    # The first column is as wide in every block, so that all tables begin alike.
+    every = [line for row in grid.rows for line in _lines(row[0], longest)]
+    return replace(shown, width=max([shown.width, *map(text_width, every)]))
+
+
+def _lines(cell: Cell, longest: int) -> tuple[str, ...]:
+    return tuple(wrapped(_safe(f"{cell.text} {cell.tail}".strip()), longest))
 
 
 def _column(column: Column, texts: Sequence[tuple[str, ...]], is_numeric: bool) -> _Shown:
@@ -180,7 +208,7 @@ def _numbers(cells: Sequence[Cell], with_spread: bool, colour: bool) -> list[str
     texts = [_safe(cell.text) for cell in cells]
     spreads = [_safe(cell.after) if with_spread else "" for cell in cells]
     flags = [_safe(cell.flag) for cell in cells]
-    marks = ["*" if cell.mark in ("best", "strong") else "" for cell in cells]
+    marks = ["*" if cell.mark in _MARKED else "" for cell in cells]
     if colour:
         texts = [
             f"{_BOLD}{text}{_PLAIN}" if mark else text
