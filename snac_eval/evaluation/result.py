@@ -74,15 +74,15 @@ class Evaluation:
 
         return Text(comparison_markdown(compare(self.runs, load_tolerances(None, ()), metrics)))
 
-    def plot(self, x: str = "bitrate", y: Sequence[str] = (), **options: Any) -> Figure:  # noqa: ANN401
-        """The figure that ``snac-eval plot`` draws: the metrics ``y`` over ``x``.
+    def plot(self, x: str = "", y: Sequence[str] = (), **options: Any) -> Figure:  # noqa: ANN401
+        """The figure that ``snac-eval plot`` draws: the metrics ``y`` over ``x``, the bitrate.
 
         ``y`` empty: the first metrics of quality. ``options`` as in
         :func:`snac_eval.reports.figures.plot`. Raises UsageError for what cannot be drawn.
         """
-        from snac_eval.reports import figures
+        from snac_eval.reports.figures import plot
 
-        return figures.plot(self.runs, x=x, y=tuple(y), **options)
+        return plot(self.runs, x, tuple(y), **options)
 
     def listen(self, clip: str | None = None) -> Sound:
         """Players of a clip, the reference first; without a name the clip that fared worst.
