@@ -47,7 +47,7 @@ def test_it_shows_itself(result: snac_eval.Evaluation) -> None:
     assert "<table" in html
     assert all(run.title in html for run in result.runs)
     assert repr(result).startswith("<Evaluation of pcm_8bit on folder:")
-    assert result.table(["si_sdr_aligned"]).startswith("| codec |")
+    assert "| codec " in result.table(["si_sdr_aligned"])
     assert "opus_6kbps" in result.compare()
     assert result.compare()._repr_markdown_() == result.compare()
 
