@@ -7,6 +7,7 @@ from pathlib import Path
 
 from snac_eval.errors import UsageError
 from snac_eval.reading.names import user_path
+from snac_eval.types import DOMAINS
 
 Commands = argparse._SubParsersAction  # the only name argparse has for this
 
@@ -15,6 +16,16 @@ def add_cards(parser: argparse._ActionsContainer) -> None:
     """Give a command the flag for folders of own cards."""
     parser.add_argument(
         "--cards", type=path, action="append", default=[], help="folder with codecs/ and datasets/"
+    )
+
+
+def add_domain(parser: argparse._ActionsContainer) -> None:
+    """Give a command the flag that says what a dataset's clips are."""
+    parser.add_argument(
+        "--domain",
+        choices=DOMAINS,
+        default="",
+        help="what the clips are of which the dataset does not say it (a folder, a list)",
     )
 
 

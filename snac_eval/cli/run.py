@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snac_eval.cli.flags import Commands, add_cards, card_dirs, names, path, seconds
+from snac_eval.cli.flags import Commands, add_cards, add_domain, card_dirs, names, path, seconds
 
 if TYPE_CHECKING:
     from snac_eval.run.config import RunConfig
@@ -39,6 +39,7 @@ def _add_what(what: argparse._ArgumentGroup) -> None:
         default="",
         help="comma-separated; see snac-eval list metrics ('default' adds the default set)",
     )
+    add_domain(what)
     what.add_argument("--limit", type=int, default=0, help="this many clips, spread over the data")
     what.add_argument(
         "--excerpt",
@@ -228,5 +229,6 @@ def _config(options: argparse.Namespace) -> RunConfig:
         html=not options.no_html,
         shard=options.shard,
         plan=options.plan,
+        domain=options.domain,
     )
     return config if options.output else replace(config, output=default_output(config))

@@ -26,6 +26,7 @@ _DEFAULTS = {
     "balance": "",
     "sample_seed": 0,
     "channels": "downmix",
+    "domain": "",
 }
 """The options that change what is measured."""
 

@@ -261,6 +261,7 @@ def open_material(
         config.show_progress,
         Sampling(config.excerpt_s, config.balance, config.sample_seed, config.max_duration_s),
         inspect,
+        config.domain,
     )
     return Material(config, codec, dataset)
 
