@@ -9,7 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snac_eval.cli.flags import Commands, add_cards, add_domain, card_dirs, names, path, seconds
+from snac_eval.cli.flags import (
+    Commands,
+    add_cards,
+    add_domain,
+    add_limit,
+    card_dirs,
+    limit_of,
+    names,
+    path,
+    seconds,
+)
 
 if TYPE_CHECKING:
     from snac_eval.run.config import RunConfig
@@ -39,8 +49,8 @@ def _add_what(what: argparse._ArgumentGroup) -> None:
         default="",
         help="comma-separated; see snac-eval list metrics ('default' adds the default set)",
     )
+    add_limit(what)
     add_domain(what)
-    what.add_argument("--limit", type=int, default=0, help="this many clips, spread over the data")
     what.add_argument(
         "--excerpt",
         type=seconds,
@@ -75,7 +85,7 @@ def _add_what(what: argparse._ArgumentGroup) -> None:
 def _add_where(where: argparse._ArgumentGroup) -> None:
     where.add_argument("--data-root", type=path, help="folder of local corpora")
     where.add_argument("--weights", default="", help="folder of the codec's weights")
-    where.add_argument("--output", type=path, help="run folder (default runs/MODEL_DATASET)")
+    where.add_argument("-o", "--output", type=path, help="run folder (default runs/MODEL_DATASET)")
     where.add_argument("--overwrite", action="store_true", help="forget what the folder holds")
     where.add_argument(
         "--shard",
@@ -132,7 +142,7 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
         "--report-clips", type=int, default=20, help="clips to hear in report.html (default 20)"
     )
     how.add_argument("--no-html", action="store_true", help="write no report.html")
-    how.add_argument("--quiet", action="store_true", help="no progress bar")
+    how.add_argument("--quiet", action="store_true", help="print errors only")
 
 
 def _add_engine(how: argparse._ArgumentGroup) -> None:
@@ -204,7 +214,7 @@ def _config(options: argparse.Namespace) -> RunConfig:
         dataset=options.dataset,
         output=options.output or Path("runs"),
         metrics=names(options.metrics),
-        limit=options.limit,
+        limit=limit_of(options),
         seed=options.seed,
         device=options.device,
         workers=options.workers,
