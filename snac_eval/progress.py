@@ -26,6 +26,14 @@ def track(
     yield from tqdm(items, said, total, unit=unit, disable=not enabled, leave=False)
 
 
+def say(text: str, enabled: bool) -> None:
+    """A line on standard error, above whatever bar is there."""
+    if enabled:
+        from tqdm import tqdm
+
+        tqdm.write(printable(text), file=sys.stderr)
+
+
 class Progress:
     """A bar on standard error, of one run or of the runs of a study one after the other. A log
     file, which cannot be redrawn, gets it every ten seconds."""

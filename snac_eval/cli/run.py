@@ -8,7 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snac_eval.cli.flags import Commands, add_cards, card_dirs, names, path, seconds
+from snac_eval.cli.flags import (
+    Commands,
+    add_cards,
+    add_domain,
+    add_limit,
+    card_dirs,
+    limit_of,
+    names,
+    path,
+    seconds,
+)
 from snac_eval.errors import UsageError
 
 if TYPE_CHECKING:
@@ -75,16 +85,11 @@ def _add_what(what: argparse._ArgumentGroup) -> None:
         default=[],
         help="comma-separated; see snac-eval list metrics ('default' adds the default set)",
     )
-    what.add_argument(
-        "--domain",
-        choices=("speech", "music", "general"),
-        default="",
-        help="what the clips are, where the dataset does not say it",
-    )
+    add_domain(what)
 
 
 def _add_which_clips(what: argparse._ArgumentGroup) -> None:
-    what.add_argument("--limit", type=int, default=0, help="this many clips, spread over the data")
+    add_limit(what)
     what.add_argument(
         "--excerpt",
         type=seconds,
@@ -122,7 +127,12 @@ def _add_how_coded(what: argparse._ArgumentGroup) -> None:
 def _add_where(where: argparse._ArgumentGroup) -> None:
     where.add_argument("--data-root", type=path, help="folder of local corpora")
     where.add_argument("--weights", default="", help="folder of the codec's weights")
-    where.add_argument("--output", type=path, help="folder of the run, or of the study")
+    where.add_argument(
+        "-o",
+        "--output",
+        type=path,
+        help="folder of the run or study (default: below runs/)",
+    )
     where.add_argument("--overwrite", action="store_true", help="forget what the folder holds")
     where.add_argument(
         "--shard",
@@ -179,7 +189,7 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
         "--report-clips", type=int, default=20, help="clips to hear in report.html (default 20)"
     )
     how.add_argument("--no-html", action="store_true", help="write no report.html")
-    how.add_argument("--quiet", action="store_true", help="no progress bar")
+    how.add_argument("--quiet", action="store_true", help="print errors only")
 
 
 def _add_engine(how: argparse._ArgumentGroup) -> None:
@@ -279,7 +289,7 @@ def _flags(options: argparse.Namespace) -> RunConfig:
         dataset="",
         output=Path("runs"),
         metrics=tuple(name for text in options.metrics for name in names(text)),
-        limit=options.limit,
+        limit=limit_of(options),
         seed=options.seed,
         device=options.device,
         workers=options.workers,

@@ -39,6 +39,7 @@ def identity(plan: Plan) -> dict[str, Any]:
         "excerpt": config.excerpt_s,
         "sample seed": config.sample_seed,
         "balance": config.balance,
+        "domain": config.domain,
         "shard": WHOLE if plan.part is None else str(plan.part.shard),
     }
 

@@ -278,6 +278,7 @@ def open_clips(
         config.show_progress,
         Sampling(config.excerpt_s, config.balance, config.sample_seed, config.max_duration_s),
         inspect,
+        config.domain,
     )
 
 
