@@ -82,8 +82,8 @@ def execute_study(
     SnacEvalError for names that are none, before anything runs; Interrupted where a signal ended a
     run. A pair that fails does not stop the others.
     """
+    pairs = plan_study(configs)
     with only_writer(folder):
-        pairs = plan_study(configs)
         ledger = _Ledger(folder, pairs)
         finished = run_study(pairs, argv, ledger.ended)
         done = ledger.done()

@@ -25,7 +25,7 @@ from snac_eval.run.engines.base import Engine
 from snac_eval.run.engines.opening import Engines
 from snac_eval.run.evaluating import Evaluated
 from snac_eval.run.folder import only_writer
-from snac_eval.run.identity import refuse_other_run
+from snac_eval.run.identity import refuse_fewer_clips, refuse_other_run
 from snac_eval.run.inspections import Inspections
 from snac_eval.run.manifest import (
     DETERMINISM,
@@ -100,6 +100,7 @@ def run_plan(
     with only_writer(config.output):
         old = {} if config.overwrite else read_manifest(config.output)
         refuse_other_run(plan, old)
+        refuse_fewer_clips(plan, old)
         plan = _keeping(plan, old)
         with Store.create(config.output, config.overwrite) as store:
             store.remember_files(known.new)
