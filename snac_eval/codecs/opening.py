@@ -93,11 +93,8 @@ def open_model(
         how = How(device, num_threads, weights, name.num_streams)
         codec = _own(find(where), where, arguments, how)
     else:
-        card = _with_arguments(model_card(model, card_dirs), arguments)
-        request = CodecRequest(card, name.argument, weights, device, num_threads, name.num_streams)
-        codec = opened(plugins.open_codec(request), f"codec family '{card.family}'")
-        if name.num_streams and not codec.drops_streams:
-            raise UsageError(f"{model}: the codec family '{card.family}' cannot drop streams")
+        how = How(device, num_threads, weights, name.num_streams)
+        codec = _of_card(model_card(model, card_dirs), name.argument, arguments, how)
     return _generation(codec, model, name.generation)
 
 
@@ -109,14 +106,18 @@ def open_instance(
     num_threads: int = 0,
     model_args: Sequence[str] = (),
 ) -> OpenCodec:
-    """The codec that is this object, or that calling it gives, not yet prepared.
+    """The codec that is this object, or its card, or that calling it gives, not yet prepared.
 
     ``name`` is what it is called, options among it. Raises UsageError.
     """
     parsed = ModelName.parse(name, ())
     where = ":".join(filter(None, (parsed.name, parsed.argument)))
     how = How(device, num_threads, weights, parsed.num_streams)
-    codec = _own(instance, where, read_arguments(model_args), how)
+    arguments = read_arguments(model_args)
+    if isinstance(instance, CodecCard):
+        codec = _of_card(_cut(instance, parsed.num_streams), "", arguments, how)
+    else:
+        codec = _own(instance, where, arguments, how)
     return _generation(codec, name, parsed.generation)
 
 
@@ -176,9 +177,25 @@ def model_card(model: str, card_dirs: Sequence[Path] = ()) -> CodecCard:
     """The card behind a name, with the streams that it keeps."""
     name = ModelName.parse(model, plugins.codec_names(card_dirs))
     card = plugins.codec_card(name.name, card_dirs, check_options=True)
-    if name.num_streams and card.family == _OWN and not card.codebook_sizes:
-        return replace(card, name=f"{card.name}@k={name.num_streams}")
-    return cards.keep_streams(card, name.num_streams) if name.num_streams else card
+    return _cut(card, name.num_streams)
+
+
+def _cut(card: CodecCard, num_streams: int) -> CodecCard:
+    if num_streams and card.family == _OWN and not card.codebook_sizes:
+        return replace(card, name=f"{card.name}@k={num_streams}")
+    return cards.keep_streams(card, num_streams) if num_streams else card
+
+
+def _of_card(card: CodecCard, argument: str, arguments: Mapping[str, Any], how: How) -> OpenCodec:
+    """The codec of a card that has the streams that are kept."""
+    card = _with_arguments(card, arguments)
+    asked = (how.weights, how.device, how.num_threads, how.num_streams)
+    codec = opened(
+        plugins.open_codec(CodecRequest(card, argument, *asked)), f"codec family '{card.family}'"
+    )
+    if how.num_streams and not codec.drops_streams:
+        raise UsageError(f"{card.name}: the codec family '{card.family}' cannot drop streams")
+    return codec
 
 
 def _with_arguments(card: CodecCard, arguments: Mapping[str, Any]) -> CodecCard:

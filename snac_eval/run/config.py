@@ -49,6 +49,7 @@ class RunConfig:
     ``instance`` is such a codec that has been made already: ``model`` is then only its name.
     ``debug`` shows tracebacks of what the codec or a metric raises as they come; the run's log has
     them always.
+    ``heard`` is a folder in which the runs of a study keep clips as they read them.
     """
 
     model: str
@@ -85,6 +86,7 @@ class RunConfig:
     model_args: tuple[str, ...] = ()
     debug: bool = False
     instance: object | None = field(default=None, repr=False, compare=False)
+    heard: Path | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name, low in _LOWEST.items():

@@ -14,6 +14,7 @@ from typing import Any
 
 from snac_eval.codecs.checks import length_notes
 from snac_eval.errors import SnacEvalError, StoreError, kept_traces, one_line, plain, trace_of
+from snac_eval.metrics.opening import open_metric
 from snac_eval.progress import Progress
 from snac_eval.run import interrupts
 from snac_eval.run._database import damaged
@@ -22,15 +23,16 @@ from snac_eval.run.coding import CodingTask
 from snac_eval.run.config import RunConfig
 from snac_eval.run.corpus import score_together
 from snac_eval.run.engines.base import Engine
-from snac_eval.run.engines.opening import open_engine
+from snac_eval.run.engines.opening import Engines
 from snac_eval.run.evaluating import Evaluated
 from snac_eval.run.folder import only_writer
-from snac_eval.run.identity import refuse_other_run
+from snac_eval.run.identity import refuse_fewer_clips, refuse_other_run
 from snac_eval.run.inspections import Inspections
 from snac_eval.run.log import RunLog
 from snac_eval.run.manifest import (
     DETERMINISM,
     LENGTHS,
+    PACE,
     TOGETHER,
     State,
     describe,
@@ -43,6 +45,7 @@ from snac_eval.run.plan import Job, Plan, ScoreKeys, make_plan
 from snac_eval.run.rows import PackedCodes, Row
 from snac_eval.run.sealed import is_committed, read_manifest, write_manifest, write_scores
 from snac_eval.run.store import Store
+from snac_eval.types import Domain
 
 # A row that is damaged is made anew; one that will not stay means a file that is.
 _ROUNDS = 3
@@ -80,20 +83,68 @@ def run(
     ``meanwhile`` is called once while the last clips are being scored. Raises SnacEvalError for
     what the user must mend. Ctrl-C ends the run early; what was scored is kept.
     """
-    inspections = Inspections.of_config(config)
-    plan = with_batches(make_plan(config, inspections.inspect))
+    known = Inspections.of_configs([config])
+    plan = with_batches(make_plan(config, known.inspect))
+    with Progress(len(plan.clips), config.show_progress) as progress, Engines([plan]) as engines:
+        return run_plan(plan, known, engines, progress, argv, meanwhile)
+
+
+def run_plan(
+    plan: Plan,
+    known: Inspections,
+    engines: Engines,
+    progress: Progress,
+    argv: Sequence[str] = (),
+    meanwhile: Callable[[], None] = lambda: None,
+) -> RunOutcome:
+    """The same of a run that is planned, with engines and a bar that other runs have too.
+
+    ``known`` is what was found in the clips' files; the bar has counted each clip of the plan.
+    """
+    config = plan.config
     with only_writer(config.output):
         old = {} if config.overwrite else read_manifest(config.output)
         refuse_other_run(plan, old)
+        refuse_fewer_clips(plan, old)
+        plan = _keeping(plan, old)
         with Store.create(config.output, config.overwrite) as store:
-            store.remember_files(inspections.new)
+            store.remember_files(known.new)
             jobs = plan.pending(store.settled(plan.ids))
+            progress.begin(_named(plan), len(plan.clips))
+            progress.more(len(jobs) - len(plan.clips))
             manifest = describe(plan, argv, time.time())
             if not jobs and _has_ended(config.output, old, manifest):
-                known = replace(plan, remarks=length_notes(_lengths(old, manifest).values()))
-                return RunOutcome(config.output, known, True, 0, is_unchanged=True)
-            work = _Work(plan, store, manifest, old, meanwhile)
+                plan = _remarked(plan, _lengths(old, manifest))
+                return RunOutcome(config.output, plan, True, 0, is_unchanged=True)
+            work = _Work(plan, store, manifest, old, engines, progress, meanwhile)
             return work.done_with(jobs)
+
+
+def _named(plan: Plan) -> str:
+    return f"{plan.config.label or plan.label} on {plan.dataset.name}"
+
+
+def _keeping(plan: Plan, old: Mapping[str, Any]) -> Plan:
+    """The plan with the metrics by which the run that ended here scored its clips: a run that asks
+    for others adds to them."""
+    if old.get("state") != "finished" or "domain_metrics" not in old:
+        return plan
+    there: Mapping[Domain, Sequence[str]] = old["domain_metrics"]
+    gone = sorted({one for names in there.values() for one in names if not _opens(one)})
+    known = {
+        domain: tuple(one for one in names if one not in gone) for domain, names in there.items()
+    }
+    kept = plan.with_metrics(known)
+    note = f"scored before, but not known here any more: {', '.join(gone)}"
+    return replace(kept, remarks=(*kept.remarks, note)) if gone else kept
+
+
+def _opens(metric: str) -> bool:
+    try:
+        open_metric(metric)
+    except SnacEvalError:
+        return False
+    return True
 
 
 def _has_ended(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -110,20 +161,23 @@ class _Work:
         store: Store,
         manifest: Mapping[str, Any],
         old: Mapping[str, Any],
+        engines: Engines,
+        progress: Progress,
         meanwhile: Callable[[], None],
     ) -> None:
         self._plan, self._store = plan, store
+        self._engines, self._progress = engines, progress
         self._manifest, self._old = manifest, old
         self._meanwhile = meanwhile
         self._num_computed = 0
+        self._remarks = plan.remarks
         codec, found = old.get("codec") or {}, dict(old.get(DETERMINISM) or {})
         here = (plan.codec.fingerprint, plan.codec.device)
         same = (codec.get("fingerprint"), codec.get("device")) == here
         self._repeated: dict[str, Any] = found if same else {}
+        self._pace: dict[str, Any] = dict(old.get(PACE) or {}) if same else {}
         self._lengths = _lengths(old, manifest)
-        self._remarks: tuple[str, ...] = ()
-        self._progress: Progress | None = None
-        self._log = RunLog(plan.config.output, self._say if plan.config.debug else None)
+        self._log = RunLog(plan.config.output, progress.say if plan.config.debug else None)
         if plan.config.overwrite:
             self._log.clear()
 
@@ -136,8 +190,8 @@ class _Work:
             left, finished = self._round(jobs, known)
             if not left:
                 now = (self._num_computed, store.damage)
-                notes = self._log.notes
-                return RunOutcome(folder, self._plan, finished, *now, log_notes=notes)
+                return RunOutcome(folder, self._plan, finished, *now, log_notes=self._log.notes)
+            self._progress.more(len(left))
             jobs = left
         raise StoreError(damaged(store.path, f"{store.num_dropped} rows cannot be kept in it"))
 
@@ -147,14 +201,14 @@ class _Work:
         """Do these jobs and commit the run: what is left to do before that, and whether it came to
         its end."""
         state: State = "interrupted"
-        with interrupts.catching(), open_engine(self._plan, jobs) as engine:
+        with interrupts.catching(), self._engines.open(self._plan, jobs) as engine:
             if jobs:
                 self._prepare(engine)
             write_manifest(self._plan.config.output, self._manifest)
             try:
                 if jobs:
                     self._compute(jobs, engine)
-                    self._remarks = engine.remarks
+                    self._plan = replace(self._plan, remarks=(*self._remarks, *engine.remarks))
                 state = "finished"
             except KeyboardInterrupt:
                 pass
@@ -165,36 +219,15 @@ class _Work:
         return left, state == "finished"
 
     def _prepare(self, engine: Engine) -> None:
-        """Have the codec prepared somewhere, and the plan know what it says of itself then."""
+        """Have the codec prepared somewhere, and what it raised there kept."""
         try:
-            notes = engine.prepare()
+            self._plan = _prepared(self._plan, engine)
         except SnacEvalError as error:
             if not (trace := trace_of(error)):
                 raise
             self._log.add("preparing the codec", [trace])
             said = f"{one_line(error)}; {'; '.join(self._log.notes)}"
             raise type(plain(error))(said) from error
-        codec = replace(self._plan.codec, notes=lambda: notes)
-        self._plan, self._remarks = replace(self._plan, codec=codec), engine.remarks
-
-    def _compute(self, jobs: Sequence[Job], engine: Engine) -> None:
-        """Put what comes of each job into the store, at once."""
-        plan, store = self._plan, self._store
-        ordered, num_distinct = _in_order(jobs)
-        tasks = (
-            CodingTask(number, job, _stored(store, job, is_again=number >= num_distinct))
-            for number, job in enumerate(ordered)
-        )
-        keys = ScoreKeys(plan)
-        to_repeat = () if self._repeated else ordered
-        with Progress(len(jobs), enabled=plan.config.show_progress) as self._progress:
-            for batch in engine.work(tasks, to_repeat, self._meanwhile):
-                done = [(ordered[one.number], one) for one in batch]
-                store.put_all([_row(keys, job, one) for job, one in done])
-                for job, one in done:
-                    self._keep(job, one)
-                    self._progress.clip_done(job.clip, one.scores)
-                self._log.flush()
 
     def _keep(self, job: Job, one: Evaluated) -> None:
         """What is to be known of a clip and no store has."""
@@ -202,16 +235,33 @@ class _Work:
         if one.excess is not None:
             self._lengths[job.clip.id] = one.excess
 
-    def _say(self, text: str) -> None:
-        if self._progress is not None:
-            self._progress.say(text)
+    def _compute(self, jobs: Sequence[Job], engine: Engine) -> None:
+        """Put what comes of each job into the store, at once."""
+        ordered, num_distinct = _in_order(jobs)
+        tasks = (
+            CodingTask(number, job, _stored(self._store, job, is_again=number >= num_distinct))
+            for number, job in enumerate(ordered)
+        )
+        keys, start, num_done = ScoreKeys(self._plan), time.monotonic(), 0
+        to_repeat = () if self._repeated else ordered
+        for batch in engine.work(tasks, to_repeat, self._meanwhile):
+            done = [(ordered[one.number], one) for one in batch]
+            self._store.put_all([_row(keys, job, one) for job, one in done])
+            for job, one in done:
+                self._keep(job, one)
+                self._progress.clip_done(job.clip, one.scores)
+            self._log.flush()
+            num_done += len(done)
+        self._pace = {
+            "clips": num_done,
+            "audio_s": sum(job.clip.duration_s for job in ordered),
+            "seconds": time.monotonic() - start,
+        }
 
     def _commit(self, state: State, known: Mapping[str, Any] | None) -> list[Job]:
         """End the run, unless reading it finds that something is to be done again: that."""
         self._log.close()
-        remarks = (*self._remarks, *length_notes(self._lengths.values()))
-        self._plan = replace(self._plan, remarks=remarks)
-        plan, store = self._plan, self._store
+        plan, store = _remarked(self._plan, self._lengths), self._store
         folder, dropped = plan.config.output, store.num_dropped
         found = known or together_facts(score_together(plan, store))
         self._log.add("all clips together", kept_traces())
@@ -219,10 +269,11 @@ class _Work:
         is_whole = state != "finished" or store.num_dropped == dropped
         if not is_whole and (left := plan.pending(store.settled(plan.ids))):
             return left
-        facts = {**found, DETERMINISM: self._repeated, LENGTHS: self._lengths}
+        facts = {**found, DETERMINISM: self._repeated, PACE: self._pace, LENGTHS: self._lengths}
         facts["num_rows"] = num_rows
         whole = ended(self._manifest, plan, state, self._num_computed, facts, store.damage)
         write_manifest(folder, whole)
+        self._plan = plan
         return []
 
 
@@ -237,6 +288,10 @@ def _lengths(old: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, i
     }
 
 
+def _remarked(plan: Plan, lengths: Mapping[str, int]) -> Plan:
+    return replace(plan, remarks=(*plan.remarks, *length_notes(lengths.values())))
+
+
 def _known_together(
     old: Mapping[str, Any], manifest: Mapping[str, Any]
 ) -> Mapping[str, Any] | None:
@@ -245,6 +300,16 @@ def _known_together(
     if not same or old.get("state") != "finished":
         return None
     return {key: old[key] for key in TOGETHER}
+
+
+def _prepared(plan: Plan, engine: Engine) -> Plan:
+    """The plan with what the codec says of itself, now that it is prepared somewhere."""
+    notes = engine.prepare()
+    return replace(
+        plan,
+        codec=replace(plan.codec, notes=lambda: notes),
+        remarks=(*plan.remarks, *engine.remarks),
+    )
 
 
 def _in_order(jobs: Sequence[Job]) -> tuple[list[Job], int]:

@@ -176,6 +176,14 @@ def test_a_card_gives_a_name_a_label_and_arguments(here: Path) -> None:
         open_model("mine", [here])
 
 
+def test_a_card_is_an_instance_too(here: Path) -> None:
+    card = open_model("mine", [here]).card
+    codec = open_instance(unpacked(packed(card)), "mine@k=1")
+    codec.prepare()
+    assert codec.card.name == "mine@k=1"
+    assert open_instance(open_model("opus_6kbps").card, "opus_6kbps").coder is not None
+
+
 def test_weights_are_handed_over_to_whoever_can_load_them(here: Path) -> None:
     from safetensors.torch import save_file
 
