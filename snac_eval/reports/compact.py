@@ -97,7 +97,7 @@ def compact_grid(
         notes += of_these.notes()
     return Grid(
         columns=(
-            Column("codec"),
+            Column("codec", title="Codec"),
             *(replace(metric_column(info), importance=order.index(info.name)) for info in shown),
         ),
         blocks=tuple(blocks),

@@ -58,7 +58,7 @@ def paper_grid(
         notes += shown.notes()
     columns = [metric_column(first_info(runs, name)) for name in found.names]
     return Grid(
-        columns=(Column("codec"), _CLIPS, *columns),
+        columns=(Column("codec", title="Codec"), _CLIPS, *columns),
         blocks=tuple(blocks),
         caption=" ".join([*([_LOST] if any(found.lost.values()) else []), *_caption(found)]),
         notes=tuple(notes),
