@@ -39,7 +39,7 @@ def _fill_table(sheet: Worksheet, grid: Grid) -> None:
 
     titled = any(block.title for block in grid.blocks)
     heads = [column.printed for column in grid.columns]
-    _header(sheet, [*heads[:1], *(["dataset"] if titled else []), *heads[1:]])
+    _header(sheet, [*heads[:1], *(["Dataset"] if titled else []), *heads[1:]])
     for block in grid.blocks:
         for row in block.rows:
             number = sheet.max_row + 1
