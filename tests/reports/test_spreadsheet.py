@@ -11,6 +11,7 @@ from openpyxl import load_workbook
 
 from snac_eval.reports.grid import Cell, Column, Grid, plain_values, render
 from snac_eval.reports.paper import paper_grid
+from snac_eval.reports.rows import Rows
 from snac_eval.reports.spreadsheet import write_workbook
 from snac_eval.results.record import read_run
 from tests.reports.hostile import HOSTILE
@@ -24,13 +25,13 @@ def test_a_table_has_its_numbers_and_all_that_csv_has(tmp_path: Path) -> None:
         read_run(write_run(tmp_path / name, {"pesq_wb": shifted(PESQ, by, 0.1)}, name))
         for name, by in (("better", 0.0), ("worse", -0.5))
     ]
-    grid = paper_grid(runs)
+    grid = paper_grid(runs, rows=Rows(against="better"))
     write_workbook(tmp_path / "t.xlsx", grid)
     table, data, notes = load_workbook(tmp_path / "t.xlsx")
     assert [cell.value for cell in table[1]] == ["Codec", "Dataset", "clips", "PESQ-WB [MOS] ↑"]
     assert [cell.value for cell in table[2]][:3] == ["better", "data (40 clips)", 40]
     assert abs(table["D2"].value - sum(PESQ) / 40) < 1e-9
-    assert table["D2"].number_format == "0.00"
+    assert [table[f"D{row}"].number_format for row in (2, 3)] == ["0.00", '0.00" †"']
     assert [table[f"D{row}"].font.bold for row in (2, 3)] == [True, False]
     assert table.freeze_panes == data.freeze_panes == "B2"
     assert table.column_dimensions["D"].width > len("PESQ-WB [MOS] ↑")
