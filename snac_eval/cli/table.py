@@ -213,7 +213,8 @@ def _models(options: argparse.Namespace, form: str, cards: Sequence[Path]) -> st
     if options.weights and len(models) != 1:
         raise UsageError("--weights are of one model; name that one")
     if flag := _of_runs(options, form):
-        raise UsageError(f"{flag} is of runs; leave it out with --models")
+        verb, them = ("are", "them") if flag == "--metrics" else ("is", "it")
+        raise UsageError(f"{flag} {verb} of runs; leave {them} out with --models")
     device = resolve_device(options.device)
     facts = [measure_model(name, cards, options.weights, device) for name in models]
     shown = cast("GridFormat", "md" if form == "screen" else form)
