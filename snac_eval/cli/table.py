@@ -16,7 +16,7 @@ from snac_eval.errors import UsageError
 if TYPE_CHECKING:
     from snac_eval.reports.grid import Grid, GridFormat
     from snac_eval.reports.latex import LatexLayout
-    from snac_eval.reports.rows import Rows
+    from snac_eval.reports.naming import Rows
     from snac_eval.results.record import Run
 
 _SUFFIXES = {
@@ -168,7 +168,7 @@ def _layout(options: argparse.Namespace, form: str) -> LatexLayout:
 
 
 def _rows(options: argparse.Namespace, runs: Sequence[Run]) -> Rows:
-    from snac_eval.reports.rows import Rows, labels
+    from snac_eval.reports.naming import Rows, labels
 
     return Rows(labels(options.label, runs), options.sort or "bitrate", options.against)
 

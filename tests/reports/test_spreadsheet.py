@@ -10,8 +10,8 @@ import pytest
 from openpyxl import load_workbook
 
 from snac_eval.reports.grid import Cell, Column, Grid, plain_values, render
+from snac_eval.reports.naming import Rows
 from snac_eval.reports.paper import paper_grid
-from snac_eval.reports.rows import Rows
 from snac_eval.reports.spreadsheet import write_workbook
 from snac_eval.results.record import read_run
 from tests.reports.hostile import HOSTILE

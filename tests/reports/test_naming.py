@@ -10,8 +10,8 @@ import pytest
 
 from snac_eval.errors import UsageError
 from snac_eval.reports.grid import Grid, render
+from snac_eval.reports.naming import Rows, labels
 from snac_eval.reports.paper import paper_grid
-from snac_eval.reports.rows import Rows, labels
 from snac_eval.results.compare import compare
 from snac_eval.results.record import Run, read_run
 from snac_eval.results.tolerances import load_tolerances
