@@ -115,8 +115,7 @@ def axis(name: str, runs: Sequence[Run]) -> Axis:
     """The axis of this name. Raises UsageError for a name that is neither a word nor a metric."""
     columns = {BITRATE: (BITRATE,), SPEED: speed_columns(runs), STREAMS: (), STEP: ()}
     known = metric_names(*runs)
-    if name not in (*WORDS, *known):
-        names = [*WORDS, *known]
+    if name not in (names := {*WORDS, *known}):
         raise UsageError(plugins.unknown_name(name, names, "x", ""))
     metrics = columns.get(name, (name,))
     measured = metrics and metrics[0] in known
@@ -230,7 +229,7 @@ def _joined(
 def _without(run: Run, metric: str, over: Axis | None) -> str:
     """Why the run has no point; empty where it has one."""
     if over is not None and over.name == STREAMS and not num_streams(run):
-        return "it has no streams of codes"
+        return "no streams of codes"
     if over is not None and over.name == STEP and training_step(run) is None:
         return "neither its weights' folder nor files:DIR names a step"
     if over is None and run.metrics.get(metric) and run.info(metric).kind == "corpus":
@@ -246,7 +245,7 @@ def _unscored(run: Run, metric: str) -> str:
     if result.values or (result.whole is not None and result.whole.value is not None):
         return ""
     reasons = [result.whole] if result.whole is not None else list(result.missing.values())
-    return f"no {metric}" + (f" ({reasons[0].reason})" if reasons else "")
+    return f"no {metric}" + (f", {reasons[0].reason}" if reasons else "")
 
 
 def _unlike(runs: Sequence[Run], metrics: Sequence[str]) -> str:

@@ -42,6 +42,9 @@ _HANDLE_IN, _GAP_IN = 0.36, 0.14
 _MOST_OF_NAMES = 0.4
 """Of a panel's width, what the names of boxes may take."""
 _MAX_TICKS = 9
+_STEPS: tuple[tuple[float, ...], ...] = ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8), (1, 2, 5), (1,))
+_FEW = 5
+"""Where the largest x is so many times the least, steps of 1, 2 and 5 give enough numbers."""
 _MAX_DOTS = 100
 _METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Creator": "snac-eval", "Producer": None},
@@ -94,7 +97,7 @@ def draw(made: Content, width: str | float = "single") -> Figure:
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     inches = width_in(width)
-    with style(_texts(made)):
+    with style([*map(shown, made.texts), _LOST]):
         grid = _grid(made, inches)
         heights = [_row_height(made, row, inches / len(row)) for row in grid]
         names = [] if made.kind == "box" else list(_legend(made, inches))
@@ -121,17 +124,6 @@ def draw(made: Content, width: str | float = "single") -> Figure:
                 labelspacing=0.3,
             )
     return figure
-
-
-def _texts(made: Content) -> Iterator[str]:
-    """Every text of the figure that is not ours."""
-    for panel in made.panels:
-        yield shown(made.metric_text(panel.info))
-        yield shown(made.dataset_text(panel))
-        for curve in panel.curves:
-            yield shown(made.curve_text(curve))
-            yield from (shown(made.run_text(point.run)) for point in curve.points)
-    yield shown(made.x_text) + _LOST
 
 
 def _grid(made: Content, inches: float) -> list[list[Panel | None]]:
@@ -324,10 +316,11 @@ def _scale(axes: Axes, over: Axis, values: Sequence[float]) -> None:
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times the powers of ten between both; of many, the powers alone."""
+    """Round numbers between both: the fewer, the more powers of ten there are."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks = [step * 10.0**power for power in powers for step in (1, 2, 5)]
-    within = [tick for tick in ticks if low <= tick <= high]
-    if len(within) <= _MAX_TICKS:
-        return within
-    return [tick for place, tick in enumerate(within) if math.log10(tick) % 1 == 0 or not place]
+    for steps in _STEPS[high / low > _FEW :]:
+        ticks = [float(f"{step}e{power}") for power in powers for step in steps]
+        within = [tick for tick in ticks if low <= tick <= high]
+        if len(within) <= _MAX_TICKS:
+            break
+    return within

@@ -105,7 +105,7 @@ def wrapped(text: str, inches: float) -> str:
     """In one line or, broken where both halves are shortest, in two, each at most so wide."""
     if inches_of(text) <= inches or " " not in text:
         return shortened(text, inches)
-    words = text.split(" ")
+    words = shortened(text, 1.8 * inches).split(" ")
     halves = [(" ".join(words[:at]), " ".join(words[at:])) for at in range(1, len(words))]
     best = min(halves, key=lambda both: max(map(inches_of, both)))
     return "\n".join(shortened(half, inches) for half in best)
@@ -120,42 +120,41 @@ def inches_of(text: str) -> float:
     return float(text_to_path.get_text_width_height_descent(text, font, False)[0]) / 72
 
 
+def one_line(text: str) -> str:
+    """The text without line breaks and what else would not print."""
+    return "".join(one if one.isprintable() else " " for one in " ".join(text.split()))
+
+
 def shown(text: str) -> str:
     """The text in one line, a question mark for a letter that no font here has."""
-    line = "".join(one if one.isprintable() else " " for one in " ".join(text.split()))
-    known = set().union(*map(_letters, map(_file, fonts(line))))
+    line = one_line(text)
+    known = set().union(*(_letters(_files()[family]) for family in fonts(line)))
     return "".join(one if ord(one) in known else "?" for one in line)
 
 
 @cache
 def fonts(text: str) -> list[str]:
     """The families that together have the letters of this text: ours, and what else it needs."""
-    missing = {ord(letter) for letter in text if letter.isprintable()} - _letters(_file(_FONT))
+    missing = {ord(letter) for letter in text if letter.isprintable()}
     found = [_FONT]
+    missing -= _letters(_files()[_FONT])
     while missing:
-        family, file = max(
-            _installed(), key=lambda one: len(missing & _letters(one[1])), default=("", "")
-        )
-        if not file or not missing & _letters(file):
+        best = max(_files(), key=lambda family: len(missing & _letters(_files()[family])))
+        if not missing & _letters(_files()[best]):
             break
-        missing -= _letters(file)
-        found.append(family)
+        missing -= _letters(_files()[best])
+        found.append(best)
     return found
 
 
 @cache
-def _installed() -> tuple[tuple[str, str], ...]:
-    from matplotlib.font_manager import fontManager
+def _files() -> dict[str, str]:
+    """A file of each family that is installed; not of that which has a box for every letter."""
+    from matplotlib.font_manager import findfont, fontManager
 
-    plain = (font for font in fontManager.ttflist if font.style == "normal")
-    return tuple(sorted({font.name: font.fname for font in plain}.items()))
-
-
-@cache
-def _file(family: str) -> str:
-    from matplotlib.font_manager import findfont
-
-    return str(findfont(family))
+    plain = [font for font in fontManager.ttflist if font.style == "normal"]
+    named = {font.name: font.fname for font in plain if "Last Resort" not in font.name}
+    return dict(sorted(named.items())) | {_FONT: str(findfont(_FONT))}
 
 
 @cache
