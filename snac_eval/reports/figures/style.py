@@ -8,6 +8,7 @@ lines all differ.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -93,12 +94,15 @@ def width_in(width: str | float) -> float:
 def shortened(text: str, inches: float) -> str:
     """In small letters at most so wide; the middle of a longer text is left out: names of codecs
     differ at their ends."""
-    for kept in range(len(text), 0, -1):
-        tail = kept // 2
-        short = text if kept == len(text) else f"{text[: kept - tail]}…{text[len(text) - tail :]}"
-        if inches_of(short) <= inches:
-            return short
-    return "…"
+    if inches_of(text) <= inches:
+        return text
+    kept = bisect_right(range(1, len(text)), inches, key=lambda kept: inches_of(_cut(text, kept)))
+    return _cut(text, kept)
+
+
+def _cut(text: str, kept: int) -> str:
+    tail = kept // 2
+    return f"{text[: kept - tail]}…{text[len(text) - tail :]}"
 
 
 def wrapped(text: str, inches: float) -> str:
