@@ -190,4 +190,3 @@ def test_what_makes_no_sense_is_refused(
 def test_another_suffix_is_refused_before_anything_is_drawn() -> None:
     with pytest.raises(UsageError, match=r"f\.jpg: name a file that ends in \.pdf, \.svg, \.png"):
         figures.save(Figure(), Path("f.jpg"))
-
