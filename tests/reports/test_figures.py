@@ -138,8 +138,8 @@ def test_a_dataset_is_a_row_and_boxes_share_their_names(tmp_path: Path) -> None:
     assert shape == [
         ("speech", "PESQ-WB [MOS] ↑", True),
         ("speech", "STOI ↑", True),
-        ("", "", False),
         ("Musik", "STOI ↑", True),
+        ("", "", False),
     ]
     first, second = figure.axes[:2]
     assert [label.get_text() for label in first.get_yticklabels()] == ["a", "b"]

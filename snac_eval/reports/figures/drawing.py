@@ -127,17 +127,14 @@ def draw(made: Content, width: str | float = "single") -> Figure:
 
 
 def _grid(made: Content, inches: float) -> list[list[Panel | None]]:
-    """Rows of panels: one for each dataset where its metrics fit side by side; None stands where a
-    dataset has no panel."""
+    """Rows of panels: one for each dataset where all have the same metrics, and these fit side by
+    side; None fills the last row."""
     fit = max(1, int(inches / PANEL_IN))
-    metrics = list(dict.fromkeys(panel.info.name for panel in made.panels))
-    datasets = list(dict.fromkeys(panel.dataset for panel in made.panels))
-    if len(datasets) > 1 and 1 < len(metrics) <= fit:
-        found = {(panel.dataset, panel.info.name): panel for panel in made.panels}
-        return [[found.get((dataset, metric)) for metric in metrics] for dataset in datasets]
-    across = min(fit, len(made.panels))
-    free = -len(made.panels) % across
-    panels = [*made.panels, *[None] * free]
+    metrics = len({panel.info.name for panel in made.panels})
+    datasets = len({panel.dataset for panel in made.panels})
+    by_dataset = len(made.panels) == metrics * datasets and 1 < metrics <= fit
+    across = metrics if by_dataset else min(fit, len(made.panels))
+    panels = [*made.panels, *[None] * (-len(made.panels) % across)]
     return [panels[start : start + across] for start in range(0, len(panels), across)]
 
 
