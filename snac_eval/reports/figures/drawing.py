@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 _LOST = " †"
+_GRID = "#cccccc"
 _LINE_IN = 0.16
 """Height of a line of the legend."""
 _BOX_IN = 0.24
@@ -93,8 +94,9 @@ def save(figure: Figure, path: Path) -> None:
 
 def draw(made: Content, width: str | float = "single") -> Figure:
     """The figure of this content; ``width`` as in :func:`plot`."""
-    from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    from snac_eval.reports.figures.shown import ShownFigure
 
     inches = width_in(width)
     with style([*map(shown, made.texts), _LOST]):
@@ -104,7 +106,7 @@ def draw(made: Content, width: str | float = "single") -> Figure:
         per_row = _legend_columns(names, inches)
         height = sum(heights) + math.ceil(len(names) / per_row) * _LINE_IN
         layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.04, hspace=0.04)
-        figure = Figure(figsize=(inches, height), layout=layout)
+        figure = ShownFigure(figsize=(inches, height), layout=layout)
         shape = (len(grid), len(grid[0]))
         ratios = {"height_ratios": heights}
         places = figure.subplots(*shape, squeeze=False, gridspec_kw=ratios)
@@ -160,7 +162,9 @@ def _draw_row(
             _draw_lines(axes, made, panel)
         if len({one.dataset for one in made.panels}) > 1:
             axes.set_title(shown(made.dataset_text(panel)))
-        axes.grid(axis="x" if made.kind == "box" else "both")
+        axes.grid(axis="x" if made.kind == "box" else "both", color=_GRID, linewidth=0.4)
+        # Said to the axes, which make marks of their own when they are drawn.
+        axes.tick_params(labelsize=SMALL_PT, width=0.6)
 
 
 def _runs(panel: Panel) -> list[str]:
