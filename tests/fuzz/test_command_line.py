@@ -36,6 +36,7 @@ _FLAGS = {
     "report": "--html --output --report-clips --nothing {run}",
     "table": "--format --metrics --published --models --weights --device --cards -o {run}"
     " --sort --label --against --columns --sideways --latex-label --caption",
+    "plot": "--x --y --kind --width --label -o --nothing {run}",
     "compare": "--format --metrics --clips -o --tolerances --tolerance --nothing {run}",
     "baseline": "-o --output --metrics --nothing {run}",
     "check": "--baseline --metrics --no-speed --junit --markdown --tolerances --tolerance {run}",
@@ -56,6 +57,7 @@ _NEEDED = {
     "bench": ["--model", "nothing", "--quiet"],
     "check": ["{run}", "--baseline", "{baseline}"],
     "compare": ["{run}", "{run}"],
+    "plot": ["{run}", "--y", "pesq_wb", "-o", "{output}/plot.svg"],
     "baseline": ["{run}", "-o", "{output}/b.json"],
     "report": ["{run}", "--html", "--output", "{output}/page.html"],
     "validate": ["nothing"],
