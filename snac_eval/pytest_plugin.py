@@ -50,7 +50,7 @@ class CodecGate:
         Raises:
             SnacEvalError: where the run, the baseline or a tolerance cannot be read.
         """
-        from snac_eval.reports.verdicts import check_markdown
+        from snac_eval.reports.checks import check_markdown
         from snac_eval.results.baseline import load_baseline
         from snac_eval.results.gate import ExitCode, check
         from snac_eval.results.record import read_run

@@ -35,7 +35,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _check(options: argparse.Namespace, _: Sequence[str]) -> int:
-    from snac_eval.reports.verdicts import check_junit, check_markdown
+    from snac_eval.reports.checks import check_junit, check_markdown
     from snac_eval.results.baseline import load_baseline
     from snac_eval.results.gate import check
     from snac_eval.results.record import read_run

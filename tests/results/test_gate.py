@@ -12,7 +12,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 from markdown_it import MarkdownIt
 
 from snac_eval.errors import StoreError, UsageError
-from snac_eval.reports.verdicts import check_junit, check_markdown
+from snac_eval.reports.checks import check_junit, check_markdown
 from snac_eval.results.baseline import load_baseline, write_baseline
 from snac_eval.results.gate import ExitCode, GateResult, MetricCheck, check
 from snac_eval.results.record import read_run
