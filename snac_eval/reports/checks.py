@@ -45,9 +45,7 @@ def check_markdown(result: GateResult, accept: str = "", num_clips: int = NUM_CL
         f" ({markdown_text(result.baseline.codec)})"
     )
     shown = [one for one in result.checks if one.outcome != "not tested"]
-    order = sorted(
-        [*shown, *_shown_parts(result)], key=lambda one: _WORST_FIRST.index(one.outcome)
-    )
+    order = sorted([*shown, *_shown_parts(result)], key=lambda one: _WORST_FIRST.index(one.outcome))
     lost = dict.fromkeys(one.loss for one in result.checks if one.loss)
     losses = [f"**Clips were lost.** {markdown_text(one)}." for one in lost]
     losses += [f"**Clips are missing.** {result.allowed}."] if result.allowed else []

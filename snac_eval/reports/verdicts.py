@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import partial
+from typing import get_args
 
-from snac_eval.reports.claims import INTERVALS, narrowed, units, unseen
+from snac_eval.reports.claims import INTERVALS, narrowed, unseen
 from snac_eval.reports.grid import NONE, Cell, Column, Grid, metric_column, render
 from snac_eval.reports.rows import Row, spread, table
 from snac_eval.reports.text import (
@@ -20,31 +21,70 @@ from snac_eval.reports.text import (
     signed,
     span,
 )
-from snac_eval.results.compare import Comparison, Difference, TellingClip
+from snac_eval.results.compare import Comparison, Difference, Section, TellingClip, Verdict
 from snac_eval.results.ranking import Frontier, RankIntervals
+from snac_eval.results.stats import units
 from snac_eval.types import MetricInfo
 
 _Infos = Mapping[str, MetricInfo]
 
 _SHOWN = ("better", "worse")
+# Of rates and delays, which are no quality, and of what was not asked.
+_SAYS_NOTHING = ("different", "not tested")
 _UNBEATEN = "◆"
 
 
 def comparison_markdown(result: Comparison, num_clips: int = 5) -> str:
-    """Every pair's lost clips, differences and telling clips, then the frontiers and what could not
-    be told."""
+    """A section per dataset, and how its verdicts were reached."""
+    several = len(result.sections) > 1
     parts = []
-    for first, second in result.clips:
-        rows = [one for one in result.differences if (one.first, one.second) == (first, second)]
-        parts.append(f"## {markdown_text(first)} against {markdown_text(second)}")
-        lost = lost_lines(result.lost(first, second))
-        parts += [f"**Clips were lost.** {markdown_text(line)}" for line in lost]
-        parts += _pair_parts(rows, result.infos, result.clips[first, second][:num_clips])
-    if result.ranks:
-        parts += ["## Ranks, 95 % intervals", _ranks(result.ranks, result.infos)]
-    parts += _frontier_parts(result.frontiers, result.infos)
+    for section in result.sections:
+        parts += [f"# {markdown_text(section.dataset)}"] if several else []
+        parts += _section_parts(section, num_clips)
     parts += [markdown_text(note) for note in result.notes]
     return "\n\n".join([*parts, _method(result)]) + "\n"
+
+
+def _section_parts(section: Section, num_clips: int) -> list[str]:
+    """The verdicts at a glance where there are several pairs; every pair's lost clips, differences
+    and telling clips; the ranks, the frontiers and what could not be told."""
+    parts = _glance(section)
+    for first, second in section.clips:
+        rows = [one for one in section.differences if (one.first, one.second) == (first, second)]
+        parts.append(f"## {_against(first, second)}")
+        lost = lost_lines(section.lost(first, second))
+        parts += [f"**Clips were lost.** {markdown_text(line)}" for line in lost]
+        parts += _pair_parts(rows, section.infos, section.clips[first, second][:num_clips])
+    if section.ranks:
+        parts += ["## Ranks, 95 % intervals", _ranks(section.ranks, section.infos)]
+    parts += _frontier_parts(section.frontiers, section.infos)
+    return [*parts, *(markdown_text(note) for note in section.notes)]
+
+
+def _against(first: str, second: str) -> str:
+    return f"{markdown_text(first)} against {markdown_text(second)}"
+
+
+def _glance(section: Section) -> list[str]:
+    """Who is better than whom, a row per pair and a column per verdict, with the metrics."""
+    if len(section.clips) < 2:
+        return []
+    rows = []
+    for pair in section.clips:
+        ours = [one for one in section.differences if (one.first, one.second) == pair]
+        named: dict[str, list[str]] = {}
+        for one in ours:
+            named.setdefault(one.verdict, []).append(one.metric)
+        rows.append([("pair", Cell(" against ".join(pair))), *_by_verdict(named)])
+    return ["## At a glance", table(rows)]
+
+
+def _by_verdict(named: Mapping[str, Sequence[str]]) -> Row:
+    return [
+        (verdict, Cell(", ".join(named[verdict])) if verdict in named else NONE)
+        for verdict in get_args(Verdict)
+        if verdict not in _SAYS_NOTHING
+    ]
 
 
 def comparison_csv(result: Comparison) -> str:
@@ -96,10 +136,19 @@ def _difference_row(one: Difference, infos: _Infos) -> Row:
         ("95 % interval", Cell(span(one.low, one.high, sign))),
         ("p (Holm)", Cell(p_value(one.p_holm))),
         ("verdict", Cell(one.verdict, mark="strong" if one.verdict in _SHOWN else "")),
+        ("ahead on", _ahead_on(one, infos[one.metric])),
         ("clips", Cell(f"{one.n}{speakers}")),
         ("catastrophic", _catastrophic(one)),
         ("left out", Cell(counts(one.left_out)) if one.left_out else NONE),
     ]
+
+
+def _ahead_on(one: Difference, info: MetricInfo) -> Cell:
+    """On how many clips the first is better; a dash where neither direction is, where the machine
+    decides, and where what was lost is not counted."""
+    if info.higher_is_better is None or info.speed or one.verdict == "clips lost":
+        return NONE
+    return Cell(str(one.num_higher if info.higher_is_better else one.num_lower))
 
 
 def _catastrophic(one: Difference) -> Cell:

@@ -47,7 +47,7 @@ from snac_eval.results.outcomes import WORSE, MetricCheck, Outcome, judge_part, 
 from snac_eval.results.pairing import Pairs, pair
 from snac_eval.results.parts import Measured, parts
 from snac_eval.results.record import Run, check_names
-from snac_eval.results.stats import MIN_UNITS, holm, paired_difference
+from snac_eval.results.stats import MIN_UNITS, holm, paired_difference, units
 from snac_eval.results.tolerances import Tolerance, Tolerances, direction
 
 # Differences up to this part of a tolerance are rounding: other threads, another build of torch.
@@ -301,7 +301,7 @@ def _exactly(one: MetricCheck, found: Tally) -> tuple[Outcome, str] | None:
     """What follows from every clip alone; None where the clips do not agree, or the interval says
     more."""
     if found.all_fell:
-        few = f"too few {one.unit}s" if one.num_units < MIN_UNITS else "too uneven"
+        few = "too few" if one.num_units < MIN_UNITS else "too uneven"
         return WORSE, f"{_each_fell(one, found)}; {few} to say it of others"
     if one.drop_high < 2 * found.size or not found.none_fell(one.num_units, MIN_UNITS):
         return None
@@ -315,6 +315,5 @@ def _each_fell(one: MetricCheck, found: Tally) -> str:
     low, high = (f"{100 * end:.3g} %" if relative else f"{end:.3g}" for end in ends)
     if one.n == 1:
         return f"the one clip fell, by {low}"
-    units = f"{one.num_units} {one.unit}s" if "or" not in one.unit else f"{one.num_units} units"
-    p_value = sign_p_value(one.num_units)
-    return f"all {one.n} clips fell, by {low} to {high} (sign test over {units}: p {p_value:.2g})"
+    test = f"sign test over {units(one.num_units, one.unit)}: p {sign_p_value(one.num_units):.2g}"
+    return f"all {one.n} clips fell, by {low} to {high} ({test})"

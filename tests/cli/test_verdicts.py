@@ -93,6 +93,12 @@ def test_broken_input_is_exit_code_2(
         "unknown metric": ["check", str(run), "--baseline", str(baseline), "--metrics", "x"],
         "at least two": ["compare", str(run)],
         "--clips -1": ["compare", str(run), str(run), "--clips", "-1"],
+        f"snac-eval baseline {run} -o": [
+            "check",
+            str(run),
+            "--baseline",
+            str(tmp_path / "none.json"),
+        ],
         "no such": ["baseline", str(tmp_path / "none"), "-o", str(tmp_path / "x.json")],
     }
     for message, arguments in cases.items():
@@ -156,7 +162,7 @@ def test_the_fixture_fails_skips_or_ignores(baseline: Path, tmp_path: Path) -> N
     few = write_run(tmp_path / "few", {"pesq_wb": shifted(PESQ[:3], -0.3, 0.02)})
     with pytest.raises(pytest.fail.Exception, match="few lost 37 of 40 clips"):
         gate(few, baseline)
-    with pytest.raises(pytest.fail.Exception, match="too few to show it"):
+    with pytest.raises(pytest.fail.Exception, match="worse on these clips: pesq_wb"):
         gate(few, baseline, allow_missing=True)
     with pytest.raises(pytest.skip.Exception, match="not known: pesq_wb"):
         gate(few, baseline, not_known="skip")
@@ -182,6 +188,6 @@ def test_any_test_suite_finds_the_fixture(baseline: Path, tmp_path: Path) -> Non
 
 
 def test_help_names_the_exit_codes() -> None:
-    assert "3 not comparable or inconclusive" in " ".join(
+    assert "3 worse on these clips alone, not comparable or inconclusive" in " ".join(
         run_process("check", "--help").stdout.split()
     )
