@@ -274,9 +274,7 @@ def main() -> None:
         print_spread(options.spread, tolerances)
         return
     print(f"{options.repeats} repeats, {len(METRICS)} metrics, alpha {tolerances.alpha:g}")
-    print(
-        f"{'':40}| nothing changed                                               | one of six dropped"
-    )
+    print(f"{'':40}| {'nothing changed':62}| one of six dropped")
     print(
         f"{'differences':26} spread clips |"
         " significant  false alarm  by every clip  not known  by parts |   fires    passes"

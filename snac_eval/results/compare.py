@@ -3,10 +3,11 @@
 Runs of one dataset, or of datasets that share clips, are a section; in it every two runs are paired
 clip by clip. The p-values of the paired t-tests are corrected together, over all metrics, pairs and
 sections (Holm). Where no test shows a difference, or too few speakers allow none, but each clip
-differs to one side by more than the metric's tolerance, the verdict is of these clips. What else a machine does shifts the speeds of all
-clips of a run alike, and no test over clips can see that: speeds that a run measured in passing are
-shown and not tested, and those of a bench are called different only beyond their tolerance. Where a
-run lost clips, what is left is shown and not tested: its mean is over the survivors.
+differs to one side by more than the metric's tolerance, the verdict is of these clips. What else a
+machine does shifts the speeds of all clips of a run alike, and no test over clips can see that:
+speeds that a run measured in passing are shown and not tested, and those of a bench are called
+different only beyond their tolerance. Where a run lost clips, what is left is shown and not tested:
+its mean is over the survivors.
 """
 
 from __future__ import annotations
@@ -232,18 +233,13 @@ def _has(runs: Sequence[Run], metric: str) -> bool:
 def _corrected(sections: Sequence[Section], tolerances: Tolerances) -> tuple[Section, ...]:
     """The sections with p-values corrected over all of them, and verdicts."""
     left = iter(holm([one.p_value for section in sections for one in section.differences]))
-    return tuple(
-        replace(
-            section,
-            differences=tuple(
-                _with_verdict(
-                    replace(one, p_holm=next(left)), section.infos[one.metric], tolerances
-                )
-                for one in section.differences
-            ),
-        )
-        for section in sections
-    )
+
+    def judged(section: Section) -> Iterator[Difference]:
+        for one in section.differences:
+            corrected = replace(one, p_holm=next(left))
+            yield _with_verdict(corrected, section.infos[one.metric], tolerances)
+
+    return tuple(replace(section, differences=tuple(judged(section))) for section in sections)
 
 
 def _difference(
@@ -348,11 +344,12 @@ def _of_these_clips(one: Difference, info: MetricInfo, tolerance: Tolerance | No
     better = (one.num_higher > 0) == info.higher_is_better
     least = f"{100 * one.least:.3g} %" if one.relative else f"{one.least:.3g}"
     of_others = one.reason or f"p {one.p_holm:.3f} of the mean shows nothing of others"
+    sign_test = f"sign test over {units(one.num_units, one.unit)}: p {one.p_sign:.2g}, uncorrected"
+    each = f"each of the {one.n} clips by more than {tolerance}, by {least} at least"
     return replace(
         one,
         verdict="better on these clips" if better else "worse on these clips",
-        reason=f"each of the {one.n} clips by more than {tolerance}, by {least} at least; {of_others};"
-        f" sign test over {units(one.num_units, one.unit)}: p {one.p_sign:.2g}, uncorrected",
+        reason=f"{each}; {of_others}; {sign_test}",
     )
 
 

@@ -93,12 +93,7 @@ def test_broken_input_is_exit_code_2(
         "unknown metric": ["check", str(run), "--baseline", str(baseline), "--metrics", "x"],
         "at least two": ["compare", str(run)],
         "--clips -1": ["compare", str(run), str(run), "--clips", "-1"],
-        f"snac-eval baseline {run} -o": [
-            "check",
-            str(run),
-            "--baseline",
-            str(tmp_path / "none.json"),
-        ],
+        f"snac-eval baseline {run} -o": ["check", str(run), "--baseline", str(broken) + "x"],
         "no such": ["baseline", str(tmp_path / "none"), "-o", str(tmp_path / "x.json")],
     }
     for message, arguments in cases.items():

@@ -137,7 +137,7 @@ def test_a_domain_of_which_every_clip_fell_says_so(tmp_path: Path) -> None:
     paths = [
         write_run(tmp_path / name, {"si_sdr_aligned": column}, domains=domains)
         for name, column in (
-            ("new", [8.0, 6.5, 3.0, 2.0, 1.0, 0.5] + [18.0, 13.0, 14.0, 17.0, 12.0, 16.0]),
+            ("new", [8.0, 6.5, 3.0, 2.0, 1.0, 0.5, 18.0, 13.0, 14.0, 17.0, 12.0, 16.0]),
             ("base", [10.0] * 12),
         )
     ]
