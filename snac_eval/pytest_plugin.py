@@ -1,10 +1,8 @@
-"""The pytest fixtures ``codec_gate`` and ``codec_benchmark``: quality and speed of a codec, gated in
-its own test-suite.
+"""The pytest fixtures ``codec_gate`` and ``codec_benchmark``: a codec gated in its own tests.
 
     def test_quality_is_kept(codec_gate, tmp_path):
         snac_eval.evaluate("my_codec", "demo", output=tmp_path / "run", workers=0)
         codec_gate(tmp_path / "run", "tests/baseline.json")
-
 
     def test_speed_is_kept(codec_benchmark):
         codec_benchmark("my_codec", "roundtrip", seconds=10)

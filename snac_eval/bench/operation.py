@@ -1,6 +1,6 @@
-"""One operation of a codec as a function to time: what the pytest fixture ``codec_benchmark`` times.
+"""One operation of a codec as a function to time, for the pytest fixture ``codec_benchmark``.
 
-The protocol is that of :mod:`snac_eval.bench.measure`: audio is synthetic, seeded and speech-like,
+The protocol is that of :mod:`snac_eval.bench.measure`: audio is synthetic, seeded, speech-like;
 clip ``i`` of a batch has the seed ``seed + i`` and is decoded with the seed ``i``; the device is
 synchronised before and after; what is not timed is done before.
 """
