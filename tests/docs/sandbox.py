@@ -25,8 +25,6 @@ from snac_eval.run.config import RunConfig
 from tests.docs.reading import ROOT
 
 MAX_CLIPS = 4
-MAX_SHARDS = 8
-"""So many clips has a corpus that a document splits."""
 CLIP_S = 1.2
 RATE = 16000
 _SPEECH = ("speech_en_female", "speech_en_male", "speech_de", "speech_fr")
@@ -122,7 +120,7 @@ class Sandbox:
         for name, layout in _CORPORA.items():
             for found in re.finditer(rf"\b{name}(?::([\w-]+))?", text):
                 split = found[1] or _SPLITS.get(name, "")
-                for number in range(1, MAX_SHARDS + 1):
+                for number in range(1, MAX_CLIPS + 1):
                     self._cached(layout.format(n=number, s=split), number, name)
         for name in re.findall(r"\bsnac_(?:24|32|44)khz\b", text):
             self._weights(name)
@@ -219,8 +217,7 @@ def _cut_datasets(monkeypatch: pytest.MonkeyPatch) -> None:
         given = form.bind(*args, **options)
         given.apply_defaults()
         asked = given.arguments
-        most = MAX_SHARDS if asked["name"].startswith("librispeech") else MAX_CLIPS
-        asked["limit"] = min(asked["limit"] or most, most)
+        asked["limit"] = min(asked["limit"] or MAX_CLIPS, MAX_CLIPS)
         if asked["name"] == "demo" and not asked["sampling"].excerpt_s:
             asked["sampling"] = replace(asked["sampling"], excerpt_s=CLIP_S)
         return whole(*given.args, **given.kwargs)

@@ -23,7 +23,7 @@ import pytest
 
 from snac_eval.cli import main as cli
 from tests.docs.reading import DOCUMENTS, ROOT, Step, commands, simple_parts, steps
-from tests.docs.sandbox import MAX_CLIPS, Sandbox, forget_plugins, sound, surround
+from tests.docs.sandbox import Sandbox, forget_plugins, sound, surround
 
 # Of packages that our benchmarks compare with.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
@@ -233,7 +233,7 @@ def _parse(words: Sequence[str], monkeypatch: pytest.MonkeyPatch, where: str) ->
         pytest.fail(f"{where}\nis refused by its parser (exit code {end.code})")
 
 
-class _Parsed(Exception):
+class _ParsedError(Exception):
     """The command line was understood."""
 
 
@@ -242,13 +242,13 @@ def _parse_module(name: str, arguments: Sequence[str], monkeypatch: pytest.Monke
 
     def stop(parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
         understood(parser, list(arguments))
-        raise _Parsed
+        raise _ParsedError
 
     module = importlib.import_module(name)
     with monkeypatch.context() as patch:
         patch.setattr(argparse.ArgumentParser, "parse_args", stop)
         patch.setattr(sys, "argv", [name, *arguments])
-        with pytest.raises(_Parsed):
+        with pytest.raises(_ParsedError):
             module.main()
 
 
