@@ -111,8 +111,8 @@ class CodecGate:
         from snac_eval.results.tolerances import load_tolerances
 
         path = None if tolerances is None else Path(tolerances)
-        limits = load_tolerances(path, tolerance)
         found, file = read_run(Path(run)), Path(baseline)
+        limits = load_tolerances(path, tolerance, found.metrics)
         if not file.exists():
             self._make(found, file)
         kept = load_baseline(file, Path(run))

@@ -48,10 +48,11 @@ def _check(options: argparse.Namespace, _: Sequence[str]) -> int:
 
     if options.clips < 0:
         raise UsageError(f"--clips {options.clips}: must be at least 0")
+    run = read_run(options.run)
     result = check(
-        read_run(options.run),
+        run,
         load_baseline(options.baseline, options.run),
-        load_tolerances(options.tolerances, options.tolerance),
+        load_tolerances(options.tolerances, options.tolerance, run.metrics),
         names(options.metrics),
         speed=not options.no_speed,
         allow_missing=options.allow_missing,

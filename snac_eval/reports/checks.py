@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from snac_eval.reports.claims import INTERVALS, narrowed, unseen
 from snac_eval.reports.grid import NONE, Cell
-from snac_eval.reports.rows import Row, table
+from snac_eval.reports.named_rows import Row, table
 from snac_eval.reports.text import (
     NOTHING,
     counts,

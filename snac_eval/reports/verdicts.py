@@ -10,7 +10,7 @@ from typing import get_args
 
 from snac_eval.reports.claims import INTERVALS, narrowed, unseen
 from snac_eval.reports.grid import NONE, Cell, Column, Grid, metric_column, render
-from snac_eval.reports.rows import Row, spread, table
+from snac_eval.reports.named_rows import Row, spread, table
 from snac_eval.reports.text import (
     counts,
     floor_notes,
