@@ -20,6 +20,7 @@ from snac_eval.cli import (
     merge,
     report,
     run,
+    show,
     streams,
     table,
     validate,
@@ -29,7 +30,7 @@ from snac_eval.errors import Interrupted, OutputError, SnacEvalError, one_line
 from snac_eval.run import interrupts
 from snac_eval.writing import printable
 
-COMMANDS = (run, merge, bench, list_command, validate, report, table, compare, baseline, check)
+COMMANDS = (run, merge, bench, list_command, show, validate, report, table, compare, baseline, check)
 
 _EXAMPLES = """examples:
   snac-eval run --model snac_16khz_mini --dataset demo

@@ -32,7 +32,12 @@ class MissingExtra:
     @property
     def remedy(self) -> str:
         """What to do, for an error message."""
-        return f"{', '.join(self.packages)}: pip install '{self.distribution}[{self.extra}]'"
+        return f"{', '.join(self.packages)}: {self.command}"
+
+    @property
+    def command(self) -> str:
+        """What installs it."""
+        return f"pip install '{self.distribution}[{self.extra}]'"
 
 
 def missing_extra(entry: EntryPoint) -> MissingExtra | None:

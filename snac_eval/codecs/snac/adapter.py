@@ -13,7 +13,7 @@ from snac_eval.codecs.checks import check_input
 from snac_eval.codecs.snac.config import SNACConfig
 from snac_eval.codecs.transfers import to_host, together
 from snac_eval.errors import CodecError
-from snac_eval.hub import weights_state
+from snac_eval.hub import weights_remedy, weights_state
 from snac_eval.machine import set_up_torch
 from snac_eval.types import CodecCard, CodecRequest, Codes, Waveform
 
@@ -38,6 +38,11 @@ def load(request: CodecRequest) -> SnacCodec:
 def state(card: CodecCard) -> str:
     """Whether its weights are here, as ``snac-eval list`` shows it."""
     return weights_state(card)
+
+
+def remedy(card: CodecCard) -> tuple[str, ...]:
+    """Ways to get its weights where they are not here."""
+    return weights_remedy(card)
 
 
 class SnacCodec:
