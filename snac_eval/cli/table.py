@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +26,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     table.add_argument(
         "--models",
         action="store_true",
-        help="instead: bitrate, parameters and token rates of models, measured (default: SNAC's)",
+        help="instead: bitrate, parameters and token rates of models, measured where weights are here"
+        " and else from the card (default: SNAC's)",
     )
     table.add_argument("--weights", default="", help="with --models: folder of one model's weights")
     table.add_argument("--device", default="cpu", help="with --models (default cpu)")
@@ -58,9 +60,10 @@ def _paper(options: argparse.Namespace) -> str:
 
 
 def _models(options: argparse.Namespace, cards: Sequence[Path]) -> str:
-    from snac_eval.bench.models import measure_model, models_text, snac_models
+    from snac_eval.bench.models import measure_model, models_text, not_measured, snac_models
     from snac_eval.machine import resolve_device
     from snac_eval.reports.published import load_published
+    from snac_eval.writing import printable
 
     models = options.runs or snac_models(cards)
     if options.weights and len(models) != 1:
@@ -69,4 +72,6 @@ def _models(options: argparse.Namespace, cards: Sequence[Path]) -> str:
         raise UsageError("--metrics are of runs; leave them out with --models")
     device = resolve_device(options.device)
     facts = [measure_model(name, cards, options.weights, device) for name in models]
+    if said := not_measured(facts):
+        print(f"snac-eval: {printable(said)}", file=sys.stderr)
     return models_text(facts, options.format, load_published() if options.published else None)

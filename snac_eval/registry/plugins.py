@@ -147,6 +147,12 @@ def metric_state(name: str) -> str:
     return (state() if state is not None else "") or READY
 
 
+def codec_lacks_extra(card: CodecCard) -> bool:
+    """Whether an extra of the codec's family is missing, without which it cannot be opened."""
+    entry = _pick(card.family, _group("snac_eval.codecs"), "codec family", "")
+    return missing_extra(entry) is not None
+
+
 def codec_remedy(card: CodecCard) -> tuple[str, ...]:
     """Ways to get what the codec lacks here, a command or a setting each; empty where its state
     says all there is to say."""
