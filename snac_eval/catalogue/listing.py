@@ -98,6 +98,10 @@ def _default_mark(one: MetricFacts) -> str:
     return "".join(domain[0] if domain in one.default_for else "-" for domain in DOMAINS)
 
 
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"
+
+
 def _legend(found: Sequence[Facts]) -> str:
     if not any(isinstance(one, MetricFacts) for one in found):
         return ""
@@ -125,7 +129,7 @@ def _lines(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> 
     yield joined(["-" * one for one in widths])
     for row in rows:
         state_text, *more = textwrap.wrap(row[fixed], widths[fixed]) or [""]
-        about = textwrap.shorten(row[-1], widths[-1], placeholder="…")
+        about = _cut(row[-1], widths[-1])
         yield joined([*row[:fixed], state_text, about])
         for line in more:
             yield joined([*[""] * fixed, line])

@@ -17,6 +17,8 @@ from snac_eval.cli import (
     bench,
     check,
     compare,
+    completion,
+    doctor,
     merge,
     report,
     run,
@@ -30,7 +32,21 @@ from snac_eval.errors import Interrupted, OutputError, SnacEvalError, one_line
 from snac_eval.run import interrupts
 from snac_eval.writing import printable
 
-COMMANDS = (run, merge, bench, list_command, show, validate, report, table, compare, baseline, check)
+COMMANDS = (
+    run,
+    merge,
+    bench,
+    list_command,
+    show,
+    validate,
+    report,
+    table,
+    compare,
+    baseline,
+    check,
+    doctor,
+    completion,
+)
 
 _EXAMPLES = """examples:
   snac-eval run --model snac_16khz_mini --dataset demo
@@ -141,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
+    commands.choices["completion"].set_defaults(parser=parser)
     for subparser in commands.choices.values():
         # Suppressed, for its default would undo what was said before the command.
         _add_debug(subparser, argparse.SUPPRESS)

@@ -26,8 +26,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     table.add_argument(
         "--models",
         action="store_true",
-        help="instead: bitrate, parameters and token rates of models, measured where weights are here"
-        " and else from the card (default: SNAC's)",
+        help="instead: bitrate, parameters and token rates of models, measured where weights are"
+        " here and else from the card (default: SNAC's)",
     )
     table.add_argument("--weights", default="", help="with --models: folder of one model's weights")
     table.add_argument("--device", default="cpu", help="with --models (default cpu)")

@@ -192,9 +192,7 @@ def _card_file(kind: cards.Kind, name: str, card_dirs: Sequence[Path]) -> Path:
     return _pick(name.partition(":")[0], files, kind.removesuffix("s"), kind)
 
 
-def _remedy(
-    group: str, name: str, what: str, card: CodecCard | DatasetCard
-) -> tuple[str, ...]:
+def _remedy(group: str, name: str, what: str, card: CodecCard | DatasetCard) -> tuple[str, ...]:
     entry = _pick(name, _group(group), what, "")
     if (missing := missing_extra(entry)) is not None:
         return (missing.command,)
