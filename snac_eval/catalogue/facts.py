@@ -180,12 +180,16 @@ def metric_facts(name: str) -> MetricFacts:
     base, options = plugins.split_options(name)
     source = plugins.metric_source(base)
     try:
-        opened = open_metric(name)
         state = plugins.metric_state(base)
+    except UsageError as error:
+        return MetricFacts(name, one_line(error), False, (), source)
+    try:
+        opened = open_metric(name)
     except UsageError as error:
         if options:
             raise
-        return MetricFacts(name, one_line(error), False, plugins.metric_remedy(base), source)
+        said = one_line(error) if state == plugins.READY else state
+        return MetricFacts(name, said, False, plugins.metric_remedy(base), source)
     info = opened.info
     ready = state == plugins.READY
     low, high = info.value_range

@@ -27,7 +27,7 @@ _STATE_WIDTH = 20
 _LEAST_DESCRIPTION = 12
 _GAP = "  "
 _NUMBERS = ("kbps", "kHz")
-_ARROWS = {True: "↑", False: "↓", None: ""}
+_ARROWS = {True: " ↑", False: " ↓", None: ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def list_text(kind: str, found: Sequence[Facts], width: int) -> str:
         return f"no {kind} match"
     rows = [_row(one) for one in found]
     table = "\n".join(_lines(list(rows[0]), [list(row.values()) for row in rows], width))
-    return table + _legend(found)
+    return table + _legend(found, width)
 
 
 def _row(one: Facts) -> dict[str, str]:
@@ -89,8 +89,10 @@ def _row(one: Facts) -> dict[str, str]:
     elif isinstance(one, DatasetFacts):
         cells = {"dataset": one.name, "domain": one.domains[0]}
     else:
-        name = f"{one.name} {_ARROWS[one.higher_is_better]}".rstrip()
-        cells = {"metric": name, "set": _default_mark(one)}
+        cells = {
+            "metric": one.name + _ARROWS[one.higher_is_better],
+            "set": _default_mark(one),
+        }
     return {**cells, "state": one.state, "description": one.description}
 
 
@@ -102,11 +104,12 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"
 
 
-def _legend(found: Sequence[Facts]) -> str:
+def _legend(found: Sequence[Facts], width: int) -> str:
     if not any(isinstance(one, MetricFacts) for one in found):
         return ""
     marks = ", ".join(f"{domain[0]} {domain}" for domain in DOMAINS)
-    return f"\n\n↑ higher is better, ↓ lower is. set: in the default set for {marks}."
+    legend = f"↑ higher is better, ↓ lower is; set: in the default set for {marks}"
+    return "\n\n" + textwrap.fill(legend, width)
 
 
 def _lines(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:

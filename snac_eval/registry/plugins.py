@@ -198,9 +198,9 @@ def _remedy(group: str, name: str, what: str, card: CodecCard | DatasetCard) -> 
         return (missing.command,)
     try:
         remedy = getattr(importlib.import_module(entry.module), "remedy", None)
-    except ImportError:
+        return tuple(remedy(card)) if remedy is not None else ()
+    except (ImportError, DownloadError):  # which the state tells
         return ()
-    return tuple(remedy(card)) if remedy is not None else ()
 
 
 def _state(group: str, name: str, what: str, card: CodecCard | DatasetCard) -> str:
