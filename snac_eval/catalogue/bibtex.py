@@ -1,4 +1,4 @@
-"""BibTeX: a card's ``cite`` names an entry of ``citations.bib`` in the folder of the card.
+"""BibTeX: a card's ``cite`` names an entry of ``citations.bib`` in a folder of cards.
 
 Entries are printed as they stand there. A card without ``cite`` gets an entry that quotes its
 ``citation``; one whose citation is empty or begins with "none:" has nothing to cite.
@@ -7,7 +7,7 @@ Entries are printed as they stand there. A card without ``cite`` gets an entry t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from snac_eval.errors import CardError, detail
@@ -19,13 +19,14 @@ FILE = "citations.bib"
 _START = re.compile(r"^@(?P<type>[A-Za-z]+)\s*\{\s*(?P<key>[^\s,{}]+)\s*,", re.MULTILINE)
 
 
-def card_entry(card: CodecCard | DatasetCard, file: Path) -> str:
-    """The BibTeX entry of a card that was read from ``file``; empty where there is nothing to cite.
+def card_entry(card: CodecCard | DatasetCard, folders: Sequence[Path]) -> str:
+    """The BibTeX entry of a card; empty where there is nothing to cite.
 
-    Raises CardError where the card names an entry that is not there.
+    ``folders`` are those of cards, the last of which goes before the others. Raises CardError where
+    the card names an entry that none of them has.
     """
     if card.cite:
-        return _named(card.cite, file)
+        return _named(card, folders)
     if not card.citation or card.citation.startswith("none:"):
         return ""
     key = re.sub(r"[^A-Za-z0-9.:_-]", "-", card.name)
@@ -49,15 +50,17 @@ def entries(text: str) -> dict[str, str]:
     return found
 
 
-def _named(key: str, file: Path) -> str:
-    bibliography = file.parent / FILE
-    try:
-        known = entries(read_text(bibliography))
-    except (OSError, ValueError) as error:
-        raise CardError(f"{bibliography}: {detail(error)}; '{key}' is to stand there") from error
-    if key not in known:
-        raise CardError(f"{file}: cite is '{key}', which {bibliography} does not have")
-    return known[key]
+def _named(card: CodecCard | DatasetCard, folders: Sequence[Path]) -> str:
+    files = [folder / FILE for folder in reversed(folders) if (folder / FILE).is_file()]
+    for file in files:
+        try:
+            known = entries(read_text(file))
+        except (OSError, ValueError) as error:
+            raise CardError(f"{file}: cannot be read: {detail(error)}") from error
+        if card.cite in known:
+            return known[card.cite]
+    looked = ", ".join(map(str, files)) or f"there is no {FILE} beside it"
+    raise CardError(f"card '{card.name}': cite is '{card.cite}', which is not there ({looked})")
 
 
 def _closings(text: str, start: int) -> Iterator[int]:

@@ -58,6 +58,7 @@ class CodecFacts:
     remedy: tuple[str, ...]
     """Ways to get what it lacks."""
     file: str
+    """Of the card; empty for a codec at a rate that has no card of its own."""
     kind: Literal["codec"] = "codec"
 
 
@@ -121,7 +122,8 @@ def codec_facts(name: str, card_dirs: Sequence[Path] = ()) -> CodecFacts:
     """Of a codec's name, options and all: ``snac_24khz@k=2``. Raises SnacEvalError for a name that
     there is not and for a card that is wrong."""
     card = model_card(name, card_dirs)
-    file = plugins.codec_file(name.partition("@")[0], card_dirs)
+    base = name.partition(":")[0].partition("@")[0]
+    has_file = base in plugins.codec_names(card_dirs)
     state = plugins.codec_state(card)
     ready = state == plugins.READY
     streams = _streams(card)
@@ -142,19 +144,18 @@ def codec_facts(name: str, card_dirs: Sequence[Path] = ()) -> CodecFacts:
         sha256=card.sha256,
         licence=card.licence,
         citation=card.citation,
-        bibtex=card_entry(card, file),
+        bibtex=card_entry(card, plugins.card_folders("codecs", card_dirs)),
         options=card.options,
         state=state,
         ready=ready,
         remedy=() if ready else plugins.codec_remedy(card),
-        file=str(file),
+        file=str(plugins.codec_file(base, card_dirs)) if has_file else "",
     )
 
 
 def dataset_facts(name: str, card_dirs: Sequence[Path] = ()) -> DatasetFacts:
     """Of a dataset's name, whose argument does not matter; raises as :func:`codec_facts`."""
     card = plugins.dataset_card(name, card_dirs, check_options=True)
-    file = plugins.dataset_file(name, card_dirs)
     state = plugins.dataset_state(card)
     ready = state == plugins.READY
     return DatasetFacts(
@@ -164,13 +165,13 @@ def dataset_facts(name: str, card_dirs: Sequence[Path] = ()) -> DatasetFacts:
         domains=(card.domain,),
         licence=card.licence,
         citation=card.citation,
-        bibtex=card_entry(card, file),
+        bibtex=card_entry(card, plugins.card_folders("datasets", card_dirs)),
         url=card.url,
         options=card.options,
         state=state,
         ready=ready,
         remedy=() if ready else plugins.dataset_remedy(card),
-        file=str(file),
+        file=str(plugins.dataset_file(name, card_dirs)),
     )
 
 

@@ -11,7 +11,8 @@ from snac_eval.errors import UsageError
 
 SHELLS = ("bash", "zsh", "tcsh", "fish")
 _EPILOG = """to install it:
-  bash: snac-eval completion bash > ~/.local/share/bash-completion/completions/snac-eval
+  bash: mkdir -p ~/.local/share/bash-completion/completions
+        snac-eval completion bash > ~/.local/share/bash-completion/completions/snac-eval
   zsh:  snac-eval completion zsh > DIR/_snac-eval    DIR is one of $fpath
   tcsh: snac-eval completion tcsh > ~/.snac-eval.tcsh    and in ~/.tcshrc: source ~/.snac-eval.tcsh
   fish: snac-eval completion fish > ~/.config/fish/completions/snac-eval.fish

@@ -187,6 +187,11 @@ def dataset_file(name: str, card_dirs: Sequence[Path] = ()) -> Path:
     return _card_file("datasets", name, card_dirs)
 
 
+def card_folders(kind: cards.Kind, card_dirs: Sequence[Path] = ()) -> list[Path]:
+    """Where cards may lie: shipped ones, plugins', the user's own; a later folder goes before."""
+    return cards.card_folders(kind, (*_plugin_dirs(), *card_dirs))
+
+
 def _card_file(kind: cards.Kind, name: str, card_dirs: Sequence[Path]) -> Path:
     files = cards.card_files(kind, (*_plugin_dirs(), *card_dirs))
     return _pick(name.partition(":")[0], files, kind.removesuffix("s"), kind)

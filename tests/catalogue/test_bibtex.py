@@ -20,16 +20,16 @@ _ACCENTS = {"'": "\u0301", '"': "\u0308", "`": "\u0300", "^": "\u0302", "~": "\u
 _FIELD = re.compile(r"^  ([a-z]+) *= \{(.*)\},$")
 
 
-Shipped = dict[str, tuple[CodecCard | DatasetCard, Path]]
+Shipped = dict[str, tuple[CodecCard | DatasetCard, list[Path]]]
 
 
 @pytest.fixture(scope="module")
 def shipped() -> Shipped:
     found: Shipped = {}
     for name in plugins.codec_names():
-        found[name] = plugins.codec_card(name), plugins.codec_file(name)
+        found[name] = plugins.codec_card(name), plugins.card_folders("codecs")
     for name in plugins.dataset_names():
-        found[name] = plugins.dataset_card(name), plugins.dataset_file(name)
+        found[name] = plugins.dataset_card(name), plugins.card_folders("datasets")
     return found
 
 
@@ -54,8 +54,8 @@ def _read(tex: str) -> str:
 
 def test_entries_say_what_the_citation_says(shipped: Shipped) -> None:
     cited = 0
-    for name, (card, file) in shipped.items():
-        entry = card_entry(card, file)
+    for name, (card, folders) in shipped.items():
+        entry = card_entry(card, folders)
         if card.citation.startswith("none:"):
             assert not card.cite
             assert entry == ""
@@ -92,9 +92,9 @@ def test_keys_are_unique_and_every_entry_is_used(shipped: Shipped) -> None:
 def test_bibtex_itself_takes_them_all(shipped: Shipped, tmp_path: Path) -> None:
     if shutil.which("bibtex") is None:
         pytest.skip("needs the program bibtex")
-    texts = {card_entry(card, file) for card, file in shipped.values()}
+    texts = {card_entry(card, folders) for card, folders in shipped.values()}
     own = CodecCard("50% & more_x", "f", "d", 16000, citation="Ünal & Søn: 100 % {braces} \\here")
-    texts.add(card_entry(own, tmp_path / "x.toml"))
+    texts.add(card_entry(own, []))
     (tmp_path / "all.bib").write_text("\n\n".join(texts), encoding="utf-8")
     aux = "\\citation{*}\n\\bibstyle{plain}\n\\bibdata{all}\n"
     (tmp_path / "paper.aux").write_text(aux, encoding="ascii")
@@ -109,24 +109,34 @@ def test_bibtex_itself_takes_them_all(shipped: Shipped, tmp_path: Path) -> None:
 
 def test_a_card_without_a_key_quotes_its_citation(tmp_path: Path) -> None:
     card = CodecCard("my_codec", "f", "d", 16000, citation="Müller: 50% & more, 2026")
-    entry = card_entry(card, tmp_path / "my_codec.toml")
+    entry = card_entry(card, [])
     assert entry.startswith("@misc{my_codec,")
     assert r"note  = {M\"{u}ller: 50\% \& more, 2026}" in entry
-    assert card_entry(CodecCard("x", "f", "d", 16000), tmp_path / "x.toml") == ""
+    assert card_entry(CodecCard("x", "f", "d", 16000), []) == ""
 
 
 def test_what_is_wrong_with_a_bibliography_is_one_line(tmp_path: Path) -> None:
     card = CodecCard("x", "f", "d", 16000, citation="c", cite="key")
-    file = tmp_path / "x.toml"
-    with pytest.raises(CardError, match="'key' is to stand there"):
-        card_entry(card, file)
+    with pytest.raises(CardError, match=r"cite is 'key', which is not there \(there is no cit"):
+        card_entry(card, [tmp_path])
     for text, words in {
-        "@misc{other, title={a}}": "cite is 'key', which",
+        "@misc{other, title={a}}": "cite is 'key', which is not there",
         "@misc{key, title={a}": "the braces of 'key' do not close",
         "@misc{key, a={}}\n@misc{key, a={}}": "the key 'key' stands twice",
     }.items():
         (tmp_path / FILE).write_text(text)
         with pytest.raises(CardError, match=words):
-            card_entry(card, file)
+            card_entry(card, [tmp_path])
     (tmp_path / FILE).write_text("% @misc{not, this}\n@Misc { key , title = {a \\} {b}} }\nrest")
-    assert card_entry(card, file) == "@Misc { key , title = {a \\} {b}} }"
+    assert card_entry(card, [tmp_path]) == "@Misc { key , title = {a \\} {b}} }"
+
+
+def test_own_entries_go_before_shipped_ones(tmp_path: Path) -> None:
+    card = plugins.codec_card("dac_44khz_2.6kbps")
+    shipped = plugins.card_folders("codecs")
+    own = tmp_path / "codecs"
+    # An own card may cite what is shipped.
+    assert card_entry(card, [*shipped, own]) == card_entry(card, shipped)
+    own.mkdir()
+    (own / FILE).write_text("@misc{kumar2023dac, title={mine}}")
+    assert card_entry(card, plugins.card_folders("codecs", [tmp_path])).endswith("{mine}}")
