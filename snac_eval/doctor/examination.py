@@ -13,7 +13,7 @@ from snac_eval.doctor import machine, packages, places, selftest
 from snac_eval.doctor.findings import Finding, Section, examined
 
 _MARKS = {"ok": " ", "absent": "-", "broken": "!"}
-_NAME_WIDTH = 20
+_NAME_WIDTH = 24
 
 
 def examine(self_test: bool = False) -> list[Finding]:
@@ -51,7 +51,7 @@ def report_text(findings: Sequence[Finding], width: int) -> str:
     parts = []
     for section, ones in groupby(findings, lambda one: one.section):
         parts.append("\n".join([section, *(line for one in ones for line in _lines(one, width))]))
-    return "\n\n".join([*parts, _verdict(findings)])
+    return "\n\n".join([*parts, textwrap.fill(_verdict(findings), max(20, width))])
 
 
 def report_json(findings: Sequence[Finding]) -> str:

@@ -50,5 +50,6 @@ def _metrics(summary: Path) -> Iterator[Finding]:
     for row in rows:
         scored, failed = int(row["n_ok"]), int(row["n_error"])
         works = scored > 0 and failed == 0
-        said = f"{row['mean']} on {scored} clips" + (f", {failed} failed" if failed else "")
+        mean = f"{float(row['mean']):.4g}" if row["mean"] else "no value"
+        said = f"{mean} on {scored} clips" + (f", {failed} failed" if failed else "")
         yield Finding("self-test", row["metric"], said, "ok" if works else "broken")
