@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from snac_eval.catalogue.facts import (
@@ -20,6 +21,7 @@ from snac_eval.catalogue.facts import (
 from snac_eval.errors import readable
 from snac_eval.registry import plugins
 from snac_eval.reports.text import NOTHING, significant
+from snac_eval.reports.widths import text_width, wrapped
 from snac_eval.types import DOMAINS, Domain
 
 KINDS = ("codecs", "datasets", "metrics")
@@ -101,7 +103,15 @@ def _default_mark(one: MetricFacts) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"
+    if text_width(text) <= width:
+        return text
+    kept = takewhile(lambda end: text_width(text[:end]) < width, range(len(text)))
+    return f"{text[: max(kept, default=0)].rstrip()}…"
+
+
+def _padded(text: str, width: int, right: bool) -> str:
+    space = " " * (width - text_width(text))
+    return space + text if right else text + space
 
 
 def _legend(found: Sequence[Facts], width: int) -> str:
@@ -115,23 +125,22 @@ def _legend(found: Sequence[Facts], width: int) -> str:
 def _lines(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
     """State and description take what the other columns leave; the state is wrapped, never cut."""
     rows = [[readable(cell) for cell in row] for row in rows]
-    longest = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    longest = [max(text_width(row[i]) for row in (header, *rows)) for i in range(len(header))]
     *widths, state, description = longest
     widths.append(min(state, _STATE_WIDTH))
     left = width - sum(widths) - len(_GAP) * len(widths)
     if left >= _LEAST_DESCRIPTION:
         widths.append(min(left, description))
-    align = [">" if name in _NUMBERS else "<" for name in header]
+    right = [name in _NUMBERS for name in header]
 
     def joined(cells: Sequence[str]) -> str:
-        parts = zip(cells, align, widths, strict=False)
-        return _GAP.join(f"{cell:{side}{size}}" for cell, side, size in parts).rstrip()
+        return _GAP.join(map(_padded, cells, widths, right)).rstrip()
 
     fixed = len(header) - 2
     yield joined(header)
     yield joined(["-" * one for one in widths])
     for row in rows:
-        state_text, *more = textwrap.wrap(row[fixed], widths[fixed]) or [""]
+        state_text, *more = wrapped(row[fixed], widths[fixed])
         about = _cut(row[-1], widths[-1])
         yield joined([*row[:fixed], state_text, about])
         for line in more:

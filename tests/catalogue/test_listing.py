@@ -14,6 +14,7 @@ from snac_eval.catalogue.output import as_json
 from snac_eval.cli.main import main
 from snac_eval.metrics.base import DEFAULT_METRICS
 from snac_eval.registry import plugins
+from snac_eval.reports.widths import text_width
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,14 @@ def test_a_long_state_is_wrapped_not_cut() -> None:
     text = list_text("metrics", [one], 80)
     assert max(map(len, text.splitlines()[:-1])) <= 80
     assert " ".join(text.partition("\n\n")[0].split()).count("shared library") == 3
+
+
+def test_wide_characters_take_their_room() -> None:
+    one = MetricFacts("音質", "ready", True, (), "a:b", description="語" * 60)
+    _, _, row, *_ = list_text("metrics", [one], 60).splitlines()
+    assert text_width(row) <= 60
+    assert row.startswith("音質    ---  ready  語語")
+    assert row.endswith("…")
 
 
 def test_names_from_elsewhere_do_nothing_to_the_terminal() -> None:
