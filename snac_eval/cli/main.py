@@ -16,11 +16,14 @@ from snac_eval.cli import (
     bench,
     check,
     compare,
+    completion,
+    doctor,
     merge,
     new,
     plot,
     report,
     run,
+    show,
     streams,
     table,
     validate,
@@ -37,6 +40,7 @@ COMMANDS = (
     merge,
     bench,
     list_command,
+    show,
     validate,
     new,
     report,
@@ -45,6 +49,8 @@ COMMANDS = (
     compare,
     baseline,
     check,
+    doctor,
+    completion,
 )
 
 _EXAMPLES = """examples:
@@ -148,6 +154,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
+    commands.choices["completion"].set_defaults(parser=parser)
     for subparser in commands.choices.values():
         # Suppressed, for its default would undo what was said before the command.
         _add_debug(subparser, argparse.SUPPRESS)

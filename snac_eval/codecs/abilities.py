@@ -28,6 +28,9 @@ class OpenCodec:
     ``NAME@k=2`` works (``can_drop_streams``)."""
     imports: tuple[str, ...] = ()
     """Modules that preparing and using it loads, its own among them (``imports``)."""
+    card_parameters: Callable[[], int | None] = lambda: None
+    """How many parameters the model has by its card, which needs no weights; None where the card
+    does not say (``card_parameters``)."""
     notes: Callable[[], tuple[str, ...]] = tuple
     """What a reader of its numbers must know and could not guess (``notes``)."""
     torch_modules: Callable[[], tuple[Any, ...]] = tuple
