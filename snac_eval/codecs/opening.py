@@ -110,6 +110,9 @@ def opened(adapter: object, who: str) -> OpenCodec:
         torch_modules=_reader(made, "torch_modules", lambda: _torch_modules(made)),
         whole_pass=getattr(made, "whole_pass", None),
         weights_sha256=_reader(made, "weights_sha256", str),
+        sent=getattr(made, "sent", None) if is_source else None,
+        sent_by=str(getattr(made, "sent_by", "")) if is_source else "",
+        matched=_reader(made, "matched", dict),
     )
 
 
