@@ -45,8 +45,6 @@ class Sent:
 
     kbps: float = math.nan
     bits: float = math.nan
-    is_of_all: bool = False
-    """Whether all clips have the same by the folder's name."""
 
     def bits_of(self, duration_s: float, file_s: Callable[[], float]) -> float:
         """Bits of a clip that lasts so long; ``file_s`` gives the length of its whole file."""
@@ -72,6 +70,11 @@ class Rates:
     """By path without suffix, or by stem; None where no list says it."""
     _claimed: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
+    @property
+    def is_of_all(self) -> bool:
+        """Whether all clips have the same, which the card says then."""
+        return not math.isnan(self.kbps)
+
     def of(self, clip: Clip, found: Path) -> Sent | None:
         """What the clip's reconstruction, which is ``found``, took; None where nothing says it.
 
@@ -87,7 +90,7 @@ class Rates:
                 return None
             claim(self._claimed, stem, clip, f"the row '{readable(stem)}' of {self.says}")
             return self.rows[stem]
-        return _size(found) if self.kind == "files" else Sent(kbps=self.kbps, is_of_all=True)
+        return _size(found) if self.kind == "files" else Sent(kbps=self.kbps)
 
 
 def split_rate(argument: str, folder_exists: Callable[[str], bool]) -> tuple[str, float]:

@@ -77,8 +77,9 @@ class FilesSource:
             return ""
         if found.parent == self._root and "/" in clip.relative_path:
             claim(self._flat, found.name, clip, readable(found))
-        sent = self.declared.of(clip, found) if self.declared else None
-        return digest if sent is None or sent.is_of_all else f"{digest};{sent}"
+        if self.declared is None or self.declared.is_of_all:
+            return digest
+        return f"{digest};{self.declared.of(clip, found)}"
 
     @property
     def notes(self) -> tuple[str, ...]:
