@@ -36,7 +36,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _merge(options: argparse.Namespace, argv: Sequence[str]) -> None:
-    from snac_eval.api import execute_merge
+    from snac_eval.evaluation.executing import execute_merge
     from snac_eval.reports.summary import summary_markdown
     from snac_eval.results.left_out import refuse_undefined
     from snac_eval.run.merge import MergeConfig

@@ -55,6 +55,20 @@ def refuse_other_run(plan: Plan, old: Mapping[str, Any]) -> None:
     refuse_other_identity(plan.config.output, there, new)
 
 
+def refuse_fewer_clips(plan: Plan, old: Mapping[str, Any]) -> None:
+    """Raise UsageError where another ``--limit`` would leave out clips that are scored there."""
+    if old.get("state") != "finished" or plan.config.overwrite:
+        return
+    limit = old.get("config", {}).get("limit", 0)
+    left_out = set(old["clips"]) - {clip.id for clip in plan.clips}
+    if limit != plan.config.limit and left_out:
+        raise UsageError(
+            f"{plan.config.output}: holds a run of {len(old['clips'])} clips, {len(left_out)} of"
+            f" which --limit {plan.config.limit} leaves out; choose another --output, or"
+            " --overwrite"
+        )
+
+
 def refuse_other_identity(folder: Path, there: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     """Raise UsageError where the run that is there is of something else than the new one."""
     for what, value in new.items():
