@@ -56,7 +56,7 @@ COMMANDS = (
 _EXAMPLES = """examples:
   snac-eval run --model snac_16khz_mini --dataset demo
   snac-eval run --model snac_24khz --dataset librispeech --limit 100
-  snac-eval run --model opus_12kbps --dataset folder:my/recordings --metrics pesq_wb,stoi
+  snac-eval run --model opus_12kbps --dataset folder:my/recordings --domain speech
   snac-eval table runs/* --format latex
   snac-eval compare runs/mine runs/theirs
   snac-eval check runs/new --baseline baseline.json

@@ -151,6 +151,9 @@ def opened(adapter: object, who: str) -> OpenCodec:
         whole_pass=getattr(made, "whole_pass", None),
         weights_sha256=_reader(made, "weights_sha256", str),
         takes_one_clip=bool(getattr(made, "takes_one_clip", False)),
+        sent=getattr(made, "sent", None) if is_source else None,
+        sent_by=str(getattr(made, "sent_by", "")) if is_source else "",
+        matched=_reader(made, "matched", dict),
     )
 
 

@@ -84,6 +84,7 @@ def describe(plan: Plan, argv: Sequence[str], started: float) -> dict[str, Any]:
         "num_clips_computed_now": 0,
         "codec": codec_facts(codec)
         | {"cpu_threads": config.num_threads, "card_digest": plan.card_digest},
+        **({"found_by_stem": dict(found)} if (found := plan.codec.matched()) else {}),
         BATCHES: {"size": plan.batch_size}
         | ({} if plan.batched is None else {"against_single_clips": plan.batched.facts()}),
         "dataset": {
