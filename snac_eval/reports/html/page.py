@@ -171,7 +171,7 @@ def _dataset(
         "group": group,
         "notes": group_notes(group),
         "comparison": compared,
-        "folded": tables.folded_columns(contests),
+        "folded": tables.folded_columns(group.runs),
         "problems": problems,
         "drawings": draw(group, main),
         "summary": _told(tables.summary_table(shown), shown),

@@ -86,14 +86,11 @@ def comparison_table(shown: Sequence[Shown], contests: Sequence[Contest], num_te
     )
 
 
-def folded_columns(contests: Sequence[Contest]) -> set[str]:
-    """Of the comparison's columns those that are shown on demand: neither quality, rate nor speed,
-    or nothing but a second measure of either."""
-    return {
-        one.info.name
-        for one in contests
-        if not (one.info.is_quality or one.info.speed or one.info.name == BITRATE)
-    }
+def folded_columns(runs: Sequence[Run]) -> set[str]:
+    """Metrics that narrow tables show on demand: neither quality, nor rate, nor speed."""
+    infos = [first_info(runs, name) for name in metric_names(*runs)]
+    kept = (info for info in infos if info.is_quality or info.speed or info.name == BITRATE)
+    return {info.name for info in infos} - {info.name for info in kept}
 
 
 def _mark_notes(num_tests: int) -> list[str]:

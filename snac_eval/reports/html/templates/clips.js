@@ -77,7 +77,7 @@ class EveryClip {
       button("Previous", () => this.turn(-1)),
       this.where,
       button("Next", () => this.turn(1)),
-      button("CSV", () => this.save(), {}, { "aria-label": "download the scores of these clips as CSV" }),
+      button("CSV", () => this.save(), {}, { "aria-label": "CSV of these clips: download" }),
     );
     const label = { role: "region", tabindex: "0", "aria-label": "Scores of every clip" };
     const frame = make("div", { className: "scroll" }, label, [this.table]);

@@ -116,7 +116,7 @@ function drawSpread(dataset, metric) {
 function addSaver(figure) {
   const title = figure.dataset.title;
   const act = () => saveSvg(figure.querySelector("svg"), title);
-  const saver = button("SVG", act, {}, { "aria-label": `download as SVG: ${title}` });
+  const saver = button("SVG", act, {}, { "aria-label": `SVG of ${title}: download` });
   figure.append(make("div", { className: "tools" }, {}, [saver]));
 }
 

@@ -64,7 +64,7 @@ class Player {
       this.choices[index].setAttribute("aria-label", words);
       version.querySelector(".letter").textContent = this.letters[index];
       const saver = version.querySelector(".saver");
-      saver.setAttribute("aria-label", `download the sound of ${this.letters[index]} ${who}`.trim());
+      saver.setAttribute("aria-label", `FLAC of ${this.letters[index]} ${who}: download`);
     });
     this.root.dataset.active = this.letters[this.active];
   }

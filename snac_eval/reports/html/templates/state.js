@@ -96,7 +96,7 @@ function codecToggles() {
   const group = make("span", { className: "toggles" }, { role: "group", "aria-label": "Codecs" });
   for (const codec of PAGE.codecs) {
     const className = `letter s${codec.colour % 8}`;
-    const title = `show ${codec.name}`;
+    const title = codecName(codec.letter);
     const toggle = button(codec.letter, () => {
       if (!state.off.delete(codec.letter)) state.off.add(codec.letter);
       toggle.setAttribute("aria-pressed", String(!state.off.has(codec.letter)));

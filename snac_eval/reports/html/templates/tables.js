@@ -55,7 +55,7 @@ function addTools(table) {
   const caption = table.caption.textContent.trim();
   const name = table.id || caption;
   const csv = button("CSV", () => saveCsv(tableRows(table), name), {}, {
-    "aria-label": `download as CSV: ${caption}`,
+    "aria-label": `CSV of ${caption}: download`,
   });
   const tools = make("div", { className: "tools" });
   if (table.querySelector(".folded")) tools.append(columnChooser(table));
