@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
-from snac_eval.reports.html.groups import Group, Shown, clip_metrics
+from snac_eval.reports.html.groups import Group, Shown, clip_metrics, heading
 from snac_eval.reports.html.sound import (
     DIFFERENCE_COLOURS,
     DIFFERENCE_RANGE_DB,
@@ -70,7 +70,7 @@ def _metric(info: MetricInfo) -> dict[str, Any]:
     better = {True: 1, False: -1, None: 0}[info.higher_is_better]
     return {
         "name": info.name,
-        "heading": info.heading,
+        "heading": heading(info),
         "about": info.description,
         "better": better,
         "quality": info.is_quality,

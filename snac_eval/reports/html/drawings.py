@@ -14,7 +14,7 @@ from typing import Literal
 from markupsafe import Markup
 
 from snac_eval.reports.html import plots
-from snac_eval.reports.html.groups import Group, clip_metrics, main_metric
+from snac_eval.reports.html.groups import Group, clip_metrics, heading, main_metric
 from snac_eval.reports.text import format_value
 from snac_eval.results.ranking import Frontier, frontiers, quality_metrics
 from snac_eval.results.record import first_info
@@ -72,7 +72,7 @@ def _planes(group: Group, main: str) -> tuple[list[Drawing], list[str]]:
 
 
 def _plane(group: Group, frontier: Frontier) -> Drawing:
-    heading, x_label = first_info(group.runs, frontier.metric).heading, COSTS[frontier.cost]
+    label, x_label = heading(first_info(group.runs, frontier.metric)), COSTS[frontier.cost]
     points, front = [], []
     for one, found in zip(group.shown, frontier.points, strict=True):
         if found.cost <= 0:
@@ -84,8 +84,8 @@ def _plane(group: Group, frontier: Frontier) -> Drawing:
         point = plots.Point(one.letter, one.colour, title, found.cost, found.quality, *ends)
         points.append(point)
         front += [point] if found.on_frontier else []
-    title = f"{heading} over {x_label}, {group.dataset}"
-    svg = plots.plane(points, front, x_label, heading, title)
+    title = f"{label} over {x_label}, {group.dataset}"
+    svg = plots.plane(points, front, x_label, label, title)
     axis: Axis = "bitrate" if frontier.cost == "bitrate" else "speed"
     return Drawing(axis, frontier.metric, f"{frontier.metric} over {frontier.cost}", Markup(svg))
 
@@ -100,7 +100,7 @@ def _distributions(group: Group, main: str) -> Iterable[Drawing]:
             if name in one.run.metrics
         ]
         if len({value for one in series for value in one.values.values()}) > 1:
-            label = first_info(group.runs, name).heading
+            label = heading(first_info(group.runs, name))
             # The SVG is our own drawing; its texts were escaped when it was written as XML.
             svg = Markup(plots.distribution(series, label, group.dataset))
             yield Drawing("spread", name, f"{name}, clip by clip", svg)

@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from snac_eval.reports.text import metric_title
 from snac_eval.results.ranking import quality_metrics
 from snac_eval.results.record import Run, first_info, metric_names, named_apart
+from snac_eval.types import MetricInfo
 
 _HEARD = "MOS"
 """The unit of metrics that estimate what listeners would say."""
@@ -113,6 +115,11 @@ def main_metric(runs: Sequence[Run]) -> str:
     }
     most = max(having.values(), default=0)
     return next((name for name in names if having[name] == most > 0), "")
+
+
+def heading(info: MetricInfo) -> str:
+    """The metric as papers print it, with its unit and an arrow towards better."""
+    return replace(info, name=metric_title(info)).heading
 
 
 def _place(runs: Sequence[Run], metric: str, judging: bool) -> int:

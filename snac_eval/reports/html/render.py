@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from snac_eval.reports.text import metric_title
+
 if TYPE_CHECKING:
     from jinja2 import Template
 
@@ -59,7 +61,7 @@ def template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["seconds"] = _seconds
+    environment.filters |= {"seconds": _seconds, "metric_title": metric_title}
     return environment.get_template(name)
 
 

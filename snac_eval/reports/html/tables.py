@@ -67,10 +67,6 @@ def comparison_table(shown: Sequence[Shown], contests: Sequence[Contest], num_te
     ``num_tests`` is how many tests the contests' marks took, with those of the page's others.
     """
     rows = [[Cell(one.name), *(_mean_cell(one.run, each) for each in contests)] for one in shown]
-    counts = ", ".join(f"{each.info.name} {len(each.shared.clips)}" for each in contests)
-    sizes = {len(each.shared.clips) for each in contests}
-    if len(sizes) == 1:
-        counts = str(sizes.pop())
     names = [each.info.name for each in contests]
     return Grid.of(
         [Column("codec"), *(metric_column(each.info) for each in contests)],
@@ -78,7 +74,7 @@ def comparison_table(shown: Sequence[Shown], contests: Sequence[Contest], num_te
         "The same clips: mean ± half of its 95 % interval",
         [
             *_mark_notes(num_tests),
-            f"Clips scored by every run: {counts or 'none'}.",
+            f"Clips scored by every run: {_sizes(contests) or 'none'}.",
             *contest_limits(contests),
             *worst_notes([one.run for one in shown], names),
         ],
@@ -91,6 +87,16 @@ def folded_columns(runs: Sequence[Run]) -> set[str]:
     infos = [first_info(runs, name) for name in metric_names(*runs)]
     kept = (info for info in infos if info.is_quality or info.speed or info.name == BITRATE)
     return {info.name for info in infos} - {info.name for info in kept}
+
+
+def _sizes(contests: Sequence[Contest]) -> str:
+    """How many clips the contests share; of several numbers the largest first."""
+    by_size: dict[int, list[str]] = {}
+    for one in contests:
+        by_size.setdefault(len(one.shared.clips), []).append(one.info.name)
+    first, *rest = sorted(by_size, reverse=True) or [0]
+    others = (f"; {size} by {', '.join(by_size[size])}" for size in rest)
+    return f"{first}{''.join(others)}" if first else ""
 
 
 def _mark_notes(num_tests: int) -> list[str]:

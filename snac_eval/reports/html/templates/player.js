@@ -71,6 +71,7 @@ class Player {
 
   // Versions of codecs that are not shown can be neither heard nor seen.
   hideOff() {
+    if (this.root.closest(".blind")) return;
     this.versions.forEach((version, index) => {
       version.hidden = this.choices[index].hidden = state.off.has(version.dataset.letter);
     });
