@@ -20,6 +20,7 @@ import numpy as np
 from snac_eval.reports.text import format_value
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -142,8 +143,7 @@ def plane(
         axes.set_xlim(*_span([point.x for point in points]))
         titles: dict[str, list[str]] = {}
         for index, point in enumerate(points):
-            titles[f"point{index}"] = [point.title]
-            _draw_point(axes, point, f"point{index}")
+            titles |= {_draw_point(axes, point, index): [point.title]}
         if len(frontier) > 1:
             along = sorted(frontier, key=lambda point: point.x)
             xs, ys = [point.x for point in along], [point.y for point in along]
@@ -156,20 +156,29 @@ def plane(
         return _svg(figure, title, titles)
 
 
-def _draw_point(axes: Axes, point: Point, gid: str) -> None:
+def _draw_point(axes: Axes, point: Point, index: int) -> str:
+    """Draw it, every part marked as its codec's. Returns what its mark is known by."""
     colour = _SERIES[point.colour % NUM_COLOURS]
+    parts: list[Artist] = []
     if not math.isnan(point.low):
         reach = [[max(0.0, point.y - point.low)], [max(0.0, point.high - point.y)]]
-        axes.errorbar([point.x], [point.y], yerr=reach, color=colour, capsize=3, linewidth=1.2)
+        bars = axes.errorbar(
+            [point.x], [point.y], yerr=reach, color=colour, capsize=3, linewidth=1.2
+        )
+        parts += bars.get_children()
     marker = _MARKERS[point.colour % len(_MARKERS)]
-    axes.scatter([point.x], [point.y], s=42, color=colour, marker=marker, zorder=3).set_gid(gid)
-    axes.annotate(
+    parts.append(axes.scatter([point.x], [point.y], s=42, color=colour, marker=marker, zorder=3))
+    letter = axes.annotate(
         point.letter,
         (point.x, point.y),
         xytext=(6, 5),
         textcoords="offset points",
         fontweight="bold",
     )
+    parts.append(letter)
+    for number, part in enumerate(parts):
+        part.set_gid(f"codec-{point.letter}-{index}-{number}")
+    return str(parts[-2].get_gid())
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:
@@ -233,7 +242,9 @@ def _add_titles(group: ElementTree.Element, texts: Sequence[str]) -> None:
 
 
 def _own_ids(svg: str) -> str:
-    """Drop every id that the drawing does not refer to: the next drawing has the same ones."""
+    """Drop every id that the drawing does not refer to: the next drawing has the same ones. What is
+    marked as a codec's stays so."""
+    svg = re.sub(r' id="codec-([A-Z]+)-[^"]*"', r' data-codec="\1"', svg)
     used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', svg))
     return re.sub(r' id="([^"]*)"', lambda hit: hit[0] if hit[1] in used else "", svg)
 

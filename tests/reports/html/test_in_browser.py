@@ -139,6 +139,8 @@ def test_a_codec_can_be_left_out_everywhere(page: Page) -> None:
     page.get_by_role("group", name="Codecs").get_by_role("button", name="D · third").click()
     assert page.locator("#d0-comparison tbody tr:visible").count() == 2
     assert page.locator("#d0 .plots.large svg.live text", has_text="D").count() == 0
+    marks = page.locator("#d0 figure[data-axis=bitrate] [data-codec]:visible")
+    assert {one.get_attribute("data-codec") for one in marks.all()} == {"B", "C"}
     assert page.locator("#d0-clip0 .version:visible").count() == 3
     assert "third" not in page.locator("#every-clip thead").inner_text()
 
