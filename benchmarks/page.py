@@ -21,9 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from snac_eval.metrics.base import DEFAULT_METRICS
-from snac_eval.reports.html.groups import by_dataset, named, show
+from snac_eval.reports.html.groups import by_dataset, show
 from snac_eval.reports.html.page import page
 from snac_eval.reports.html.sound import ReportClip
+from snac_eval.results.families import named_by_title
 from snac_eval.results.ranking import worst_clips
 from snac_eval.results.record import Run, read_run
 from snac_eval.types import Waveform
@@ -81,7 +82,7 @@ def _write(path: Path, num_clips: int, num_codecs: int, num_datasets: int) -> No
             for dataset in range(num_datasets)
             for codec in range(num_codecs)
         ]
-    shown = show(named(runs))
+    shown = show(named_by_title(runs))
     sounds = [one for group in by_dataset(shown) for one in _sounds(group.runs, group.index)]
     start = time.process_time(), time.perf_counter()
     path.write_text(page(shown, sounds), encoding="utf-8")

@@ -18,6 +18,7 @@ from snac_eval.cli import (
     check,
     compare,
     merge,
+    plot,
     report,
     run,
     streams,
@@ -29,7 +30,19 @@ from snac_eval.errors import Interrupted, OutputError, SnacEvalError, one_line
 from snac_eval.run import interrupts
 from snac_eval.writing import printable
 
-COMMANDS = (run, merge, bench, list_command, validate, report, table, compare, baseline, check)
+COMMANDS = (
+    run,
+    merge,
+    bench,
+    list_command,
+    validate,
+    report,
+    table,
+    plot,
+    compare,
+    baseline,
+    check,
+)
 
 _EXAMPLES = """examples:
   snac-eval run --model snac_16khz_mini --dataset demo

@@ -161,7 +161,7 @@ def ranks(runs: Sequence[Run], metrics: Sequence[str]) -> Iterator[RankIntervals
 def frontiers(runs: Sequence[Run], metrics: Sequence[str]) -> tuple[list[Frontier], list[str]]:
     """Quality over bitrate and over speed, for every quality metric; and what cannot be drawn."""
     found, notes = list[Frontier](), list[str]()
-    for cost, columns in (("bitrate", (BITRATE,)), ("speed", _speed_columns(runs))):
+    for cost, columns in (("bitrate", (BITRATE,)), ("speed", speed_columns(runs))):
         if problem := _cost_problem(runs, columns):
             notes.append(f"No frontier over {cost}: {problem}.")
             continue
@@ -230,7 +230,8 @@ def _p_value(one: Contest, best: Run, other: Run) -> float:
     return paired_difference(one.values(best), one.values(other), one.shared.speakers).p_value
 
 
-def _speed_columns(runs: Sequence[Run]) -> tuple[str, str]:
+def speed_columns(runs: Sequence[Run]) -> tuple[str, str]:
+    """The metrics whose sum is the speed: a run's, or a bench's where all have these alone."""
     return next(
         (names for names in _SPEEDS if all(name in run.metrics for run in runs for name in names)),
         _SPEEDS[0],

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from snac_eval.reports.html import plots
 from snac_eval.reports.html.groups import Group, clip_metrics, heading, main_metric
 from snac_eval.reports.text import format_value
+from snac_eval.results.families import families
 from snac_eval.results.ranking import Frontier, frontiers, quality_metrics
 from snac_eval.results.record import first_info
 
@@ -73,7 +74,8 @@ def _planes(group: Group, main: str) -> tuple[list[Drawing], list[str]]:
 
 def _plane(group: Group, frontier: Frontier) -> Drawing:
     label, x_label = heading(first_info(group.runs, frontier.metric)), COSTS[frontier.cost]
-    points, front = [], []
+    points, front = list[plots.Point](), list[plots.Point]()
+    curve_of, curves = families(group.runs), dict[str, list[plots.Point]]()
     for one, found in zip(group.shown, frontier.points, strict=True):
         if found.cost <= 0:
             continue
@@ -84,9 +86,12 @@ def _plane(group: Group, frontier: Frontier) -> Drawing:
         point = plots.Point(one.letter, one.colour, title, found.cost, found.quality, *ends)
         points.append(point)
         front += [point] if found.on_frontier else []
+        curves.setdefault(curve_of[one.run], []).append(point)
     title = f"{label} over {x_label}, {group.dataset}"
-    svg = plots.plane(points, front, x_label, label, title)
     axis: Axis = "bitrate" if frontier.cost == "bitrate" else "speed"
+    along = curves.values() if axis == "bitrate" else ()
+    lines = [sorted(line, key=lambda point: point.x) for line in along if len(line) > 1]
+    svg = plots.plane(points, front, x_label, label, title, lines)
     return Drawing(axis, frontier.metric, f"{frontier.metric} over {frontier.cost}", Markup(svg))
 
 

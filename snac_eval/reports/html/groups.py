@@ -5,13 +5,12 @@ A codec has the same letter and colour wherever the page shows it, whatever the 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from snac_eval.reports.text import metric_title
 from snac_eval.results.ranking import quality_metrics
-from snac_eval.results.record import Run, first_info, metric_names, named_apart
+from snac_eval.results.record import Run, first_info, metric_names
 from snac_eval.types import MetricInfo
 
 _HEARD = "MOS"
@@ -62,20 +61,6 @@ class Group:
         """How many speakers are known; 0: none is."""
         clips = (clip for run in self.runs for clip in run.clips.values())
         return len({clip.speaker for clip in clips if clip.speaker})
-
-
-def named(runs: Sequence[Run]) -> list[Run]:
-    """The runs in their order, under names that differ within their dataset: their titles where
-    these do, else as :func:`named_apart` says."""
-    found: dict[int, Run] = {}
-    for dataset in dict.fromkeys(run.dataset for run in runs):
-        places = [place for place, run in enumerate(runs) if run.dataset == dataset]
-        apart = named_apart([runs[place] for place in places])
-        titles = Counter(run.title for run in apart)
-        for place, run in zip(places, apart, strict=True):
-            own = run.name == run.codec and titles[run.title] == 1
-            found[place] = replace(run, name=run.title) if own else run
-    return [found[place] for place in range(len(runs))]
 
 
 def show(runs: Sequence[Run]) -> list[Shown]:

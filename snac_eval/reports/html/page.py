@@ -29,7 +29,6 @@ from snac_eval.reports.html.groups import (
     by_dataset,
     clip_metrics,
     main_metric,
-    named,
     show,
 )
 from snac_eval.reports.html.playback import play
@@ -41,6 +40,7 @@ from snac_eval.reports.html.sound import (
     ReportClip,
     fit,
 )
+from snac_eval.results.families import named_by_title
 from snac_eval.results.pairing import shared
 from snac_eval.results.ranking import Contest, contest, mark, quality_metrics, worst_clips
 from snac_eval.results.record import Run, RunClip
@@ -92,7 +92,7 @@ def write_page(
         raise UsageError("no runs given; name at least one run folder")
     if num_clips < 0:
         raise UsageError(f"--report-clips {num_clips}: must be at least 0")
-    own = named(runs)
+    own = named_by_title(runs)
     digest = _page_digest(own, num_clips)
     shown = show(own)
     clips, notes = _play(by_dataset(shown), num_clips, _materials(runs, material))
@@ -101,7 +101,7 @@ def write_page(
 
 def shows(path: Path, run: Run, num_clips: int) -> bool:
     """Whether the page there is of this very run: writing it again would change nothing."""
-    return _digest_of(path) == _page_digest(named([run]), num_clips)
+    return _digest_of(path) == _page_digest(named_by_title([run]), num_clips)
 
 
 def page(

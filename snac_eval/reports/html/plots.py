@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 NUM_COLOURS = 8
 MAX_DOTS = 100
-_MARKERS = "osD^vPX*"
+_MARKERS = "os^DvPX*"
 _SVG = "http://www.w3.org/2000/svg"
 _TEXT, _GRID = "#010101", "#020202"
 _SERIES = [f"#0301{index:02x}" for index in range(NUM_COLOURS)]
@@ -135,15 +135,23 @@ def _draw_values(axes: Axes, series: Series, line: int, gid: str) -> list[str]:
 
 
 def plane(
-    points: Sequence[Point], frontier: Sequence[Point], x_label: str, y_label: str, title: str
+    points: Sequence[Point],
+    frontier: Sequence[Point],
+    x_label: str,
+    y_label: str,
+    title: str,
+    lines: Sequence[Sequence[Point]] = (),
 ) -> str:
-    """SVG of runs over a logarithmic x, with intervals; ``frontier`` is joined by steps."""
+    """SVG of runs over a logarithmic x, with intervals; ``frontier`` is joined by steps, and each
+    of ``lines`` by a line, in its order: the points of one codec at several rates."""
     with _figure(title, 3.0, left_in=0.62) as (figure, axes):
         axes.set_xscale("log")
         axes.set_xlim(*_span([point.x for point in points]))
         titles: dict[str, list[str]] = {}
         for index, point in enumerate(points):
             titles |= {_draw_point(axes, point, index): [point.title]}
+        for line in lines:
+            _draw_line(axes, line)
         if len(frontier) > 1:
             along = sorted(frontier, key=lambda point: point.x)
             xs, ys = [point.x for point in along], [point.y for point in along]
@@ -154,6 +162,14 @@ def plane(
         axes.set_ylabel(_plain(y_label))
         axes.grid()
         return _svg(figure, title, titles)
+
+
+def _draw_line(axes: Axes, line: Sequence[Point]) -> None:
+    """In the colour of its points; where they differ, in the text's, and fainter."""
+    colours = {point.colour % NUM_COLOURS for point in line}
+    colour, opacity = (_SERIES[colours.pop()], 1.0) if len(colours) == 1 else (_TEXT, 0.45)
+    xs, ys = [point.x for point in line], [point.y for point in line]
+    axes.plot(xs, ys, color=colour, linewidth=1.2, alpha=opacity, zorder=2)
 
 
 def _draw_point(axes: Axes, point: Point, index: int) -> str:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from snac_eval.reports.html.groups import named, show
+from snac_eval.reports.html.groups import show
 from snac_eval.reports.html.page import page
 from snac_eval.reports.html.sound import ReportClip
+from snac_eval.results.families import named_by_title
 from snac_eval.results.record import read_run
 from snac_eval.types import Waveform
 from tests.runs import Column, noisy, write_run
@@ -39,7 +40,7 @@ def write_study(folder: Path) -> Path:
         for place, dataset in enumerate(DATASETS)
         for number, codec in enumerate(CODECS)
     ]
-    shown = show(named([read_run(one) for one in folders]))
+    shown = show(named_by_title([read_run(one) for one in folders]))
     path = folder / "page.html"
     clips = [_clip(clip, place) for clip in (HOSTILE, "clip001") for place in range(2)]
     path.write_text(page(shown, clips), encoding="utf-8")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from snac_eval.reports.html.groups import by_dataset, letter, main_metric, named, show
+from snac_eval.reports.html.groups import by_dataset, letter, main_metric, show
 from snac_eval.reports.html.page import page
 from snac_eval.reports.html.plots import Point, Series, distribution, plane
 from snac_eval.reports.html.sound import (
@@ -23,6 +23,7 @@ from snac_eval.reports.html.sound import (
     spectrogram_db,
 )
 from snac_eval.reports.html.tables import comparison_table, score_table, summary_table
+from snac_eval.results.families import named_by_title
 from snac_eval.results.ranking import contest, mark
 from snac_eval.results.record import Run, named_apart, read_run
 from snac_eval.types import Waveform
@@ -73,7 +74,7 @@ def test_a_codec_has_one_letter_and_colour_in_every_dataset(tmp_path: Path) -> N
         )
         for codec, data in pairs
     ]
-    groups = by_dataset(show(named(runs)))
+    groups = by_dataset(show(named_by_title(runs)))
     assert [group.dataset for group in groups] == ["one", "two"]
     letters = [[(one.letter, one.run.name) for one in group.shown] for group in groups]
     assert letters == [[("B", "x"), ("C", "y")], [("C", "y"), ("D", "z")]]
@@ -84,7 +85,7 @@ def test_runs_are_called_by_their_titles_where_these_differ(tmp_path: Path) -> N
         read_run(write_run(tmp_path / key, {"stoi": [0.9]}, key, config={"label": label}))
         for key, label in (("a", "Mine"), ("b", "Same"), ("c", "Same"))
     ]
-    assert [run.name for run in named(made)] == ["Mine", "b", "c"]
+    assert [run.name for run in named_by_title(made)] == ["Mine", "b", "c"]
 
 
 def test_the_main_metric_is_what_listeners_would_say_and_all_runs_have(tmp_path: Path) -> None:
