@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from snac_eval import audio
 from snac_eval.cli.main import main
+from snac_eval.codecs.abilities import OpenCodec
+from snac_eval.reports.html.page import write_page
+from snac_eval.results.record import read_run
 from snac_eval.run.sealed import read_manifest
 from tests.conftest import tone
 from tests.runs import edit_manifest
@@ -87,6 +91,31 @@ def test_a_transcript_that_is_another_now_is_not_passed_off_as_the_runs(
     assert "other words" not in html
 
 
+def test_a_study_is_grouped_by_dataset_and_loads_each_codec_once(
+    runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "more").mkdir()
+    soundfile.write(tmp_path / "more" / "long.wav", tone(1.0, seed=7), 16000)
+    soundfile.write(tmp_path / "more" / "short.wav", tone(0.7, seed=8), 16000)
+    run = ["run", "--model", "evil_pcm", "--dataset", f"folder:{tmp_path / 'more'}", "--quiet"]
+    how = ["--cards", str(runs[0].parent / "cards"), "--workers", "0", "--metrics", "si_sdr"]
+    assert main([*run, *how, "--no-html", "--output", str(tmp_path / "r")]) == 0
+    prepared, inspected = [], []
+    prepare, inspect = OpenCodec.prepare, audio.inspect
+    monkeypatch.setattr(OpenCodec, "prepare", lambda one: prepared.append(one) or prepare(one))
+    monkeypatch.setattr(
+        audio, "inspect", lambda clip, *most: inspected.append(clip.id) or inspect(clip, *most)
+    )
+    both = [read_run(folder) for folder in (runs[0], tmp_path / "r")]
+    write_page(both, tmp_path / "page.html", 2)
+    html = (tmp_path / "page.html").read_text()
+    assert html.count('<section class="dataset"') == 2
+    assert html.count("<audio") == 2 * 2
+    assert len(prepared) == 2
+    assert len({id(one.adapter) for one in prepared}) == 1
+    assert len(inspected) == 2
+
+
 def test_hostile_text_is_only_text(comparison: Path) -> None:
     html = comparison.read_text()
     assert html.count("<script>") == 1
@@ -125,7 +154,7 @@ def test_a_codec_that_cannot_be_opened_leaves_its_players_out(
     edit_manifest(moved, config=config | {"model": "no_such_codec"})
     assert main(["report", str(moved), str(runs[0]), "--html", "--output", str(moved / "x")]) == 0
     html = (moved / "x").read_text()
-    assert "Nothing to play of opus_6kbps: its codec or data cannot be opened here" in html
+    assert "Nothing to play of Opus, 6 kbps: its codec or data cannot be opened here" in html
     assert html.count("<audio") == 3 * 2
     (moved / "store.sqlite").unlink()
     assert main(["report", str(moved), "--html"]) == 0

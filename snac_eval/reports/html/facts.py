@@ -48,6 +48,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
     hardware, config = manifest["hardware"], manifest.get("config", {})
     found = {
         "command": " ".join(["snac-eval", *map(str, manifest.get("argv", ()))]),
+        "model": run.codec,
         "codec": card.get("description"),
         "codec licence": card.get("licence"),
         "codec citation": card.get("citation"),
