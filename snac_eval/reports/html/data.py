@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 _MOST_REASONS = 65_000
 _COLOUR_STEPS = 64
+MOST_VALUES = 2_000_000
+"""So many numbers a page holds: eleven megabytes."""
 _LARGEST = 3e38
 """No more fits a float32."""
 
@@ -49,7 +51,9 @@ def page_data(
         "codecs": list(_codecs(shown)),
         "metrics": [_metric(first_info(runs, name)) for name in names],
         "main": main,
-        "datasets": [_dataset(group, names, reasons, playable) for group in groups],
+        "datasets": [
+            _dataset(group, names, reasons, playable, most_clips(groups)) for group in groups
+        ],
         "reasons": reasons.known,
         "colours": {"level": _colours(LEVEL_COLOURS), "difference": _colours(DIFFERENCE_COLOURS)},
         "levelDb": SPECTROGRAM_RANGE_DB,
@@ -59,6 +63,12 @@ def page_data(
     for character, escaped in _UNSAFE.items():
         text = text.replace(character, escaped)
     return Markup(text)
+
+
+def most_clips(groups: Sequence[Group]) -> int:
+    """How many clips of each dataset a page lists at most; of more it lists the worst."""
+    runs = [run for group in groups for run in group.runs]
+    return max(1, MOST_VALUES // (len(runs) * max(1, len(clip_metrics(runs)))))
 
 
 def _codecs(shown: Sequence[Shown]) -> Iterable[dict[str, Any]]:
@@ -108,8 +118,9 @@ def _dataset(
     names: Sequence[str],
     reasons: _Reasons,
     playable: Mapping[tuple[int, str], str],
+    most: int,
 ) -> dict[str, Any]:
-    clips = _clips(group)
+    clips = _clips(group)[:most]
     places = {clip: place for place, clip in enumerate(clips)}
     facts = [_facts(group, clip) for clip in clips]
     speakers = {name: place for place, name in enumerate(sorted({one.speaker for one in facts}))}
@@ -148,7 +159,11 @@ def _run(
     one: Shown, names: Sequence[str], places: Mapping[str, int], reasons: _Reasons
 ) -> dict[str, Any]:
     known = {name: one.run.metrics[name] for name in names if name in one.run.metrics}
-    values = {str(names.index(name)): _values(result, places) for name, result in known.items()}
+    values = {
+        str(names.index(name)): _values(result, places)
+        for name, result in known.items()
+        if result.values
+    }
     missing = {
         str(names.index(name)): _missing(result, places, reasons)
         for name, result in known.items()
@@ -159,14 +174,17 @@ def _run(
 
 def _values(result: MetricResult, places: Mapping[str, int]) -> str:
     column = np.full(len(places), np.nan, dtype="<f4")
-    values = np.array(list(result.values.values()), dtype="f8")
-    column[[places[clip] for clip in result.values]] = np.clip(values, -_LARGEST, _LARGEST)
+    listed = [clip for clip in result.values if clip in places]
+    values = np.array([result.values[clip] for clip in listed], dtype="f8")
+    column[[places[clip] for clip in listed]] = np.clip(values, -_LARGEST, _LARGEST)
     return _encoded(column)
 
 
 def _missing(result: MetricResult, places: Mapping[str, int], reasons: _Reasons) -> str:
     column = np.zeros(len(places), dtype="<u2")
     for clip, score in result.missing.items():
+        if clip not in places:
+            continue
         column[places[clip]] = reasons.place(score.status, score.reason)
     return _encoded(column)
 

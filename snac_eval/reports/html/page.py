@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from snac_eval.errors import UsageError
 from snac_eval.reports.grid import Grid
 from snac_eval.reports.html import tables
-from snac_eval.reports.html.data import page_data
+from snac_eval.reports.html.data import most_clips, page_data
 from snac_eval.reports.html.drawings import draw
 from snac_eval.reports.html.facts import facts, group_notes, left_out, manifest_json
 from snac_eval.reports.html.groups import (
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from snac_eval.run.plan import Material
 
 FILE_NAME = "report.html"
-MAX_BYTES = 15_000_000
+MAX_BYTES = 20_000_000
 DEFAULT_CLIPS = 20
 _TITLED = 4
 # Enough to find the digest, which stands in the page's head.
@@ -139,10 +139,21 @@ def _context(
             for group, found in zip(groups, contests, strict=True)
         ],
         "facts": [(one, facts(one.run), manifest_json(one.run)) for one in shown],
+        "listed": list(_listed(groups)),
         "min_units": MIN_UNITS,
         "level_db": SPECTROGRAM_RANGE_DB,
         "difference_db": DIFFERENCE_RANGE_DB,
     }
+
+
+def _listed(groups: Sequence[Group]) -> Iterable[str]:
+    most = most_clips(groups)
+    for group in groups:
+        if group.num_clips > most:
+            yield (
+                f"{group.dataset}: the worst {most} of {group.num_clips} clips; what is picked of"
+                " them is picked of these, and scores.parquet has them all."
+            )
 
 
 def _title(names: Sequence[str]) -> str:

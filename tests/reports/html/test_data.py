@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from snac_eval.reports.html import data
 from snac_eval.reports.html.data import page_data
 from snac_eval.reports.html.groups import by_dataset, show
+from snac_eval.reports.html.page import page
 from snac_eval.results.families import named_by_title
 from snac_eval.results.record import read_run
 from tests.runs import write_run
@@ -35,9 +38,9 @@ def test_values_and_reasons_are_those_of_the_clips_worst_first(tmp_path: Path) -
     scores = {"pesq_wb": [3.0, 1.0, f"undefined: {EVIL}"], "bitrate": [6.0, 6.0, "error: broke"]}
     clips = ["a", "b", EVIL]
     folder = write_run(tmp_path / "r", scores, EVIL, ["x", "y", "x"], clips)
-    data = _data(folder)
-    assert [metric["name"] for metric in data["metrics"]] == ["pesq_wb", "bitrate"]
-    (dataset,), (codec,) = data["datasets"], data["codecs"]
+    found = _data(folder)
+    assert [metric["name"] for metric in found["metrics"]] == ["pesq_wb", "bitrate"]
+    (dataset,), (codec,) = found["datasets"], found["codecs"]
     assert (codec["letter"], codec["name"]) == ("B", EVIL)
     assert dataset["ids"] == ["b", "a", EVIL]
     assert dataset["players"] == {"0": "d0-clip0"}
@@ -47,8 +50,8 @@ def test_values_and_reasons_are_those_of_the_clips_worst_first(tmp_path: Path) -
     np.testing.assert_equal(_numbers(run["values"]["0"], "<f4"), [1.0, 3.0, np.nan])
     places = _numbers(run["missing"]["0"], "<u2")
     assert places[:2] == [0, 0]
-    assert data["reasons"][int(places[2]) - 1] == ["undefined", EVIL]
-    assert data["reasons"][int(_numbers(run["missing"]["1"], "<u2")[2]) - 1] == ["error", "broke"]
+    assert found["reasons"][int(places[2]) - 1] == ["undefined", EVIL]
+    assert found["reasons"][int(_numbers(run["missing"]["1"], "<u2")[2]) - 1] == ["error", "broke"]
 
 
 def test_runs_of_unlike_clips_share_one_order(tmp_path: Path) -> None:
@@ -61,3 +64,14 @@ def test_runs_of_unlike_clips_share_one_order(tmp_path: Path) -> None:
     np.testing.assert_allclose([by_clip[0]["a"], by_clip[1]["c"]], [0.5, 0.7], rtol=1e-6)
     assert np.isnan(by_clip[0]["c"])
     assert np.isfinite(by_clip[1]["b"])
+
+
+def test_of_very_many_clips_the_worst_are_listed_and_the_page_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "MOST_VALUES", 4)
+    values = [0.9, 0.5, 0.7, 0.6, 0.8, 0.4]
+    folder = write_run(tmp_path / "r", {"stoi": values}, clips=list("abcdef"))
+    (dataset,) = _data(folder)["datasets"]
+    assert dataset["ids"] == ["f", "b", "d", "c"]
+    assert "data: the worst 4 of 6 clips" in page(show([read_run(folder)]))

@@ -202,7 +202,7 @@ class EveryClip {
   detail({ dataset, clip }) {
     const runs = shownRuns(dataset);
     const scored = metrics.map((_, index) => index).filter((metric) => {
-      return runs.some((run) => run.values[metric] !== undefined);
+      return runs.some((run) => metric in run.values || metric in run.missing);
     });
     const rows = scored.map((metric) => [metrics[metric].heading, ...runs.map((run) => {
       const why = dataset.reason(run, metric, clip);
