@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from snac_eval.reports.html import sound
 from snac_eval.reports.html.groups import by_dataset, letter, main_metric, show
 from snac_eval.reports.html.page import page
 from snac_eval.reports.html.plots import Point, Series, distribution, plane
 from snac_eval.reports.html.sound import (
-    EXCERPTS_S,
     ReportClip,
     fit,
     flac,
@@ -138,13 +138,17 @@ def test_the_page_says_for_whom_few_speakers_speak(
     assert both.count(said) == 3
 
 
-def test_sound_fits_by_shorter_excerpts_and_then_by_fewer_clips() -> None:
-    clips = [clip(20.0, seed) for seed in range(2)]
+def test_sound_fits_by_shorter_excerpts_and_then_by_fewer_clips(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lengths = (1.5, 0.8, 0.4)
+    monkeypatch.setattr(sound, "EXCERPTS_S", lengths)
+    clips = [clip(2.0, seed) for seed in range(2)]
     longest = fit(clips, 10**9)
-    assert [one.length_s for one in longest] == [EXCERPTS_S[0]] * 2
+    assert [one.length_s for one in longest] == [lengths[0]] * 2
     size = longest[0].num_bytes
-    assert [one.length_s for one in fit(clips, size)] == [EXCERPTS_S[2]] * 2
-    few = fit(clips, size // 4)
+    assert [one.length_s for one in fit(clips, size)] == [lengths[2]] * 2
+    few = fit(clips, size // 5)
     assert len(few) == 0
     assert sum(one.num_bytes for one in fit(clips, size)) <= size
 
