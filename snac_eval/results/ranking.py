@@ -51,6 +51,9 @@ class Contest:
     """What runs lost, those without any score included: nobody is marked then."""
     marks: dict[str, Mark] = field(default_factory=dict)
     """By the run's name; empty where the contest is not ranked."""
+    differs: dict[str, bool] = field(default_factory=dict)
+    """By the run's name, whether it differs from the run that :func:`mark_against` was given; empty
+    where nothing was tested."""
 
     @property
     def problem(self) -> str:
@@ -138,6 +141,24 @@ def mark(contests: Sequence[Contest]) -> int:
     for one in ranked:
         if rest := [run for run in one.runs if not one.marks[run.name]]:
             one.marks[_best(one, rest).name] = "second"
+    return len(pairs)
+
+
+def mark_against(contests: Sequence[tuple[Contest, str]]) -> int:
+    """Test every run of these contests against the one of that name, by the test that :func:`mark`
+    makes, where the contest can be ranked. Returns how many tests that took."""
+    pairs = [
+        (one, reference, other)
+        for one, name in contests
+        if _can_rank(one)
+        for reference in one.runs
+        if reference.name == name
+        for other in one.runs
+        if other is not reference
+    ]
+    p_values = holm([_p_value(*pair) for pair in pairs])
+    for (one, _, other), p in zip(pairs, p_values, strict=True):
+        one.differs[other.name] = p < ALPHA
     return len(pairs)
 
 
