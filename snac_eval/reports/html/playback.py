@@ -21,7 +21,7 @@ from snac_eval.reports.html.sound import EXCERPTS_S, ReportClip
 from snac_eval.results.record import Run
 from snac_eval.run.config import RunConfig
 from snac_eval.run.keys import text_digest
-from snac_eval.run.plan import Material, clip_seed, open_material
+from snac_eval.run.plan import Material, clip_seed, open_clips, open_material
 from snac_eval.run.store import Store
 from snac_eval.types import Clip, Waveform
 
@@ -80,12 +80,15 @@ class _Opener:
     def material(self, run: Run) -> Material:
         """Codec and clips of the run, the codec prepared; only clips to play are inspected."""
         known = self._materials.get(run.folder) if run.folder is not None else None
-        material = known or open_material(_config(run.manifest), self._inspect)
+        material = known or self._open(_config(run.manifest))
         config = material.config
         key = (config.model, config.weights, config.card_dirs, config.channels, config.model_args)
         codec = self._codecs.setdefault((*key, id(config.instance)), material.codec)
         codec.prepare()
         return replace(material, codec=codec)
+
+    def _open(self, config: RunConfig) -> Material:
+        return open_material(config, open_clips(config, self._inspect))
 
     def _inspect(self, clip: Clip, longest_s: float) -> Clip:
         if clip.id not in self._wanted:
