@@ -19,7 +19,7 @@ from snac_eval.reports.grid import (
     number,
     render,
 )
-from snac_eval.reports.html.page import _template
+from snac_eval.reports.html.render import template
 
 GRID = Grid(
     columns=(Column("codec"), Column("si_sdr", "dB", True), Column("note")),
@@ -86,7 +86,7 @@ def test_a_grid_without_rows_is_a_header(grid: Grid) -> None:
 
 
 def test_html_escapes_marks_and_sorts() -> None:
-    html = str(_template("table.html.j2").module.table(GRID))  # type: ignore[attr-defined]
+    html = str(template("table.html.j2").module.table(GRID))  # type: ignore[attr-defined]
     assert '<th scope="col" class="n">si_sdr [dB] ↑</th>' in html
     assert '<td class="n" data-key="-2.0"><strong>-2.0</strong> ± 0.1</td>' in html
     assert 'value="0.25" aria-hidden="true"></meter> <ins>-10</ins></td>' in html
