@@ -31,7 +31,7 @@ def odd(tmp_path: Path) -> Path:
 
 def test_names_that_are_no_text_survive_every_file(odd: Path, tmp_path: Path) -> None:
     output = tmp_path / "run"
-    run = ["run", "--dataset", f"folder:{odd}", "--metrics", "si_sdr", "--workers", "0", "--quiet"]
+    run = ["run", "--dataset", f"folder:{odd}", "--metrics", "si_sdr", "--workers", "0"]
     assert main([*run, "--model", "pcm_8bit", "--output", str(output), "--report-clips", "2"]) == 0
     expected = {f"speech/\\xe0/{name}" for name in IDS}
     table = scores(output)
@@ -50,7 +50,7 @@ def test_unreadable_files_with_such_names_are_error_rows(odd: Path, tmp_path: Pa
     for path in (odd / "speech").rglob("*.wav"):
         path.write_bytes(b"no audio")
     run = ["run", "--dataset", f"folder:{odd}", "--model", "pcm_8bit", "--metrics", "si_sdr"]
-    run += ["--workers", "0", "--quiet", "--no-html", "--max-error-rate", "1"]
+    run += ["--workers", "0", "--no-html", "--max-error-rate", "1"]
     assert main([*run, "--output", str(tmp_path / "run")]) == 0
     table = scores(tmp_path / "run")
     assert len(table) == len(NAMES)
