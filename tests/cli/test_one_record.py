@@ -94,7 +94,7 @@ def test_all_readers_refuse_other_audio_in_the_same_words(
         assert REFUSAL in text, name
     assert "better" not in said["compare"]
     assert "Nothing is ranked." in said["table"]
-    rows = [line for line in said["table"].splitlines() if line.startswith("| pcm")]
+    rows = [line for line in said["table"].splitlines() if line.startswith("| PCM")]
     assert len(rows) == 2
     assert not any(mark in row for row in rows for mark in ("**", "<ins>"))
     assert "Quality over bitrate" not in said["page"]
@@ -160,10 +160,6 @@ def test_a_second_identical_run_decodes_nothing_and_keeps_the_page(
     assert _run("counting:Counting", dataset, output, "--report-clips", "1") == 0
     assert len(counting) == 1
     assert page.stat().st_mtime_ns > written
-    counting.clear()
-    assert _run("counting:Counting", dataset, output, "--limit", "1") == 0
-    assert len(counting) == 1
-    assert page.read_text(encoding="utf-8").count("<article") == 1
 
 
 def test_report_opens_no_metric(
