@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import resource
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -207,6 +208,19 @@ def hardware(device: str) -> dict[str, Any]:
         if torch.cuda.is_available():
             facts["gpu"] = torch.cuda.get_device_name()
     return facts
+
+
+def commit() -> str:
+    """The commit of the checkout that this is, ``-dirty`` after it where files differ; empty where
+    it is none."""
+    root = Path(__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        return ""
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown: git did not answer"
 
 
 def _surely_no_gpu() -> bool:

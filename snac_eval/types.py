@@ -38,10 +38,8 @@ Rate = Annotated[float, Gt(0), Lt(math.inf)]
 
 @dataclass(frozen=True, slots=True)
 class Waveform:
-    """Audio in memory.
-
-    ``samples`` is float32 ``[channels, time]``, full scale at -1..1; ``sample_rate`` is in Hz.
-    """
+    """Audio in memory: ``samples`` is float32 ``[channels, time]``, full scale at -1..1;
+    ``sample_rate`` is in Hz."""
 
     samples: FloatArray
     sample_rate: int
@@ -86,13 +84,14 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class DatasetCard:
-    """What a corpus is: ``datasets/*.toml``."""
+    """What a corpus is: ``datasets/*.toml``. ``cite`` as in CodecCard."""
 
     name: str
     loader: str
     description: str
     licence: str
     citation: str
+    cite: str = ""
     url: str = ""
     domain: Domain = "general"
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -115,10 +114,8 @@ class DatasetRequest:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Clips in a stable order. ``name`` is what reports call it: ``librispeech:test-clean``.
-
-    ``notes`` are what a reader of the numbers must know: clips missing, nothing to verify by.
-    """
+    """Clips in a stable order. ``name`` is what reports call it: ``librispeech:test-clean``;
+    ``notes`` are what a reader of the numbers must know: clips missing, nothing to verify by."""
 
     name: str
     card: DatasetCard
@@ -168,6 +165,7 @@ class CodecCard:
     ``sample_rate`` 0: any, ``channels`` 0: any number, ``nominal_bitrate_bps`` NaN: depends on the
     clip. ``weights`` is a hub repository or a folder below ``codecs/``, ``revision`` its commit,
     ``sha256`` the weights' digest; ``label`` is for papers, ``series`` common to a codec's rates.
+    ``cite`` is a key in ``citations.bib`` beside the card; no ``domains``: audio of any kind.
     """
 
     name: str
@@ -183,8 +181,10 @@ class CodecCard:
     sha256: str = ""
     licence: str = ""
     citation: str = ""
+    cite: str = ""
     label: str = ""
     series: str = ""
+    domains: tuple[Domain, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -154,7 +154,7 @@ def _timed(
 
 
 def _round(codec: Codec, batch: Sequence[Waveform]) -> tuple[float, float]:
-    synchronise = _synchroniser(codec.device)
+    synchronise = synchroniser(codec.device)
     synchronise()
     start = time.perf_counter()
     codes = codec.encode(batch)
@@ -165,7 +165,7 @@ def _round(codec: Codec, batch: Sequence[Waveform]) -> tuple[float, float]:
     return encoded - start, time.perf_counter() - encoded
 
 
-def _synchroniser(device: str) -> Callable[[], None]:
+def synchroniser(device: str) -> Callable[[], None]:
     if device == "cpu":
         return lambda: None
     import torch

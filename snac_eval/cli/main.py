@@ -16,11 +16,14 @@ from snac_eval.cli import (
     bench,
     check,
     compare,
+    completion,
+    doctor,
     merge,
     new,
     plot,
     report,
     run,
+    show,
     streams,
     table,
     validate,
@@ -37,6 +40,7 @@ COMMANDS = (
     merge,
     bench,
     list_command,
+    show,
     validate,
     new,
     report,
@@ -45,12 +49,14 @@ COMMANDS = (
     compare,
     baseline,
     check,
+    doctor,
+    completion,
 )
 
 _EXAMPLES = """examples:
   snac-eval run --model snac_16khz_mini --dataset demo
   snac-eval run --model snac_24khz --dataset librispeech --limit 100
-  snac-eval run --model opus_12kbps --dataset folder:my/recordings --metrics pesq_wb,stoi
+  snac-eval run --model opus_12kbps --dataset folder:my/recordings --domain speech
   snac-eval table runs/* --format latex
   snac-eval compare runs/mine runs/theirs
   snac-eval check runs/new --baseline baseline.json
@@ -148,6 +154,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
+    commands.choices["completion"].set_defaults(parser=parser)
     for subparser in commands.choices.values():
         # Suppressed, for its default would undo what was said before the command.
         _add_debug(subparser, argparse.SUPPRESS)

@@ -145,11 +145,15 @@ def opened(adapter: object, who: str) -> OpenCodec:
         source=made if is_source else None,
         drops_streams=bool(getattr(made, "can_drop_streams", False)),
         imports=(type(made).__module__, *getattr(made, "imports", ())),
+        card_parameters=getattr(made, "card_parameters", lambda: None),
         notes=_reader(made, "notes", tuple),
         torch_modules=_reader(made, "torch_modules", lambda: _torch_modules(made)),
         whole_pass=getattr(made, "whole_pass", None),
         weights_sha256=_reader(made, "weights_sha256", str),
         takes_one_clip=bool(getattr(made, "takes_one_clip", False)),
+        sent=getattr(made, "sent", None) if is_source else None,
+        sent_by=str(getattr(made, "sent_by", "")) if is_source else "",
+        matched=_reader(made, "matched", dict),
     )
 
 

@@ -27,6 +27,7 @@ from snac_eval.run.log import LOG_FILE
 from snac_eval.run.loop import RunOutcome, run
 from snac_eval.run.manifest import LENGTHS
 from snac_eval.run.merge import MergeConfig, MergeOutcome, merge
+from snac_eval.run.plan import Plan
 from snac_eval.run.study import Pair, plan_study, run_study
 from snac_eval.writing import write_csv
 
@@ -102,7 +103,7 @@ def execute_study(
         if done.records:
             write_csv(folder / "summary.csv", pd.concat(map(summary_frame, done.records)))
             if any(config.html for config in configs):
-                _write_study_page(done, configs)
+                _write_study_page(done, configs, ledger.objects)
     return done
 
 
@@ -114,6 +115,8 @@ class _Ledger:
         self._records: dict[Path, Run] = {}
         self._problems: dict[Path, str] = {}
         self._num_computed = 0
+        self.objects: dict[Path, Plan] = {}
+        """Runs of codecs that were handed over as objects: nothing else could open them again."""
 
     def ended(self, pair: Pair, outcome: RunOutcome | SnacEvalError) -> None:
         """Take note, and write the tables of a run that came to its end."""
@@ -127,6 +130,8 @@ class _Ledger:
                 write_tables(record, outcome.folder)
             if outcome.finished:
                 self._records[place] = record
+                if pair.config.instance is not None:
+                    self.objects[place] = outcome.plan
                 _drop_stale_page(record, pair.config)
                 _refuse_failures(record, pair.config.max_error_rate, place)
                 refuse_undefined(record)
@@ -156,8 +161,12 @@ class _Ledger:
             yield StudyRun(pair.config.model, redacted(pair.config.dataset), there, problem)
 
 
-def _write_study_page(done: StudyDone, configs: Sequence[RunConfig]) -> None:
-    write_page(done.records, done.folder / PAGE_NAME, max(one.report_clips for one in configs))
+def _write_study_page(
+    done: StudyDone, configs: Sequence[RunConfig], objects: Mapping[Path, Plan]
+) -> None:
+    num_clips = max(one.report_clips for one in configs)
+    open_already = [objects.get(run.folder) if run.folder else None for run in done.records]
+    write_page(done.records, done.folder / PAGE_NAME, num_clips, open_already)
 
 
 def _drop_stale_page(record: Run, config: RunConfig) -> None:

@@ -14,6 +14,7 @@ from snac_eval.codecs.opening import open_instance, open_model
 from snac_eval.codecs.repeats import Repeat
 from snac_eval.codecs.wrapping.carried import device_of, require_same, unpacked
 from snac_eval.datasets.opening import Sampling, open_dataset
+from snac_eval.errors import readable
 from snac_eval.machine import DEVICES, resolve_device
 from snac_eval.metrics.opening import OpenMetric, open_metric
 from snac_eval.run.config import RunConfig
@@ -27,6 +28,7 @@ from snac_eval.run.keys import (
 )
 from snac_eval.run.metric_sets import merged, metrics_by_domain
 from snac_eval.run.rows import Settled
+from snac_eval.run.scoring import SENT_METRIC
 from snac_eval.run.shards import Part, Shard, deal
 from snac_eval.types import (
     Clip,
@@ -101,7 +103,8 @@ class Material(Setting):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must know and could not guess."""
-        own = (*self.dataset.notes, *_weights_note(self.codec), *self.codec.notes())
+        codec = (*_weights_note(self.codec), *_matched_note(self.codec), *self.codec.notes())
+        own = (*self.dataset.notes, *codec)
         size = self.batch_size
         batches = self.batched.batch_sentence(self.label, size) if self.batched else ""
         return (*own, *([batches] if batches else []), *self.remarks)
@@ -186,10 +189,12 @@ class Plan(Material):
 
     def info(self, name: str) -> MetricInfo:
         """What a metric's numbers mean in this run."""
-        info = self.metrics[name].info
-        if self.config.reference_rate == "clip":
-            return info
-        return replace(info, fingerprint=info.fingerprint.extended(reference="codec"))
+        info, said = self.metrics[name].info, {}
+        if self.config.reference_rate != "clip":
+            said["reference"] = "codec"
+        if name == SENT_METRIC and self.codec.sent_by:
+            said["bits"] = self.codec.sent_by
+        return replace(info, fingerprint=info.fingerprint.extended(**said)) if said else info
 
     def fingerprint(self, name: str) -> str:
         """Identity of a metric's numbers in this run, as the store has it."""
@@ -339,6 +344,16 @@ def _weights_note(codec: OpenCodec) -> tuple[str, ...]:
     )
 
 
+def _matched_note(codec: OpenCodec) -> tuple[str, ...]:
+    if not (found := codec.matched()):
+        return ()
+    path, name = min(found.items())
+    return (
+        f"{len(found)} reconstructions were found by their names alone, for they do not lie in"
+        f" folders as the dataset does (first: {readable(name)} for {readable(path)})",
+    )
+
+
 def clip_seed(clip: Clip, seed: int) -> int:
     """Seed of whatever the codec draws for this clip, 63 bits: batch order does not matter."""
     digest = hashlib.sha256(f"{clip.sha256}:{seed}".encode()).digest()
@@ -350,4 +365,5 @@ def codec_label(model: str) -> str:
     name, _, argument = model.partition(":")
     if name.endswith(".py"):
         name = Path(name).name
+    argument = argument.replace("/@kbps=", "@kbps=")
     return f"{name}:{Path(argument).name}" if argument else name
