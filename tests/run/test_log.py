@@ -52,9 +52,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(*flags: str, workers: str = "0") -> int:
     """Of the codec over the clips."""
     what = ["--model", "own_fails:Fails", "--dataset", "folder:clips", "--metrics", "si_sdr"]
-    return main(
-        ["run", *what, "--output", "r", "--no-html", "--workers", workers, *flags]
-    )
+    return main(["run", *what, "--output", "r", "--no-html", "--workers", workers, *flags])
 
 
 @pytest.mark.parametrize("workers", ["0", "1"])
