@@ -49,6 +49,8 @@ def run_study(
     if done.records and not is_quiet:
         shown = screen()
         print_styled(compact_terminal(done.records, shown.width, shown.colour))
+        for note in done.notes:
+            print(f"note: {note}")
         print(f"{done.num_computed} clips computed now; files in {folder}/")
     for pair, reason in done.problems.items():
         print(f"snac-eval: {pair} failed: {reason}", file=sys.stderr)

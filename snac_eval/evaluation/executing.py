@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from snac_eval.codecs.checks import length_notes
 from snac_eval.errors import Interrupted, SnacEvalError, TooManyFailures, one_line, redacted
 from snac_eval.reports.html.page import FILE_NAME as PAGE_NAME
 from snac_eval.reports.html.page import page_path, shows, write_page
@@ -24,6 +25,7 @@ from snac_eval.run.config import RunConfig
 from snac_eval.run.folder import only_writer
 from snac_eval.run.log import LOG_FILE
 from snac_eval.run.loop import RunOutcome, run
+from snac_eval.run.manifest import LENGTHS
 from snac_eval.run.merge import MergeConfig, MergeOutcome, merge
 from snac_eval.run.plan import Plan
 from snac_eval.run.study import Pair, plan_study, run_study
@@ -48,6 +50,13 @@ class StudyDone:
     problems: Mapping[str, str]
     """Pairs that failed, ``MODEL on DATASET``, and why."""
     num_computed: int
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What decoders gave too little or too much, and where tracebacks are, by run."""
+        return tuple(
+            f"{one.codec} on {one.dataset}: {note}" for one in self.records for note in _said(one)
+        )
 
 
 def execute(config: RunConfig, argv: Sequence[str] = ()) -> Executed:
@@ -186,6 +195,13 @@ def execute_merge(config: MergeConfig, argv: Sequence[str] = ()) -> tuple[MergeO
 def _load_report_libraries() -> None:
     """Seconds of importing, done while the last clips are scored rather than after them."""
     importlib.import_module("scipy.special")
+
+
+def _said(record: Run) -> Iterator[str]:
+    yield from length_notes((record.manifest.get(LENGTHS) or {}).values())
+    log = None if record.folder is None else record.folder / LOG_FILE
+    if log is not None and log.is_file() and (record.compact["status"] == "error").any():
+        yield f"tracebacks of what failed are in {log}"
 
 
 def _refuse_failures(record: Run, max_error_rate: float, folder: Path) -> None:

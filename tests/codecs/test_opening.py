@@ -60,7 +60,6 @@ class HalfSource:
     def prepare(self): pass
     def read(self, clip): raise NotImplementedError
 
-number = 5
 '''
 
 
@@ -217,7 +216,6 @@ def test_generations_of_ones_own_codec(own: str) -> None:
         ("own_package.nowhere:Codec", "nor is there such a module here"),
         ("filez:somewhere", "did you mean 'files'"),
         ("own_package.fails:Codec", "No module named 'does_not_exist_anywhere'"),
-        ("own_package.steps:number", "no class and no function"),
         ("own_package.steps:broken", "calling it failed: RuntimeError: no luck"),
         ("own_package.steps:Empty", "it has no 'fingerprint'"),
         ("own_package.steps:NoCard", "its 'card' is no snac_eval.types.CodecCard"),

@@ -52,9 +52,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(*flags: str, workers: str = "0") -> int:
     """Of the codec over the clips."""
     what = ["--model", "own_fails:Fails", "--dataset", "folder:clips", "--metrics", "si_sdr"]
-    return main(
-        ["run", *what, "--output", "r", "--quiet", "--no-html", "--workers", workers, *flags]
-    )
+    return main(["run", *what, "--output", "r", "--no-html", "--workers", workers, *flags])
 
 
 @pytest.mark.parametrize("workers", ["0", "1"])
@@ -80,8 +78,9 @@ def test_they_are_shown_when_asked_for(
     assert run() == 4
     error = capsys.readouterr().err
     assert error.count("ArithmeticError: no 35200 samples") == 1
-    assert error.splitlines()[-1].startswith("snac-eval: 2 of 4 clips failed")
-    assert error.rstrip().endswith(f"tracebacks: {Path('r') / LOG_FILE}")
+    last = error.splitlines()[-1]
+    assert last.startswith("snac-eval: 2 of 4 clips failed")
+    assert last.endswith(f"tracebacks: {Path('r') / LOG_FILE}")
 
 
 def test_what_fails_at_once_is_in_the_log_as_well(
@@ -89,8 +88,9 @@ def test_what_fails_at_once_is_in_the_log_as_well(
 ) -> None:
     assert run("--model-args", "when=always") == 2
     error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert "ArithmeticError: no 64000 samples (own_fails.py, line 15)" in error
+    (line,) = [one for one in error.splitlines() if one.startswith("snac-eval:")]
+    assert "ArithmeticError: no 64000 samples (own_fails.py, line 15)" in line
+    assert "Traceback" not in error
     assert str(Path("r") / LOG_FILE) in error
     assert "in deep\n" in (here / "r" / LOG_FILE).read_text()
 
@@ -100,7 +100,7 @@ def test_lengths_are_said_of_all_clips_and_known_later(
 ) -> None:
     flags = ("--model-args", "when=never", "--model-args", "lacks=7")
     note = "4 of 4 clips came back shorter by up to 7 samples (filled up with silence)"
-    for more in ((), (), ("--metrics", "si_sdr,stoi")):
+    for more in ((), (), ("--metrics", "si_sdr,mel_dac_paper")):
         assert run(*flags, *more) == 0
         assert f"note: {note}\n" in capsys.readouterr().out
         manifest = read_manifest(here / "r")
