@@ -34,7 +34,8 @@ _FLAGS = {
     "list": "--cards --nothing codecs datasets metrics",
     "validate": "--weights --device --long --cards --nothing",
     "report": "--html --output --report-clips --nothing {run}",
-    "table": "--format --metrics --published --models --weights --device --cards -o {run}",
+    "table": "--format --metrics --published --models --weights --device --cards -o {run}"
+    " --sort --label --against --columns --sideways --latex-label --caption",
     "plot": "--x --y --kind --width --label -o --nothing {run}",
     "compare": "--format --metrics --clips -o --tolerances --tolerance --nothing {run}",
     "baseline": "-o --output --metrics --nothing {run}",
@@ -42,7 +43,15 @@ _FLAGS = {
     "bench": "--durations --batch-sizes --threads --device --repeats --seed --weights --output",
     "nothing": "--help --version",
 }
-_SWITCHES = ("--overwrite", "--no-html", "--html", "--published", "--models", "--no-speed")
+_SWITCHES = (
+    "--overwrite",
+    "--no-html",
+    "--html",
+    "--published",
+    "--models",
+    "--no-speed",
+    "--sideways",
+)
 _NEEDED = {
     "run": ["--workers", "0", "--quiet", "--output", "{output}/run"],
     "bench": ["--model", "nothing", "--quiet"],

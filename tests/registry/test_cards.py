@@ -137,10 +137,10 @@ def test_options_of_shipped_cards_are_those_of_their_adapters() -> None:
         dataset = plugins.dataset_card(name)
         options = read_options(dataset, _options("snac_eval.datasets", dataset.loader))
         with_options |= set() if options == NoOptions() else {dataset.loader}
-    assert with_options == {"pyav", "pcm", "lyra", "codec2", "lc3", "corpus"}
+    assert with_options == {"pyav", "pcm", "lyra", "codec2", "lc3", "snac", "corpus"}
 
 
-@pytest.mark.parametrize("name", ["snac_24khz", "files", "mimi_1.1kbps"])
+@pytest.mark.parametrize("name", ["files", "mimi_1.1kbps"])
 def test_a_family_without_options_refuses_any(name: str) -> None:
     card = replace(plugins.codec_card(name), options={"bits": 8})
     if plugins.codec_state(card).startswith("needs extra"):
