@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from snac_eval.errors import UsageError
 from snac_eval.reports import figures
-from snac_eval.reports.figures import style
+from snac_eval.reports.figures import drawing, style
 from snac_eval.reports.figures.style import inches_of, mark, shortened, shown, wrapped
 from snac_eval.results.record import Run, read_run
 from tests.reports.hostile import HOSTILE
@@ -191,3 +191,18 @@ def test_what_makes_no_sense_is_refused(
 def test_another_suffix_is_refused_before_anything_is_drawn() -> None:
     with pytest.raises(UsageError, match=r"f\.jpg: name a file that ends in \.pdf, \.svg, \.png"):
         figures.save(Figure(), Path("f.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0.9, 2.1, [1, 1.2, 1.5, 2]),
+        (1.5, 8.2, [2, 3, 4, 6, 8]),
+        (1.5, 42, [2, 5, 10, 20]),
+        (0.09, 1100, [0.1, 1, 10, 100, 1000]),
+    ],
+)
+def test_an_axis_of_rates_has_a_few_round_numbers(
+    low: float, high: float, ticks: list[float]
+) -> None:
+    assert drawing._decades(low, high) == pytest.approx(ticks)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from snac_eval.reports.figures.content import Content, Kind, content
 from snac_eval.reports.figures.style import (
+    FONT_PT,
     PANEL_IN,
     SMALL_PT,
     inches_of,
@@ -38,14 +39,20 @@ _GRID = "#cccccc"
 _LINE_IN = 0.16
 """Height of a line of the legend."""
 _BOX_IN = 0.24
+_LABELS_IN = 0.45
+"""What an axis' numbers and title take beside it."""
 _HANDLE_IN, _GAP_IN = 0.36, 0.14
 """Widths of what stands before a name in the legend, and between its columns."""
 _MOST_OF_NAMES = 0.4
 """Of a panel's width, what the names of boxes may take."""
 _MAX_TICKS = 9
-_STEPS: tuple[tuple[float, ...], ...] = ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8), (1, 2, 5), (1,))
-_FEW = 5
-"""Where the largest x is so many times the least, steps of 1, 2 and 5 give enough numbers."""
+_STEPS: tuple[tuple[float, tuple[float, ...]], ...] = (
+    (3, (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8)),
+    (8, (1, 2, 3, 4, 6, 8)),
+    (math.inf, (1, 2, 5)),
+    (math.inf, (1,)),
+)
+"""Round numbers for axes whose end is less than so many times their beginning."""
 _MAX_DOTS = 100
 _METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Creator": "snac-eval", "Producer": None},
@@ -110,8 +117,8 @@ def draw(made: Content, width: str | float = "single") -> Figure:
         shape = (len(grid), len(grid[0]))
         ratios = {"height_ratios": heights}
         places = figure.subplots(*shape, squeeze=False, gridspec_kw=ratios)
-        for row, axes in zip(grid, places, strict=True):
-            _draw_row(axes, made, row, inches / len(row))
+        for row, axes, tall in zip(grid, places, heights, strict=True):
+            _draw_row(axes, made, row, (inches / len(row), tall))
         if names:
             figure.legend(
                 [_handle(made, number) for number in range(len(names))],
@@ -147,24 +154,41 @@ def _row_height(made: Content, row: Sequence[Panel | None], inches: float) -> fl
 
 
 def _draw_row(
-    places: Sequence[Axes], made: Content, row: Sequence[Panel | None], inches: float
+    places: Sequence[Axes],
+    made: Content,
+    row: Sequence[Panel | None],
+    size: tuple[float, float],
 ) -> None:
+    """``size``: width and height of a panel, in inches."""
     for place, (axes, panel) in enumerate(zip(places, row, strict=True)):
         if panel is None:
             axes.set_axis_off()
             continue
+        metric = made.metric_text(panel.info)
         if made.kind == "box":
             before = row[place - 1] if place else None
-            _draw_boxes(axes, made, panel, inches)
+            _draw_boxes(axes, made, panel, size[0])
+            _name_axes(axes, metric, "", size)
             if before is not None and _runs(before) == _runs(panel):
                 axes.tick_params(axis="y", labelleft=False)
         else:
             _draw_lines(axes, made, panel)
+            _name_axes(axes, made.x_text, metric, size)
         if len({one.dataset for one in made.panels}) > 1:
-            axes.set_title(shown(made.dataset_text(panel)))
+            axes.set_title(_fitting(made.dataset_text(panel), size[0] - 2 * _LABELS_IN))
         axes.grid(axis="x" if made.kind == "box" else "both", color=_GRID, linewidth=0.4)
         # Said to the axes, which make marks of their own when they are drawn.
         axes.tick_params(labelsize=SMALL_PT, width=0.6)
+
+
+def _name_axes(axes: Axes, x: str, y: str, size: tuple[float, float]) -> None:
+    axes.set_xlabel(_fitting(x, size[0] - _LABELS_IN))
+    axes.set_ylabel(_fitting(y, size[1] - _LABELS_IN))
+
+
+def _fitting(text: str, inches: float) -> str:
+    """In large letters, in one line or two."""
+    return wrapped(shown(text), inches * SMALL_PT / FONT_PT)
 
 
 def _runs(panel: Panel) -> list[str]:
@@ -178,8 +202,6 @@ def _draw_lines(axes: Axes, made: Content, panel: Panel) -> None:
         _draw_curve(axes, curve, number)
     if made.over is not None:
         _scale(axes, made.over, [point.x for point in panel.points])
-    axes.set_xlabel(shown(made.x_text))
-    axes.set_ylabel(shown(made.metric_text(panel.info)))
     axes.margins(y=0.08)
 
 
@@ -262,7 +284,6 @@ def _draw_boxes(axes: Axes, made: Content, panel: Panel, inches: float) -> None:
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(shown(made.metric_text(panel.info)))
 
 
 def _draw_box(axes: Axes, values: Sequence[float], place: int, colour: str) -> None:
@@ -319,9 +340,9 @@ def _scale(axes: Axes, over: Axis, values: Sequence[float]) -> None:
 def _decades(low: float, high: float) -> list[float]:
     """Round numbers between both: the fewer, the more powers of ten there are."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for steps in _STEPS[high / low > _FEW :]:
+    for most, steps in _STEPS:
         ticks = [float(f"{step}e{power}") for power in powers for step in steps]
         within = [tick for tick in ticks if low <= tick <= high]
-        if len(within) <= _MAX_TICKS:
+        if high / low < most and len(within) <= _MAX_TICKS:
             break
     return within
