@@ -57,6 +57,27 @@ def set_up_torch(device: str, num_threads: int) -> None:
 
 
 @contextmanager
+def torch_set_up(device: str, num_threads: int) -> Iterator[None]:
+    """:func:`set_up_torch` for a block: torch is as it was afterwards."""
+    import torch
+
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    keeps_tiny = _SMALLEST * 1.0 != 0.0
+    with in_float32(device):
+        if device == "cpu":
+            torch.set_num_threads(num_threads or threads)
+            torch.set_float32_matmul_precision("highest")
+        torch.set_flush_denormal(True)
+        try:
+            yield
+        finally:
+            torch.set_flush_denormal(not keeps_tiny)
+            if device == "cpu":
+                torch.set_num_threads(threads)
+                torch.set_float32_matmul_precision(precision)
+
+
+@contextmanager
 def tiny_numbers_kept() -> Iterator[None]:
     """Undo for a block, in this thread, that :func:`set_up_torch` treats tiny numbers as zero: what
     is computed then is what a process without torch computes."""

@@ -128,10 +128,10 @@ class Codes:
     """What a codec emits for one clip.
 
     Token codecs fill ``streams``: integer arrays ``[T_k]``, coarse to fine, of different lengths
-    where the codec is multi-scale, with the ``codebook_sizes`` they index. Bit-stream codecs fill
-    ``packets`` with the exact payload bytes instead; ``packet_bits`` is how many bits of each are
-    sent where its last byte is not full, 0 where it is. ``side_info`` is sent per clip and counted;
-    ``header`` is fixed set-up data (an OpusHead), needed to decode and not counted.
+    where the codec is multi-scale, with the ``codebook_sizes`` they index (0: unknown). Bit-stream
+    codecs fill ``packets`` with the exact payload bytes instead; ``packet_bits`` is how many bits
+    of each are sent where its last byte is not full, else 0. ``side_info`` is sent per clip and
+    counted; ``header`` is fixed set-up data (an OpusHead), needed to decode and not counted.
     ``num_samples`` is the length of the input at the codec's sample rate.
     """
 
@@ -149,9 +149,9 @@ class Codes:
 
     @property
     def num_bits(self) -> float:
-        """Bits really emitted, padding included; fractional where a codebook is no power of two."""
+        """Bits really emitted, with padding; fractional for odd codebooks, NaN for unknown ones."""
         tokens = sum(
-            stream.size * math.log2(size)
+            stream.size * (math.log2(size) if size else math.nan)
             for stream, size in zip(self.streams, self.codebook_sizes, strict=True)
         )
         packets = sum(self.packet_bits or 8 * len(packet) for packet in self.packets)

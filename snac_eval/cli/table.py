@@ -17,7 +17,7 @@ from snac_eval.errors import UsageError
 if TYPE_CHECKING:
     from snac_eval.reports.grid import Grid, GridFormat
     from snac_eval.reports.latex import LatexLayout
-    from snac_eval.reports.rows import Rows
+    from snac_eval.reports.naming import Rows
     from snac_eval.results.record import Run
 
 _SUFFIXES = {
@@ -170,7 +170,7 @@ def _layout(options: argparse.Namespace, form: str) -> LatexLayout:
 
 
 def _rows(options: argparse.Namespace, runs: Sequence[Run]) -> Rows:
-    from snac_eval.reports.rows import Rows, labels
+    from snac_eval.reports.naming import Rows, labels
 
     return Rows(labels(options.label, runs), options.sort or "bitrate", options.against)
 
@@ -216,7 +216,8 @@ def _models(options: argparse.Namespace, form: str, cards: Sequence[Path]) -> st
     if options.weights and len(models) != 1:
         raise UsageError("--weights are of one model; name that one")
     if flag := _of_runs(options, form):
-        raise UsageError(f"{flag} is of runs; leave it out with --models")
+        verb, them = ("are", "them") if flag == "--metrics" else ("is", "it")
+        raise UsageError(f"{flag} {verb} of runs; leave {them} out with --models")
     device = resolve_device(options.device)
     facts = [measure_model(name, cards, options.weights, device) for name in models]
     if said := not_measured(facts):

@@ -60,6 +60,16 @@ def read_dataset_card(path: Path) -> DatasetCard:
     return card
 
 
+def refuse_name(path: Path, name: str) -> None:
+    """Raise CardError where a card is named so, and its file is not."""
+    try:
+        found = read_toml(path).get("name")
+    except CardError:  # Whoever wants this card is told.
+        return
+    if found == name and (problem := _name_problem(name, path)):
+        raise CardError(f"{path}: {problem}")
+
+
 def _name_problem(name: str, path: Path) -> str:
     if name != path.stem:
         return f"name is '{name}', but the file is called '{path.stem}'; make them the same"

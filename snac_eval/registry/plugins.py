@@ -194,8 +194,12 @@ def card_folders(kind: cards.Kind, card_dirs: Sequence[Path] = ()) -> list[Path]
 
 
 def _card_file(kind: cards.Kind, name: str, card_dirs: Sequence[Path]) -> Path:
+    """Raise CardError where no file is called so, but one of them says that it is."""
     files = cards.card_files(kind, (*_plugin_dirs(), *card_dirs))
-    return _pick(name.partition(":")[0], files, kind.removesuffix("s"), kind)
+    base = name.partition(":")[0]
+    for file in () if base in files else files.values():
+        cards.refuse_name(file, base)
+    return _pick(base, files, kind.removesuffix("s"), kind)
 
 
 def _remedy(group: str, name: str, what: str, card: CodecCard | DatasetCard) -> tuple[str, ...]:

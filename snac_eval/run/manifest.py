@@ -41,6 +41,9 @@ _ROWS_AT_ONCE = 20_000
 DETERMINISM = "determinism"
 """Key of what two passes over one clip gave: the facts of a
 :class:`~snac_eval.codecs.repeats.Repeat`, and the clip."""
+LENGTHS = "lengths"
+"""Key of how many samples too many the codec's decoder gave of each clip that was decoded, by its
+id; negative where they were too few."""
 BATCHES = "batches"
 """Key of how many clips the codec got at once, at most, and how that changes what it makes of one:
 the facts of a :class:`~snac_eval.codecs.repeats.Repeat`."""
@@ -81,6 +84,7 @@ def describe(plan: Plan, argv: Sequence[str], started: float) -> dict[str, Any]:
         "num_clips_computed_now": 0,
         "codec": codec_facts(codec)
         | {"cpu_threads": config.num_threads, "card_digest": plan.card_digest},
+        **({"found_by_stem": dict(found)} if (found := plan.codec.matched()) else {}),
         BATCHES: {"size": plan.batch_size}
         | ({} if plan.batched is None else {"against_single_clips": plan.batched.facts()}),
         "dataset": {
