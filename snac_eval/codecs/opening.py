@@ -5,6 +5,9 @@
 ``files:DIR``                     the same, with an argument for its adapter
 ``snac_24khz@k=2``                its first two streams; the others are not sent
 ``snac_24khz@generation=3``       its own output encoded again, to the third generation
+``opus@kbps=9.5``                 a codec at a rate of which there need be no card
+``encodec_24khz@kbps=3``          a codec with as many streams as come to that rate
+``encodec_24khz@k=4``             a codec that has a card for each of several rates, cut down
 ``my_package.my_module:MyCodec``  what calling this object of the current environment gives
 ================================  ================================================================
 
@@ -18,17 +21,20 @@ import os
 import sys
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from inspect import getattr_static
 from pathlib import Path
 from typing import Any
 
 from snac_eval.codecs.abilities import OpenCodec
+from snac_eval.codecs.bitrates import card_at, refuse_rate
 from snac_eval.codecs.generations import after_itself
 from snac_eval.errors import SnacEvalError, UnknownNameError, UsageError, one_line
 from snac_eval.registry import cards, plugins
 from snac_eval.types import CodecCard, CodecRequest
 
-_OPTIONS = ("k", "generation")
+_OPTIONS = ("k", "generation", "kbps")
+_DECIMALS = ("kbps",)
 _CODEC = ("card", "fingerprint", "device", "prepare", "padded_length", "encode", "decode")
 _SOURCE = ("card", "fingerprint", "device", "prepare", "identity", "read")
 _ABSENT = object()
@@ -36,12 +42,14 @@ _ABSENT = object()
 
 @dataclass(frozen=True, slots=True)
 class ModelName:
-    """A model's name in its parts. ``num_streams`` 0: all; ``generation`` 1: encoded once."""
+    """A model's name in its parts. ``num_streams`` 0: all; ``generation`` 1: encoded once; ``kbps``
+    None: the card's rate."""
 
     name: str
     argument: str = ""
     num_streams: int = 0
     generation: int = 1
+    kbps: Decimal | None = None
 
     @classmethod
     def parse(cls, model: str, card_names: Container[str]) -> ModelName:
@@ -50,16 +58,19 @@ class ModelName:
         Raises UsageError for options that there are not.
         """
         head, _, argument = model.partition(":")
-        name, options = plugins.split_options(head)
+        name, options = plugins.split_numbers(head, _DECIMALS)
         if name not in card_names and not options:
-            argument, options = plugins.split_options(argument)
+            argument, options = plugins.split_numbers(argument, _DECIMALS)
         if unknown := sorted(set(options) - set(_OPTIONS)):
             there = ", ".join(_OPTIONS)
             raise UsageError(f"--model {model}: no option '{unknown[0]}'; there are {there}")
         for option, value in options.items():
-            if value < 1:
-                raise UsageError(f"--model {model}: {option}={value} must be at least 1")
-        return cls(name, argument, options.get("k", 0), options.get("generation", 1))
+            least = 0 if option in _DECIMALS else 1
+            if value < least or not value:
+                at_least = f"at least {least}" if least else "above 0"
+                raise UsageError(f"--model {model}: {option}={value} must be {at_least}")
+        count, generation = int(options.get("k", 0)), int(options.get("generation", 1))
+        return cls(name, argument, count, generation, options.get("kbps"))
 
 
 def open_model(
@@ -78,10 +89,10 @@ def open_model(
     if name.argument and name.name not in known and _names_module(name.name):
         codec = _from_module(name, weights)
     else:
-        card = model_card(model, card_dirs)
-        request = CodecRequest(card, name.argument, weights, device, num_threads, name.num_streams)
+        card, num_streams = _card(name, card_dirs)
+        request = CodecRequest(card, name.argument, weights, device, num_threads, num_streams)
         codec = opened(plugins.open_codec(request), f"codec family '{card.family}'")
-        if name.num_streams and not codec.drops_streams:
+        if num_streams and not codec.drops_streams:
             raise UsageError(f"{model}: the codec family '{card.family}' cannot drop streams")
     if name.generation == 1:
         return codec
@@ -134,10 +145,25 @@ def _torch_modules(adapter: object) -> tuple[Any, ...]:
 
 
 def model_card(model: str, card_dirs: Sequence[Path] = ()) -> CodecCard:
-    """The card behind a name, with the streams that it keeps."""
-    name = ModelName.parse(model, plugins.codec_names(card_dirs))
+    """The card behind a name, at the rate and with the streams that the name says."""
+    card, _ = _card(ModelName.parse(model, plugins.codec_names(card_dirs)), card_dirs)
+    return card
+
+
+def _card(name: ModelName, card_dirs: Sequence[Path]) -> tuple[CodecCard, int]:
+    """The card, and how many streams it was cut down to; 0: none was cut off."""
+    known = plugins.codec_names(card_dirs)
+    if name.name not in known:
+        if found := card_at(name.name, name.kbps, name.num_streams, card_dirs):
+            return found
+        names = [*known, *plugins.base_names(card_dirs)]
+        raise UnknownNameError(plugins.unknown_name(name.name, names, "codec", "codecs"))
     card = plugins.codec_card(name.name, card_dirs, check_options=True)
-    return cards.keep_streams(card, name.num_streams) if name.num_streams else card
+    if name.kbps is not None:
+        refuse_rate(name.name, card_dirs)
+    if name.num_streams:
+        card = cards.keep_streams(card, name.num_streams)
+    return card, name.num_streams
 
 
 def _names_module(name: str) -> bool:
@@ -146,8 +172,8 @@ def _names_module(name: str) -> bool:
 
 def _from_module(name: ModelName, weights: str) -> OpenCodec:
     where = f"{name.name}:{name.argument}"
-    if name.num_streams or weights:
-        option = "@k" if name.num_streams else "--weights"
+    if name.num_streams or name.kbps or weights:
+        option = "@k" if name.num_streams else "@kbps" if name.kbps else "--weights"
         raise UsageError(f"--model {where}: {option} is for codecs that have a card")
     return opened(_call(where, _find(name)), f"--model {where}")
 
