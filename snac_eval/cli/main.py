@@ -17,9 +17,12 @@ from snac_eval.cli import (
     bench,
     check,
     compare,
+    decode,
+    encode,
     merge,
     report,
     run,
+    score,
     streams,
     table,
     validate,
@@ -29,7 +32,10 @@ from snac_eval.errors import Interrupted, OutputError, SnacEvalError, one_line
 from snac_eval.run import interrupts
 from snac_eval.writing import printable
 
-COMMANDS = (run, merge, bench, list_command, validate, report, table, compare, baseline, check)
+COMMANDS = (
+    *(run, merge, bench, list_command, validate, report, table, compare, baseline, check),
+    *(encode, decode, score),
+)
 
 _EXAMPLES = """examples:
   snac-eval run --model snac_16khz_mini --dataset demo
@@ -44,8 +50,8 @@ _EXAMPLES = """examples:
 EXIT_CODES = """exit codes:
   0 done; 1 check: a regression, validate: a broken contract; 2 wrong usage, broken input, a place
   that cannot be written; 3 check: not comparable or inconclusive, compare: nothing could be
-  compared; 4 run: more clips failed than allowed; 70 an internal error (--debug shows where);
-  130 interrupted, 143 by SIGTERM, 129 by SIGHUP"""
+  compared; 4 run: more clips failed than allowed, encode, decode, score: a file failed; 70 an internal
+  error (--debug shows where); 130 interrupted, 143 by SIGTERM, 129 by SIGHUP"""
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
 _LONGEST_LINE = 2000

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from snac_eval.types import Codec, CodecCard, ReconstructionSource, Waveform
+from snac_eval.types import Codec, CodecCard, Codes, ReconstructionSource, Waveform
+
+if TYPE_CHECKING:
+    from snac_eval.types import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,11 @@ class OpenCodec:
     whole_pass: Callable[[Waveform], None] | None = None
     """Encode and decode with every operation done by torch, so that it can be counted; None where
     ``encode`` and ``decode`` do so (``whole_pass``)."""
+    encode_blocks: Callable[[Iterable[FloatArray]], Codes] | None = None
+    """Codes of mono audio ``[1, time]`` at the card's rate as it comes in, in memory that does not
+    grow with its length (``encode_blocks``)."""
+    decode_blocks: Callable[[Codes, int], Iterator[FloatArray]] | None = None
+    """Audio ``[1, time]`` of codes and a seed as it gets ready (``decode_blocks``)."""
     weights_sha256: Callable[[], str] = str
     """Digest of the weights in use, which the card's ``sha256`` is compared with; empty where it
     is not known (``weights_sha256``)."""

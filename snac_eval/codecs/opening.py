@@ -120,6 +120,8 @@ def opened(adapter: object, who: str) -> OpenCodec:
         notes=_reader(made, "notes", tuple),
         torch_modules=_reader(made, "torch_modules", lambda: _torch_modules(made)),
         whole_pass=getattr(made, "whole_pass", None),
+        encode_blocks=getattr(made, "encode_blocks", None),
+        decode_blocks=getattr(made, "decode_blocks", None),
         weights_sha256=_reader(made, "weights_sha256", str),
     )
 
