@@ -50,8 +50,8 @@ _EXAMPLES = """examples:
 EXIT_CODES = """exit codes:
   0 done; 1 check: a regression, validate: a broken contract; 2 wrong usage, broken input, a place
   that cannot be written; 3 check: not comparable or inconclusive, compare: nothing could be
-  compared; 4 run: more clips failed than allowed, encode, decode, score: a file failed; 70 an internal
-  error (--debug shows where); 130 interrupted, 143 by SIGTERM, 129 by SIGHUP"""
+  compared; 4 run: more clips failed than allowed, encode, decode, score: a file failed; 70 an
+  internal error (--debug shows where); 130 interrupted, 143 by SIGTERM, 129 by SIGHUP"""
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
 _LONGEST_LINE = 2000

@@ -154,9 +154,7 @@ def _require_same(place: Path, there: CodedFile, codec: OpenCodec, clip: Clip) -
     if there.source_sha256 != clip.sha256:
         what = "the codes of another file"
     elif (there.card, there.fingerprint) != (card_facts(codec.card), codec.fingerprint):
-        what = (
-            f"codes of '{readable(there.model)}' that this codec, weights or version did not make"
-        )
+        what = f"codes of '{readable(there.model)}' or of other weights or another version of it"
     if what:
         raise CodesError(
             f"{readable(clip.path)}: {readable(place)} holds {what}; choose another -o, or"

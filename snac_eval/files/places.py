@@ -44,7 +44,7 @@ def audio_inputs(names: Sequence[str]) -> Inputs:
         found = plugins.open_dataset(DatasetRequest(plugins.dataset_card("folder"), name))
         clips += found.clips
         notes += found.notes
-    return Inputs(tuple(clips), tuple(notes))
+    return Inputs(_once(clips), tuple(notes))
 
 
 def codes_inputs(names: Sequence[str]) -> Inputs:
@@ -61,7 +61,13 @@ def codes_inputs(names: Sequence[str]) -> Inputs:
             what = f"{readable(name)}: holds no {SUFFIX} files"
             raise UsageError(f"{what}; snac-eval encode writes them")
         clips += [make_clip(one, place) for one in there]
-    return Inputs(tuple(clips))
+    return Inputs(_once(clips))
+
+
+def _once(clips: Sequence[Clip]) -> tuple[Clip, ...]:
+    """Less those that were named again, by themselves and with their folder."""
+    first = {(clip.path, clip.relative_path): clip for clip in reversed(clips)}
+    return tuple(clip for clip in clips if first[clip.path, clip.relative_path] is clip)
 
 
 def _is_file(place: Path, name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
@@ -106,15 +106,16 @@ def _interval(found: Scores, name: str) -> tuple[list[float], Interval]:
 
 
 def _reasons(found: Scores) -> Iterator[str]:
-    """Why pairs failed, the most frequent first."""
-    reasons = Counter(
-        f"{name}: {one.reason}"
-        for name, by_pair in found.scores.items()
-        for one in by_pair.values()
-        if one.status == "error"
-    )
-    for reason, times in reasons.most_common(_MOST_NAMED):
-        yield f"Failed on {times} {'pair' if times == 1 else 'pairs'}: {readable(reason)}."
+    """Why pairs failed, and which, the most frequent reason first."""
+    pairs: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    metrics: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for name, by_pair in found.scores.items():
+        for pair, one in by_pair.items():
+            if one.status == "error":
+                pairs[one.reason][pair] = metrics[one.reason][name] = None
+    for reason in sorted(pairs, key=lambda one: -len(pairs[one]))[:_MOST_NAMED]:
+        which = _few(list(pairs[reason]))
+        yield f"Failed: {which}: {readable(reason)} ({', '.join(metrics[reason])})."
 
 
 def _notes(found: Scores) -> list[str]:
@@ -136,9 +137,12 @@ def _what_to_do(metrics: Iterable[str], found: Scores) -> str:
 def _lonely(names: Sequence[str], what: str) -> list[str]:
     if not names:
         return []
+    return [f"{len(names)} {'file' if len(names) == 1 else 'files'} {what}: {_few(names)}."]
+
+
+def _few(names: Sequence[str]) -> str:
     some = ", ".join(map(readable, names[:_MOST_NAMED]))
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return [f"{len(names)} {'file' if len(names) == 1 else 'files'} {what}: {some}{more}."]
+    return f"{some} and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else some
 
 
 def _value(one: Score | None) -> Cell:

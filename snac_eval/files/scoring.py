@@ -6,7 +6,6 @@ and reasons are a run's; nothing is kept.
 
 from __future__ import annotations
 
-import math
 import os
 import tempfile
 from collections import defaultdict
@@ -29,6 +28,8 @@ from snac_eval.run.config import RunConfig
 from snac_eval.run.loop import run
 from snac_eval.run.metric_sets import DEFAULT, merged
 from snac_eval.types import Clip, Domain, MetricInfo, Score
+
+_LONGEST_S = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +170,12 @@ def score(
     metrics: Sequence[str] = (),
     domain: Domain | Literal[""] = "",
     show_progress: bool = False,
+    workers: int = -1,
 ) -> Scores:
     """Score every pair. ``metrics`` empty: the default set of what the files are.
 
     ``domain`` says what they are; empty: what the reference's top folder says, if it is called
-    speech, music or general, else general. Raises UsageError for a metric that needs codes.
+    speech, music or general, else general. ``workers`` as in a run. Raises UsageError for a metric that needs codes.
     """
     for name in metrics:
         if name != DEFAULT and not _hears(require_metric(name).info):
@@ -186,8 +188,8 @@ def score(
             dataset=f"folder:{root / 'references'}",
             output=root / "run",
             metrics=tuple(metrics),
-            workers=min(num_cores(), len(places)),
-            max_duration_s=math.inf,
+            workers=min(num_cores() if workers < 0 else workers, len(places)),
+            max_duration_s=_LONGEST_S,
             show_progress=show_progress,
             html=False,
         )
@@ -210,7 +212,7 @@ def _linked(root: Path, index: int, pair: Pair, domain: str) -> _Link:
     for side, one in (("references", pair.reference), ("estimates", pair.estimate)):
         place = root / side / f"{clip}.wav"  # what a file holds decides how it is read
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.symlink_to(os.path.abspath(one.path))
+        place.symlink_to(os.path.abspath(str(one.path)))
         places.append(place)
     return _Link(clip, *places)
 
@@ -244,7 +246,7 @@ def _by_pair(
             yield pair.name, Score(result.values[link.clip])
         elif link.clip in result.missing:
             one = result.missing[link.clip]
-            reason = one.reason
+            reason = one.reason.replace("the codec behind the file", "the estimate")
             for place, real in ((link.reference, pair.reference), (link.estimate, pair.estimate)):
                 reason = reason.replace(str(place), readable(real.path))
             yield pair.name, replace(one, reason=reason.replace(link.clip, pair.name))

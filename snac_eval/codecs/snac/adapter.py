@@ -129,13 +129,14 @@ class SnacCodec:
                 yield torch.from_numpy(np.ascontiguousarray(block)[None]).to(self.device)
 
         sizes = self.card.codebook_sizes
-        parts = [
-            [stream[0].int().cpu().numpy() for stream in streams[: len(sizes)]]
-            for streams in self._model.encode_stream(counted())
-        ]
+        # Kept one by one, the parts would fragment the memory.
+        kept = [bytearray() for _ in sizes]
+        for streams in self._model.encode_stream(counted()):
+            for one, stream in zip(kept, streams, strict=False):
+                one += stream[0].int().cpu().numpy().tobytes()
         if not num_samples:
             raise CodecError(f"{self.card.name}: the audio is empty; give at least one sample")
-        return Codes(num_samples, tuple(map(np.concatenate, zip(*parts, strict=True))), sizes)
+        return Codes(num_samples, tuple(np.frombuffer(one, np.int32) for one in kept), sizes)
 
     def decode_blocks(self, codes: Codes, seed: int) -> Iterator[FloatArray]:
         """Audio ``[1, time]`` as it gets ready, ``num_samples`` in all: on a CPU that of
