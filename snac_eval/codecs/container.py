@@ -36,6 +36,11 @@ _LENGTH = 8
 _LONGEST_HEADER = 1 << 24
 # What would claim more audio than this for its bits is forged: no codec sends as little.
 _FEWEST_BPS, _SPARE_S = 10.0, 60.0
+# What taking values out of someone's JSON may raise.
+_MALFORMED = (
+    *(KeyError, ValueError, TypeError, AttributeError),
+    *(OverflowError, RecursionError, MemoryError),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +123,7 @@ def unpacked(content: bytes) -> CodedFile:
     try:
         coded = _coded(metadata, load(content))
         check_codes(_card(metadata), coded.codes, coded.codes.num_samples)
-    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, CodecError) as error:
+    except (SafetensorError, CodecError, *_MALFORMED) as error:
         raise CodesError(f"holds no valid codes ({detail(error)}); encode again") from error
     longest_s = coded.codes.num_bits / _FEWEST_BPS + _SPARE_S
     if coded.duration_s > longest_s:

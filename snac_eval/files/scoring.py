@@ -175,7 +175,8 @@ def score(
     """Score every pair. ``metrics`` empty: the default set of what the files are.
 
     ``domain`` says what they are; empty: what the reference's top folder says, if it is called
-    speech, music or general, else general. ``workers`` as in a run. Raises UsageError for a metric that needs codes.
+    speech, music or general, else general. ``workers`` as in a run. Raises UsageError for a metric
+    that needs codes.
     """
     for name in metrics:
         if name != DEFAULT and not _hears(require_metric(name).info):
