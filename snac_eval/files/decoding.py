@@ -49,9 +49,10 @@ class Decoder:
     def __init__(self, config: CodingConfig) -> None:
         self.setting = config.setting()
         self.model = config.model
-        name = ModelName.parse(config.model, known := plugins.codec_names(config.card_dirs))
-        known = [*known, *plugins.base_names(config.card_dirs)]
-        self._has_card = name.name in known
+        cards, bases = (
+            names(config.card_dirs) for names in (plugins.codec_names, plugins.base_names)
+        )
+        self._has_card = ModelName.parse(config.model, cards).name in {*cards, *bases}
 
     @cached_property
     def _each(self) -> OpenCodec:

@@ -105,7 +105,7 @@ def pair_up(reference: str, estimate: str) -> Pairing:
     notes = (*sides[0].notes, *sides[1].notes)
     if not folders[0]:
         (first,), (second,) = sides[0].clips, sides[1].clips
-        return Pairing((Pair(_stem(first), first, second),), notes=notes)
+        return Pairing((Pair(readable(_stem(first)), first, second),), notes=notes)
     return _paired(*sides, notes)
 
 
@@ -132,7 +132,7 @@ def _paired(references: Inputs, estimates: Inputs, notes: tuple[str, ...]) -> Pa
     return Pairing(
         tuple(
             Pair(
-                _stem(one) if _stem(one) in names else one.relative_path,
+                readable(_stem(one) if _stem(one) in names else one.relative_path),
                 one,
                 found[one.relative_path],
             )

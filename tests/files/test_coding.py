@@ -24,6 +24,7 @@ from snac_eval.files.working import Tally
 from snac_eval.registry import plugins
 from snac_eval.run.plan import Setting, clip_seed
 from snac_eval.types import Codes, Waveform
+from tests.codecs.test_opening import own as own
 from tests.contract.test_codec_contract import _MIDDLE
 from tests.tiny_transformers import save_tiny
 
@@ -127,6 +128,19 @@ def test_another_codec_is_refused_and_another_version_is_told(
     tally = decode(CodingConfig("opus@kbps=9", made), Output(), codes_inputs([str(made)]))
     assert len(tally.made) == 1
     assert [note for note in tally.notes if "another version" in note]
+
+
+def test_a_codec_of_ones_own_is_known_by_its_fingerprint(
+    own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, made = stereo(tmp_path / "a.wav", 0.2), tmp_path / "made"
+    model = f"{own}:Steps"
+    setting, wav = there_and_back(model, source, made)
+    check_as_a_run(setting, source, made / "a.codes", wav)
+    monkeypatch.setattr(f"{own}.Steps.fingerprint", "steps/2")
+    refused(
+        CodingConfig(model, made), made, "made by 'steps/1', and this codec calls itself 'steps/2'"
+    )
 
 
 def test_pieces_of_any_size_give_the_codes_and_the_audio_of_the_whole(
