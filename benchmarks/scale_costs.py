@@ -141,7 +141,7 @@ def run_costs(folder: Path, count: int) -> Iterator[tuple[str, float]]:
 
 def _plan(config: RunConfig) -> Plan:
     """As a run plans whose clips were looked at."""
-    return make_plan(config, Inspections.of_config(config).inspect)
+    return make_plan(config, Inspections.of_configs([config]).inspect)
 
 
 def _cpu_s(plan: Plan, act: Callable[[], object]) -> float:

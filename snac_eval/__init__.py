@@ -14,7 +14,8 @@ TYPE_CHECKING = False  # what type checkers take for typing's, whose import take
 if TYPE_CHECKING:
     from typing import Any
 
-    from snac_eval.api import Evaluation, evaluate, load_codec, load_dataset, load_metric
+    from snac_eval.api import evaluate, load_codec, load_dataset, load_metric
+    from snac_eval.evaluation.result import Evaluation
 
     __version__: str
 

@@ -2,160 +2,135 @@
 
 from __future__ import annotations
 
-import importlib
-import signal
+import shutil
 import tempfile
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import Any, TypeAlias
 
 from snac_eval.codecs.opening import open_model
 from snac_eval.datasets.opening import open_dataset
-from snac_eval.errors import Interrupted, TooManyFailures, UsageError
+from snac_eval.errors import SnacEvalError, UsageError
+from snac_eval.evaluation.executing import execute, execute_study
+from snac_eval.evaluation.result import Evaluation
 from snac_eval.machine import resolve_device
 from snac_eval.metrics.base import PairMetric
 from snac_eval.metrics.opening import require_metric
+from snac_eval.progress import in_notebook
 from snac_eval.reading.names import user_path
 from snac_eval.registry.cards import check_card_dirs
-from snac_eval.reports.html.page import page_path, shows, write_page
-from snac_eval.reports.summary import has_tables, write_tables
-from snac_eval.results.frames import streams_frame, summary_frame
-from snac_eval.results.record import Run, read_run
-from snac_eval.run import interrupts
+from snac_eval.run.choosing import DatasetChoice, ModelChoice, Study
 from snac_eval.run.config import RunConfig
-from snac_eval.run.loop import RunOutcome, run
-from snac_eval.run.merge import MergeConfig, MergeOutcome, merge
-from snac_eval.types import Codec, Dataset, ReconstructionSource
+from snac_eval.types import Codec, CodecCard, Dataset, ReconstructionSource
 
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What :func:`evaluate` returns.
-
-    ``scores``: one row per clip and metric; ``summary``: one row per metric; ``streams``: one row
-    per code stream. ``run_dir`` is where the files are, or None where none were kept.
-    """
-
-    scores: pd.DataFrame
-    summary: pd.DataFrame
-    streams: pd.DataFrame
-    run_dir: Path | None
-
-
-@dataclass(frozen=True, slots=True)
-class Executed:
-    """What :func:`execute` returns: how the run ended, and its record."""
-
-    outcome: RunOutcome
-    record: Run
+ModelLike: TypeAlias = str | CodecCard | object
+"""A codec's name, its card, or the codec itself."""
 
 
 def evaluate(
-    model: str,
-    dataset: str,
+    model: ModelLike | None = None,
+    dataset: str | None = None,
     metrics: Sequence[str] | None = None,
     limit: int | None = None,
     output: str | Path | None = None,
+    *,
+    models: Sequence[ModelLike] | None = None,
+    datasets: Sequence[str] | None = None,
     **options: Any,  # noqa: ANN401 - the fields of RunConfig
 ) -> Evaluation:
-    """Run a codec over a dataset and score it.
+    """Run codecs over datasets and score them, every codec over every dataset.
 
     Args:
-        model: a codec's name, as ``snac-eval list codecs`` shows it, or what else
-            :mod:`snac_eval.codecs.opening` describes.
+        model: a codec: a name, as ``snac-eval list codecs`` shows it, or what else
+            :mod:`snac_eval.codecs.opening` describes; a card; or an object, such as a
+            ``torch.nn.Module`` with ``encode``, ``decode`` and ``sample_rate``.
         dataset: a dataset's name, with its argument if it takes one: ``librispeech:test-clean``.
         metrics: names, as ``snac-eval list metrics`` shows them; None: the set that fits each
             clip's domain.
         limit: how many clips, spread over the dataset; None: all.
-        output: folder of the run, continued if it exists; None: nothing is kept.
-        options: any other field of :class:`snac_eval.run.plan.RunConfig`, e.g. ``seed=1``.
+        output: folder of the run or study, continued if it exists; None: nothing is kept.
+        models: several codecs, instead of ``model``. Names may be patterns: ``opus_*``.
+        datasets: several datasets, instead of ``dataset``.
+        options: any other field of :class:`snac_eval.run.config.RunConfig`, e.g. ``seed=1``.
 
-    Raises:
-        SnacEvalError: with one line that says what was wrong and what to do.
+    Raises SnacEvalError, with one line; of several pairs, where all fail (``problems`` has some).
 
     Codec and metrics run in processes of their own, which do not run the caller's script again: it
     needs no ``if __name__ == "__main__":``, and may be a notebook, a worker of a pool or a thread.
-    A codec that only the caller's ``__main__`` has (``__main__:MyCodec``) runs in this process, as
-    everything does with ``workers=0`` or where no process can be started; clips have no time limit
-    then. Ctrl-C raises KeyboardInterrupt; what was scored is kept where ``output`` is given.
+    A codec that only the caller's ``__main__`` has runs in this process, as all does with
+    ``workers=0``; clips have no time limit then. Ctrl-C keeps what is done where there is output.
     """
-    for name in ("data_root", "card_dirs"):
-        if name in options:
-            value = options[name]
-            options[name] = (
-                user_path(value) if name == "data_root" else tuple(map(user_path, value))
-            )
-    options.setdefault("html", output is not None)
-    check_card_dirs(options.get("card_dirs", ()), "card_dirs")
+    chosen = _one_or_several(model, models, "model")
+    data = _one_or_several(dataset, datasets, "dataset")
     kept = None if output is None else user_path(output)
-    with _folder(kept) as run_dir:
-        config = RunConfig(
-            model=model,
-            dataset=dataset,
-            output=Path(run_dir),
-            metrics=tuple(metrics or ()),
-            limit=limit or 0,
-            **options,
-        )
-        record = execute(config).record
-    return Evaluation(record.rows, summary_frame(record), streams_frame(record), kept)
+    defaults = {"html": output is not None, "show_progress": in_notebook()}
+    own = defaults | _read_paths(options)
+    folder = kept or Path(tempfile.mkdtemp(prefix="snac-eval-"))
+    try:
+        base = RunConfig("", "", folder, tuple(metrics or ()), limit or 0, **own)
+        found = _evaluated(base, chosen, data, is_single=models is None and datasets is None)
+    except BaseException:
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    result = replace(found, run_dir=kept)
+    if kept is None:  # What it can be asked for later is made from the files.
+        weakref.finalize(result, shutil.rmtree, folder, ignore_errors=True)
+    return result
 
 
-def execute(config: RunConfig, argv: Sequence[str] = ()) -> Executed:
-    """Run, read the run, write its tables and its page: what ``snac-eval run`` does.
-
-    A page that shows this very run already stays as it is, and nothing is decoded for it. Raises
-    SnacEvalError for what the user must mend, TooManyFailures when more than ``max_error_rate`` of
-    the clips failed, Interrupted (a KeyboardInterrupt) where a signal ended the run: every file is
-    written then all the same, but for the page.
-    """
-    outcome = run(config, argv, meanwhile=_load_report_libraries)
-    record = read_run(outcome.folder)
-    if not (outcome.is_unchanged and has_tables(outcome.folder)):
-        write_tables(record, outcome.folder)
-    if not outcome.finished:
-        raise Interrupted(interrupts.received() or signal.SIGINT)
-    if config.html:
-        page = page_path([outcome.folder])
-        if not shows(page, record, config.report_clips):
-            write_page([record], page, config.report_clips, outcome.plan)
-    _refuse_failures(record, config.max_error_rate)
-    return Executed(outcome, record)
+def _evaluated(
+    base: RunConfig, models: Sequence[ModelLike], datasets: Sequence[str], is_single: bool
+) -> Evaluation:
+    instances: dict[str, object] = {}
+    names = [_name_of(model, instances) for model in models]
+    choices = tuple(map(ModelChoice, names))
+    configs = Study(choices, tuple(map(DatasetChoice, datasets)), base).configs(base.output)
+    configs = [replace(one, instance=instances.get(one.model)) for one in configs]
+    if is_single and len(configs) == 1:
+        return Evaluation((execute(replace(configs[0], output=base.output)).record,))
+    done = execute_study(configs, base.output)
+    if not done.records:
+        raise SnacEvalError("; ".join(f"{pair}: {why}" for pair, why in done.problems.items()))
+    return Evaluation(done.records, problems=done.problems)
 
 
-def execute_merge(config: MergeConfig, argv: Sequence[str] = ()) -> tuple[MergeOutcome, Run]:
-    """Merge shards, read the run, write its tables and its page: what ``snac-eval merge`` does.
-
-    Raises SnacEvalError for what the user must mend, TooManyFailures as :func:`execute`.
-    """
-    outcome = merge(config, argv)
-    record = read_run(outcome.folder)
-    if not (outcome.is_unchanged and has_tables(outcome.folder)):
-        write_tables(record, outcome.folder)
-    page = page_path([outcome.folder])
-    if config.html and not shows(page, record, config.report_clips):
-        write_page([record], page, config.report_clips)
-    _refuse_failures(record, outcome.max_error_rate)
-    return outcome, record
+def _one_or_several(one: Any, several: Sequence[Any] | None, what: str) -> Sequence[Any]:  # noqa: ANN401
+    if (one is None) == (several is None):
+        raise UsageError(f"give {what}, or {what}s for several")
+    found = [one] if several is None else [several] if isinstance(several, str) else list(several)
+    if not found:
+        raise UsageError(f"{what}s is empty; give at least one")
+    return found
 
 
-def _load_report_libraries() -> None:
-    """Seconds of importing, done while the last clips are scored rather than after them."""
-    importlib.import_module("scipy.special")
+def _name_of(model: ModelLike, instances: dict[str, object]) -> str:
+    """The name under which a codec runs; of an object, its card's, or its class's, made unique."""
+    if isinstance(model, str):
+        return model
+    own = model.name if isinstance(model, CodecCard) else _own_name(model)
+    name, number = own, 1
+    while name in instances:
+        number += 1
+        name = f"{own}-{number}"
+    instances[name] = model
+    return name
 
 
-def _refuse_failures(record: Run, max_error_rate: float) -> None:
-    errors = record.compact[record.compact["status"] == "error"]
-    failed, total = errors["clip_id"].nunique(), record.num_scored
-    if failed > max_error_rate * total:
-        raise TooManyFailures(
-            f"{failed} of {total} clips failed, more than --max-error-rate"
-            f" {max_error_rate:g} allows; the first: {errors['reason'].iloc[0]}"
-        )
+def _own_name(model: object) -> str:
+    card = getattr(model, "card", None)
+    return card.name if isinstance(card, CodecCard) else type(model).__name__
+
+
+def _read_paths(options: Mapping[str, Any]) -> dict[str, Any]:
+    read = dict(options)
+    if read.get("data_root") is not None:
+        read["data_root"] = user_path(read["data_root"])
+    read["card_dirs"] = tuple(map(user_path, read.get("card_dirs", ())))
+    check_card_dirs(read["card_dirs"], "card_dirs")
+    return read
 
 
 def load_codec(
@@ -192,9 +167,3 @@ def load_metric(name: str) -> PairMetric:
             f" snac_eval.evaluate(model, dataset, metrics=['{name}'])"
         )
     return metric.pair
-
-
-def _folder(output: str | Path | None) -> AbstractContextManager[str | Path]:
-    if output is None:
-        return tempfile.TemporaryDirectory(prefix="snac-eval-")
-    return nullcontext(output)

@@ -16,6 +16,7 @@ The command line prints it and exits with :attr:`SnacEvalError.exit_code`.
     ├── StoreError              a store that is damaged or of another version
     ├── CodesError              a file of codes that is damaged, or of another version or codec
     ├── OutputError             a place that cannot be written
+    ├── UndefinedMetrics        a finished run without a value of a metric that was named
     └── TooManyFailures         a finished run whose failures outnumber what was allowed
 
 :class:`Interrupted` stands apart: a signal ended the program, nothing failed.
@@ -88,6 +89,12 @@ class CodesError(SnacEvalError):
 
 class OutputError(SnacEvalError):
     """A result cannot be written where it was asked for."""
+
+
+class UndefinedMetrics(SnacEvalError):  # noqa: N818 - reads as the state it reports
+    """The run finished, but a metric that was named is undefined on every clip. Exit code 3."""
+
+    exit_code = 3
 
 
 class TooManyFailures(SnacEvalError):  # noqa: N818 - reads as the state it reports

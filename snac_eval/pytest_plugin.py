@@ -57,9 +57,9 @@ class CodecGate:
         from snac_eval.results.tolerances import load_tolerances
 
         path = None if tolerances is None else Path(tolerances)
-        limits = load_tolerances(path, tolerance)
         kept = load_baseline(Path(baseline))
         found = read_run(Path(run))
+        limits = load_tolerances(path, tolerance, found.metrics)
         result = check(found, kept, limits, tuple(metrics), speed, allow_missing)
         if result.exit_code == ExitCode.REGRESSION:
             pytest.fail(check_markdown(result), pytrace=False)

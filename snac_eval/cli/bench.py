@@ -40,10 +40,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     bench.add_argument("--repeats", type=int, default=7, help="timed rounds per setting (7)")
     bench.add_argument("--seed", type=int, default=0, help="seed of the synthetic audio (0)")
     bench.add_argument("--weights", default="", help="folder of the codec's weights")
-    bench.add_argument("--output", type=path, help="folder (default runs/bench_MODEL)")
+    bench.add_argument("-o", "--output", type=path, help="folder (default runs/bench_MODEL)")
     bench.add_argument("--overwrite", action="store_true", help="replace an earlier bench there")
     add_cards(bench)
-    bench.add_argument("--quiet", action="store_true", help="no progress bar")
+    bench.add_argument("--quiet", action="store_true", help="print errors only")
 
 
 def _bench(options: argparse.Namespace, argv: Sequence[str]) -> None:
@@ -51,6 +51,8 @@ def _bench(options: argparse.Namespace, argv: Sequence[str]) -> None:
     from snac_eval.bench.table import speed_markdown
 
     result = bench(_config(options), argv)
+    if options.quiet:
+        return
     print(speed_markdown(result.table))
     for note in result.notes:
         print(f"note: {note}")

@@ -42,10 +42,11 @@ def _check(options: argparse.Namespace, _: Sequence[str]) -> int:
     from snac_eval.results.tolerances import load_tolerances
     from snac_eval.writing import write_text
 
+    run = read_run(options.run)
     result = check(
-        read_run(options.run),
+        run,
         load_baseline(options.baseline),
-        load_tolerances(options.tolerances, options.tolerance),
+        load_tolerances(options.tolerances, options.tolerance, run.metrics),
         names(options.metrics),
         speed=not options.no_speed,
         allow_missing=options.allow_missing,

@@ -32,14 +32,15 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 def _compare(options: argparse.Namespace, _: Sequence[str]) -> int:
     from snac_eval.reports.verdicts import comparison_csv, comparison_markdown
     from snac_eval.results.compare import compare
+    from snac_eval.results.record import metric_names
     from snac_eval.results.study import read_runs
     from snac_eval.results.tolerances import load_tolerances
     from snac_eval.writing import write_text
 
     if options.clips < 0:
         raise UsageError(f"--clips {options.clips}: must be at least 0")
-    tolerances = load_tolerances(options.tolerances, options.tolerance)
     runs = read_runs(options.runs)
+    tolerances = load_tolerances(options.tolerances, options.tolerance, metric_names(*runs))
     result = compare(runs, tolerances, names(options.metrics))
     as_csv = options.format == "csv"
     text = comparison_csv(result) if as_csv else comparison_markdown(result, options.clips)

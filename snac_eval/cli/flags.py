@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from snac_eval.errors import UsageError
 from snac_eval.reading.names import user_path
+from snac_eval.types import DOMAINS
 
 Commands = argparse._SubParsersAction  # the only name argparse has for this
 
@@ -16,6 +18,30 @@ def add_cards(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--cards", type=path, action="append", default=[], help="folder with codecs/ and datasets/"
     )
+
+
+def add_domain(parser: argparse._ActionsContainer) -> None:
+    """Give a command the flag that says what a dataset's clips are."""
+    parser.add_argument(
+        "--domain",
+        choices=DOMAINS,
+        default="",
+        help="what the clips are of which the dataset does not say it (a folder, a list)",
+    )
+
+
+def add_limit(parser: argparse._ActionsContainer) -> None:
+    """Give a command the flag for how many clips it takes."""
+    parser.add_argument(
+        "--limit", type=int, help="this many clips, spread over the data (default, and 0: all)"
+    )
+
+
+def limit_of(options: argparse.Namespace) -> int:
+    """How many clips, 0 for all; whoever says 0 may expect none, and is told."""
+    if options.limit == 0 and not options.quiet:
+        print("note: --limit 0 takes every clip", file=sys.stderr)
+    return options.limit or 0
 
 
 def card_dirs(options: argparse.Namespace) -> tuple[Path, ...]:
@@ -41,8 +67,11 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def seconds(text: str) -> float:
-    """``10`` or ``10s``; the name is what argparse says of any other text."""
-    return float(text.removesuffix("s"))
+    """``10`` or ``10s``."""
+    try:
+        return float(text.removesuffix("s"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text[:60]}' is no time, such as 10s") from None
 
 
 def add_tolerances(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,6 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import NoReturn
 
 from snac_eval.cli import (
     baseline,
@@ -20,6 +19,7 @@ from snac_eval.cli import (
     decode,
     encode,
     merge,
+    plot,
     report,
     run,
     score,
@@ -28,13 +28,26 @@ from snac_eval.cli import (
     validate,
 )
 from snac_eval.cli import list as list_command
+from snac_eval.cli.parser import LONGEST_LINE, Parser
 from snac_eval.errors import Interrupted, OutputError, SnacEvalError, one_line
 from snac_eval.run import interrupts
 from snac_eval.writing import printable
 
 COMMANDS = (
-    *(run, merge, bench, list_command, validate, report, table, compare, baseline, check),
-    *(encode, decode, score),
+    run,
+    merge,
+    bench,
+    list_command,
+    validate,
+    report,
+    table,
+    plot,
+    compare,
+    baseline,
+    check,
+    encode,
+    decode,
+    score,
 )
 
 _EXAMPLES = """examples:
@@ -49,12 +62,12 @@ _EXAMPLES = """examples:
 """
 EXIT_CODES = """exit codes:
   0 done; 1 check: a regression, validate: a broken contract; 2 wrong usage, broken input, a place
-  that cannot be written; 3 check: not comparable or inconclusive, compare: nothing could be
-  compared; 4 run: more clips failed than allowed, encode, decode, score: a file failed; 70 an
-  internal error (--debug shows where); 130 interrupted, 143 by SIGTERM, 129 by SIGHUP"""
+  that cannot be written; 3 run, score: a metric that was named is undefined on every clip, check:
+  not comparable or inconclusive, compare: nothing could be compared; 4 run: more clips failed than
+  allowed, encode, decode, score: a file failed; 70 an internal error (--debug shows where);
+  130 interrupted, 143 by SIGTERM, 129 by SIGHUP"""
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
-_LONGEST_LINE = 2000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -110,7 +123,7 @@ def _explain(error: BaseException, options: argparse.Namespace) -> int:
 
 
 def _say(message: str) -> None:
-    print(f"snac-eval: {printable(message)[:_LONGEST_LINE]}", file=sys.stderr)
+    print(f"snac-eval: {printable(message)[:LONGEST_LINE]}", file=sys.stderr)
 
 
 def _place(error: BaseException) -> str:
@@ -126,16 +139,8 @@ def _debugs(options: argparse.Namespace) -> bool:
     return bool(options.debug or os.environ.get("SNAC_EVAL_DEBUG"))
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the whole usage before it."""
-
-    def error(self, message: str) -> NoReturn:
-        said = " ".join(printable(message).split())[:_LONGEST_LINE]
-        self.exit(2, f"{self.prog}: {said}; see {self.prog} --help\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="snac-eval",
         description="How good is this neural audio codec, at what bitrate and at what speed?",
         epilog=_EXAMPLES + EXIT_CODES,

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from snac_eval.cli.flags import Commands, path
+
+if TYPE_CHECKING:
+    from snac_eval.results.record import Run
+    from snac_eval.run.merge import MergeOutcome
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -27,11 +32,13 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "--report-clips", type=int, default=20, help="clips to hear in report.html (default 20)"
     )
     merge.add_argument("--no-html", action="store_true", help="write no report.html")
+    merge.add_argument("--quiet", action="store_true", help="print errors only")
 
 
 def _merge(options: argparse.Namespace, argv: Sequence[str]) -> None:
-    from snac_eval.api import execute_merge
+    from snac_eval.evaluation.executing import execute_merge
     from snac_eval.reports.summary import summary_markdown
+    from snac_eval.results.left_out import refuse_undefined
     from snac_eval.run.merge import MergeConfig
 
     config = MergeConfig(
@@ -43,10 +50,15 @@ def _merge(options: argparse.Namespace, argv: Sequence[str]) -> None:
         report_clips=options.report_clips,
     )
     merged, record = execute_merge(config, argv)
-    print(summary_markdown(record))
-    if record.unfinished:
-        print(f"note: {record.unfinished}")
-    for note in merged.notes:
+    if not options.quiet:
+        print(summary_markdown(record))
+        _print_ending(merged, record, len(config.folders))
+    refuse_undefined(record)
+
+
+def _print_ending(merged: MergeOutcome, record: Run, num_shards: int) -> None:
+    notes = [record.unfinished] if record.unfinished else []
+    for note in (*notes, *merged.notes):
         print(f"note: {note}")
     said = "these shards were merged here before" if merged.is_unchanged else "merged"
-    print(f"{said}: {len(config.folders)} shards; files in {merged.folder}/")
+    print(f"{said}: {num_shards} shards; files in {merged.folder}/")

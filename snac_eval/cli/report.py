@@ -30,6 +30,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         help="write report.html too; of several runs, one page that compares them",
     )
     report.add_argument(
+        "-o",
         "--output",
         type=path,
         help="the page's file (default RUN/report.html, of several runs ./report.html)",

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snac_eval.cli.flags import Commands, add_cards, card_dirs, names, path, seconds
+from snac_eval.cli.flags import (
+    Commands,
+    add_cards,
+    add_domain,
+    add_limit,
+    card_dirs,
+    limit_of,
+    names,
+    path,
+    seconds,
+)
+from snac_eval.errors import UsageError
 
 if TYPE_CHECKING:
     from snac_eval.run.config import RunConfig
@@ -17,9 +27,17 @@ if TYPE_CHECKING:
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
-    run = commands.add_parser("run", help="run a codec over a dataset, score it, write the report")
+    run = commands.add_parser("run", help="run codecs over datasets, score them, write the report")
     run.set_defaults(command=_run)
-    _add_what(run.add_argument_group("what"))
+    run.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say what would run, what is done already, and how long the rest may take",
+    )
+    what = run.add_argument_group("what")
+    _add_what(what)
+    _add_which_clips(what)
+    _add_how_coded(what)
     _add_where(run.add_argument_group("where from, where to"))
     how = run.add_argument_group("how")
     _add_how(how)
@@ -29,17 +47,49 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 def _add_what(what: argparse._ArgumentGroup) -> None:
     what.add_argument(
         "--model",
-        required=True,
-        help="codec; see snac-eval list codecs. NAME@k=2 keeps its first two streams,"
-        " NAME@generation=3 encodes its output again, package.module:attribute is one's own",
+        action="append",
+        default=[],
+        help="codec; see snac-eval list codecs. Several: parted by commas, or the flag again;"
+        " patterns fit cards: 'opus_*'. NAME@k=2 keeps its first two streams, NAME@generation=3"
+        " encodes its output again, module:Class is one's own",
     )
-    what.add_argument("--dataset", required=True, help="dataset; see snac-eval list datasets")
+    what.add_argument(
+        "--dataset",
+        action="append",
+        default=[],
+        help="dataset; see snac-eval list datasets. Several as for --model: each with each codec",
+    )
+    what.add_argument(
+        "--study",
+        type=path,
+        metavar="FILE",
+        help="TOML file that names models, datasets and options instead (see docs/study.md)",
+    )
+    what.add_argument(
+        "--model-args",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="argument of the constructor of a codec of one's own; may be repeated",
+    )
+    what.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="[NAME=]TEXT",
+        help="what reports call the codec, or the codec of this name",
+    )
     what.add_argument(
         "--metrics",
-        default="",
+        action="append",
+        default=[],
         help="comma-separated; see snac-eval list metrics ('default' adds the default set)",
     )
-    what.add_argument("--limit", type=int, default=0, help="this many clips, spread over the data")
+    add_domain(what)
+
+
+def _add_which_clips(what: argparse._ArgumentGroup) -> None:
+    add_limit(what)
     what.add_argument(
         "--excerpt",
         type=seconds,
@@ -56,6 +106,9 @@ def _add_what(what: argparse._ArgumentGroup) -> None:
     what.add_argument(
         "--sample-seed", type=int, default=0, help="seed of --excerpt and --limit (default 0)"
     )
+
+
+def _add_how_coded(what: argparse._ArgumentGroup) -> None:
     what.add_argument("--seed", type=int, default=0, help="seed of the codec's noise (default 0)")
     what.add_argument(
         "--reference-rate",
@@ -74,7 +127,12 @@ def _add_what(what: argparse._ArgumentGroup) -> None:
 def _add_where(where: argparse._ArgumentGroup) -> None:
     where.add_argument("--data-root", type=path, help="folder of local corpora")
     where.add_argument("--weights", default="", help="folder of the codec's weights")
-    where.add_argument("--output", type=path, help="run folder (default runs/MODEL_DATASET)")
+    where.add_argument(
+        "-o",
+        "--output",
+        type=path,
+        help="folder of the run or study (default: below runs/)",
+    )
     where.add_argument("--overwrite", action="store_true", help="forget what the folder holds")
     where.add_argument(
         "--shard",
@@ -131,7 +189,7 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
         "--report-clips", type=int, default=20, help="clips to hear in report.html (default 20)"
     )
     how.add_argument("--no-html", action="store_true", help="write no report.html")
-    how.add_argument("--quiet", action="store_true", help="no progress bar")
+    how.add_argument("--quiet", action="store_true", help="print errors only")
 
 
 def _add_engine(how: argparse._ArgumentGroup) -> None:
@@ -155,53 +213,83 @@ def _add_engine(how: argparse._ArgumentGroup) -> None:
     )
 
 
-def _run(options: argparse.Namespace, argv: Sequence[str]) -> None:
-    from snac_eval.api import execute
-    from snac_eval.reports.summary import summary_markdown
+def _run(options: argparse.Namespace, argv: Sequence[str]) -> int:
+    from snac_eval.cli import running
 
-    config = _config(options)
-    if options.plan_only:
-        _look(config, argv)
-        return
-    try:
-        done = execute(config, argv)
-    except KeyboardInterrupt:
-        print(
-            f"\nsnac-eval: interrupted; what was scored is in {config.output},"
-            " and the same command continues",
-            file=sys.stderr,
-        )
-        raise
-    print(summary_markdown(done.record))
-    if done.record.unfinished:
-        print(f"note: {done.record.unfinished}; snac-eval merge joins the parts")
-    for note in done.outcome.notes:
-        print(f"note: {note}")
-    print(f"{done.outcome.num_computed} clips computed now; files in {done.outcome.folder}/")
+    configs, folder = _chosen(options)
+    if options.dry_run:
+        running.foretell(configs)
+        return 0
+    if folder is None:
+        (config,) = configs
+        if options.plan_only:
+            running.look(config, argv)
+        else:
+            running.run_one(config, argv)
+        return 0
+    return running.run_study(configs, folder, argv, options.quiet)
 
 
-def _look(config: RunConfig, argv: Sequence[str]) -> None:
-    from snac_eval.run.looking import look
+def _chosen(options: argparse.Namespace) -> tuple[list[RunConfig], Path | None]:
+    """A run for each pair, and the folder of the study; None where there is one pair alone."""
+    from snac_eval.run.choosing import DatasetChoice, ModelChoice, Study, named, read_study
+    from snac_eval.run.naming import study_output
 
-    plan = look(config, argv)
-    seconds = sum(clip.duration_s for clip in plan.clips)
-    print(
-        f"{len(plan.clips)} clips, {seconds / 3600:.2f} hours, looked at; kept in {config.output}/"
-    )
-    for note in plan.notes:
-        print(f"note: {note}")
+    flags = _flags(options)
+    if options.study is not None:
+        if options.model or options.dataset:
+            raise UsageError("--study says which models and datasets; leave --model and --dataset")
+        study, own = read_study(options.study, flags)
+        folder = options.output or own or Path("runs") / options.study.stem
+        return _checked(study.configs(folder), options), folder
+    models, datasets = list(named(options.model)), list(named(options.dataset))
+    for flag, found in (("--model", models), ("--dataset", datasets)):
+        if not found:
+            raise UsageError(f"{flag} is missing; name what to run, or give --study FILE")
+    labels = _labels(options.label, models)
+    chosen = tuple(ModelChoice(name, label=labels.get(name)) for name in models)
+    study = Study(chosen, tuple(map(DatasetChoice, datasets)), flags)
+    configs = study.configs(options.output or Path("runs"))
+    if len(configs) > 1:
+        return _checked(configs, options), options.output or study_output(configs)
+    return ([replace(configs[0], output=options.output)] if options.output else configs), None
 
 
-def _config(options: argparse.Namespace) -> RunConfig:
+def _checked(configs: list[RunConfig], options: argparse.Namespace) -> list[RunConfig]:
+    """Raise UsageError for flags that are of one codec or one run."""
+    several = len({config.model for config in configs}) > 1
+    for flag, given in (("--weights", options.weights), ("--model-args", options.model_args)):
+        if given and several:
+            raise UsageError(f"{flag} is of one model; a study file gives each its own (--study)")
+    for flag, given in (("--plan-only", options.plan_only), ("--plan", options.plan)):
+        if given and len(configs) > 1:
+            raise UsageError(f"{flag} is of one run; name one model and one dataset")
+    return configs
+
+
+def _labels(texts: Sequence[str], models: Sequence[str]) -> dict[str, str]:
+    from snac_eval.registry.plugins import unknown_name
+
+    labels = {}
+    for text in texts:
+        name, given, label = text.rpartition("=")
+        if not given and len(models) == 1:
+            name, label = models[0], text
+        if name not in models:
+            raise UsageError(f"--label {text}: {unknown_name(name or text, models, 'model', '')}")
+        labels[name] = label
+    return labels
+
+
+def _flags(options: argparse.Namespace) -> RunConfig:
     from snac_eval.run.config import RunConfig
-    from snac_eval.run.naming import default_output
 
-    config = RunConfig(
-        model=options.model,
-        dataset=options.dataset,
-        output=options.output or Path("runs"),
-        metrics=names(options.metrics),
-        limit=options.limit,
+    return RunConfig(
+        model="",
+        dataset="",
+        output=Path("runs"),
+        metrics=tuple(name for text in options.metrics for name in names(text)),
+        limit=limit_of(options),
         seed=options.seed,
         device=options.device,
         workers=options.workers,
@@ -226,5 +314,6 @@ def _config(options: argparse.Namespace) -> RunConfig:
         html=not options.no_html,
         shard=options.shard,
         plan=options.plan,
+        model_args=tuple(options.model_args),
+        domain=options.domain,
     )
-    return config if options.output else replace(config, output=default_output(config))

@@ -31,7 +31,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _score(options: argparse.Namespace, _: Sequence[str]) -> None:
-    from snac_eval.errors import TooManyFailures
+    from snac_eval.errors import TooManyFailures, UndefinedMetrics
     from snac_eval.files.score_tables import score_text
     from snac_eval.files.scoring import pair_up, score
     from snac_eval.writing import write_text
@@ -46,3 +46,5 @@ def _score(options: argparse.Namespace, _: Sequence[str]) -> None:
         write_text(options.output, text)
     if failed := found.num_failed:
         raise TooManyFailures(f"{failed} of {len(pairing.pairs)} pairs failed a metric")
+    if found.refused:
+        raise UndefinedMetrics(found.refused)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import codecs
 import errno
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TextIO, cast
 
 from snac_eval.writing import printable
@@ -32,6 +34,8 @@ _PLAIN = {
     "·": ".",
     "µ": "u",
     "μ": "u",
+    "†": "#",
+    "─": "-",
     "’": "'",
     "‘": "'",
     "“": '"',
@@ -66,6 +70,14 @@ class Guarded:
                 self._give_up(error)
         return len(text)
 
+    def write_styled(self, text: str) -> None:
+        """Write text whose control characters are ours: whoever made it escaped every name."""
+        escapes, self._escapes = self._escapes, False
+        try:
+            self.write(text)
+        finally:
+            self._escapes = escapes
+
     def writelines(self, lines: Iterable[str]) -> None:
         """Write each."""
         for line in lines:
@@ -97,6 +109,33 @@ class Guarded:
             _to_nowhere(self.stream.fileno())
         except (OSError, ValueError):
             return  # not a file of the system: nothing is buffered there
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What standard output can show."""
+
+    width: int
+    """In columns: the terminal's, else $COLUMNS, else 120."""
+    is_terminal: bool
+    colour: bool
+    """Whether it is a terminal that shows bold; never under $NO_COLOR."""
+
+
+def screen() -> Screen:
+    """What standard output is."""
+    is_terminal = sys.stdout.isatty()
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    return Screen(
+        shutil.get_terminal_size((120, 24)).columns, is_terminal, is_terminal and not plain
+    )
+
+
+def print_styled(text: str) -> None:
+    """Print text whose control characters are ours, such as a table with bold in it."""
+    output = sys.stdout
+    write = output.write_styled if isinstance(output, Guarded) else output.write
+    write(text)
 
 
 @contextmanager

@@ -42,7 +42,11 @@ class Generations:
     """
 
     def __init__(self, codec: Codec, generation: int) -> None:
-        self.card = replace(codec.card, name=f"{codec.card.name}@generation={generation}")
+        self.card = replace(
+            codec.card,
+            name=f"{codec.card.name}@generation={generation}",
+            label=codec.card.label and f"{codec.card.label}, generation {generation}",
+        )
         self.device = codec.device
         self.generation = generation
         self._codec = codec

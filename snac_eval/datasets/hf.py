@@ -110,7 +110,7 @@ def load(request: DatasetRequest) -> Dataset:
     rows = listed.chosen(request.first)
     if request.first and not (listed.complete and len(rows) == len(listed.rows)):
         notes += tuple(filter(None, [listed.layout.note(len(rows))]))
-    clips = tuple(_clip(row, place) for row in rows)
+    clips = tuple(_clip(row, place, request.card.domain) for row in rows)
     asked = f"@{source.revision}" if source.revision else ""
     name = f"hf:{request.argument.replace(asked, '', 1)}@{revision[:12]}"
     return Dataset(name, request.card, clips, (f"revision {revision}", *notes))
@@ -293,8 +293,9 @@ def _first(row: Mapping[str, Any], columns: Sequence[str]) -> str:
     return next((str(row[one]) for one in columns if row.get(one) not in (None, "")), "")
 
 
-def _clip(row: Mapping[str, str], place: Path) -> Clip:
-    domain: Domain = "speech" if row["speaker"] or row["transcript"] else "general"
+def _clip(row: Mapping[str, str], place: Path, said: Domain) -> Clip:
+    talks = said == "general" and (row["speaker"] or row["transcript"])
+    domain: Domain = "speech" if talks else said
     known = {key: row[key] for key in ("id", "speaker", "transcript")}
     if problem := row.get("problem"):
         digest = hashlib.sha256(f"unreadable:{problem}".encode()).hexdigest()

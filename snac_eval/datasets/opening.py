@@ -8,19 +8,22 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from snac_eval import audio
+from snac_eval.datasets.guessing import looks_like_speech
 from snac_eval.datasets.sampling import Balance, choose_clips, excerpt
 from snac_eval.errors import DatasetError
 from snac_eval.locations import Url
 from snac_eval.machine import num_cores
-from snac_eval.progress import track
+from snac_eval.progress import say, track
 from snac_eval.reading.names import user_path
 from snac_eval.registry import plugins
-from snac_eval.types import Clip, Dataset, DatasetRequest
+from snac_eval.types import Clip, Dataset, DatasetRequest, Domain
 
 _AT_ONCE_FAR = 16
 _QUEUED = 1000
+_MANY = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ def open_dataset(
     show_progress: bool = False,
     sampling: Sampling = Sampling(),
     inspect: Callable[[Clip, float], Clip] = audio.inspect,
+    domain: Domain | Literal[""] = "",
 ) -> Dataset:
     """The dataset that the user named, its clips chosen, inspected and cut to excerpts.
 
@@ -57,13 +61,16 @@ def open_dataset(
         sampling: which clips, and how much of each.
         inspect: adds to a clip what its file says, as :func:`snac_eval.audio.inspect`; called from
             several threads.
+        domain: what the clips are of which the dataset does not say it; empty: "general".
 
     Raises:
         SnacEvalError: UnknownNameError for a name without a card, DatasetError for a dataset that
             holds no clip, and what the loader raises.
     """
+    card = plugins.dataset_card(name, card_dirs, check_options=True)
     request = DatasetRequest(
-        card=plugins.dataset_card(name, card_dirs, check_options=True),
+        # A card whose domain is general leaves open what its clips are.
+        card=replace(card, domain=domain) if domain and card.domain == "general" else card,
         argument=name.partition(":")[2],
         data_root=None if data_root is None else user_path(data_root),
         show_progress=show_progress,
@@ -77,7 +84,10 @@ def open_dataset(
     looked_at = _each(chosen, lambda clip: inspect(clip, longest_s))
     shown = show_progress and len(chosen) > 500
     clips = tuple(track(looked_at, "reading headers", "clip", shown, len(chosen)))
-    dataset = replace(dataset, clips=clips, notes=(*dataset.notes, *_notes(clips)))
+    of_domain = tuple(_domain_notes(clips, domain))
+    for note in of_domain:  # where a run takes long, its end is late to hear of it
+        say(f"note: {note}", show_progress and len(clips) > _MANY)
+    dataset = replace(dataset, clips=clips, notes=(*dataset.notes, *_notes(clips), *of_domain))
     return _cut(dataset, sampling, show_progress) if sampling.excerpt_s else dataset
 
 
@@ -112,6 +122,23 @@ def _notes(clips: Sequence[Clip]) -> Iterator[str]:
             f"{len(same)} of {len(clips)} clips are the same audio as another"
             f" (first: {same[0]} as {twin}): each counts as a clip"
         )
+
+
+def _domain_notes(clips: Sequence[Clip], domain: Domain | Literal[""]) -> Iterator[str]:
+    """What ``--domain`` did not change; without it, what it might say."""
+    if domain:
+        said = [clip for clip in clips if clip.domain != domain]
+        if said:
+            kinds = " and ".join(sorted({clip.domain for clip in said}))
+            yield (
+                f"{len(said)} of {len(clips)} clips stay {kinds}, as the dataset says"
+                f" (first: {said[0].id}): --domain {domain} is for those of which it says nothing"
+            )
+        return
+    unknown = [clip for clip in clips if clip.domain == "general"]
+    if found := looks_like_speech(unknown):
+        which = "the clips" if len(unknown) == len(clips) else f"{len(unknown)} clips"
+        yield f"{which} {found}, but count as general: if they are speech, add --domain speech"
 
 
 def _cut(dataset: Dataset, sampling: Sampling, show_progress: bool) -> Dataset:

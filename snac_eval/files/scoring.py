@@ -15,18 +15,18 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from snac_eval.audio import AUDIO_SUFFIXES
-from snac_eval.errors import UsageError, readable
+from snac_eval.errors import UndefinedMetrics, UsageError, readable
 from snac_eval.files.places import Inputs, audio_inputs
 from snac_eval.locations import Url
 from snac_eval.machine import num_cores
-from snac_eval.metrics.base import DEFAULT_METRICS
 from snac_eval.metrics.opening import require_metric
 from snac_eval.reading.names import composed
 from snac_eval.registry import plugins
+from snac_eval.results.left_out import LeftOut, left_out, refuse_undefined
 from snac_eval.results.record import MetricResult, Run, read_run
 from snac_eval.run.config import RunConfig
 from snac_eval.run.loop import run
-from snac_eval.run.metric_sets import DEFAULT, merged
+from snac_eval.run.metric_sets import DEFAULT
 from snac_eval.types import Clip, Domain, MetricInfo, Score
 
 _LONGEST_S = 1e9
@@ -53,14 +53,6 @@ class Pairing:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
-    """Default metrics that no pair was asked, and why."""
-
-    metrics: tuple[str, ...]
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Scores:
     """What came of the pairs."""
 
@@ -72,6 +64,9 @@ class Scores:
     whole: Mapping[str, Score]
     """By metric the score of all pairs together, of metrics that have no other."""
     left_out: tuple[LeftOut, ...]
+    """Default metrics that no pair was asked, and why."""
+    refused: str
+    """That a metric was named which is undefined on every pair; empty where none is."""
     domains: Mapping[str, str]
     """By the pair's name."""
 
@@ -195,7 +190,7 @@ def score(
             html=False,
         )
         run(config)
-        return _scores(pairing, read_run(config.output), places, metrics)
+        return _scores(pairing, read_run(config.output), places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +213,7 @@ def _linked(root: Path, index: int, pair: Pair, domain: str) -> _Link:
     return _Link(clip, *places)
 
 
-def _scores(
-    pairing: Pairing, record: Run, places: Sequence[_Link], metrics: Sequence[str]
-) -> Scores:
+def _scores(pairing: Pairing, record: Run, places: Sequence[_Link]) -> Scores:
     shown = {name: one for name, one in record.metrics.items() if _hears(one.info)}
     return Scores(
         pairing=pairing,
@@ -231,7 +224,8 @@ def _scores(
             if one.whole is None
         },
         whole={name: one.whole for name, one in shown.items() if one.whole is not None},
-        left_out=tuple(_left_out(record, metrics)),
+        left_out=tuple(_left_out(record)),
+        refused=_refused(record),
         domains={
             pair.name: link.clip.partition("/")[0]
             for pair, link in zip(pairing.pairs, places, strict=True)
@@ -253,24 +247,20 @@ def _by_pair(
             yield pair.name, replace(one, reason=reason.replace(link.clip, pair.name))
 
 
-def _left_out(record: Run, metrics: Sequence[str]) -> Iterator[LeftOut]:
-    """Metrics of the default set that score audio and were asked no pair."""
-    if DEFAULT not in (metrics or (DEFAULT,)):
-        return
-    domains = {clip.domain for clip in record.clips.values()}
-    groups: dict[str, list[str]] = {}
-    for name in merged(DEFAULT_METRICS.values()):
-        info = plugins.metric(name).info
-        if name in record.metrics or not _hears(info):
-            continue
-        these = f"these files are {' and '.join(sorted(domains))}"
-        wanted = {domain for domain, names in DEFAULT_METRICS.items() if name in names}
-        reason = f"a default of {' and '.join(sorted(wanted))} alone; {these}"
-        if not info.domains & domains:
-            reason = f"defined for {' and '.join(sorted(info.domains))}; {these}"
-        groups.setdefault(reason, []).append(name)
-    for reason, names in groups.items():
-        yield LeftOut(tuple(names), reason)
+def _left_out(record: Run) -> Iterator[LeftOut]:
+    """Metrics of the default set that hear audio and were asked no pair."""
+    for group in left_out(record):
+        names = [name for name in group.metrics if name not in record.metrics]
+        if heard := tuple(name for name in names if _hears(plugins.metric(name).info)):
+            yield LeftOut(heard, group.reason)
+
+
+def _refused(record: Run) -> str:
+    try:
+        refuse_undefined(record)
+    except UndefinedMetrics as error:
+        return str(error)
+    return ""
 
 
 def _hears(info: MetricInfo) -> bool:

@@ -42,6 +42,7 @@ from typing import Any, TypeVar, cast
 from snac_eval.errors import DownloadError, UnknownNameError, UsageError
 from snac_eval.registry import cards
 from snac_eval.registry.extras import missing_extra, require_extra
+from snac_eval.registry.suggestions import meant_by
 from snac_eval.registry.validation import NoOptions, read_options
 from snac_eval.types import (
     CodecCard,
@@ -275,6 +276,8 @@ def _pick(name: str, known: dict[str, _T], what: str, listing: str) -> _T:
 
 def unknown_name(name: str, known: Iterable[str], what: str, listing: str) -> str:
     """One line that names the unknown and, where one is close, what was probably meant."""
+    if meant := meant_by(name, what):
+        return f"unknown {what} '{name}': {meant}"
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     suggestion = f"did you mean '{close[0]}'? " if close else ""
     see = f"see: snac-eval list {listing}" if listing else f"known: {', '.join(sorted(known))}"

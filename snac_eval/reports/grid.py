@@ -1,142 +1,48 @@
-"""The one table type: of text cells, as Markdown, LaTeX (booktabs), plain text and CSV.
+"""Grids as Markdown, plain text and CSV; :mod:`snac_eval.reports.latex` sets them for papers.
 
-The HTML report's template sets the same grids. What is in a grid is text as it was found: each
-format escapes it its own way.
+The HTML report's template sets the same grids, the terminal's is :mod:`snac_eval.reports.terminal`.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from tabulate import tabulate
 
-from snac_eval.reports.text import (
-    NOTHING,
-    format_value,
-    latex_text,
-    markdown_text,
-    one_line,
-    span,
+from snac_eval.reports.cells import (
+    NONE,
+    Block,
+    Cell,
+    Column,
+    Grid,
+    count,
+    interval,
+    metric_column,
+    number,
 )
-from snac_eval.types import Heading, MetricInfo
+from snac_eval.reports.latex import latex_table
+from snac_eval.reports.text import markdown_text, one_line
 from snac_eval.writing import spreadsheet_text
 
+__all__ = [
+    "NONE",
+    "Block",
+    "Cell",
+    "Column",
+    "Grid",
+    "GridFormat",
+    "count",
+    "interval",
+    "metric_column",
+    "number",
+    "plain_values",
+    "render",
+]
+
 GridFormat = Literal["md", "latex", "txt", "csv"]
-Mark = Literal["", "best", "second", "strong"]
-_COLUMNS_ABREAST = 7
-_MINUS = re.compile(r"(?<!\S)-(?=\d)")
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell: what stands there, how it sorts, and what it is in CSV."""
-
-    text: str
-    after: str = ""
-    """Stands after the text and is never marked."""
-    mark: Mark = ""
-    """Best and strong are bold, second is underlined."""
-    key: float | None = None
-    """The number that the cell sorts by; None: it sorts by its text."""
-    share: float | None = None
-    """HTML draws a bar of this share of 0..1."""
-    values: Mapping[str, object] | None = None
-    """Plain values by their column in CSV, any number of them; None: the text, under the column's
-    name. None and NaN are empty there."""
-
-
-NONE = Cell(NOTHING, values={})
-"""There is no value."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column(Heading):
-    """What stands above a column: a name, its unit and an arrow towards better."""
-
-    name: str
-    unit: str = ""
-    higher_is_better: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Rows under one title, which may be empty."""
-
-    title: str
-    rows: tuple[tuple[Cell, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A table. Every row has a cell for every column."""
-
-    columns: tuple[Column, ...]
-    blocks: tuple[Block, ...]
-    caption: str = ""
-    notes: tuple[str, ...] = ()
-    """Sentences below the table."""
-    name: str = ""
-    """The table's id in HTML."""
-
-    @classmethod
-    def of(
-        cls,
-        columns: Iterable[Column],
-        rows: Iterable[Iterable[Cell]],
-        caption: str = "",
-        notes: Iterable[str] = (),
-        name: str = "",
-    ) -> Grid:
-        """A grid whose rows have no title."""
-        block = Block("", tuple(map(tuple, rows)))
-        return cls(tuple(columns), (block,), caption, tuple(notes), name)
-
-    @property
-    def rows(self) -> list[tuple[Cell, ...]]:
-        """The rows of all blocks."""
-        return [row for block in self.blocks for row in block.rows]
-
-    @property
-    def numeric(self) -> list[bool]:
-        """For each column whether it holds numbers; they stand right."""
-        rows = self.rows
-        return [any(row[i].key is not None for row in rows) for i in range(len(self.columns))]
-
-    def without(self, *names: str) -> Grid:
-        """The grid less the columns of these names."""
-        kept = [i for i, column in enumerate(self.columns) if column.name not in names]
-        blocks = [
-            Block(block.title, tuple(tuple(row[i] for i in kept) for row in block.rows))
-            for block in self.blocks
-        ]
-        columns = tuple(self.columns[i] for i in kept)
-        return Grid(columns, tuple(blocks), self.caption, self.notes, self.name)
-
-
-def metric_column(info: MetricInfo) -> Column:
-    """The metric's name, unit and arrow."""
-    return Column(info.name, info.unit, info.higher_is_better)
-
-
-def number(value: float) -> Cell:
-    """A number; a dash without one."""
-    return NONE if value != value else Cell(format_value(value), key=value)
-
-
-def count(value: float) -> Cell:
-    """A number without decimals; a dash without one."""
-    return NONE if value != value else Cell(f"{value:.0f}", key=value)
-
-
-def interval(low: float, high: float) -> Cell:
-    """A range, which sorts by its width; a dash without one."""
-    return NONE if low != low else Cell(span(low, high), key=high - low)
 
 
 def render(grid: Grid, grid_format: GridFormat) -> str:
@@ -144,13 +50,13 @@ def render(grid: Grid, grid_format: GridFormat) -> str:
 
     CSV has one header for all blocks, and neither titles, caption nor notes.
     """
-    writers = {"md": _markdown, "latex": _latex, "txt": _plain, "csv": _csv}
+    writers = {"md": _markdown, "latex": latex_table, "txt": _plain, "csv": _csv}
     return writers[grid_format](grid)
 
 
 def _markdown(grid: Grid) -> str:
     marks = {"best": "**{}**", "strong": "**{}**", "second": "<ins>{}</ins>"}
-    parts = []
+    parts = [markdown_text(line) for line in grid.lead]
     for block in grid.blocks:
         parts += [f"**{markdown_text(block.title)}**"] if block.title else []
         parts.append(_tabulated(grid, block, "pipe", markdown_text, marks))
@@ -161,7 +67,7 @@ def _markdown(grid: Grid) -> str:
 
 def _plain(grid: Grid) -> str:
     marks = {"best": "{}*", "strong": "{}*", "second": "{}+"}
-    parts = []
+    parts = [one_line(line) for line in grid.lead]
     for block in grid.blocks:
         parts += [one_line(block.title)] if block.title else []
         parts.append(_tabulated(grid, block, "simple", one_line, marks))
@@ -179,7 +85,7 @@ def _tabulated(
     rows = [
         [
             marks.get(cell.mark, "{}").format(escape(cell.text))
-            + (f" {escape(cell.after)}" if cell.after else "")
+            + (f" {escape(cell.tail)}" if cell.tail else "")
             for cell in row
         ]
         for row in block.rows
@@ -189,7 +95,7 @@ def _tabulated(
 
 
 def _csv(grid: Grid) -> str:
-    rows = [_plain_values(grid, row) for row in grid.rows]
+    rows = [plain_values(grid, row) for row in grid.rows]
     names = dict.fromkeys(name for row in rows for name in row)
     fields = list(names) or [column.name for column in grid.columns]
     file = io.StringIO()
@@ -199,73 +105,10 @@ def _csv(grid: Grid) -> str:
     return file.getvalue()
 
 
-def _plain_values(grid: Grid, row: Sequence[Cell]) -> dict[str, object]:
+def plain_values(grid: Grid, row: Sequence[Cell]) -> dict[str, object]:
+    """What CSV has in this row, by column; None where there is nothing."""
     found: dict[str, object] = {}
     for column, cell in zip(grid.columns, row, strict=True):
         found |= {column.name: cell.text} if cell.values is None else cell.values
     # NaN is the one value that differs from itself.
     return {name: spreadsheet_text(one) if one == one else None for name, one in found.items()}
-
-
-def _latex(grid: Grid) -> str:
-    notes = [latex_text(note) + r"\par" for note in grid.notes]
-    panels = [
-        line for start, stop in _panels(len(grid.columns)) for line in _panel(grid, start, stop)
-    ]
-    return "\n".join(
-        [
-            r"% Needs \usepackage{booktabs,graphicx}.",
-            r"\begin{table}",
-            r"\centering",
-            *([rf"\caption{{{latex_text(grid.caption)}}}"] if grid.caption else []),
-            *panels,
-            *([r"\medskip\raggedright\footnotesize"] if notes else []),
-            *notes,
-            r"\end{table}",
-            "",
-        ]
-    )
-
-
-def _panels(num_columns: int) -> list[tuple[int, int]]:
-    """Where the columns of each panel start and stop: as few panels as fit a page, equally wide."""
-    rest = num_columns - 1
-    panels = max(1, -(-rest // _COLUMNS_ABREAST))
-    bounds = [1 + round(rest * index / panels) for index in range(panels + 1)]
-    return list(pairwise(bounds))
-
-
-def _panel(grid: Grid, start: int, stop: int) -> list[str]:
-    """A tabular of the first column and these; many are set smaller, not into the margin."""
-    columns = (grid.columns[0], *grid.columns[start:stop])
-    numeric = (grid.numeric[0], *grid.numeric[start:stop])
-    lines = [_latex_row([f"{column.name} {column.arrow}".strip() for column in columns])]
-    if any(column.unit for column in columns):
-        lines.append(_latex_row([column.unit_text for column in columns]))
-    for block in grid.blocks:
-        lines.append(r"\midrule")
-        if block.title:
-            title = rf"\textit{{{latex_text(block.title)}}}"
-            lines.append(rf"\multicolumn{{{len(columns)}}}{{@{{}}l@{{}}}}{{{title}}} \\")
-        for row in block.rows:
-            lines.append(" & ".join(map(_latex_cell, (row[0], *row[start:stop]))) + r" \\")
-    align = "".join("r" if one else "l" for one in numeric)
-    return [
-        rf"\sbox0{{\begin{{tabular}}{{@{{}}{align}@{{}}}}",
-        r"\toprule",
-        *lines,
-        r"\bottomrule",
-        r"\end{tabular}}",
-        r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi\par\medskip",
-    ]
-
-
-def _latex_row(texts: Sequence[str]) -> str:
-    return " & ".join(map(latex_text, texts)) + r" \\"
-
-
-def _latex_cell(cell: Cell) -> str:
-    marks = {"best": r"\textbf{%s}", "strong": r"\textbf{%s}", "second": r"\underline{%s}"}
-    text = latex_text(cell.text)
-    text = marks.get(cell.mark, "%s") % (text if cell.key is None else _MINUS.sub("$-$", text))
-    return text + (f" {latex_text(cell.after)}" if cell.after else "")

@@ -5,44 +5,37 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from snac_eval.errors import UsageError
 from snac_eval.reports.claims import INTERVALS, narrowed
-from snac_eval.reports.grid import NONE, Block, Cell, Column, Grid, count, metric_column, number
+from snac_eval.reports.grid import NONE, Block, Cell, Column, Grid, count, metric_column
 from snac_eval.reports.published import (
     Published,
     PublishedRow,
     listener_values,
     published_cells,
 )
-from snac_eval.reports.text import format_value, lost_lines, worst_mark, worst_notes
-from snac_eval.results.pairing import lost_by_metric
-from snac_eval.results.ranking import ALPHA, BITRATE, Contest, Mark, contest, mark, tells_quality
-from snac_eval.results.record import (
-    MetricResult,
-    Run,
-    check_names,
-    first_info,
-    metric_names,
-    named_apart,
-)
-from snac_eval.results.stats import Interval
+from snac_eval.reports.rows import AS_GIVEN, Rows
+from snac_eval.reports.standings import Standings, metric_cells, standings
+from snac_eval.reports.text import lost_lines, worst_notes
+from snac_eval.results.ranking import ALPHA, Contest
+from snac_eval.results.record import Run, first_info
 
 _VERSIONS = ("snac-eval", "python", "torch", "av", "soxr", "pesq", "pystoi", "visqol-python")
 _LOST = "Clips were lost: the notes say whose, and what is therefore not ranked."
 """What a caption begins with then."""
-
-_Contests = Mapping[str, Sequence[Contest]]
+_CLIPS = Column("clips")
 
 
 def paper_grid(
-    runs: Sequence[Run], metrics: Sequence[str] = (), published: Published | None = None
+    runs: Sequence[Run],
+    metrics: Sequence[str] = (),
+    published: Published | None = None,
+    rows: Rows = AS_GIVEN,
 ) -> Grid:
-    """The table of these runs, in their order, a block per dataset.
+    """The table of these runs, a block per dataset; ``rows`` names and orders them.
 
     ``metrics`` chooses the columns; none: bitrate, quality and speed. ``published`` figures become
     the last block. As CSV it has a row per run: ``<metric>``, ``<metric>_ci_low``,
@@ -51,118 +44,51 @@ def paper_grid(
     published figures follow with ``<metric>``, ``<metric>_definition``, ``read`` and what listeners
     said.
 
-    Raises UsageError without runs, and for a metric that none has.
+    Raises UsageError without runs, for a metric that none has, and for a codec, a label or an order
+    that there is not.
     """
-    if not runs:
-        raise UsageError("no runs given; name at least one run folder")
-    check_names(metrics, *runs)
-    names = tuple(dict.fromkeys(metrics)) or _default_columns(runs)
-    datasets = dict.fromkeys(run.dataset for run in runs)
-    groups = {name: named_apart([run for run in runs if run.dataset == name]) for name in datasets}
-    contests = {
-        dataset: [contest(group, name, bool(metrics)) for name in names if _is_known(group, name)]
-        for dataset, group in groups.items()
-    }
-    num_tests = mark([one for several in contests.values() for one in several])
-    blocks = [_block(group, contests[dataset], names) for dataset, group in groups.items()]
-    lost = {
-        dataset: lost_by_metric(group, [one.info.name for one in contests[dataset]])
-        for dataset, group in groups.items()
-    }
-    notes = [f"{dataset}: {line}" for dataset in lost for line in lost_lines(lost[dataset])]
-    notes += _notes(groups, contests)
-    notes += worst_notes(runs, names)
+    found = standings(runs, metrics, rows)
+    blocks = [_block(found, dataset) for dataset in found.groups]
+    against = found.against_note(rows.against)
+    notes = [*lost_notes(found), *([against] if against else []), *_notes(found)]
+    notes += worst_notes(runs, found.names)
     if published is not None:
-        shown = published.of(names)
-        rows = tuple(_published_row(shown, row, names) for row in shown.rows)
-        blocks.append(Block("Published, on other data, not ranked", rows))
+        shown = published.of(found.names)
+        blocks.append(published_block(shown, found.names))
         notes += shown.notes()
-    columns = [metric_column(first_info(runs, name)) for name in names]
+    columns = [metric_column(first_info(runs, name)) for name in found.names]
     return Grid(
-        columns=(Column("codec"), Column("clips"), *columns),
+        columns=(Column("codec"), _CLIPS, *columns),
         blocks=tuple(blocks),
-        caption=" ".join(
-            [*([_LOST] if any(lost.values()) else []), *_caption(runs, num_tests, contests)]
-        ),
+        caption=" ".join([*([_LOST] if any(found.lost.values()) else []), *_caption(found)]),
         notes=tuple(notes),
     )
 
 
-def _default_columns(runs: Sequence[Run]) -> tuple[str, ...]:
-    infos = [first_info(runs, name) for name in metric_names(*runs)]
-    kept = [info for info in infos if info.kind != "corpus"]
-    rate = [info.name for info in kept if info.name == BITRATE]
-    quality = [info.name for info in kept if tells_quality(info)]
-    speed = [info.name for info in kept if info.speed]
-    return tuple([*rate, *quality, *speed] or [info.name for info in infos])
+def without_even_clips(grid: Grid) -> Grid:
+    """The grid less the column of clips, where all rows of each block have as many: the block's
+    title says it."""
+    index = [column.name for column in grid.columns].index(_CLIPS.name)
+    uneven = any(len({row[index].text for row in block.rows}) > 1 for block in grid.blocks)
+    return grid if uneven else grid.without(_CLIPS.name)
 
 
-def _is_known(runs: Sequence[Run], name: str) -> bool:
-    return any(name in run.metrics for run in runs)
+def published_block(published: Published, names: Sequence[str]) -> Block:
+    """What papers report by these metrics."""
+    rows = tuple(_published_row(published, row, names) for row in published.rows)
+    return Block("Published, on other data, not ranked", rows)
 
 
-def _block(runs: Sequence[Run], contests: Sequence[Contest], names: Sequence[str]) -> Block:
-    columns = {one.info.name: _column(runs, one) for one in contests}
+def _block(found: Standings, dataset: str) -> Block:
+    runs = found.groups[dataset]
+    columns = {one.info.name: metric_cells(runs, one) for one in found.contests[dataset]}
     rows = []
     for index, run in enumerate(runs):
         values = {"codec": run.codec, "dataset": run.dataset, "label": run.name}
         clips = replace(count(len(run.clips)), values={"clips": len(run.clips)})
-        cells = (columns[name][index] if name in columns else NONE for name in names)
+        cells = (columns[name][index] if name in columns else NONE for name in found.names)
         rows.append((Cell(run.name, values=values), clips, *cells))
-    sizes = sorted({len(run.clips) for run in runs})
-    size = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-    return Block(f"{runs[0].dataset} ({size} clips)", tuple(rows))
-
-
-def _column(runs: Sequence[Run], one: Contest) -> list[Cell]:
-    """A metric's cells, all with the decimals that their intervals leave standing."""
-    intervals = [one.interval(run) for run in one.runs]
-    needed = [_decimals((interval.high - interval.low) / 2) for interval in intervals]
-    decimals = max((digits for digits in needed if digits is not None), default=None)
-    return [_cell(run, one, decimals) for run in runs]
-
-
-def _cell(run: Run, one: Contest, decimals: int | None) -> Cell:
-    result = run.metrics.get(one.info.name)
-    if result is None:
-        return NONE
-    if result.whole is not None:
-        value = math.nan if result.whole.value is None else result.whole.value
-        return replace(number(value), values=_values(result, value, n=result.counts[0]))
-    if run not in one.runs:
-        return replace(NONE, values=_values(result, math.nan))
-    mean, interval = one.mean(run), one.interval(run)
-    mark = one.marks.get(run.name, "")
-    values = _values(result, mean, interval, len(one.values(run)), mark)
-    worst = worst_mark(result)
-    if decimals is None:
-        return Cell(format_value(mean), worst, mark, mean, values=values)
-    half_width = (interval.high - interval.low) / 2
-    spread = "" if math.isnan(half_width) else f"± {half_width:.{decimals}f}"
-    after = f"{spread} {worst}".strip()
-    return Cell(f"{mean:.{decimals}f}", after, mark, mean, values=values)
-
-
-def _values(
-    result: MetricResult,
-    mean: float,
-    interval: Interval | None = None,
-    n: int = 0,
-    mark: Mark = "",
-) -> Mapping[str, object]:
-    name, counts = result.info.name, result.counts
-    return {
-        name: mean,
-        f"{name}_ci_low": interval.low if interval else math.nan,
-        f"{name}_ci_high": interval.high if interval else math.nan,
-        f"{name}_ci_units": interval.num_units if interval else 0,
-        f"{name}_ci_claim": interval.claim if interval else "",
-        f"{name}_n": n,
-        f"{name}_undefined": counts[1],
-        f"{name}_failed": counts[2],
-        f"{name}_catastrophic": result.num_catastrophic,
-        f"{name}_mark": mark,
-    }
+    return Block(f"{dataset} ({found.size(dataset)})", tuple(rows))
 
 
 def _published_row(
@@ -182,13 +108,10 @@ def _published_row(
     return Cell(label, values=values), NONE, *published_cells(row, names)
 
 
-def _decimals(half_width: float) -> int | None:
-    """Those that show the half-width's first digit, and its second where the first is small."""
-    if not half_width > 0:
-        return None
-    exponent = math.floor(math.log10(half_width))
-    first = half_width / 10.0**exponent
-    return min(6, max(0, -exponent + (1 if first < 3.55 else 0)))
+def lost_notes(found: Standings) -> Iterator[str]:
+    """What runs lost, a sentence per dataset and loss."""
+    for dataset, lost in found.lost.items():
+        yield from (f"{dataset}: {line}" for line in lost_lines(lost))
 
 
 def contest_limits(contests: Sequence[Contest]) -> list[str]:
@@ -197,19 +120,21 @@ def contest_limits(contests: Sequence[Contest]) -> list[str]:
     return narrowed((name, one.claim, one.num_units, one.unit) for name, one in found)
 
 
-def _caption(runs: Sequence[Run], num_tests: int, contests: _Contests) -> Iterator[str]:
+def _caption(found: Standings) -> Iterator[str]:
+    runs = found.runs
     yield f"Mean over clips ± half of its 95 % interval. {INTERVALS}"
     datasets = dict.fromkeys(run.dataset for run in runs)
     yield "Data: " + "; ".join(_data(name, runs) for name in datasets) + "."
-    if num_tests:
+    if found.num_tests:
         yield (
             "Bold: not shown to be worse than the best of its data; underlined: the best of the"
             " rest (paired t-test of the mean, Holm-corrected over the table's"
-            f" {num_tests} tests, significant below {ALPHA:g}). Rates and speeds are not ranked."
+            f" {found.num_tests} tests, significant below {ALPHA:g})."
+            " Rates and speeds are not ranked."
         )
     else:
         yield "Nothing is ranked."
-    for dataset, several in contests.items():
+    for dataset, several in found.contests.items():
         yield from (f"{dataset}: {said}" for said in contest_limits(several))
     scored = (run.manifest.get("scoring", {}).get("reference_rate") for run in runs)
     if rates := sorted({rate for rate in scored if rate}):
@@ -232,18 +157,19 @@ def _versions(runs: Sequence[Run]) -> Iterator[str]:
             yield f"{name} {' and '.join(known)}"
 
 
-def _notes(groups: Mapping[str, Sequence[Run]], contests: _Contests) -> Iterator[str]:
-    for dataset, runs in groups.items():
-        yield from _contest_notes(dataset, contests[dataset])
+def _notes(found: Standings) -> Iterator[str]:
+    for dataset, runs in found.groups.items():
+        contests = found.contests[dataset]
+        yield from contest_notes(dataset, contests)
         for run in runs:
             if run.unfinished:
                 yield f"{run.name} on {dataset}: {run.unfinished}."
-            shown = {one.info.name for one in contests[dataset]}
+            shown = {one.info.name for one in contests}
             yield from (f"{run.name} on {dataset}: {caveat}." for caveat in run.caveats(shown))
-            yield from _missing_notes(f"{run.name} on {dataset}", run, contests[dataset])
+            yield from _missing_notes(f"{run.name} on {dataset}", run, contests)
 
 
-def _contest_notes(dataset: str, contests: Sequence[Contest]) -> Iterator[str]:
+def contest_notes(dataset: str, contests: Sequence[Contest]) -> Iterator[str]:
     """A line per reason and per number of shared clips, with the metrics that share it."""
     grouped: dict[str, list[str]] = {}
     for one in contests:

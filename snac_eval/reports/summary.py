@@ -11,6 +11,7 @@ from snac_eval.reports.claims import INTERVALS, narrowed
 from snac_eval.reports.grid import NONE, Cell, Column, Grid, count, interval, number, render
 from snac_eval.reports.text import floor_notes, markdown_text
 from snac_eval.results.frames import intervals, streams_frame, summary_frame
+from snac_eval.results.left_out import is_undefined_everywhere, left_out
 from snac_eval.results.record import Run
 from snac_eval.writing import write_csv, write_text
 
@@ -52,8 +53,7 @@ def summary_grid(run: Run) -> Grid:
     """A row per metric that is defined on some clip; notes name the others, and say for whom the
     intervals hold."""
     rows = summary_frame(run).to_dict("records")
-    nowhere = [row["metric"] for row in rows if _undefined_everywhere(row)]
-    undefined = [f"Undefined on every clip: {', '.join(nowhere)}."] if nowhere else []
+    nowhere = [name for name, one in run.metrics.items() if is_undefined_everywhere(one)]
     floors = floor_notes(run.info(row["metric"]) for row in rows if row["metric"] not in nowhere)
     grid = Grid.of(
         [Column("metric"), *STATISTICS],
@@ -64,12 +64,17 @@ def summary_grid(run: Run) -> Grid:
         ),
         caption=_caption(run),
         notes=[
-            *undefined,
+            *left_out_lines(run),
             *(f"{caveat}." for caveat in run.caveats()),
             *(INTERVALS, *run_limits(run), *floors),
         ],
     )
     return without_empty_catastrophes(grid)
+
+
+def left_out_lines(run: Run) -> list[str]:
+    """A line for each reason why metrics that one would expect have no value in this run."""
+    return [f"Left out: {', '.join(one.metrics)} ({one.reason})." for one in left_out(run)]
 
 
 def without_empty_catastrophes(grid: Grid) -> Grid:
@@ -112,7 +117,3 @@ def _caption(run: Run) -> str:
         f"{run.codec} on {run.dataset}, {scored} clips{unfinished};"
         " mean over clips with its 95 % interval"
     )
-
-
-def _undefined_everywhere(row: Mapping[Any, Any]) -> bool:
-    return bool(row["n_undefined"] and not row["n_ok"] and not row["n_error"])

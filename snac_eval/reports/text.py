@@ -17,6 +17,49 @@ if TYPE_CHECKING:
 NOTHING = "–"
 """What stands where there is no value."""
 
+_TITLES = {
+    "bench_decode_real_time_factor": "Decode time alone",
+    "bench_encode_real_time_factor": "Encode time alone",
+    "bench_first_chunk_latency": "First-chunk latency",
+    "bench_peak_memory": "Peak memory",
+    "bitrate": "Bitrate",
+    "bitrate_entropy": "Entropy-coded bitrate",
+    "bitrate_nominal": "Nominal bitrate",
+    "codebook_perplexity": "Codebook perplexity",
+    "codebook_usage": "Codebook usage",
+    "decode_real_time_factor": "Decode time",
+    "delay": "Delay",
+    "dnsmos_bak": "DNSMOS BAK",
+    "dnsmos_ovrl": "DNSMOS OVRL",
+    "dnsmos_p808": "DNSMOS P.808",
+    "dnsmos_sig": "DNSMOS SIG",
+    "encode_real_time_factor": "Encode time",
+    "estoi": "ESTOI",
+    "fad_clap": "FAD (CLAP)",
+    "mel_audiotools": "Mel distance (audiotools)",
+    "mel_dac_paper": "Mel distance (DAC)",
+    "pesq_nb": "PESQ-NB",
+    "pesq_wb": "PESQ-WB",
+    "plcmos": "PLCMOS",
+    "reencode_mel_distance": "Mel distance (re-encoded)",
+    "si_sdr": "SI-SDR",
+    "si_sdr_aligned": "SI-SDR (aligned)",
+    "speaker_similarity": "Speaker similarity",
+    "squim_pesq": "SQUIM PESQ",
+    "squim_si_sdr": "SQUIM SI-SDR",
+    "squim_stoi": "SQUIM STOI",
+    "stft_distance": "STFT distance",
+    "stoi": "STOI",
+    "token_agreement": "Token agreement",
+    "tokens_per_second": "Token rate",
+    "visqol_audio": "ViSQOL (audio)",
+    "visqol_speech": "ViSQOL (speech)",
+    "visqol_speech_polynomial": "ViSQOL (speech, polynomial)",
+    "warpq": "WARP-Q",
+    "word_error_rate": "WER",
+    "zimtohrli": "Zimtohrli",
+}
+
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Before a space it opens no tag, and a p-value stays legible on a terminal.
 _PLAIN_LESS = re.compile(r"&lt;(?=\s)")
@@ -53,6 +96,7 @@ _LATEX = {
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
     "→": r"$\rightarrow$",
+    "†": r"\dag{}",
     "–": r"\textendash{}",
     "—": r"\textemdash{}",
     "…": r"\ldots{}",
@@ -79,6 +123,14 @@ _ACCENTS = {
     "\u030c": "v",
     "\u0327": "c",
 }
+
+
+def metric_title(info: MetricInfo) -> str:
+    """The metric's name as papers print it, ``PESQ-WB`` for ``pesq_wb``, without its unit.
+
+    A metric that is not ours is called by its own name, with spaces.
+    """
+    return _TITLES.get(info.name) or info.name.replace("_", " ")
 
 
 def format_value(value: float) -> str:

@@ -51,6 +51,9 @@ class Contest:
     """What runs lost, those without any score included: nobody is marked then."""
     marks: dict[str, Mark] = field(default_factory=dict)
     """By the run's name; empty where the contest is not ranked."""
+    differs: dict[str, bool] = field(default_factory=dict)
+    """By the run's name, whether it differs from the run that :func:`mark_against` was given; empty
+    where nothing was tested."""
 
     @property
     def problem(self) -> str:
@@ -141,6 +144,24 @@ def mark(contests: Sequence[Contest]) -> int:
     return len(pairs)
 
 
+def mark_against(contests: Sequence[tuple[Contest, str]]) -> int:
+    """Test every run of these contests against the one of that name, by the test that :func:`mark`
+    makes, where the contest can be ranked. Returns how many tests that took."""
+    pairs = [
+        (one, reference, other)
+        for one, name in contests
+        if _can_rank(one)
+        for reference in one.runs
+        if reference.name == name
+        for other in one.runs
+        if other is not reference
+    ]
+    p_values = holm([_p_value(*pair) for pair in pairs])
+    for (one, _, other), p in zip(pairs, p_values, strict=True):
+        one.differs[other.name] = p < ALPHA
+    return len(pairs)
+
+
 def ranks(runs: Sequence[Run], metrics: Sequence[str]) -> Iterator[RankIntervals]:
     """Rank intervals of three runs or more, by every quality metric that enough speakers have."""
     if len(runs) < 3:
@@ -161,7 +182,7 @@ def ranks(runs: Sequence[Run], metrics: Sequence[str]) -> Iterator[RankIntervals
 def frontiers(runs: Sequence[Run], metrics: Sequence[str]) -> tuple[list[Frontier], list[str]]:
     """Quality over bitrate and over speed, for every quality metric; and what cannot be drawn."""
     found, notes = list[Frontier](), list[str]()
-    for cost, columns in (("bitrate", (BITRATE,)), ("speed", _speed_columns(runs))):
+    for cost, columns in (("bitrate", (BITRATE,)), ("speed", speed_columns(runs))):
         if problem := _cost_problem(runs, columns):
             notes.append(f"No frontier over {cost}: {problem}.")
             continue
@@ -230,7 +251,8 @@ def _p_value(one: Contest, best: Run, other: Run) -> float:
     return paired_difference(one.values(best), one.values(other), one.shared.speakers).p_value
 
 
-def _speed_columns(runs: Sequence[Run]) -> tuple[str, str]:
+def speed_columns(runs: Sequence[Run]) -> tuple[str, str]:
+    """The metrics whose sum is the speed: a run's, or a bench's where all have these alone."""
     return next(
         (names for names in _SPEEDS if all(name in run.metrics for run in runs for name in names)),
         _SPEEDS[0],

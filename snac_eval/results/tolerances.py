@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,8 +12,8 @@ import numpy as np
 from annotated_types import Gt, Lt
 from numpy.typing import NDArray
 
-from snac_eval.errors import UsageError
-from snac_eval.registry import cards
+from snac_eval.errors import UnknownNameError, UsageError
+from snac_eval.registry import cards, plugins
 from snac_eval.registry.validation import read_toml, validated
 from snac_eval.types import MetricInfo
 
@@ -77,7 +77,7 @@ class Tolerances:
 
     def with_override(self, text: str) -> Tolerances:
         """These with one more: ``pesq_wb=0.05`` or ``mel_dac_paper=5%``. Raises UsageError."""
-        name, _, value = (part.strip() for part in text.partition("="))
+        name, _, value = (part.strip() for part in text.rpartition("="))
         old = self.metrics.get(name)
         relative = value.endswith("%")
         try:
@@ -90,17 +90,30 @@ class Tolerances:
         return replace(self, metrics={**self.metrics, name: new})
 
 
-def load_tolerances(path: Path | None = None, overrides: Sequence[str] = ()) -> Tolerances:
+def load_tolerances(
+    path: Path | None = None, overrides: Sequence[str] = (), more: Iterable[str] = ()
+) -> Tolerances:
     """The tolerances that ship with snac-eval, with ``path``'s and ``overrides`` over them.
 
-    Raises UsageError where a file or an override makes no sense.
+    ``more`` names metrics that there are beside those that are installed here: of runs that were
+    made elsewhere. Raises UsageError where a file or an override makes no sense.
     """
-    loaded = _read(cards.data_dir("reports") / "tolerances.toml", Tolerances())
-    if path is not None:
-        loaded = _read(path, loaded)
+    shipped = _read(cards.data_dir("reports") / "tolerances.toml", Tolerances())
+    loaded = shipped if path is None else _read(path, shipped)
+    known = {*shipped.metrics, *plugins.metric_names(), *more}
+    for name in loaded.metrics:
+        _require_known(name, known, f"{path}: metrics")
     for text in overrides:
+        name = text.rpartition("=")[0].strip()
         loaded = loaded.with_override(text)
+        _require_known(name, known, f"--tolerance {text}")
     return loaded
+
+
+def _require_known(name: str, known: Collection[str], where: str) -> None:
+    if name not in known and name.partition("@")[0] not in known:
+        unknown = plugins.unknown_name(name, known, "metric", "metrics")
+        raise UnknownNameError(f"{where}: {unknown}")
 
 
 def direction(info: MetricInfo, tolerance: Tolerance | None) -> bool | None:

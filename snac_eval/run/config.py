@@ -47,6 +47,7 @@ class RunConfig:
     the clips are where the dataset does not say it of each; empty: what the dataset says.
     ``model_args`` are ``key=value`` each, for the constructor of a codec of one's own, and
     ``instance`` is such a codec that has been made already: ``model`` is then only its name.
+    ``heard`` is a folder in which the runs of a study keep clips as they read them.
     """
 
     model: str
@@ -82,6 +83,7 @@ class RunConfig:
     domain: Domain | Literal[""] = ""
     model_args: tuple[str, ...] = ()
     instance: object | None = field(default=None, repr=False, compare=False)
+    heard: Path | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name, low in _LOWEST.items():

@@ -39,6 +39,7 @@ def identity(plan: Plan) -> dict[str, Any]:
         "excerpt": config.excerpt_s,
         "sample seed": config.sample_seed,
         "balance": config.balance,
+        "domain": config.domain,
         "shard": WHOLE if plan.part is None else str(plan.part.shard),
     }
 
@@ -52,6 +53,20 @@ def refuse_other_run(plan: Plan, old: Mapping[str, Any]) -> None:
         # The same recordings under another path, or the same path from another folder.
         new |= {key: there[key] for key in ("dataset", "data folder") if key in there}
     refuse_other_identity(plan.config.output, there, new)
+
+
+def refuse_fewer_clips(plan: Plan, old: Mapping[str, Any]) -> None:
+    """Raise UsageError where another ``--limit`` would leave out clips that are scored there."""
+    if old.get("state") != "finished" or plan.config.overwrite:
+        return
+    limit = old.get("config", {}).get("limit", 0)
+    left_out = set(old["clips"]) - {clip.id for clip in plan.clips}
+    if limit != plan.config.limit and left_out:
+        raise UsageError(
+            f"{plan.config.output}: holds a run of {len(old['clips'])} clips, {len(left_out)} of"
+            f" which --limit {plan.config.limit} leaves out; choose another --output, or"
+            " --overwrite"
+        )
 
 
 def refuse_other_identity(folder: Path, there: Mapping[str, Any], new: Mapping[str, Any]) -> None:

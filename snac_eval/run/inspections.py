@@ -12,7 +12,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from functools import cache
 from importlib.metadata import version
@@ -52,16 +52,20 @@ class Inspections:
             return cls({})
 
     @classmethod
-    def of_config(cls, config: RunConfig) -> Inspections:
-        """What a run may know of its clips before it looks: what it found when it ran before, and
-        what the run found that ``config.plan`` names. Raises UsageError where that is none."""
-        if config.plan is not None and not (config.plan / FILE_NAME).is_file():
-            raise UsageError(f"--plan {config.plan}: no run here; write it with --plan-only")
-        if config.overwrite and config.plan is None:
-            return cls({})
-        known = {} if config.plan is None else cls.of_run(config.plan)._known
-        own = {} if config.overwrite else cls.of_run(config.output)._known
-        return cls({**known, **own})
+    def of_configs(cls, configs: Iterable[RunConfig]) -> Inspections:
+        """What runs may know of their clips before they look: what they found when they ran before,
+        and what the runs found that their ``plan`` names. Raises UsageError where that is none."""
+        known: dict[bytes, tuple[str, str]] = {}
+        for config in configs:
+            if config.plan is not None:
+                if not (config.plan / FILE_NAME).is_file():
+                    raise UsageError(
+                        f"--plan {config.plan}: no run here; write it with --plan-only"
+                    )
+                known |= cls.of_run(config.plan)._known
+            if not config.overwrite:
+                known |= cls.of_run(config.output)._known
+        return cls(known)
 
     def inspect(self, clip: Clip, longest_s: float = math.inf) -> Clip:
         """As :func:`snac_eval.audio.inspect`."""

@@ -22,7 +22,7 @@ def look(config: RunConfig, argv: Sequence[str] = ()) -> Plan:
     known in it (``RunConfig.plan``), and ``merge`` may put them together there. Raises
     SnacEvalError for what the user must mend.
     """
-    known = Inspections.of_config(config)
+    known = Inspections.of_configs([config])
     plan = make_plan(config, known.inspect)
     with only_writer(config.output):
         old = {} if config.overwrite else read_manifest(config.output)

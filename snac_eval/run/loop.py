@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from snac_eval.errors import StoreError
+from snac_eval.errors import SnacEvalError, StoreError
+from snac_eval.metrics.opening import open_metric
 from snac_eval.progress import Progress
 from snac_eval.run import interrupts
 from snac_eval.run._database import damaged
@@ -21,13 +22,14 @@ from snac_eval.run.coding import CodingTask
 from snac_eval.run.config import RunConfig
 from snac_eval.run.corpus import score_together
 from snac_eval.run.engines.base import Engine
-from snac_eval.run.engines.opening import open_engine
+from snac_eval.run.engines.opening import Engines
 from snac_eval.run.evaluating import Evaluated
 from snac_eval.run.folder import only_writer
-from snac_eval.run.identity import refuse_other_run
+from snac_eval.run.identity import refuse_fewer_clips, refuse_other_run
 from snac_eval.run.inspections import Inspections
 from snac_eval.run.manifest import (
     DETERMINISM,
+    PACE,
     TOGETHER,
     State,
     describe,
@@ -40,6 +42,7 @@ from snac_eval.run.plan import Job, Plan, ScoreKeys, make_plan
 from snac_eval.run.rows import PackedCodes, Row
 from snac_eval.run.sealed import is_committed, read_manifest, write_manifest, write_scores
 from snac_eval.run.store import Store
+from snac_eval.types import Domain
 
 # A row that is damaged is made anew; one that will not stay means a file that is.
 _ROUNDS = 3
@@ -75,19 +78,67 @@ def run(
     ``meanwhile`` is called once while the last clips are being scored. Raises SnacEvalError for
     what the user must mend. Ctrl-C ends the run early; what was scored is kept.
     """
-    known = Inspections.of_config(config)
+    known = Inspections.of_configs([config])
     plan = with_batches(make_plan(config, known.inspect))
+    with Progress(len(plan.clips), config.show_progress) as progress, Engines([plan]) as engines:
+        return run_plan(plan, known, engines, progress, argv, meanwhile)
+
+
+def run_plan(
+    plan: Plan,
+    known: Inspections,
+    engines: Engines,
+    progress: Progress,
+    argv: Sequence[str] = (),
+    meanwhile: Callable[[], None] = lambda: None,
+) -> RunOutcome:
+    """The same of a run that is planned, with engines and a bar that other runs have too.
+
+    ``known`` is what was found in the clips' files; the bar has counted each clip of the plan.
+    """
+    config = plan.config
     with only_writer(config.output):
         old = {} if config.overwrite else read_manifest(config.output)
         refuse_other_run(plan, old)
+        refuse_fewer_clips(plan, old)
+        plan = _keeping(plan, old)
         with Store.create(config.output, config.overwrite) as store:
             store.remember_files(known.new)
             jobs = plan.pending(store.settled(plan.ids))
+            progress.begin(_named(plan), len(plan.clips))
+            progress.more(len(jobs) - len(plan.clips))
             manifest = describe(plan, argv, time.time())
             if not jobs and _has_ended(config.output, old, manifest):
                 return RunOutcome(config.output, plan, True, 0, is_unchanged=True)
-            work = _Work(plan, store, manifest, old, meanwhile)
+            work = _Work(plan, store, manifest, old, engines, progress, meanwhile)
             return work.done_with(jobs)
+
+
+def _named(plan: Plan) -> str:
+    return f"{plan.config.label or plan.label} on {plan.dataset.name}"
+
+
+def _keeping(plan: Plan, old: Mapping[str, Any]) -> Plan:
+    """The plan with the metrics by which the run that ended here scored its clips: a run that asks
+    for others adds to them."""
+    if old.get("state") != "finished" or "domain_metrics" not in old:
+        return plan
+    there: Mapping[Domain, Sequence[str]] = old["domain_metrics"]
+    gone = sorted({one for names in there.values() for one in names if not _opens(one)})
+    known = {
+        domain: tuple(one for one in names if one not in gone) for domain, names in there.items()
+    }
+    kept = plan.with_metrics(known)
+    note = f"scored before, but not known here any more: {', '.join(gone)}"
+    return replace(kept, remarks=(*kept.remarks, note)) if gone else kept
+
+
+def _opens(metric: str) -> bool:
+    try:
+        open_metric(metric)
+    except SnacEvalError:
+        return False
+    return True
 
 
 def _has_ended(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -104,16 +155,21 @@ class _Work:
         store: Store,
         manifest: Mapping[str, Any],
         old: Mapping[str, Any],
+        engines: Engines,
+        progress: Progress,
         meanwhile: Callable[[], None],
     ) -> None:
         self._plan, self._store = plan, store
+        self._engines, self._progress = engines, progress
         self._manifest, self._old = manifest, old
         self._meanwhile = meanwhile
         self._num_computed = 0
+        self._remarks = plan.remarks
         codec, found = old.get("codec") or {}, dict(old.get(DETERMINISM) or {})
         here = (plan.codec.fingerprint, plan.codec.device)
         same = (codec.get("fingerprint"), codec.get("device")) == here
         self._repeated: dict[str, Any] = found if same else {}
+        self._pace: dict[str, Any] = dict(old.get(PACE) or {}) if same else {}
 
     def done_with(self, jobs: Sequence[Job]) -> RunOutcome:
         """Do these jobs, and those of rows in the store that turn out to be damaged."""
@@ -124,6 +180,7 @@ class _Work:
             left, finished = self._round(jobs, known)
             if not left:
                 return RunOutcome(folder, self._plan, finished, self._num_computed, store.damage)
+            self._progress.more(len(left))
             jobs = left
         raise StoreError(damaged(store.path, f"{store.num_dropped} rows cannot be kept in it"))
 
@@ -133,15 +190,14 @@ class _Work:
         """Do these jobs and commit the run: what is left to do before that, and whether it came to
         its end."""
         state: State = "interrupted"
-        with interrupts.catching(), open_engine(self._plan, jobs) as engine:
+        with interrupts.catching(), self._engines.open(self._plan, jobs) as engine:
             if jobs:
                 self._plan = _prepared(self._plan, engine)
             write_manifest(self._plan.config.output, self._manifest)
             try:
                 if jobs:
-                    repeats = not self._repeated
-                    _compute(self._plan, jobs, self._store, engine, self._meanwhile, repeats)
-                    self._plan = replace(self._plan, remarks=engine.remarks)
+                    self._compute(jobs, engine)
+                    self._plan = replace(self._plan, remarks=(*self._remarks, *engine.remarks))
                 state = "finished"
             except KeyboardInterrupt:
                 pass
@@ -150,6 +206,27 @@ class _Work:
                 with interrupts.held():
                     left = self._commit(state, known)
         return left, state == "finished"
+
+    def _compute(self, jobs: Sequence[Job], engine: Engine) -> None:
+        """Put what comes of each job into the store, at once."""
+        ordered, num_distinct = _in_order(jobs)
+        tasks = (
+            CodingTask(number, job, _stored(self._store, job, is_again=number >= num_distinct))
+            for number, job in enumerate(ordered)
+        )
+        keys, start, num_done = ScoreKeys(self._plan), time.monotonic(), 0
+        to_repeat = () if self._repeated else ordered
+        for batch in engine.work(tasks, to_repeat, self._meanwhile):
+            done = [(ordered[one.number], one) for one in batch]
+            self._store.put_all([_row(keys, job, one) for job, one in done])
+            for job, one in done:
+                self._progress.clip_done(job.clip, one.scores)
+            num_done += len(done)
+        self._pace = {
+            "clips": num_done,
+            "audio_s": sum(job.clip.duration_s for job in ordered),
+            "seconds": time.monotonic() - start,
+        }
 
     def _commit(self, state: State, known: Mapping[str, Any] | None) -> list[Job]:
         """End the run, unless reading it finds that something is to be done again: that."""
@@ -160,7 +237,7 @@ class _Work:
         is_whole = state != "finished" or store.num_dropped == dropped
         if not is_whole and (left := plan.pending(store.settled(plan.ids))):
             return left
-        facts = {**found, DETERMINISM: self._repeated, "num_rows": num_rows}
+        facts = {**found, DETERMINISM: self._repeated, PACE: self._pace, "num_rows": num_rows}
         whole = ended(self._manifest, plan, state, self._num_computed, facts, store.damage)
         write_manifest(folder, whole)
         return []
@@ -179,30 +256,11 @@ def _known_together(
 def _prepared(plan: Plan, engine: Engine) -> Plan:
     """The plan with what the codec says of itself, now that it is prepared somewhere."""
     notes = engine.prepare()
-    return replace(plan, codec=replace(plan.codec, notes=lambda: notes), remarks=engine.remarks)
-
-
-def _compute(
-    plan: Plan,
-    jobs: Sequence[Job],
-    store: Store,
-    engine: Engine,
-    meanwhile: Callable[[], None],
-    repeats: bool,
-) -> None:
-    """Put what comes of each job into the store, at once."""
-    ordered, num_distinct = _in_order(jobs)
-    tasks = (
-        CodingTask(number, job, _stored(store, job, is_again=number >= num_distinct))
-        for number, job in enumerate(ordered)
+    return replace(
+        plan,
+        codec=replace(plan.codec, notes=lambda: notes),
+        remarks=(*plan.remarks, *engine.remarks),
     )
-    keys = ScoreKeys(plan)
-    with Progress(len(jobs), enabled=plan.config.show_progress) as progress:
-        for batch in engine.work(tasks, ordered if repeats else (), meanwhile):
-            done = [(ordered[one.number], one) for one in batch]
-            store.put_all([_row(keys, job, one) for job, one in done])
-            for job, one in done:
-                progress.clip_done(job.clip, one.scores)
 
 
 def _in_order(jobs: Sequence[Job]) -> tuple[list[Job], int]:

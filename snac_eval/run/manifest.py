@@ -46,6 +46,9 @@ DETERMINISM = "determinism"
 BATCHES = "batches"
 """Key of how many clips the codec got at once, at most, and how that changes what it makes of one:
 the facts of a :class:`~snac_eval.codecs.repeats.Repeat`."""
+PACE = "pace"
+"""Key of how many clips were computed when any were last, how long they are and how long it took,
+in seconds."""
 _CHANNELS = {0: "each coded on its own", 1: "mixed down to mono"}
 _STEREO = "as in the clip; a mono clip fills both channels and is scored on their mean"
 _PACKAGES = (
@@ -71,7 +74,7 @@ def describe(plan: Plan, argv: Sequence[str], started: float) -> dict[str, Any]:
     config, codec = plan.config, plan.codec
     return {
         **head("run", "running", plan.run_id, plan.label, argv, started),
-        "config": jsonable(asdict(replace(config, instance=None)))
+        "config": jsonable(asdict(replace(config, instance=None, heard=None)))
         | {"dataset": redacted(config.dataset)},
         "identity": identity(plan),
         "notes": list(plan.notes),

@@ -19,8 +19,11 @@ _LONGEST = 100
 _PLAIN = re.compile(r"[A-Za-z0-9._-]+(:[A-Za-z0-9._-]+)?(@[a-z]+=[0-9.]+)*")
 _REPLACED = re.compile(r"[^\w.-]+")
 _DEFAULTS = {
+    "limit": 0,
     "seed": 0,
     "weights": "",
+    "model_args": (),
+    "domain": "",
     "reference_rate": "clip",
     "excerpt_s": 0.0,
     "balance": "",
@@ -30,7 +33,7 @@ _DEFAULTS = {
 """The options that change what is measured."""
 
 
-def default_output(config: RunConfig) -> Path:
+def default_output(config: RunConfig, below: Path = Path("runs")) -> Path:
     """``runs/MODEL_DATASET``, with a digest of what that does not say where it does not say all.
 
     A shard's begins with the name of the whole run's: ``runs/MODEL_DATASET+shard-2-of-8``.
@@ -40,7 +43,13 @@ def default_output(config: RunConfig) -> Path:
     dataset = redacted(config.dataset)
     name, shard = folder_name([config.model, dataset], other), Shard.parse(config.shard)
     # No name that folder_name gives has a plus.
-    return Path("runs") / (name if shard.is_whole else f"{name}+shard-{shard.number}-of-{shard.of}")
+    return below / (name if shard.is_whole else f"{name}+shard-{shard.number}-of-{shard.of}")
+
+
+def study_output(configs: Sequence[RunConfig]) -> Path:
+    """``runs/study-`` and a digest of the runs' own names: the same runs are the same study."""
+    said = "\n".join(str(default_output(config)) for config in configs)
+    return Path("runs") / f"study-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
 
 
 def folder_name(names: Sequence[str], options: Sequence[str] = ()) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from snac_eval.datasets.opening import Sampling, open_dataset
 from snac_eval.machine import DEVICES, resolve_device
 from snac_eval.metrics.opening import OpenMetric, open_metric
 from snac_eval.run.config import RunConfig
+from snac_eval.run.heard import once
 from snac_eval.run.keys import (
     ReconstructionKey,
     card_digest,
@@ -54,13 +55,22 @@ class Setting:
 
     def read_reference(self, clip: Clip) -> Waveform:
         """The clip at its own rate, mixed down for a mono codec. Raises AudioError."""
-        whole = audio.read_clip(clip, self.config.max_duration_s)
-        return audio.to_mono(whole) if self.codec.card.channels == 1 else whole
+        is_mono = self.codec.card.channels == 1
+
+        def read() -> Waveform:
+            whole = audio.read_clip(clip, self.config.max_duration_s)
+            return audio.to_mono(whole) if is_mono else whole
+
+        return once(self.config.heard, _heard_as(clip, is_mono), clip.sample_rate, read)
 
     def read(self, clip: Clip) -> tuple[Waveform, Waveform]:
         """The clip as it is scored against, and as the codec takes it. Raises AudioError."""
         card, reference = self.codec.card, self.read_reference(clip)
-        source = audio.resample(reference, card.sample_rate or reference.sample_rate)
+        rate = card.sample_rate or reference.sample_rate
+        source = reference
+        if rate != reference.sample_rate:
+            name = _heard_as(clip, card.channels == 1)
+            source = once(self.config.heard, name, rate, lambda: audio.resample(reference, rate))
         if self.config.reference_rate == "codec":
             reference = source
         return reference, audio.fill_channels(source, card.channels)
@@ -162,6 +172,17 @@ class Plan(Material):
             part=Part(shard, self.run_id, len(self.clips), digest, self.clips[0], places),
         )
 
+    def with_metrics(self, more: Mapping[Domain, Sequence[str]]) -> Plan:
+        """The plan that scores clips of these domains by these metrics as well."""
+        used = {
+            domain: tuple(dict.fromkeys([*names, *more.get(domain, ())]))
+            for domain, names in self.domain_metrics.items()
+        }
+        names = dict.fromkeys([*self.metrics, *(name for one in used.values() for name in one)])
+        return replace(
+            self, domain_metrics=used, metrics={name: open_metric(name) for name in names}
+        )
+
     def info(self, name: str) -> MetricInfo:
         """What a metric's numbers mean in this run."""
         info = self.metrics[name].info
@@ -245,15 +266,11 @@ def open_codec(config: RunConfig) -> OpenCodec:
     return per_channel(codec) if config.channels == "each" else codec
 
 
-def open_material(
+def open_clips(
     config: RunConfig, inspect: Callable[[Clip, float], Clip] = audio.inspect
-) -> Material:
-    """Open codec and dataset, and choose the clips. Nothing heavy is loaded yet.
-
-    ``inspect`` adds to a clip what its file says.
-    """
-    codec = open_codec(config)
-    dataset = open_dataset(
+) -> Dataset:
+    """The dataset of a run, its clips chosen. ``inspect`` adds to a clip what its file says."""
+    return open_dataset(
         config.dataset,
         config.data_root,
         config.card_dirs,
@@ -261,17 +278,27 @@ def open_material(
         config.show_progress,
         Sampling(config.excerpt_s, config.balance, config.sample_seed, config.max_duration_s),
         inspect,
+        config.domain,
     )
-    return Material(config, codec, dataset)
 
 
-def make_plan(config: RunConfig, inspect: Callable[[Clip, float], Clip] = audio.inspect) -> Plan:
-    """Open codec, dataset and metrics, as :func:`open_material` does.
+def open_material(config: RunConfig, dataset: Dataset | None = None) -> Material:
+    """Open the codec of a run, not yet prepared, and choose its clips, unless that was done."""
+    return Material(config, open_codec(config), dataset or open_clips(config))
 
-    Every shard looks at all clips: which are its own depends on all of them.
+
+def make_plan(
+    config: RunConfig,
+    inspect: Callable[[Clip, float], Clip] = audio.inspect,
+    dataset: Dataset | None = None,
+) -> Plan:
+    """Open codec, dataset and metrics, and choose the clips. Nothing heavy is loaded yet.
+
+    A ``dataset`` that :func:`open_clips` gave for an equal choice of clips is taken as it is. Every
+    shard looks at all clips: which are its own depends on all of them.
     """
     domain_metrics = metrics_by_domain(config.metrics)
-    material = open_material(config, inspect)
+    material = open_material(config, dataset or open_clips(config, inspect))
     used: dict[Domain, tuple[str, ...]] = {
         domain: domain_metrics[domain] for domain in {clip.domain for clip in material.clips}
     }
@@ -288,6 +315,10 @@ def make_plan(config: RunConfig, inspect: Callable[[Clip, float], Clip] = audio.
         domain_metrics=used,
     )
     return whole.shard(Shard.parse(config.shard))
+
+
+def _heard_as(clip: Clip, is_mono: bool) -> str:
+    return f"{clip.sha256}-{'mono' if is_mono else 'whole'}"
 
 
 def _weights_note(codec: OpenCodec) -> tuple[str, ...]:

@@ -182,7 +182,8 @@ def test_silence_and_short_clips_are_undefined_not_numbers(
     soundfile.write(speech / "short.wav", tone(0.05), 16000)
     metrics = "pesq_wb,pesq_nb,stoi,estoi,si_sdr,visqol_speech,visqol_audio,mel_dac_paper,bitrate"
     run = ["--model", "opus_12kbps", "--dataset", f"folder:{tmp_path / 'data'}"]
-    assert _run(*run, "--output", tmp_path / "r", metrics=metrics) == 0
+    assert _run(*run, "--output", tmp_path / "r", metrics=metrics) == 3
+    assert "undefined on every clip: pesq_wb: too short" in capsys.readouterr().err
     frame = scores(tmp_path / "r").set_index(["clip_id", "metric"])
     assert set(frame["status"]) <= {"ok", "undefined"}
     for metric in ("pesq_wb", "pesq_nb", "stoi", "estoi", "visqol_speech", "visqol_audio"):

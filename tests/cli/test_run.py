@@ -26,9 +26,11 @@ from tests.conftest import tone
 FAST = "bitrate,mel_dac_paper,si_sdr"
 
 
-def _run(data: Path, output: Path, *more: str, metrics: str = FAST) -> int:
-    base = ["run", "--model", "opus_12kbps", "--dataset", f"folder:{data}"]
-    where = ["--output", str(output), "--metrics", metrics, "--workers", "0", "--quiet"]
+def _run(
+    data: Path, output: Path, *more: str, metrics: str = FAST, model: str = "opus_12kbps"
+) -> int:
+    base = ["run", "--model", model, "--dataset", f"folder:{data}"]
+    where = ["--output", str(output), "--metrics", metrics, "--workers", "0"]
     return main([*base, *where, *more])
 
 
@@ -37,7 +39,7 @@ def test_writes_every_report(
 ) -> None:
     assert _run(audio_dir, tmp_path / "run") == 0
     printed = capsys.readouterr().out
-    assert "| mel_dac_paper ↓" in printed
+    assert "Mel distance (DAC)" in printed
     assert "3 clips computed now" in printed
     frame = scores(tmp_path / "run")
     assert list(frame.columns) == list(SCORE_COLUMNS)
@@ -100,7 +102,7 @@ def test_other_codec_in_the_same_folder_is_refused(
     audio_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _run(audio_dir, tmp_path / "run")
-    assert _run(audio_dir, tmp_path / "run", "--model", "pcm_8bit") == 2
+    assert _run(audio_dir, tmp_path / "run", model="pcm_8bit") == 2
     assert "holds a run of codec 'opus_12kbps'" in capsys.readouterr().err
 
 
@@ -245,7 +247,7 @@ def test_table_and_report(
     audio_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _run(audio_dir, tmp_path / "a")
-    _run(audio_dir, tmp_path / "b", "--model", "pcm_8bit")
+    _run(audio_dir, tmp_path / "b", model="pcm_8bit")
     (tmp_path / "a" / "summary.md").unlink()
     assert main(["report", str(tmp_path / "a")]) == 0
     assert (tmp_path / "a" / "summary.md").exists()
@@ -253,7 +255,7 @@ def test_table_and_report(
     runs = [str(tmp_path / name) for name in "ab"]
     assert main(["table", *runs]) == 0
     markdown = capsys.readouterr().out
-    assert markdown.count("| opus_12kbps") == markdown.count("| pcm_8bit") == 1
+    assert markdown.count("| Opus, 12 kbps") == markdown.count("| PCM, 8 bits") == 1
     assert main(["table", *runs, "--metrics", "si_sdr,bitrate"]) == 0
     header = next(line for line in capsys.readouterr().out.splitlines() if "codec" in line)
     assert header.index("si_sdr") < header.index("bitrate")
@@ -277,8 +279,8 @@ def test_table_says_what_cannot_be_compared(
     main(["table", str(tmp_path / "a"), str(tmp_path / "b")])
     printed = capsys.readouterr().out
     assert (
-        "not comparable across rows (opus_12kbps (a) and opus_12kbps (b): measured in two ways"
-        in printed
+        "not comparable across rows (Opus, 12 kbps (opus_12kbps (a)) and Opus, 12 kbps"
+        " (opus_12kbps (b)): measured in two ways" in printed
     )
     assert "(2 to 3 clips)" in printed
     assert "of the clip or of the codec" in printed

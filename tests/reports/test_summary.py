@@ -18,7 +18,7 @@ def run(tmp_path: Path) -> Run:
     """Three clips; one metric is defined on none of them."""
     scores = {
         "si_sdr": [-2.0, -1.0, "error: broke"],
-        "stoi": ["undefined: music"] * 3,
+        "stoi": ["undefined: too short"] * 3,
         "pesq_wb": ["undefined: music", "undefined: music", "error: broke"],
     }
     corpus = {"codebook_usage": 50.0}
@@ -39,7 +39,7 @@ def test_markdown(run: Run) -> None:
         "    0 |           2 |        1 |\n"
         "| codebook_usage [%] ↑ |  50.00 |               – |        – |                – |"
         "    3 |           0 |        0 |\n\n"
-        "Undefined on every clip: stoi.\n\n"
+        "Left out: stoi (too short).\n\n"
         f"{INTERVALS}\n\n"
         "Too few for any verdict: 2 clips, of at least 4.\n"
     )
@@ -48,5 +48,5 @@ def test_markdown(run: Run) -> None:
 def test_latex_says_as_much(run: Run) -> None:
     text = render(summary_grid(run), "latex")
     assert r"si\_sdr {[}dB{]} $\uparrow$ & $-$1.500 & $-$7.853 to 4.853 & " in text
-    assert r"Undefined on every clip: stoi.\par" in text
+    assert r"Left out: stoi (too short).\par" in text
     assert r"\begin{tabular}{@{}lrrrrrrr@{}}" in text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from snac_eval.errors import UsageError
+from snac_eval.errors import UnknownNameError, UsageError
 from snac_eval.metrics.base import DEFAULT_METRICS
 from snac_eval.registry import plugins
 from snac_eval.results.tolerances import Tolerance, direction, load_tolerances
@@ -24,7 +24,8 @@ def test_every_default_metric_that_decides_has_a_tolerance() -> None:
 def test_a_file_and_single_values_override(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(
-        'alpha = 0.01\n[metrics]\nstoi = {relative = 0.02}\nx = {absolute = 1, better = "higher"}'
+        "alpha = 0.01\n[metrics]\nstoi = {relative = 0.02}\n"
+        'delay = {absolute = 1, better = "higher"}'
     )
     loaded = load_tolerances(path, ["pesq_wb=0.05", "bitrate=10%"])
     assert loaded.alpha == 0.01
@@ -32,7 +33,7 @@ def test_a_file_and_single_values_override(tmp_path: Path) -> None:
     assert loaded.metrics["pesq_wb"] == Tolerance(0.05)
     assert loaded.metrics["bitrate"] == Tolerance(0.1, relative=True, higher_is_better=False)
     delay, stoi = (plugins.metric(name).info for name in ("delay", "stoi"))
-    assert direction(delay, loaded.metrics["x"]) is True
+    assert direction(delay, loaded.metrics["delay"]) is True
     assert direction(delay, None) is None
     assert direction(stoi, None) is True
     assert load_tolerances().metrics["si_sdr_aligned"] == loaded.metrics["si_sdr_aligned"]
@@ -43,6 +44,20 @@ def test_a_relative_tolerance_is_a_ratio() -> None:
     tolerance = Tolerance(0.25, relative=True)
     low, high = tolerance.scale([1.0, 1.25])
     assert high - low == pytest.approx(tolerance.size)
+
+
+def test_unknown_names_are_refused_with_what_was_meant(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        load_tolerances(overrides=["pesk_wb=0.1"])
+    assert str(caught.value).startswith(
+        "--tolerance pesk_wb=0.1: unknown metric 'pesk_wb': did you mean 'pesq_wb'?"
+    )
+    path = tmp_path / "mine.toml"
+    path.write_text("[metrics]\nstoy = {absolute = 1}")
+    with pytest.raises(UnknownNameError, match=r"mine\.toml: metrics: .*did you mean 'stoi'"):
+        load_tolerances(path)
+    loaded = load_tolerances(path, ["token_agreement@n=5=0.1"], more=["stoy"])
+    assert loaded.metrics["stoy"] == Tolerance(1)
 
 
 @pytest.mark.parametrize("text", ["pesq_wb", "pesq_wb=", "=1", "x=-1", "x=0", "x=nan", "x=inf"])

@@ -21,8 +21,8 @@ from snac_eval.machine import resolve_device
 from snac_eval.metrics.opening import open_metric
 from snac_eval.run.coding import Coder, CodingTask
 from snac_eval.run.config import RunConfig
-from snac_eval.run.engines import nursery, pool
-from snac_eval.run.engines.local import LocalEngine, _modules
+from snac_eval.run.engines import nursery, staff
+from snac_eval.run.engines.local import LocalEngine, modules_of
 from snac_eval.run.engines.processes import Child, Nursery
 from snac_eval.run.evaluating import Evaluated
 from snac_eval.run.plan import Plan, make_plan
@@ -157,7 +157,7 @@ def test_processes_that_are_killed_from_outside_are_replaced(
 
 
 def test_workers_are_renewed_after_some_clips(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "_CLIPS_PER_PROCESS", 2)
+    monkeypatch.setattr(staff, "_CLIPS_PER_PROCESS", 2)
     with _engine(plan, 1) as engine:
         engine.prepare()
         _check(engine.work(_tasks(plan)))
@@ -277,9 +277,9 @@ def test_workers_load_what_codec_and_metrics_need(plan: Plan) -> None:
     metrics = {name: open_metric(name) for name in names}
     coder = Coder(plan.config, open_model("snac_16khz_mini"), metrics)
     audio = {"visqol", "snac_eval.metrics.pesq"}
-    assert {"torch", "snac_eval.metrics.bitrate"} | audio <= set(_modules(coder, is_apart=False))
-    assert audio <= set(_modules(coder, is_apart=True))
-    assert "torch" not in _modules(coder, is_apart=True)
+    assert {"torch", "snac_eval.metrics.bitrate"} | audio <= set(modules_of(coder, is_apart=False))
+    assert audio <= set(modules_of(coder, is_apart=True))
+    assert "torch" not in modules_of(coder, is_apart=True)
 
 
 def test_no_worker_looks_for_a_gpu_that_its_codec_does_not_use(
@@ -290,7 +290,7 @@ def test_no_worker_looks_for_a_gpu_that_its_codec_does_not_use(
     start = Nursery.start_worker
 
     def start_worker(nursery: Nursery, serve: Callable[..., None], arguments: Any) -> Child:  # noqa: ANN401
-        sent.append(arguments[1])
+        sent.append(arguments[0].config)
         return start(nursery, serve, arguments)
 
     monkeypatch.setattr(Nursery, "start_worker", start_worker)

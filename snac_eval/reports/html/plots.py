@@ -142,9 +142,15 @@ def _draw_values(axes: Axes, series: Series, line: int, gid: str) -> list[str]:
 
 
 def plane(
-    points: Sequence[Point], frontier: Sequence[Point], x_label: str, y_label: str, title: str
+    points: Sequence[Point],
+    frontier: Sequence[Point],
+    x_label: str,
+    y_label: str,
+    title: str,
+    lines: Sequence[Sequence[Point]] = (),
 ) -> str:
-    """SVG of runs over a logarithmic x, with intervals; ``frontier`` is joined by steps."""
+    """SVG of runs over a logarithmic x, with intervals; ``frontier`` is joined by steps, and each
+    of ``lines`` by a line, in its order: the points of one codec at several rates."""
     with _figure(title, 2.5, left_in=0.62) as (figure, axes):
         axes.set_xscale("log")
         axes.set_xlim(*_span([point.x for point in points]))
@@ -152,6 +158,8 @@ def plane(
         for index, point in enumerate(points):
             titles[f"point{index}"] = [point.title]
             _draw_point(axes, point, f"point{index}")
+        for line in lines:
+            _draw_line(axes, line)
         if len(frontier) > 1:
             along = sorted(frontier, key=lambda point: point.x)
             xs, ys = [point.x for point in along], [point.y for point in along]
@@ -162,6 +170,14 @@ def plane(
         axes.set_ylabel(_plain(y_label))
         axes.grid()
         return _svg(figure, title, titles)
+
+
+def _draw_line(axes: Axes, line: Sequence[Point]) -> None:
+    """In the colour of its points; where they differ, in the text's, and fainter."""
+    colours = {point.colour % NUM_COLOURS for point in line}
+    colour, opacity = (_SERIES[colours.pop()], 1.0) if len(colours) == 1 else (_TEXT, 0.45)
+    xs, ys = [point.x for point in line], [point.y for point in line]
+    axes.plot(xs, ys, color=colour, linewidth=1.2, alpha=opacity, zorder=2)
 
 
 def _draw_point(axes: Axes, point: Point, gid: str) -> None:

@@ -20,15 +20,18 @@ from socket import socket
 from types import TracebackType
 from typing import Any
 
+from snac_eval.errors import SnacEvalError
 from snac_eval.run import interrupts
 from snac_eval.run.coding import Coder, CodingTask, prepare, repeated
 from snac_eval.run.engines.base import Engine, nothing
 from snac_eval.run.engines.here import work_here
 from snac_eval.run.engines.pool import Came, OnlyHere, Pool
 from snac_eval.run.engines.processes import Child, Nursery, StartError
+from snac_eval.run.engines.staff import Staff
 from snac_eval.run.engines.worker import (
     HalfDone,
     ScoringTask,
+    Turn,
     serve_coder,
     serve_scorer,
     serve_worker,
@@ -48,15 +51,23 @@ class LocalEngine(Engine):
 
     ``coder`` has the metrics that will be asked for. ``num_workers`` is how many processes score
     audio; 0: everything is done in this process, as it is where no process can be started.
-    ``is_apart`` has the codec in a process to itself.
+    ``is_apart`` has the codec in a process to itself. Those of the ``staff`` are taken over and
+    given back; without one, every process ends with this.
     """
 
-    def __init__(self, coder: Coder, num_workers: int, is_apart: bool = False) -> None:
+    def __init__(
+        self, coder: Coder, num_workers: int, is_apart: bool = False, staff: Staff | None = None
+    ) -> None:
         self._own = coder
-        self._config = coder.config
+        config = coder.config
         if coder.codec.device == "cpu":  # Else every process would import torch to look for a GPU.
-            self._config = replace(coder.config, device="cpu")
-        self._modules = _modules(coder, is_apart)
+            config = replace(config, device="cpu")
+        names = tuple(
+            name for name, one in coder.metrics.items() if one.is_in_place or not is_apart
+        )
+        self._turn = Turn(modules_of(coder, is_apart), config, names)
+        self._is_ours = staff is None
+        self._staff = staff or Staff(modules_of(coder, is_apart))
         limit_s, ahead = coder.config.clip_limit_s, 3 * coder.batch_size
         has_audio = any(not one.is_in_place for one in coder.metrics.values())
         num_scorers = num_workers if is_apart and has_audio else 0
@@ -67,8 +78,9 @@ class LocalEngine(Engine):
             )
         else:
             self._workers = Pool("the process", self._start_worker, num_workers, limit_s, ahead)
+        coders = f"coder on {'cpu' if coder.codec.device == 'cpu' else 'gpu'}"
+        self._kinds = {self._workers: coders if is_apart else "worker", self._scorers: "scorer"}
         self._done: list[Evaluated] = []
-        self._nursery: Nursery | None = None
         self._is_here = not num_workers
         self._num_lost = 0
         self._remarks: tuple[str, ...] = ()
@@ -98,13 +110,19 @@ class LocalEngine(Engine):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._close()
+        if error is not None and not isinstance(error, SnacEvalError):
+            self._staff.close()
+        elif not self._is_here:
+            for pool, work in self._kinds.items():
+                self._staff.keep(work, pool.release(self._staff.nursery))
+        if self._is_ours:
+            self._staff.close()
 
     def prepare(self) -> tuple[str, ...]:
         """Wait until the codec is prepared; what it says of itself then. Raises SnacEvalError."""
         try:
-            if self._nursery is not None:
-                self._nursery.greet()
+            if not self._is_here:
+                self._staff.nursery.greet()
             while not (self._is_here or self._workers.was_ready):
                 self._step(_LONGEST_WAIT_S)
         except OnlyHere as only:
@@ -165,8 +183,7 @@ class LocalEngine(Engine):
 
     def _step(self, longest_s: float) -> None:
         """Wait until something comes or is overdue, and take it in."""
-        nursery = self._nursery
-        assert nursery is not None
+        nursery = self._staff.nursery
         pools = [self._scorers, self._workers] if self._scorers.has_room else [self._scorers]
         owners = {one: pool for pool in pools for one in pool.connections}
         sources: list[Connection | socket] = [nursery.control, *owners]
@@ -195,36 +212,28 @@ class LocalEngine(Engine):
                 self._done.append(result)
 
     def _start_worker(self, nursery: Nursery) -> Child:
-        arguments = (self._modules, self._config, tuple(self._own.metrics))
-        return nursery.start_worker(serve_worker, arguments)
+        return nursery.start_worker(serve_worker, (self._turn,))
 
     def _start_coder(self, nursery: Nursery) -> Child:
-        metrics = self._own.metrics.items()
-        arguments = (self._config, tuple(name for name, one in metrics if one.is_in_place))
-        return nursery.start_coder(serve_coder, arguments, self._own.codec.device != "cpu")
+        return nursery.start_coder(serve_coder, (self._turn,), self._own.codec.device != "cpu")
 
     def _start_scorer(self, nursery: Nursery) -> Child:
-        return nursery.start_worker(serve_scorer, (self._modules,))
+        return nursery.start_worker(serve_scorer, (self._turn,))
 
     def _start(self) -> None:
-        self._nursery = Nursery(self._modules)
-        self._workers.start(self._nursery)
-        self._scorers.start(self._nursery)
+        for pool, kind in self._kinds.items():
+            hired = self._staff.take(kind, pool.count)
+            pool.start(self._staff.nursery, hired, self._turn)
 
     def _start_again(self) -> None:
         self._num_lost += 1
-        self._close()
+        self._staff.close()
         if self._num_lost >= _MAX_LOST:
             raise StartError("the process that starts the others was ended, again and again")
         self._start()
 
-    def _close(self) -> None:
-        if self._nursery is not None:
-            self._nursery.close()
-            self._nursery = None
-
     def _stay_here(self, why: str) -> None:
-        self._close()
+        self._staff.close()
         self._is_here = True
         remark = f"{why}: all is done in one process, without time limits for clips"
         self._remarks = (*self._remarks, remark)
@@ -232,7 +241,7 @@ class LocalEngine(Engine):
             print(f"snac-eval: note: {remark}", file=sys.stderr, flush=True)
 
 
-def _modules(coder: Coder, is_apart: bool) -> tuple[str, ...]:
+def modules_of(coder: Coder, is_apart: bool) -> tuple[str, ...]:
     """What the work of a worker, or of a scorer, imports: the metrics' and the codec's modules, and
     what those load late."""
     audio = [one for one in coder.metrics.values() if not (is_apart and one.is_in_place)]

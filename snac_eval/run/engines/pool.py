@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 from multiprocessing.connection import Connection
 from typing import Any
@@ -25,6 +24,7 @@ from snac_eval.run.coding import (
 from snac_eval.run.engines import worker as said
 from snac_eval.run.engines.page import Note
 from snac_eval.run.engines.processes import Child, Nursery, StartError
+from snac_eval.run.engines.staff import Worker
 from snac_eval.run.evaluating import Evaluated
 from snac_eval.run.plan import Job
 from snac_eval.types import Score
@@ -33,7 +33,6 @@ FIRST_CLIP = 3.0
 """How many times longer the first clip of a process may take, for what it loads or compiles."""
 _PREPARE_LIMIT_S = 3600.0
 _MAX_FAILED_STARTS = 3
-_CLIPS_PER_PROCESS = 500
 _RENEWED_IF_READY_S = 10.0
 # What lies unread in a socket must not fill it: the parent would wait for a busy process.
 _MOST_AHEAD = 32
@@ -51,46 +50,6 @@ Came = tuple[CodingTask, Evaluated | said.HalfDone]
 
 class OnlyHere(Exception):  # noqa: N818 - a state, not a failure
     """The codec opens in this process and in no other; the message says why."""
-
-
-@dataclass(slots=True)
-class _Worker:
-    child: Child
-    since: float
-    """When it was started."""
-    is_open: bool = False
-    is_ready: bool = False
-    is_renewed: bool = True
-    """Whether it is ended after so many clips."""
-    is_waiting: bool = False
-    """Whether it does nothing until it is sent something."""
-    repeating: tuple[Job, ...] = ()
-    """Clips one of which it codes twice once its hand is empty."""
-    hand: dict[int, CodingTask] = field(default_factory=dict)
-    """What it was given and did not give back, by number."""
-    look_at: float = float("inf")
-    """When what it does may have taken too long."""
-    num_sent: int = 0
-    num_done: int = 0
-    failed_starts: int = 0
-    """How often in a row processes in its place got nothing done."""
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is to come from it."""
-        return not self.hand and not self.repeating
-
-    @property
-    def is_spent(self) -> bool:
-        """Whether it did as many clips as one process does."""
-        return self.is_renewed and self.num_done + len(self.hand) >= _CLIPS_PER_PROCESS
-
-    def send(self, message: object) -> None:
-        """Its end is heard of elsewhere, and what it has in hand begun again."""
-        self.num_sent += 1
-        self.is_waiting = False
-        with suppress(OSError):
-            self.child.connection.send(message)
 
 
 class Pool:
@@ -115,14 +74,14 @@ class Pool:
         ahead: int = 1,
         renews: bool = True,
     ) -> None:
-        self._who, self._start_one, self._count = who, start, count
+        self._who, self._start_one, self.count = who, start, count
         self._limit_s, self._ahead = limit_s, min(ahead, _MOST_AHEAD)
         self._renews = renews
         self._source: Iterator[CodingTask] = iter(())
         self._waiting: deque[CodingTask] = deque()
         self._alone: deque[CodingTask] = deque()
         self._to_repeat: tuple[Job, ...] = ()
-        self._workers: list[_Worker] = []
+        self._workers: list[Worker] = []
         self.was_ready = False
         """Whether any process ever was."""
         self.notes: tuple[str, ...] = ()
@@ -157,9 +116,9 @@ class Pool:
     @property
     def has_room(self) -> bool:
         """Whether another task would find a process soon; what waits is in memory."""
-        if not self._count:
+        if not self.count:
             return True
-        return len(self._waiting) + sum(bool(one.hand) for one in self._workers) < 2 * self._count
+        return len(self._waiting) + sum(bool(one.hand) for one in self._workers) < 2 * self.count
 
     def feed(self, tasks: Iterator[CodingTask], to_repeat: Sequence[Job]) -> None:
         """Take tasks from here from now on, and code one of these clips twice at the end."""
@@ -178,11 +137,24 @@ class Pool:
         yield from [*self._alone, *self._waiting]
         yield from self._source
 
-    def start(self, nursery: Nursery) -> None:
-        """Start the processes in this nursery; what was in hand is begun again."""
+    def start(
+        self, nursery: Nursery, hired: Sequence[Worker] = (), turn: said.Turn | None = None
+    ) -> None:
+        """Start the processes in this nursery, but for those ``hired``, which take this turn; what
+        was in hand is begun again."""
         for one in self._workers:
             self._take_back(one)
-        self._workers = [self._started(nursery) for _ in range(self._count)]
+        self._workers = [self._hired(one, turn) for one in hired]
+        self._workers += [self._started(nursery) for _ in range(self.count - len(hired))]
+
+    def release(self, nursery: Nursery) -> list[Worker]:
+        """Those that wait for work, for whoever has some next; the others are ended."""
+        idle = [one for one in self._workers if one.is_ready and one.is_idle and not one.is_spent]
+        for one in self._workers:
+            if one not in idle:
+                nursery.kill(one.child)
+        self._workers = []
+        return idle
 
     def receive(self, connection: Connection, nursery: Nursery) -> Iterator[Came]:
         """Take in what one of :attr:`connections` has to say, when it is readable.
@@ -244,14 +216,14 @@ class Pool:
 
     def _refill(self) -> None:
         """Look some tasks ahead, to know when the end is near."""
-        for task in islice(self._source, max(0, 2 * self._count + 1 - len(self._waiting))):
+        for task in islice(self._source, max(0, 2 * self.count + 1 - len(self._waiting))):
             self._waiting.append(task)
 
     def _give_all(self) -> None:
         for one in self._workers:
             self._give(one)
 
-    def _give(self, one: _Worker) -> None:
+    def _give(self, one: Worker) -> None:
         """Send what is to be sent to it now."""
         while one.is_ready and (task := self._next(one)) is not None:
             if one.is_idle:
@@ -272,9 +244,9 @@ class Pool:
         """Whether so little waits that a process takes one only when it has nothing else, lest it
         be late."""
         self._refill()
-        return len(self._waiting) <= (2 * self._count if self._count > 1 else 0)
+        return len(self._waiting) <= (2 * self.count if self.count > 1 else 0)
 
-    def _next(self, one: _Worker) -> CodingTask | None:
+    def _next(self, one: Worker) -> CodingTask | None:
         if one.repeating or one.is_spent or any(task.is_alone for task in one.hand.values()):
             return None
         if not one.hand and self._alone:
@@ -290,7 +262,7 @@ class Pool:
         task = self._waiting.popleft()
         return replace(task, is_alone=True) if is_near_end else task
 
-    def _now_ready(self, one: _Worker, notes: tuple[str, ...]) -> None:
+    def _now_ready(self, one: Worker, notes: tuple[str, ...]) -> None:
         one.is_ready, one.look_at = True, float("inf")
         is_quick = time.monotonic() - one.since <= _RENEWED_IF_READY_S
         one.is_renewed = self._renews and is_quick
@@ -298,7 +270,7 @@ class Pool:
             self.was_ready, self.notes = True, notes
         self._give(one)
 
-    def _ended(self, one: _Worker, nursery: Nursery) -> Iterator[Came]:
+    def _ended(self, one: Worker, nursery: Nursery) -> Iterator[Came]:
         if nursery.is_lost:
             return
         died = f"{self._who} {one.child.death}"
@@ -318,7 +290,7 @@ class Pool:
             self._replace(one, nursery)
         self._give_all()
 
-    def _noted(self, one: _Worker) -> tuple[Note | None, list[CodingTask]]:
+    def _noted(self, one: Worker) -> tuple[Note | None, list[CodingTask]]:
         """What it says it does, and to which tasks; nothing where those are done."""
         note = one.child.page.read()
         tasks = [one.hand[number] for number in note.numbers if number in one.hand] if note else []
@@ -326,7 +298,7 @@ class Pool:
         return (note, tasks) if is_known else (None, [])
 
     def _stopped(
-        self, one: _Worker, what: str, suspects: Sequence[CodingTask], how: str
+        self, one: Worker, what: str, suspects: Sequence[CodingTask], how: str
     ) -> Iterator[Came]:
         """What becomes of the hand of a process that is no more; ``how`` it ended reads on, or
         back, to what it did."""
@@ -351,12 +323,12 @@ class Pool:
             failed = {**task.failed, what: Score.error(reason)}
             self._alone.appendleft(replace(task, failed=failed))
 
-    def _take_back(self, one: _Worker) -> None:
+    def _take_back(self, one: Worker) -> None:
         self._waiting.extendleft(reversed(one.hand.values()))
         self._to_repeat = self._to_repeat or one.repeating
         one.hand, one.repeating = {}, ()
 
-    def _not_started(self, one: _Worker, nursery: Nursery, error: Exception) -> None:
+    def _not_started(self, one: Worker, nursery: Nursery, error: Exception) -> None:
         """Raise the error, unless it may be bad luck: where a process took tasks before, it is
         tried again, and so is one that did not get as far as the codec."""
         if not (self.was_ready or isinstance(error, StartError)):
@@ -367,26 +339,37 @@ class Pool:
         if len(self._workers) == 1:
             raise error
         self._workers.remove(one)
-        left = f"{self._count - 1} of {self._count} processes go on: {error}"
-        self._count -= 1
+        left = f"{self.count - 1} of {self.count} processes go on: {error}"
+        self.count -= 1
         self.remarks = (*self.remarks, left)
 
-    def _replace(self, one: _Worker, nursery: Nursery, failed_starts: int = 0) -> None:
+    def _replace(self, one: Worker, nursery: Nursery, failed_starts: int = 0) -> None:
         place = self._workers.index(one)
         self._workers[place] = self._started(nursery, failed_starts)
 
-    def _started(self, nursery: Nursery, failed_starts: int = 0) -> _Worker:
+    def _hired(self, one: Worker, turn: said.Turn | None) -> Worker:
+        now, done = time.monotonic(), one.num_done
+        until = now + _PREPARE_LIMIT_S
+        again = Worker(
+            one.child, now, look_at=until, num_sent=one.num_sent, num_done=done, num_before=done
+        )
+        again.send(turn)
+        return again
+
+    def _started(self, nursery: Nursery, failed_starts: int = 0) -> Worker:
         child, now = self._start_one(nursery), time.monotonic()
         until = now + _PREPARE_LIMIT_S
-        return _Worker(child, now, look_at=until, failed_starts=failed_starts)
+        return Worker(child, now, look_at=until, failed_starts=failed_starts)
 
-    def _shortest_s(self, one: _Worker) -> float:
+    def _shortest_s(self, one: Worker) -> float:
         """How soon anything that it has in hand can have taken too long."""
         if one.is_idle:
             return float("inf")
         durations_s = [task.job.clip.duration_s for task in one.hand.values()]
         return min(map(self._limit_s, durations_s or [2 * LONGEST_S]))
 
-    def _allowed_s(self, one: _Worker, tasks: Sequence[CodingTask]) -> float:
+    def _allowed_s(self, one: Worker, tasks: Sequence[CodingTask]) -> float:
         durations_s = [task.job.clip.duration_s for task in tasks] or [2 * LONGEST_S]
-        return sum(map(self._limit_s, durations_s)) * (1.0 if one.num_done else FIRST_CLIP)
+        return sum(map(self._limit_s, durations_s)) * (
+            1.0 if one.num_done > one.num_before else FIRST_CLIP
+        )

@@ -84,17 +84,18 @@ _DOING = {
 class RayEngine(Engine):
     """Does the work in a cluster.
 
-    ``coder`` has the metrics that will be asked for; ``num_jobs`` is how many tasks will come.
-    Raises UsageError where Ray is not installed.
+    ``coder`` has the metrics that will be asked for; ``num_jobs`` is how many tasks will come. A
+    ``cluster`` that is entered already stays so. Raises UsageError where Ray is not installed.
     """
 
-    def __init__(self, coder: Coder, num_jobs: int) -> None:
+    def __init__(self, coder: Coder, num_jobs: int, cluster: Cluster | None = None) -> None:
         config = coder.config
         if coder.codec.device not in ("cpu", "cuda"):
             raise UsageError(f"--engine ray computes on cpu or cuda, not on {coder.codec.device}")
         self._coder, self._num_left = coder, num_jobs
-        own = read_environment(config.runtime_env)
-        self._cluster = Cluster(config.address, config.num_workers, environment(own))
+        own = environment(read_environment(config.runtime_env))
+        self._cluster = cluster or Cluster(config.address, config.num_workers, own)
+        self._is_shared = cluster is not None
         self._stack = ExitStack()
         self._source: Iterator[CodingTask] = iter(())
         self._waiting: deque[CodingTask] = deque()
@@ -129,7 +130,8 @@ class RayEngine(Engine):
         if not self._num_left:
             return self
         with ExitStack() as stack:
-            stack.enter_context(self._cluster)
+            if not self._is_shared:
+                stack.enter_context(self._cluster)
             self._start()
             self._stack = stack.pop_all()
         return self

@@ -6,7 +6,9 @@ others score what it made.
 
 from __future__ import annotations
 
+import gc
 import pickle
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -60,6 +62,17 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """From now on, do the work of this run; what was done before is let go."""
+
+    modules: tuple[str, ...]
+    """What it imports."""
+    config: RunConfig
+    names: tuple[str, ...]
+    """Of the metrics that the process is to score by."""
+
+
+@dataclass(frozen=True, slots=True)
 class Repeat:
     """When all that was received is done, code one of these clips twice."""
 
@@ -93,59 +106,73 @@ class ScoringTask(CodingTask):
 Work = Callable[[Coder, Iterator[CodingTask], coding.Watch], Iterator[Evaluated | Coded]]
 
 
-def serve_worker(
-    connection: Connection,
-    page: Page,
-    modules: Sequence[str],
-    config: RunConfig,
-    names: Sequence[str],
-) -> None:
-    """Take clips from file to scores by these metrics, as long as the parent is there."""
-    load(modules)
-    _serve(connection, page, config, names, evaluate)
+def serve_worker(connection: Connection, page: Page, turn: Turn) -> None:
+    """Take clips from file to scores, as long as the parent is there."""
+    _serve(connection, page, turn, evaluate)
 
 
-def serve_coder(
-    connection: Connection, page: Page, config: RunConfig, names: Sequence[str]
-) -> None:
+def serve_coder(connection: Connection, page: Page, turn: Turn) -> None:
     """Code clips and score them by these metrics, which need the codec or codes."""
-    _serve(connection, page, config, names, _half)
+    _serve(connection, page, turn, _half)
 
 
-def serve_scorer(connection: Connection, page: Page, modules: Sequence[str]) -> None:
+def serve_scorer(connection: Connection, page: Page, turn: Turn) -> None:
     """Score the audio of clips that were coded."""
-    load(modules)
-    connection.send(Ready())
     inbox = _Inbox(connection, page)
     while True:
-        for task in inbox.tasks():
-            page.note(PASSING, [task.number])
-            connection.send(_scored(task, page))
+        load(turn.modules)
+        connection.send(Ready())
+        while inbox.turn is None:
+            for task in inbox.tasks():
+                page.note(PASSING, [task.number])
+                connection.send(_scored(task, page))
+        turn = inbox.take_turn()
 
 
-def _serve(
-    connection: Connection, page: Page, config: RunConfig, names: Sequence[str], work: Work
-) -> None:
+def _serve(connection: Connection, page: Page, turn: Turn, work: Work) -> None:
+    inbox = _Inbox(connection, page)
+    while (coder := _prepared(connection, turn)) is not None:
+        _work_off(connection, page, inbox, coder, work)
+        turn = inbox.take_turn()
+        # Before the next model is loaded: two at once need not fit.
+        del coder
+        _let_go()
+
+
+def _prepared(connection: Connection, turn: Turn) -> Coder | None:
+    """The codec of a turn, ready; None where it cannot be, of which the parent is told."""
+    load(turn.modules)
     try:
-        coder = opened(config, names)
+        coder = opened(turn.config, turn.names)
     except BaseException as error:  # noqa: BLE001 - the parent, which could open it, goes on itself
         connection.send(Unopened(one_line(error)))
-        return
+        return None
     connection.send(Opened())
     try:
         ready = Ready(coding.prepare(coder.codec))
     except SnacEvalError as error:
         connection.send(Refused(plain(error)))
-        return
+        return None
     connection.send(ready)
-    inbox = _Inbox(connection, page)
+    return coder
+
+
+def _work_off(connection: Connection, page: Page, inbox: _Inbox, coder: Coder, work: Work) -> None:
+    """Do what the parent sends, until that is another turn."""
     hand: dict[int, CodingTask] = {}
-    while True:
+    while inbox.turn is None:
         for done in work(coder, _kept(inbox.tasks(), hand), partial(_note, page)):
             _send(connection, done, hand.pop(done.number))
         if jobs := inbox.take_repeat():
             page.note(REPEATING, ())
             connection.send(Repeated(coding.repeated(coder, jobs)))
+
+
+def _let_go() -> None:
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def _note(page: Page, what: str, numbers: Sequence[int]) -> None:
@@ -159,6 +186,8 @@ class _Inbox:
         self._connection, self._page = connection, page
         self._num_received = 0
         self._repeat: tuple[Job, ...] = ()
+        self.turn: Turn | None = None
+        """The next one, where it came."""
 
     def tasks(self) -> Iterator[Any]:
         """Tasks, until the parent has those finished that there are."""
@@ -166,13 +195,21 @@ class _Inbox:
             if not self._connection.poll():
                 self._page.clear()
                 self._connection.send(Wanted(self._num_received))
-            message: CodingTask | Repeat | None = self._connection.recv()
+            message: CodingTask | Repeat | Turn | None = self._connection.recv()
             self._num_received += 1
             if isinstance(message, Repeat):
                 self._repeat = message.jobs
-            if message is None or isinstance(message, Repeat):
+            if isinstance(message, Turn):
+                self.turn = message
+            if message is None or isinstance(message, Repeat | Turn):
                 return
             yield message
+
+    def take_turn(self) -> Turn:
+        """The next one, which came."""
+        turn, self.turn = self.turn, None
+        assert turn is not None
+        return turn
 
     def take_repeat(self) -> tuple[Job, ...]:
         """The clips one of which is to be coded twice, if they came."""

@@ -1,0 +1,188 @@
+"""Runs, studies and merges as the command line does them: run, read the record, write its files."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from snac_eval.errors import Interrupted, SnacEvalError, TooManyFailures, one_line, redacted
+from snac_eval.reports.html.page import FILE_NAME as PAGE_NAME
+from snac_eval.reports.html.page import page_path, shows, write_page
+from snac_eval.reports.summary import has_tables, write_tables
+from snac_eval.results.frames import summary_frame
+from snac_eval.results.left_out import refuse_undefined
+from snac_eval.results.record import Run, read_run
+from snac_eval.results.study import StudyRun, write_study
+from snac_eval.run import interrupts
+from snac_eval.run.config import RunConfig
+from snac_eval.run.folder import only_writer
+from snac_eval.run.loop import RunOutcome, run
+from snac_eval.run.merge import MergeConfig, MergeOutcome, merge
+from snac_eval.run.study import Pair, plan_study, run_study
+from snac_eval.writing import write_csv
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What :func:`execute` returns: how the run ended, and its record."""
+
+    outcome: RunOutcome
+    record: Run
+
+
+@dataclass(frozen=True, slots=True)
+class StudyDone:
+    """What :func:`execute_study` returns."""
+
+    folder: Path
+    records: tuple[Run, ...]
+    """Of the runs that have ended, in the study's order."""
+    problems: Mapping[str, str]
+    """Pairs that failed, ``MODEL on DATASET``, and why."""
+    num_computed: int
+
+
+def execute(config: RunConfig, argv: Sequence[str] = ()) -> Executed:
+    """Run, read the run, write its tables and its page: what ``snac-eval run`` does.
+
+    A page that shows this very run already stays as it is, and nothing is decoded for it. Raises
+    SnacEvalError for what the user must mend, TooManyFailures when more than ``max_error_rate`` of
+    the clips failed, Interrupted (a KeyboardInterrupt) where a signal ended the run: every file is
+    written then all the same, but for the page.
+    """
+    outcome = run(config, argv, meanwhile=_load_report_libraries)
+    record = read_run(outcome.folder)
+    if not (outcome.is_unchanged and has_tables(outcome.folder)):
+        write_tables(record, outcome.folder)
+    if not outcome.finished:
+        raise Interrupted(interrupts.received() or signal.SIGINT)
+    if config.html:
+        page = page_path([outcome.folder])
+        if not shows(page, record, config.report_clips):
+            write_page([record], page, config.report_clips, outcome.plan)
+    else:
+        _drop_stale_page(record, config)
+    _refuse_failures(record, config.max_error_rate)
+    return Executed(outcome, record)
+
+
+def execute_study(
+    configs: Sequence[RunConfig], folder: Path, argv: Sequence[str] = ()
+) -> StudyDone:
+    """Run every pair, write its tables, and one page of all: what ``snac-eval run`` does with
+    several codecs or datasets.
+
+    ``folder`` is the study's: it gets ``study.json``, ``summary.csv`` and the page. Raises
+    SnacEvalError for names that are none, before anything runs; Interrupted where a signal ended a
+    run. A pair that fails does not stop the others.
+    """
+    pairs = plan_study(configs)
+    with only_writer(folder):
+        ledger = _Ledger(folder, pairs)
+        finished = run_study(pairs, argv, ledger.ended)
+        done = ledger.done()
+        if not finished:
+            raise Interrupted(interrupts.received() or signal.SIGINT)
+        if done.records:
+            write_csv(folder / "summary.csv", pd.concat(map(summary_frame, done.records)))
+            if any(config.html for config in configs):
+                _write_study_page(done, configs)
+    return done
+
+
+class _Ledger:
+    """How the pairs of a study ended, kept in its folder as they end."""
+
+    def __init__(self, folder: Path, pairs: Sequence[Pair]) -> None:
+        self._folder, self._pairs = folder, pairs
+        self._records: dict[Path, Run] = {}
+        self._problems: dict[Path, str] = {}
+        self._num_computed = 0
+
+    def ended(self, pair: Pair, outcome: RunOutcome | SnacEvalError) -> None:
+        """Take note, and write the tables of a run that came to its end."""
+        place = pair.config.output
+        try:
+            if isinstance(outcome, SnacEvalError):
+                raise outcome
+            self._num_computed += outcome.num_computed
+            record = read_run(outcome.folder)
+            if not (outcome.is_unchanged and has_tables(outcome.folder)):
+                write_tables(record, outcome.folder)
+            if outcome.finished:
+                self._records[place] = record
+                _drop_stale_page(record, pair.config)
+                _refuse_failures(record, pair.config.max_error_rate)
+                refuse_undefined(record)
+        except SnacEvalError as error:
+            self._problems[place] = one_line(error)
+        write_study(self._folder, list(self._listed()))
+
+    def done(self) -> StudyDone:
+        """What came of all."""
+        problems = {
+            f"{pair.config.model} on {pair.config.dataset}": self._problems[pair.config.output]
+            for pair in self._pairs
+            if pair.config.output in self._problems
+        }
+        return StudyDone(self._folder, tuple(self._in_order()), problems, self._num_computed)
+
+    def _in_order(self) -> Iterator[Run]:
+        for pair in self._pairs:
+            if pair.config.output in self._records:
+                yield self._records[pair.config.output]
+
+    def _listed(self) -> Iterator[StudyRun]:
+        for pair in self._pairs:
+            place = pair.config.output
+            there = os.path.relpath(place, self._folder)
+            problem = "" if place in self._records else self._problems.get(place, "not run yet")
+            yield StudyRun(pair.config.model, redacted(pair.config.dataset), there, problem)
+
+
+def _write_study_page(done: StudyDone, configs: Sequence[RunConfig]) -> None:
+    write_page(done.records, done.folder / PAGE_NAME, max(one.report_clips for one in configs))
+
+
+def _drop_stale_page(record: Run, config: RunConfig) -> None:
+    """A page of other scores would be taken for one of these."""
+    page = page_path([config.output])
+    if page.is_file() and not shows(page, record, config.report_clips):
+        page.unlink()
+
+
+def execute_merge(config: MergeConfig, argv: Sequence[str] = ()) -> tuple[MergeOutcome, Run]:
+    """Merge shards, read the run, write its tables and its page: what ``snac-eval merge`` does.
+
+    Raises SnacEvalError for what the user must mend, TooManyFailures as :func:`execute`.
+    """
+    outcome = merge(config, argv)
+    record = read_run(outcome.folder)
+    if not (outcome.is_unchanged and has_tables(outcome.folder)):
+        write_tables(record, outcome.folder)
+    page = page_path([outcome.folder])
+    if config.html and not shows(page, record, config.report_clips):
+        write_page([record], page, config.report_clips)
+    _refuse_failures(record, outcome.max_error_rate)
+    return outcome, record
+
+
+def _load_report_libraries() -> None:
+    """Seconds of importing, done while the last clips are scored rather than after them."""
+    importlib.import_module("scipy.special")
+
+
+def _refuse_failures(record: Run, max_error_rate: float) -> None:
+    errors = record.compact[record.compact["status"] == "error"]
+    failed, total = errors["clip_id"].nunique(), record.num_scored
+    if failed > max_error_rate * total:
+        raise TooManyFailures(
+            f"{failed} of {total} clips failed, more than --max-error-rate"
+            f" {max_error_rate:g} allows; the first: {errors['reason'].iloc[0]}"
+        )
