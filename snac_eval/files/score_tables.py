@@ -55,8 +55,7 @@ def _single(found: Scores) -> Grid:
         one = found.whole.get(name) or found.scores.get(name, {}).get(pair.name)
         if one is None:
             continue
-        why = one.reason if one.status == "ok" else f"{one.status}: {one.reason}"
-        rows.append([Cell(info.heading), _value(one), Cell(why)])
+        rows.append([Cell(info.heading), _value(one), Cell(one.reason)])
     columns = [Column("metric"), Column("score"), Column("remark")]
     grid = Grid.of(columns, rows, notes=_notes(found))
     return grid if any(row[2].text for row in grid.rows) else grid.without("remark")
