@@ -8,7 +8,9 @@
 ``opus@kbps=9.5``                 a codec at a rate of which there need be no card
 ``encodec_24khz@kbps=3``          a codec with as many streams as come to that rate
 ``encodec_24khz@k=4``             a codec that has a card for each of several rates, cut down
-``my_package.my_module:MyCodec``  what calling this object of the current environment gives
+``my_package.my_module:MyCodec``  an object of one's own, or what calling it gives: an adapter, or
+                                  anything with ``encode``, ``decode`` and ``sample_rate``
+``FILE.py:MyCodec``               the same, in a file
 ================================  ================================================================
 
 Options follow one another: ``snac_24khz@k=2@generation=3``.
@@ -16,11 +18,9 @@ Options follow one another: ``snac_24khz@k=2@generation=3``.
 
 from __future__ import annotations
 
-import importlib
-import os
 import sys
-from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from inspect import getattr_static
 from pathlib import Path
@@ -29,12 +29,22 @@ from typing import Any
 from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.codecs.bitrates import card_at, refuse_rate
 from snac_eval.codecs.generations import after_itself
-from snac_eval.errors import SnacEvalError, UnknownNameError, UsageError, one_line
+from snac_eval.codecs.wrapping.adapter import How, without_card
+from snac_eval.codecs.wrapping.objects import (
+    find,
+    is_maker,
+    make,
+    names_object,
+    read_arguments,
+    takes_weights,
+)
+from snac_eval.errors import UnknownNameError, UsageError
 from snac_eval.registry import cards, plugins
 from snac_eval.types import CodecCard, CodecRequest
 
 _OPTIONS = ("k", "generation", "kbps")
 _DECIMALS = ("kbps",)
+_OWN = "module"
 _CODEC = ("card", "fingerprint", "device", "prepare", "padded_length", "encode", "decode")
 _SOURCE = ("card", "fingerprint", "device", "prepare", "identity", "read")
 _ABSENT = object()
@@ -79,26 +89,63 @@ def open_model(
     weights: str = "",
     device: str = "cpu",
     num_threads: int = 0,
+    model_args: Sequence[str] = (),
 ) -> OpenCodec:
     """The codec that a name stands for, not yet prepared; the rest as in CodecRequest.
 
-    Raises UnknownNameError, or UsageError where the codec cannot do what the options ask.
+    ``model_args`` are ``key=value`` each, for the constructor of a codec of one's own. Raises
+    UnknownNameError, or UsageError where the codec cannot do what the options ask.
     """
     known = plugins.codec_names(card_dirs)
     name = ModelName.parse(model, known)
-    if name.argument and name.name not in known and _names_module(name.name):
-        codec = _from_module(name, weights)
+    arguments = read_arguments(model_args)
+    if name.argument and name.name not in known and names_object(name.name):
+        where = f"{name.name}:{name.argument}"
+        _refuse_rate_of_ones_own(name, where)
+        how = How(device, num_threads, weights, name.num_streams)
+        codec = _own(find(where), where, arguments, how)
     else:
         card, num_streams = _card(name, card_dirs)
-        request = CodecRequest(card, name.argument, weights, device, num_threads, num_streams)
-        codec = opened(plugins.open_codec(request), f"codec family '{card.family}'")
-        if num_streams and not codec.drops_streams:
-            raise UsageError(f"{model}: the codec family '{card.family}' cannot drop streams")
-    if name.generation == 1:
+        how = How(device, num_threads, weights, num_streams)
+        codec = _of_card(card, name.argument, arguments, how)
+    return _generation(codec, model, name.generation)
+
+
+def open_instance(
+    instance: object,
+    name: str,
+    weights: str = "",
+    device: str = "cpu",
+    num_threads: int = 0,
+    model_args: Sequence[str] = (),
+) -> OpenCodec:
+    """The codec that is this object, or its card, or that calling it gives, not yet prepared.
+
+    ``name`` is what it is called, options among it. Raises UsageError.
+    """
+    parsed = ModelName.parse(name, ())
+    where = ":".join(filter(None, (parsed.name, parsed.argument)))
+    _refuse_rate_of_ones_own(parsed, where)
+    how = How(device, num_threads, weights, parsed.num_streams)
+    arguments = read_arguments(model_args)
+    if isinstance(instance, CodecCard):
+        codec = _of_card(_cut(instance, parsed.num_streams), "", arguments, how)
+    else:
+        codec = _own(instance, where, arguments, how)
+    return _generation(codec, name, parsed.generation)
+
+
+def _refuse_rate_of_ones_own(name: ModelName, where: str) -> None:
+    if name.kbps is not None:
+        raise UsageError(f"--model {where}: @kbps is for codecs that have a card")
+
+
+def _generation(codec: OpenCodec, model: str, generation: int) -> OpenCodec:
+    if generation == 1:
         return codec
     if codec.coder is None:
         raise UsageError(f"{model}: reconstructions from elsewhere cannot be encoded again")
-    return after_itself(codec, name.generation)
+    return after_itself(codec, generation)
 
 
 def opened(adapter: object, who: str) -> OpenCodec:
@@ -117,12 +164,17 @@ def opened(adapter: object, who: str) -> OpenCodec:
         source=made if is_source else None,
         drops_streams=bool(getattr(made, "can_drop_streams", False)),
         imports=(type(made).__module__, *getattr(made, "imports", ())),
+        card_parameters=getattr(made, "card_parameters", lambda: None),
         notes=_reader(made, "notes", tuple),
         torch_modules=_reader(made, "torch_modules", lambda: _torch_modules(made)),
         whole_pass=getattr(made, "whole_pass", None),
         encode_blocks=getattr(made, "encode_blocks", None),
         decode_blocks=getattr(made, "decode_blocks", None),
         weights_sha256=_reader(made, "weights_sha256", str),
+        takes_one_clip=bool(getattr(made, "takes_one_clip", False)),
+        sent=getattr(made, "sent", None) if is_source else None,
+        sent_by=str(getattr(made, "sent_by", "")) if is_source else "",
+        matched=_reader(made, "matched", dict),
     )
 
 
@@ -163,49 +215,44 @@ def _card(name: ModelName, card_dirs: Sequence[Path]) -> tuple[CodecCard, int]:
     card = plugins.codec_card(name.name, card_dirs, check_options=True)
     if name.kbps is not None:
         refuse_rate(name.name, card_dirs)
-    if name.num_streams:
-        card = cards.keep_streams(card, name.num_streams)
-    return card, name.num_streams
+    return _cut(card, name.num_streams), name.num_streams
 
 
-def _names_module(name: str) -> bool:
-    return all(part.isidentifier() for part in name.split("."))
+def _cut(card: CodecCard, num_streams: int) -> CodecCard:
+    if num_streams and card.family == _OWN and not card.codebook_sizes:
+        return replace(card, name=f"{card.name}@k={num_streams}")
+    return cards.keep_streams(card, num_streams) if num_streams else card
 
 
-def _from_module(name: ModelName, weights: str) -> OpenCodec:
-    where = f"{name.name}:{name.argument}"
-    if name.num_streams or name.kbps or weights:
-        option = "@k" if name.num_streams else "@kbps" if name.kbps else "--weights"
+def _of_card(card: CodecCard, argument: str, arguments: Mapping[str, Any], how: How) -> OpenCodec:
+    """The codec of a card that has the streams that are kept."""
+    card = _with_arguments(card, arguments)
+    asked = (how.weights, how.device, how.num_threads, how.num_streams)
+    codec = opened(
+        plugins.open_codec(CodecRequest(card, argument, *asked)), f"codec family '{card.family}'"
+    )
+    if how.num_streams and not codec.drops_streams:
+        raise UsageError(f"{card.name}: the codec family '{card.family}' cannot drop streams")
+    return codec
+
+
+def _with_arguments(card: CodecCard, arguments: Mapping[str, Any]) -> CodecCard:
+    if not arguments:
+        return card
+    if card.family != _OWN:
+        raise UsageError(f"--model {card.name}: --model-args is for codecs of one's own")
+    given = {**card.options.get("args", {}), **arguments}
+    return replace(card, options={**card.options, "args": given})
+
+
+def _own(found: object, where: str, arguments: Mapping[str, Any], how: How) -> OpenCodec:
+    """An adapter as it is, any other object wrapped."""
+    made = make(found, where, arguments, how.weights)
+    has_them = is_maker(found) and takes_weights(found)
+    if not (_has(made, "card") or (_has(made, "read") and not _has(made, "encode"))):
+        weights = "" if has_them else how.weights
+        made = without_card(made, where, replace(how, weights=weights, arguments=arguments))
+    elif how.num_streams or (how.weights and not has_them):
+        option = "@k" if how.num_streams else "--weights"
         raise UsageError(f"--model {where}: {option} is for codecs that have a card")
-    return opened(_call(where, _find(name)), f"--model {where}")
-
-
-def _find(name: ModelName) -> object:
-    # As python -m does, so that a file in the current folder needs no installation.
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
-    try:
-        found: object = importlib.import_module(name.name)
-        for part in name.argument.split("."):
-            found = getattr(found, part)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name.name}.".startswith(f"{error.name}."):
-            raise UsageError(f"module '{name.name}' cannot be imported: {error}") from error
-        unknown = plugins.unknown_name(name.name, plugins.codec_names(), "codec", "codecs")
-        raise UnknownNameError(f"{unknown}; nor is there such a module here") from error
-    except AttributeError as error:
-        raise UsageError(f"--model {name.name}:{name.argument}: {error}") from error
-    except Exception as error:
-        raise UsageError(f"module '{name.name}' cannot be imported: {one_line(error)}") from error
-    return found
-
-
-def _call(where: str, found: object) -> object:
-    if not callable(found):
-        raise UsageError(f"--model {where}: is no class and no function; it must make the codec")
-    try:
-        return found()
-    except SnacEvalError:
-        raise
-    except Exception as error:
-        raise UsageError(f"--model {where}: calling it failed: {one_line(error)}") from error
+    return opened(made, f"--model {where}")
