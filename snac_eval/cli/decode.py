@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from snac_eval.cli.flags import Commands, add_cards, card_dirs, path
+from snac_eval.cli.flags import Commands, add_cards, add_model_args, card_dirs, path
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -29,6 +29,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         help="32-bit float, exactly what the codec gives (default), or 16-bit",
     )
     command.add_argument("--weights", default="", help="folder of the codec's weights")
+    add_model_args(command)
     command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
     command.add_argument("--overwrite", action="store_true", help="write what is there anew")
     command.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -47,6 +48,7 @@ def _decode(options: argparse.Namespace, _: Sequence[str]) -> None:
         weights=options.weights,
         device=options.device,
         card_dirs=card_dirs(options),
+        model_args=tuple(options.model_args),
         overwrite=options.overwrite,
         show_progress=not options.quiet,
     )

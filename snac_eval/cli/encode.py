@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from snac_eval.cli.flags import Commands, add_cards, card_dirs, path
+from snac_eval.cli.flags import Commands, add_cards, add_model_args, card_dirs, path
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -26,6 +26,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         help="stereo for a mono codec: the mean (default), or each channel coded on its own",
     )
     command.add_argument("--weights", default="", help="folder of the codec's weights")
+    add_model_args(command)
     command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
     command.add_argument("--overwrite", action="store_true", help="write what is there anew")
     command.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -43,6 +44,7 @@ def _encode(options: argparse.Namespace, _: Sequence[str]) -> None:
         weights=options.weights,
         device=options.device,
         card_dirs=card_dirs(options),
+        model_args=tuple(options.model_args),
         channels=options.channels,
         overwrite=options.overwrite,
         show_progress=not options.quiet,

@@ -40,6 +40,8 @@ class CodingConfig:
     weights: str = ""
     device: str = "auto"
     card_dirs: tuple[Path, ...] = ()
+    model_args: tuple[str, ...] = ()
+    """``key=value`` each, for the constructor of a codec of one's own."""
     channels: Channels = "downmix"
     """What a mono codec gets of a stereo file: its mean, or each channel on its own."""
     overwrite: bool = False
@@ -54,6 +56,7 @@ class CodingConfig:
             weights=self.weights,
             device=self.device,
             card_dirs=self.card_dirs,
+            model_args=self.model_args,
             channels=self.channels,
             max_duration_s=math.inf,
         )
