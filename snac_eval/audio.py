@@ -10,7 +10,7 @@ import hashlib
 import math
 import os
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +26,8 @@ from snac_eval.types import Clip, Waveform
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from snac_eval.types import FloatArray
 
 RESAMPLER = "soxr-HQ"
 AUDIO_SUFFIXES = frozenset(
@@ -128,6 +130,21 @@ def resample(waveform: Waveform, sample_rate: int) -> Waveform:
 
     resampled = soxr.resample(waveform.samples.T, waveform.sample_rate, sample_rate, quality="HQ")
     return Waveform(np.ascontiguousarray(resampled.T, dtype=np.float32), sample_rate)
+
+
+def resample_blocks(
+    blocks: Iterable[FloatArray], sample_rate: int, new_rate: int
+) -> Iterator[FloatArray]:
+    """:func:`resample` of mono audio ``[1, time]`` as it comes in: the same samples, to the bit."""
+    if sample_rate == new_rate:
+        yield from blocks
+        return
+    import soxr
+
+    stream = soxr.ResampleStream(sample_rate, new_rate, 1, dtype="float32", quality="HQ")
+    for block in blocks:
+        yield stream.resample_chunk(np.ascontiguousarray(block[0]))[None]
+    yield stream.resample_chunk(np.empty(0, np.float32), last=True)[None]
 
 
 def to_mono(waveform: Waveform) -> Waveform:

@@ -14,6 +14,7 @@ The command line prints it and exits with :attr:`SnacEvalError.exit_code`.
     ├── CheckpointError         weights or a configuration that cannot be loaded
     ├── CodecError              a codec that cannot do what was asked
     ├── StoreError              a store that is damaged or of another version
+    ├── CodesError              a file of codes that is damaged, or of another version or codec
     ├── OutputError             a place that cannot be written
     ├── UndefinedMetrics        a finished run without a value of a metric that was named
     └── TooManyFailures         a finished run whose failures outnumber what was allowed
@@ -92,6 +93,10 @@ class CodecError(SnacEvalError):
 
 class StoreError(SnacEvalError):
     """A result store is damaged or was written by another version."""
+
+
+class CodesError(SnacEvalError):
+    """A file of codes is damaged, or was written by another version or another codec."""
 
 
 class OutputError(SnacEvalError):

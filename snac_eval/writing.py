@@ -25,7 +25,7 @@ _CONTROL += range(0x2066, 0x206A)  # as those before: they turn the direction of
 _ESCAPED = {code: ascii(chr(code))[1:-1] for code in _CONTROL if chr(code) not in "\n\t"}
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|inf|nan)"
 _NUMBERS = re.compile(rf"{_NUMBER}(?: (?:to|±) {_NUMBER})*")
-_TEMPORARY = re.compile(r"\..+\.[0-9]+\.tmp")
+_TEMPORARY = re.compile(r"\..+\.([0-9]{1,9})\.tmp")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -91,16 +91,28 @@ def _write_into(path: Path, write: Callable[[Path], object]) -> None:
             stream.write(whole.read_bytes())
 
 
-def clear_temporaries(folder: Path) -> None:
-    """Remove what writers that were killed left of :func:`write_file`; nobody else may be writing
-    in this folder. Raises OutputError where that fails."""
+def clear_temporaries(folder: Path, others_write: bool = False) -> None:
+    """Remove what writers that were killed left of :func:`write_file`. Unless ``others_write``,
+    nobody else may be writing in this folder; else what processes of this machine that still run
+    are writing stays. Raises OutputError where that fails."""
     for path in folder.glob(".*.tmp"):
-        if not _TEMPORARY.fullmatch(path.name):
+        found = _TEMPORARY.fullmatch(path.name)
+        if found is None or (others_write and _runs(int(found[1]))):
             continue
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(f"{path}: cannot be removed: {error.strerror}") from error
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _to_disk(path: Path) -> None:

@@ -17,12 +17,15 @@ from snac_eval.cli import (
     check,
     compare,
     completion,
+    decode,
     doctor,
+    encode,
     merge,
     new,
     plot,
     report,
     run,
+    score,
     show,
     streams,
     table,
@@ -49,6 +52,9 @@ COMMANDS = (
     compare,
     baseline,
     check,
+    encode,
+    decode,
+    score,
     doctor,
     completion,
 )
@@ -65,9 +71,9 @@ _EXAMPLES = """examples:
 """
 EXIT_CODES = """exit codes:
   0 done; 1 check: a regression, validate: a broken contract; 2 wrong usage, broken input, a place
-  that cannot be written; 3 run: a metric that was named is undefined on every clip, check: not
-  comparable or inconclusive, compare: nothing could be compared; 4 run: more clips failed than
-  allowed; 70 an internal error (--debug shows where);
+  that cannot be written; 3 run, score: a metric that was named is undefined on every clip, check:
+  not comparable or inconclusive, compare: nothing could be compared; 4 run: more clips failed than
+  allowed, encode, decode, score: a file failed; 70 an internal error (--debug shows where);
   130 interrupted, 143 by SIGTERM, 129 by SIGHUP"""
 INTERNAL_ERROR = 70
 INTERRUPTED = 130

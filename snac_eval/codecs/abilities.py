@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from snac_eval.types import Clip, Codec, CodecCard, Codes, ReconstructionSource, Waveform
+
+if TYPE_CHECKING:
+    from snac_eval.types import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,11 @@ class OpenCodec:
     whole_pass: Callable[[Waveform], None] | None = None
     """Encode and decode with every operation done by torch, so that it can be counted; None where
     ``encode`` and ``decode`` do so (``whole_pass``)."""
+    encode_blocks: Callable[[Iterable[FloatArray]], Codes] | None = None
+    """Codes of mono audio ``[1, time]`` at the card's rate as it comes in, in memory that does not
+    grow with its length (``encode_blocks``)."""
+    decode_blocks: Callable[[Codes, int], Iterator[FloatArray]] | None = None
+    """Audio ``[1, time]`` of codes and a seed as it gets ready (``decode_blocks``)."""
     sent: Callable[[Clip, float], Codes | None] | None = None
     """The bits that a clip of so many seconds took, where a source knows them without codes; None
     for a clip that it does not know them of (``sent``)."""

@@ -37,6 +37,8 @@ def per_channel(opened: OpenCodec) -> OpenCodec:
         coder=PerChannel(opened.coder),
         notes=lambda: (_NOTE, *opened.notes()),
         whole_pass=None if whole_pass is None else whole_passes,
+        encode_blocks=None,
+        decode_blocks=None,
     )
 
 

@@ -29,6 +29,8 @@ def after_itself(opened: OpenCodec, generation: int) -> OpenCodec:
         coder=Generations(opened.coder, generation),
         notes=lambda: (note, *opened.notes()),
         whole_pass=None if whole_pass is None else whole_passes,
+        encode_blocks=None,
+        decode_blocks=None,
     )
 
 

@@ -6,17 +6,25 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from snac_eval.codecs.bitrates import with_bit_rate
 from snac_eval.codecs.framed import Coder, Frame, FramedCodec, Options
-from snac_eval.types import CodecRequest
+from snac_eval.types import CodecCard, CodecRequest
 
-__all__ = ["Lc3", "Options", "load"]
+__all__ = ["Lc3", "Options", "at_bitrate", "load"]
 
 _FRAME_US = 10000
+# Frames of 20 to 400 bytes; the library takes the nearest of these without a word.
+_RATES = range(16000, 320001)
 
 
 def load(request: CodecRequest) -> FramedCodec:
     """Entry point of the codec family ``lc3``. Raises CardError where the card is wrong."""
     return Lc3(request.card)
+
+
+def at_bitrate(card: CodecCard, bit_rate: int) -> CodecCard:
+    """The card at another rate in bits a second. Raises UsageError for one that LC3 has not."""
+    return with_bit_rate(card, bit_rate, _RATES)
 
 
 class Lc3(FramedCodec):

@@ -5,6 +5,9 @@
 ``files:DIR``                     the same, with an argument for its adapter
 ``snac_24khz@k=2``                its first two streams; the others are not sent
 ``snac_24khz@generation=3``       its own output encoded again, to the third generation
+``opus@kbps=9.5``                 a codec at a rate of which there need be no card
+``encodec_24khz@kbps=3``          a codec with as many streams as come to that rate
+``encodec_24khz@k=4``             a codec that has a card for each of several rates, cut down
 ``my_package.my_module:MyCodec``  an object of one's own, or what calling it gives: an adapter, or
                                   anything with ``encode``, ``decode`` and ``sample_rate``
 ``FILE.py:MyCodec``               the same, in a file
@@ -18,11 +21,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from inspect import getattr_static
 from pathlib import Path
 from typing import Any
 
 from snac_eval.codecs.abilities import OpenCodec
+from snac_eval.codecs.bitrates import card_at, refuse_rate
 from snac_eval.codecs.generations import after_itself
 from snac_eval.codecs.wrapping.adapter import How, without_card
 from snac_eval.codecs.wrapping.objects import (
@@ -33,11 +38,12 @@ from snac_eval.codecs.wrapping.objects import (
     read_arguments,
     takes_weights,
 )
-from snac_eval.errors import UsageError
+from snac_eval.errors import UnknownNameError, UsageError
 from snac_eval.registry import cards, plugins
 from snac_eval.types import CodecCard, CodecRequest
 
-_OPTIONS = ("k", "generation")
+_OPTIONS = ("k", "generation", "kbps")
+_DECIMALS = ("kbps",)
 _OWN = "module"
 _CODEC = ("card", "fingerprint", "device", "prepare", "padded_length", "encode", "decode")
 _SOURCE = ("card", "fingerprint", "device", "prepare", "identity", "read")
@@ -46,12 +52,14 @@ _ABSENT = object()
 
 @dataclass(frozen=True, slots=True)
 class ModelName:
-    """A model's name in its parts. ``num_streams`` 0: all; ``generation`` 1: encoded once."""
+    """A model's name in its parts. ``num_streams`` 0: all; ``generation`` 1: encoded once; ``kbps``
+    None: the card's rate."""
 
     name: str
     argument: str = ""
     num_streams: int = 0
     generation: int = 1
+    kbps: Decimal | None = None
 
     @classmethod
     def parse(cls, model: str, card_names: Container[str]) -> ModelName:
@@ -60,16 +68,19 @@ class ModelName:
         Raises UsageError for options that there are not.
         """
         head, _, argument = model.partition(":")
-        name, options = plugins.split_options(head)
+        name, options = plugins.split_numbers(head, _DECIMALS)
         if name not in card_names and not options:
-            argument, options = plugins.split_options(argument)
+            argument, options = plugins.split_numbers(argument, _DECIMALS)
         if unknown := sorted(set(options) - set(_OPTIONS)):
             there = ", ".join(_OPTIONS)
             raise UsageError(f"--model {model}: no option '{unknown[0]}'; there are {there}")
         for option, value in options.items():
-            if value < 1:
-                raise UsageError(f"--model {model}: {option}={value} must be at least 1")
-        return cls(name, argument, options.get("k", 0), options.get("generation", 1))
+            least = 0 if option in _DECIMALS else 1
+            if value < least or not value:
+                at_least = f"at least {least}" if least else "above 0"
+                raise UsageError(f"--model {model}: {option}={value} must be {at_least}")
+        count, generation = int(options.get("k", 0)), int(options.get("generation", 1))
+        return cls(name, argument, count, generation, options.get("kbps"))
 
 
 def open_model(
@@ -90,11 +101,13 @@ def open_model(
     arguments = read_arguments(model_args)
     if name.argument and name.name not in known and names_object(name.name):
         where = f"{name.name}:{name.argument}"
+        _refuse_rate_of_ones_own(name, where)
         how = How(device, num_threads, weights, name.num_streams)
         codec = _own(find(where), where, arguments, how)
     else:
-        how = How(device, num_threads, weights, name.num_streams)
-        codec = _of_card(model_card(model, card_dirs), name.argument, arguments, how)
+        card, num_streams = _card(name, card_dirs)
+        how = How(device, num_threads, weights, num_streams)
+        codec = _of_card(card, name.argument, arguments, how)
     return _generation(codec, model, name.generation)
 
 
@@ -112,6 +125,7 @@ def open_instance(
     """
     parsed = ModelName.parse(name, ())
     where = ":".join(filter(None, (parsed.name, parsed.argument)))
+    _refuse_rate_of_ones_own(parsed, where)
     how = How(device, num_threads, weights, parsed.num_streams)
     arguments = read_arguments(model_args)
     if isinstance(instance, CodecCard):
@@ -119,6 +133,11 @@ def open_instance(
     else:
         codec = _own(instance, where, arguments, how)
     return _generation(codec, name, parsed.generation)
+
+
+def _refuse_rate_of_ones_own(name: ModelName, where: str) -> None:
+    if name.kbps is not None:
+        raise UsageError(f"--model {where}: @kbps is for codecs that have a card")
 
 
 def _generation(codec: OpenCodec, model: str, generation: int) -> OpenCodec:
@@ -149,6 +168,8 @@ def opened(adapter: object, who: str) -> OpenCodec:
         notes=_reader(made, "notes", tuple),
         torch_modules=_reader(made, "torch_modules", lambda: _torch_modules(made)),
         whole_pass=getattr(made, "whole_pass", None),
+        encode_blocks=getattr(made, "encode_blocks", None),
+        decode_blocks=getattr(made, "decode_blocks", None),
         weights_sha256=_reader(made, "weights_sha256", str),
         takes_one_clip=bool(getattr(made, "takes_one_clip", False)),
         sent=getattr(made, "sent", None) if is_source else None,
@@ -178,10 +199,23 @@ def _torch_modules(adapter: object) -> tuple[Any, ...]:
 
 
 def model_card(model: str, card_dirs: Sequence[Path] = ()) -> CodecCard:
-    """The card behind a name, with the streams that it keeps."""
-    name = ModelName.parse(model, plugins.codec_names(card_dirs))
+    """The card behind a name, at the rate and with the streams that the name says."""
+    card, _ = _card(ModelName.parse(model, plugins.codec_names(card_dirs)), card_dirs)
+    return card
+
+
+def _card(name: ModelName, card_dirs: Sequence[Path]) -> tuple[CodecCard, int]:
+    """The card, and how many streams it was cut down to; 0: none was cut off."""
+    known = plugins.codec_names(card_dirs)
+    if name.name not in known:
+        if found := card_at(name.name, name.kbps, name.num_streams, card_dirs):
+            return found
+        names = [*known, *plugins.base_names(card_dirs)]
+        raise UnknownNameError(plugins.unknown_name(name.name, names, "codec", "codecs"))
     card = plugins.codec_card(name.name, card_dirs, check_options=True)
-    return _cut(card, name.num_streams)
+    if name.kbps is not None:
+        refuse_rate(name.name, card_dirs)
+    return _cut(card, name.num_streams), name.num_streams
 
 
 def _cut(card: CodecCard, num_streams: int) -> CodecCard:

@@ -24,6 +24,7 @@ import numpy as np
 from annotated_types import Gt, Le
 
 from snac_eval import audio
+from snac_eval.codecs.bitrates import with_bit_rate
 from snac_eval.codecs.checks import check_input
 from snac_eval.errors import CardError, CodecError, detail
 from snac_eval.registry.validation import read_options
@@ -81,6 +82,15 @@ _FORMATS: dict[Encoder, _Format] = {
     "libopencore_amrnb": _Format("amrnb", "s16", delay=40, frame_s=0.02, prefix=1),
 }
 
+# What each encoder really sends: outside of these, FFmpeg or the encoder takes another rate without
+# a word. MP3 is that of 16 to 24 kHz (MPEG-2), as the cards are.
+_RATES: dict[Encoder, Sequence[int]] = {
+    "libopus": range(6000, 256001),
+    "libmp3lame": [1000 * kbps for kbps in (*range(8, 65, 8), *range(80, 161, 16))],
+    "aac": range(12000, 96001),
+    "libopencore_amrnb": [4750, 5150, 5900, 6700, 7400, 7950, 10200, 12200],
+}
+
 # RFC 6716, 3.1: the five high bits of a packet's first byte. Below 4 they stand for SILK at 8 kHz,
 # below 16 for SILK at 12 or 16 kHz, alone or under CELT, from 16 on for CELT alone. Samples at
 # 48 kHz, by phase on speech: 16 kHz is early by 2.0, 12 kHz by 2.4, 8 kHz late by 2 to 3.
@@ -91,6 +101,12 @@ _PRE_SKIP = struct.Struct("<10xH")
 def load(request: CodecRequest) -> Codec:
     """The codec of a card. Raises CardError when its options make no sense."""
     return PyavCodec(request.card)
+
+
+def at_bitrate(card: CodecCard, bit_rate: int) -> CodecCard:
+    """The card at another rate in bits a second. Raises UsageError for one that its encoder does
+    not keep to."""
+    return with_bit_rate(card, bit_rate, _RATES[read_options(card, Options).encoder])
 
 
 class PyavCodec:

@@ -76,6 +76,51 @@ def powers(path: Location, hop_s: float, start_s: float, length_s: float | None)
         return _try_decoders(file, lambda source: _powers(source, hop_s, length_s), start_s)
 
 
+def through(path: Location, use: Callable[[Source], _Used]) -> _Used:
+    """What ``use`` makes of a file block by block, in memory that does not grow with its length.
+
+    ``use`` takes the blocks once. It is asked again, from the file's start, where a decoder fails
+    and there is another one. Raises AudioError as :func:`samples` does, and what ``use`` raises
+    itself.
+    """
+
+    def attempt(source: Source) -> _Used | _Failed:
+        try:
+            return use(replace(source, blocks=_marked(source.blocks)))
+        except _Unread as unread:
+            raise unread.error from unread
+        except Exception as error:  # noqa: BLE001 - no other decoder would do better
+            return _Failed(error)
+
+    with _opened(path) as file:
+        made = _try_decoders(file, attempt, 0.0)
+    if isinstance(made, _Failed):
+        raise made.error
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """What was raised by whoever used the blocks."""
+
+    error: Exception
+
+
+class _Unread(Exception):  # noqa: N818 - carries an error through whoever uses the blocks
+    """What a decoder raised."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _marked(blocks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    try:
+        yield from blocks
+    except Exception as error:
+        raise _Unread(error) from error
+
+
 @lru_cache(maxsize=4096)
 def _measure(path: Location, at_most_s: float, _stamp: str) -> Facts:
     with _opened(path) as file:

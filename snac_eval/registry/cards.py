@@ -23,6 +23,7 @@ from snac_eval.types import CodebookSize, CodecCard, DatasetCard, Rate
 
 Kind = Literal["codecs", "datasets", "reports"]
 _PACKAGE = Path(__file__).resolve().parents[1]
+_RATED = re.compile(r"(?P<base>.+)_\d+(\.\d+)?kbps")
 
 
 def data_dir(kind: Kind) -> Path:
@@ -108,10 +109,18 @@ def keep_streams(card: CodecCard, count: int) -> CodecCard:
         card,
         name=f"{card.name}@k={count}",
         description=f"{card.description}; the first {count} of {there} streams",
+        label=card.label and f"{card.label}, {count} of {there} streams",
         codebook_sizes=card.codebook_sizes[:count],
         frame_rates_hz=card.frame_rates_hz[:count],
         nominal_bitrate_bps=card.nominal_bitrate_bps * math.fsum(bits[:count]) / math.fsum(bits),
     )
+
+
+def base_of(name: str) -> str:
+    """A card's name less the rate at its end, ``opus`` of ``opus_6kbps``: what the cards of one
+    codec at several rates have in common. Empty for a name that says no rate."""
+    rated = _RATED.fullmatch(name)
+    return rated["base"] if rated else ""
 
 
 def check_card_dirs(folders: Iterable[Path], given_as: str) -> None:

@@ -17,7 +17,10 @@ Nothing is imported before it is asked for. An entry point that needs an optiona
 It gives what ``snac-eval list`` shows, in a few words, empty where nothing is missing. A function
 ``remedy`` beside it gives the ways to get that: commands and settings, a text each. The module
 of a codec or a loader whose cards have options declares them: a frozen dataclass ``Options``, which
-:func:`snac_eval.registry.validation.read_options` fills in. Without one, a card may have none.
+:func:`snac_eval.registry.validation.read_options` fills in. Without one, a card may have none. The
+module of a codec that has other rates than those of its cards has a function ``at_bitrate``, which
+makes a card of a card and a rate in bits a second, or raises UsageError that says which rates there
+are (``opus@kbps=9``).
 
 What comes from here is as its entry point made it. :mod:`snac_eval.codecs.opening` and
 :mod:`snac_eval.metrics.opening` find out what it can do.
@@ -27,7 +30,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from decimal import Decimal
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -93,6 +98,30 @@ def metric_names() -> list[str]:
     return sorted(_group("snac_eval.metrics"))
 
 
+def rated_cards(base: str, card_dirs: Sequence[Path] = ()) -> list[CodecCard]:
+    """The cards of one codec at several rates, lowest first: ``opus_6kbps`` and others of ``opus``;
+    none for a name that is no base of theirs."""
+    files = cards.card_files("codecs", (*_plugin_dirs(), *card_dirs))
+    there = [
+        cards.read_codec_card(file) for name, file in files.items() if cards.base_of(name) == base
+    ]
+    return sorted(there, key=lambda card: (card.nominal_bitrate_bps, card.name))
+
+
+def base_names(card_dirs: Sequence[Path] = ()) -> list[str]:
+    """What :func:`rated_cards` has cards of, sorted."""
+    return sorted(set(map(cards.base_of, codec_names(card_dirs))) - {""})
+
+
+def card_at_bitrate(card: CodecCard, bits_per_second: int) -> CodecCard | None:
+    """The card at another rate, as its family makes it; None where the family has only the rates of
+    its cards. Raises UsageError for a rate that there is not, and where an extra is missing."""
+    entry = _pick(card.family, _group("snac_eval.codecs"), "codec family", "")
+    require_extra(f"codec '{card.name}'", entry)
+    change = getattr(importlib.import_module(entry.module), "at_bitrate", None)
+    return None if change is None else cast(CodecCard, change(card, bits_per_second))
+
+
 def open_codec(request: CodecRequest) -> object:
     """What the card's family makes of the request: an adapter, not yet prepared.
 
@@ -128,6 +157,7 @@ def require_metric_extra(name: str) -> None:
 
 
 READY = "ready"
+_WHOLE, _DECIMAL = re.compile(r"\d{1,18}"), re.compile(r"\d{1,9}(\.\d{1,9})?")
 
 
 def codec_state(card: CodecCard) -> str:
@@ -228,14 +258,23 @@ def _state(group: str, name: str, what: str, card: CodecCard | DatasetCard) -> s
 
 
 def split_options(name: str) -> tuple[str, dict[str, int]]:
-    """``snac_24khz@k=2`` as ``snac_24khz`` and ``{"k": 2}``. Raises UsageError for bad options."""
+    """``token_agreement@n=2`` as ``token_agreement`` and ``{"n": 2}``; raises as
+    :func:`split_numbers`."""
+    base, numbers = split_numbers(name)
+    return base, {key: int(number) for key, number in numbers.items()}
+
+
+def split_numbers(name: str, decimals: Container[str] = ()) -> tuple[str, dict[str, Decimal]]:
+    """``opus@kbps=9.5`` as ``opus`` and ``{"kbps": 9.5}``. Raises UsageError for what is no option
+    with a number, and unless its option is one of ``decimals`` for a number that is not whole."""
     base, *parts = name.split("@")
     options = {}
     for part in parts:
         key, _, value = part.partition("=")
-        if not (key.isidentifier() and value.isdecimal()):
+        kind = _DECIMAL if key in decimals else _WHOLE
+        if not (key.isidentifier() and kind.fullmatch(value)):
             raise UsageError(f"'@{part}' in '{name}': give an option and a number, such as @k=2")
-        options[key] = int(value)
+        options[key] = Decimal(value)
     return base, options
 
 

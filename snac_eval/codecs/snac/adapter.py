@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from snac_eval.codecs.snac.model import SNAC
     from snac_eval.hub import WeightFiles
+    from snac_eval.types import FloatArray
 
     _Array = NDArray[Any]
 
@@ -139,6 +140,40 @@ class SnacCodec:
             Waveform(np.ascontiguousarray(row[:, : one.num_samples]), rate)
             for row, one in zip(rows, codes, strict=True)
         ]
+
+    def encode_blocks(self, blocks: Iterable[FloatArray]) -> Codes:
+        """Codes of audio ``[1, time]`` at the card's rate as it comes in: on a CPU those of
+        :meth:`encode`, to the bit. Memory grows with the codes alone."""
+        import torch
+
+        num_samples = 0
+
+        def counted() -> Iterator[torch.Tensor]:
+            nonlocal num_samples
+            for block in blocks:
+                num_samples += block.shape[1]
+                yield torch.from_numpy(np.ascontiguousarray(block)[None]).to(self.device)
+
+        sizes = self.card.codebook_sizes
+        # Kept one by one, the parts would fragment the memory.
+        kept = [bytearray() for _ in sizes]
+        for streams in self._model.encode_stream(counted()):
+            for one, stream in zip(kept, streams, strict=False):
+                one += stream[0].int().cpu().numpy().tobytes()
+        if not num_samples:
+            raise CodecError(f"{self.card.name}: the audio is empty; give at least one sample")
+        return Codes(num_samples, tuple(np.frombuffer(one, np.int32) for one in kept), sizes)
+
+    def decode_blocks(self, codes: Codes, seed: int) -> Iterator[FloatArray]:
+        """Audio ``[1, time]`` as it gets ready, ``num_samples`` in all: on a CPU that of
+        :meth:`decode`, to the bit."""
+        import torch
+
+        streams = [torch.from_numpy(one[None].astype(np.int64)) for one in codes.streams]
+        left = codes.num_samples
+        for block in self._model.decode_stream([[one.to(self.device) for one in streams]], seed):
+            yield block[0, :, :left].cpu().numpy()
+            left -= min(left, block.shape[-1])
 
     def whole_pass(self, waveform: Waveform) -> None:
         """Encode and decode by torch's own layers, for whoever counts operations."""
