@@ -134,7 +134,7 @@ class Sandbox:
 
     def _weights(self, name: str) -> None:
         """A small random model, where the hub's client keeps what it has downloaded."""
-        from snac_eval.codecs.snac.model import SNACConfig
+        from snac_eval.codecs.snac.config import SNACConfig
         from tests.codecs.snac.test_checkpoint import save_model
 
         card = plugins.codec_card(name)
