@@ -50,6 +50,7 @@ class Setting:
     seed: int = 0
     weights: str = ""
     card_dirs: tuple[str, ...] = ()
+    model_args: tuple[str, ...] = ()
     with_facts: bool = False
 
     @property
@@ -108,6 +109,7 @@ def open_setting(setting: Setting) -> OpenCodec:
         weights=setting.weights,
         device=setting.device,
         num_threads=setting.threads,
+        model_args=setting.model_args,
     )
 
 
@@ -242,7 +244,8 @@ def _gpu_peak_memory_mib(device: str) -> float:
 def read_setting(path: Path) -> Setting:
     """The setting that :func:`write_json` wrote."""
     fields = json.loads(path.read_text())
-    return Setting(**{**fields, "card_dirs": tuple(fields["card_dirs"])})
+    lists = {name: tuple(fields[name]) for name in ("card_dirs", "model_args")}
+    return Setting(**{**fields, **lists})
 
 
 def read_measurement(path: Path) -> Measurement:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from snac_eval.reports.html.page import page, show
+from snac_eval.reports.html.groups import show
+from snac_eval.reports.html.page import page
 from snac_eval.reports.paper import paper_grid
 from snac_eval.reports.verdicts import comparison_markdown
 from snac_eval.results.compare import compare
@@ -143,7 +144,7 @@ def test_the_page_says_the_loss_before_all_else(tmp_path: Path) -> None:
     runs = _runs(tmp_path, *({"pesq_wb": one, "bitrate": rates} for one in columns))
     text = page(show(runs))
     assert text.index(f"Clips were lost. {SAID}: no verdict on pesq_wb.") < text.index("<table")
-    assert "Quality over bitrate" not in text
+    assert "pesq_wb over bitrate" not in text
 
 
 def test_a_run_that_nobody_holds_is_let_go(tmp_path: Path) -> None:
