@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 if TYPE_CHECKING:
+    from snac_eval.bench.operation import Operation
     from snac_eval.results.gate import GateResult
     from snac_eval.results.record import Run
 
@@ -104,9 +105,8 @@ class CodecGate:
         Raises:
             SnacEvalError: where the run, the baseline or a tolerance cannot be read.
         """
-        from snac_eval.reports.checks import accept_command, check_markdown
         from snac_eval.results.baseline import load_baseline
-        from snac_eval.results.gate import ExitCode, check
+        from snac_eval.results.gate import check
         from snac_eval.results.record import read_run
         from snac_eval.results.tolerances import load_tolerances
 
@@ -117,18 +117,25 @@ class CodecGate:
             self._make(found, file)
         kept = load_baseline(file, Path(run))
         result = check(found, kept, limits, tuple(metrics), speed, allow_missing)
-        if self._update and result.exit_code != ExitCode.PASSED:
-            self._accept(result, file)
-            return result
-        accept = accept_command(result, Path(run), file)
-        said = check_markdown(result, f"pytest {UPDATE}, or: {accept}" if accept else "")
-        if result.exit_code == ExitCode.REGRESSION:
-            pytest.fail(said, pytrace=False)
-        if result.exit_code == ExitCode.NOT_KNOWN and not_known == "fail":
-            pytest.fail(said, pytrace=False)
-        if result.exit_code == ExitCode.NOT_KNOWN and not_known == "skip":
-            pytest.skip(result.verdict)
+        self._judge(result, Path(run), file, not_known)
         return result
+
+    def _judge(self, result: GateResult, run: Path, file: Path, not_known: str) -> None:
+        """Fail, skip, accept, or do nothing."""
+        from snac_eval.reports.checks import accept_command, check_markdown
+        from snac_eval.results.gate import ExitCode
+
+        if result.exit_code == ExitCode.PASSED:
+            return
+        if self._update:
+            self._accept(result, file)
+            return
+        if result.exit_code == ExitCode.REGRESSION or not_known == "fail":
+            accept = accept_command(result, run, file)
+            said = f"pytest {UPDATE}, or: {accept}" if accept else ""
+            pytest.fail(check_markdown(result, said), pytrace=False)
+        if not_known == "skip":
+            pytest.skip(result.verdict)
 
     def _make(self, run: Run, file: Path) -> None:
         """Make a first baseline where that is asked for, else say how."""
@@ -218,12 +225,16 @@ class CodecBenchmark:
             SnacEvalError: where the codec cannot be opened, or cannot do that.
         """
         from snac_eval.bench import operation as timing
-        from snac_eval.bench.measure import WARM_UP_ROUNDS
 
         folders = tuple(map(Path, cards))
         asked = (operation, seconds, batch_size, seed, device, threads, weights, folders)
         found = timing.operation(codec, *asked)
         self._benchmark.group = self._benchmark.group or f"{operation}, {seconds:g} s"
+        return self._time(found, rounds)
+
+    def _time(self, found: Operation, rounds: int) -> float:
+        from snac_eval.bench.measure import WARM_UP_ROUNDS
+
         self._benchmark.extra_info.update(found.facts)
         self._benchmark.pedantic(found.run, rounds=rounds, warmup_rounds=WARM_UP_ROUNDS)
         if self._benchmark.disabled:

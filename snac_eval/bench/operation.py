@@ -7,7 +7,7 @@ synchronised before and after; what is not timed is done before.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.codecs.opening import open_model, opened
 from snac_eval.errors import UsageError
 from snac_eval.machine import resolve_device
-from snac_eval.types import Codec, Codes
+from snac_eval.types import Codec, Codes, Waveform
 
 Timed = Literal["encode", "decode", "roundtrip"]
 
@@ -69,6 +69,14 @@ def operation(
     if batch_size > 1 and coder.padded_length(length) is None:
         raise UsageError(f"{coder.card.name} codes one clip at a time: leave batch_size out")
     batch = [speech_like(length, rate, channels, seed + item) for item in range(batch_size)]
+    asked = {"batch_size": batch_size, "seed": seed}
+    asked |= {"threads": threads} if coder.device == "cpu" else {}
+    return _made(coder, timed, batch, asked)
+
+
+def _made(
+    coder: Codec, timed: Timed, batch: list[Waveform], asked: Mapping[str, object]
+) -> Operation:
     codes = coder.encode(batch)
     audio_s = sum(one.duration_s for one in batch)
     bits = sum(one.num_bits for one in codes)
@@ -81,12 +89,10 @@ def operation(
         "codec": coder.card.name,
         "operation": timed,
         "device": coder.device,
-        "threads": threads if coder.device == "cpu" else None,
         "audio_seconds": audio_s,
-        "batch_size": batch_size,
-        "seed": seed,
         "bits": bits,
         "bitrate_kbps": bits / audio_s / 1000,
+        **asked,
     }
     run = partial(_synchronised, steps[timed], synchroniser(coder.device))
     return Operation(run, audio_s, facts)

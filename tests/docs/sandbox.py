@@ -134,7 +134,7 @@ class Sandbox:
 
     def _weights(self, name: str) -> None:
         """A small random model, where the hub's client keeps what it has downloaded."""
-        from snac_eval.codecs.snac.model import SNACConfig
+        from snac_eval.codecs.snac.config import SNACConfig
         from tests.codecs.snac.test_checkpoint import save_model
 
         card = plugins.codec_card(name)
@@ -203,6 +203,21 @@ def surround(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
     # No process but this one, which starts in no time and has what is patched here.
     monkeypatch.setattr(RunConfig, "num_workers", property(lambda _: 0))
     _cut_datasets(monkeypatch)
+    _write_one_page(monkeypatch)
+
+
+def _write_one_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the first run write its page, and no other: each takes as long as its scores do.
+    ``snac-eval report --html`` writes whatever it is asked for."""
+    from snac_eval import api
+
+    whole, written = api.write_page, []
+
+    def once(*args: Any, **options: Any) -> None:  # noqa: ANN401 - handed through
+        if not written:
+            written.append(whole(*args, **options))
+
+    monkeypatch.setattr(api, "write_page", once)
 
 
 def _cut_datasets(monkeypatch: pytest.MonkeyPatch) -> None:

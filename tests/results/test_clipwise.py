@@ -11,7 +11,8 @@ from junitparser import JUnitXml
 from snac_eval.cli.main import main
 from snac_eval.reports.checks import accept_command, check_junit, check_markdown
 from snac_eval.results.baseline import load_baseline, write_baseline
-from snac_eval.results.gate import ExitCode, GateResult, MetricCheck, check
+from snac_eval.results.gate import ExitCode, GateResult, check
+from snac_eval.results.outcomes import MetricCheck
 from snac_eval.results.record import read_run
 from snac_eval.results.tolerances import load_tolerances
 from tests.runs import Column, write_run
