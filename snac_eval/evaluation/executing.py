@@ -16,7 +16,6 @@ from snac_eval.reports.html.page import FILE_NAME as PAGE_NAME
 from snac_eval.reports.html.page import page_path, shows, write_page
 from snac_eval.reports.summary import has_tables, write_tables
 from snac_eval.results.frames import summary_frame
-from snac_eval.results.left_out import refuse_undefined
 from snac_eval.results.record import Run, read_run
 from snac_eval.results.study import StudyRun, write_study
 from snac_eval.run import interrupts
@@ -119,7 +118,6 @@ class _Ledger:
                 self._records[place] = record
                 _drop_stale_page(record, pair.config)
                 _refuse_failures(record, pair.config.max_error_rate)
-                refuse_undefined(record)
         except SnacEvalError as error:
             self._problems[place] = one_line(error)
         write_study(self._folder, list(self._listed()))
