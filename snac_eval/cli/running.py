@@ -43,17 +43,23 @@ def run_study(
     """Run every pair, print one table; the exit code."""
     from snac_eval.evaluation.executing import execute_study
     from snac_eval.reports.compact import compact_terminal
+    from snac_eval.reports.summary import left_out_of_study
+    from snac_eval.results.left_out import refuse_undefined
+    from snac_eval.writing import printable
 
     with _continued_later(folder):
         done = execute_study(configs, folder, argv)
     if done.records and not is_quiet:
         shown = screen()
         print_styled(compact_terminal(done.records, shown.width, shown.colour))
+        print("\n".join(map(printable, left_out_of_study(done.records))))
         for note in done.notes:
-            print(f"note: {note}")
+            print(f"note: {printable(note)}")
         print(f"{done.num_computed} clips computed now; files in {folder}/")
     for pair, reason in done.problems.items():
         print(f"snac-eval: {pair} failed: {reason}", file=sys.stderr)
+    if not done.problems:
+        refuse_undefined(*done.records)
     return _FAILED if done.problems else 0
 
 

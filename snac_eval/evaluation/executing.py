@@ -11,13 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from snac_eval.codecs.checks import length_notes
 from snac_eval.errors import Interrupted, SnacEvalError, TooManyFailures, one_line, redacted
 from snac_eval.reports.html.page import FILE_NAME as PAGE_NAME
 from snac_eval.reports.html.page import page_path, shows, write_page
 from snac_eval.reports.summary import has_tables, write_tables
 from snac_eval.results.frames import summary_frame
-from snac_eval.results.left_out import refuse_undefined
 from snac_eval.results.record import Run, read_run
 from snac_eval.results.study import StudyRun, write_study
 from snac_eval.run import interrupts
@@ -25,7 +23,6 @@ from snac_eval.run.config import RunConfig
 from snac_eval.run.folder import only_writer
 from snac_eval.run.log import LOG_FILE
 from snac_eval.run.loop import RunOutcome, run
-from snac_eval.run.manifest import LENGTHS
 from snac_eval.run.merge import MergeConfig, MergeOutcome, merge
 from snac_eval.run.plan import Plan
 from snac_eval.run.study import Pair, plan_study, run_study
@@ -53,9 +50,16 @@ class StudyDone:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What decoders gave too little or too much, and where tracebacks are, by run."""
+        """What a reader of the numbers must know and could not guess, once each, with the runs of
+        which it holds where that is not all."""
+        said: dict[str, list[str]] = {}
+        for one in self.records:
+            for note in _said(one):
+                said.setdefault(note, []).append(f"{one.codec} on {one.dataset}")
+        every = len(self.records)
         return tuple(
-            f"{one.codec} on {one.dataset}: {note}" for one in self.records for note in _said(one)
+            note if len(runs) == every else f"{', '.join(runs)}: {note}"
+            for note, runs in said.items()
         )
 
 
@@ -134,7 +138,6 @@ class _Ledger:
                     self.objects[place] = outcome.plan
                 _drop_stale_page(record, pair.config)
                 _refuse_failures(record, pair.config.max_error_rate, place)
-                refuse_undefined(record)
         except SnacEvalError as error:
             self._problems[place] = one_line(error)
         write_study(self._folder, list(self._listed()))
@@ -198,7 +201,7 @@ def _load_report_libraries() -> None:
 
 
 def _said(record: Run) -> Iterator[str]:
-    yield from length_notes((record.manifest.get(LENGTHS) or {}).values())
+    yield from record.manifest["notes"]
     log = None if record.folder is None else record.folder / LOG_FILE
     if log is not None and log.is_file() and (record.compact["status"] == "error").any():
         yield f"tracebacks of what failed are in {log}"

@@ -76,7 +76,7 @@ class TokensPerSecond:
         if codes is None:
             return Score.undefined(NO_CODES)
         if not codes.streams:
-            return Score.undefined(f"{card.name} emits packets of bytes, not tokens")
+            return Score.undefined("this codec emits packets of bytes, not tokens")
         if duration_s <= 0:
             return Score.undefined("the clip is empty")
         return Score.ok(codes.num_tokens / duration_s)

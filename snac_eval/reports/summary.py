@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from snac_eval.reports.claims import INTERVALS, narrowed
 from snac_eval.reports.grid import NONE, Cell, Column, Grid, count, interval, number, render
 from snac_eval.reports.text import floor_notes, markdown_text
 from snac_eval.results.frames import intervals, streams_frame, summary_frame
-from snac_eval.results.left_out import is_undefined_everywhere, left_out
+from snac_eval.results.left_out import is_undefined_everywhere, left_out, left_out_of_all
 from snac_eval.results.record import Run
 from snac_eval.writing import write_csv, write_text
 
@@ -75,6 +75,19 @@ def summary_grid(run: Run) -> Grid:
 def left_out_lines(run: Run) -> list[str]:
     """A line for each reason why metrics that one would expect have no value in this run."""
     return [f"Left out: {', '.join(one.metrics)} ({one.reason})." for one in left_out(run)]
+
+
+def left_out_of_study(runs: Sequence[Run]) -> list[str]:
+    """The same of several runs, each line once, with where it holds."""
+    return [
+        f"Left out: {', '.join(one.metrics)} ({one.reason}): {_some(where)}."
+        for one, where in left_out_of_all(runs).items()
+    ]
+
+
+def _some(places: Sequence[str]) -> str:
+    rest = f" and {len(places) - 4} more" if len(places) > 4 else ""
+    return ", ".join(places[:4]) + rest
 
 
 def without_empty_catastrophes(grid: Grid) -> Grid:

@@ -50,14 +50,46 @@ def named_metrics(run: Run) -> list[str]:
     return [name for name in _chosen(run) if name != DEFAULT]
 
 
-def refuse_undefined(run: Run) -> None:
-    """Raise UndefinedMetrics where a metric that the user named is undefined on every clip.
+def refuse_undefined(*runs: Run) -> None:
+    """Raise UndefinedMetrics where a metric that the user named is undefined on every clip of these
+    runs: of several, one that has it will do, for codecs and datasets differ.
 
-    A part of a run says nothing of the whole: none is refused.
+    A part of a run says nothing of the whole: then none is refused.
     """
-    if run.finished and (found := undefined_everywhere(run, named_metrics(run))):
+    if not runs or not all(run.finished for run in runs):
+        return
+    nowhere = [
+        name
+        for name in dict.fromkeys(name for run in runs for name in named_metrics(run))
+        if all(undefined_everywhere(run, [name]) for run in runs if name in run.metrics)
+    ]
+    run = runs[0]
+    if found := undefined_everywhere(run, nowhere):
         said = "; ".join(map(str, found))
         raise UndefinedMetrics(f"undefined on every clip: {said}{_what_to_do(run, found)}")
+
+
+def left_out_of_all(runs: Sequence[Run]) -> dict[LeftOut, list[str]]:
+    """What :func:`left_out` says of several runs, each once, with where it holds: a dataset, where
+    all its runs say so, else a codec and a dataset."""
+    codecs: dict[str, set[str]] = {}
+    found: dict[LeftOut, dict[str, list[str]]] = {}
+    for run in runs:
+        codecs.setdefault(run.dataset, set()).add(run.codec)
+        for one in left_out(run):
+            found.setdefault(one, {}).setdefault(run.dataset, []).append(run.codec)
+    return {
+        one: [
+            place
+            for dataset, of in by_dataset.items()
+            for place in (
+                [dataset]
+                if set(of) == codecs[dataset]
+                else [f"{codec} on {dataset}" for codec in of]
+            )
+        ]
+        for one, by_dataset in found.items()
+    }
 
 
 def _what_to_do(run: Run, found: Sequence[LeftOut]) -> str:

@@ -29,6 +29,8 @@ from snac_eval.run.sealed import SCORES_FILE
 from snac_eval.types import MetricInfo, Score
 from snac_eval.writing import read_text
 
+DECLARED_BITS = "bits="
+"""Begins the part of a rate's fingerprint that says who counted, where we did not."""
 _MACHINE = ("machine", "cpu", "cores", "gpu")
 
 
@@ -145,6 +147,9 @@ class Run:
         metrics, or of all."""
         if self.determinism:
             yield self.determinism
+        for name, result in self.metrics.items():
+            if metrics is None or name in metrics:
+                yield from _declared(name, result.info)
         grouped: dict[str, list[str]] = {}
         for name, result in self.metrics.items():
             if result.caveat and (metrics is None or name in metrics):
@@ -159,6 +164,13 @@ class Run:
     def info(self, metric: str) -> MetricInfo:
         """What this metric's numbers mean, as the run recorded it."""
         return self.metrics[metric].info
+
+
+def _declared(name: str, info: MetricInfo) -> Iterator[str]:
+    for part in info.fingerprint.parts:
+        if part.startswith(DECLARED_BITS):
+            how = "sizes of the bit streams' files" if part.endswith("files") else "declared"
+            yield f"{name}: {how}, not counted from codes"
 
 
 def is_catastrophic(info: MetricInfo, value: float) -> bool:

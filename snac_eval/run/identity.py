@@ -39,7 +39,7 @@ def identity(plan: Plan) -> dict[str, Any]:
         "excerpt": config.excerpt_s,
         "sample seed": config.sample_seed,
         "balance": config.balance,
-        "domain": config.domain,
+        "domain": config.domain or "what the dataset says",
         "shard": WHOLE if plan.part is None else str(plan.part.shard),
     }
 

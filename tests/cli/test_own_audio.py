@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from snac_eval.cli.main import main
+from snac_eval.results.pairing import shared
+from snac_eval.results.record import read_run
+from snac_eval.types import Fingerprint
 from tests.cli.helpers import scores
 
 
@@ -39,6 +43,14 @@ def test_reconstructions_say_their_bitrate_and_what_they_cannot_say_ends_in_3(
         rows = frame.loc[metric]
         assert rows["value"].tolist() == [pytest.approx(0.98)] * 3
         assert rows["fingerprint"].str.endswith(said).all()
+    record = read_run(run)
+    assert list(record.caveats()) == ["bitrate: declared, not counted from codes"]
+    assert list(record.caveats(["pesq_wb"])) == []
+    counted = record.metrics["bitrate"].info
+    counted = replace(counted, fingerprint=Fingerprint(counted.fingerprint.parts[:-1]))
+    metrics = {"bitrate": replace(record.metrics["bitrate"], info=counted)}
+    # A rate is a rate, whoever counted it: a plot has both.
+    assert len(shared([record, replace(record, name="b", metrics=metrics)], "bitrate").clips) == 3
     # The same with a list that says less, in the same folder: only its rates are scored anew.
     (flat / "bitrate.csv").write_text("path,kbps\na,1\nb,2\n")
     main([*words, "--no-html", "-o", str(run)])

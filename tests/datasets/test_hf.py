@@ -17,10 +17,10 @@ import soundfile
 from snac_eval import audio
 from snac_eval.cli.main import main
 from snac_eval.datasets._hf_parts import Layout
-from snac_eval.datasets.hf import Source, load
+from snac_eval.datasets.hf import Source, _clip, load
 from snac_eval.errors import DatasetError, UsageError
 from snac_eval.registry.plugins import dataset_card
-from snac_eval.types import Dataset, DatasetRequest
+from snac_eval.types import DOMAINS, Dataset, DatasetRequest
 from tests.cli.helpers import run_process, scores
 from tests.conftest import tone
 from tests.dataset_hub import COMMIT, serve_dataset
@@ -424,3 +424,9 @@ def test_a_killed_fetch_leaves_nothing_behind(tmp_path: Path, cache: Path) -> No
     left.write_bytes(b"half")
     open_hf(name)
     assert not left.exists()
+
+
+def test_a_domain_that_is_said_beats_what_columns_suggest(tmp_path: Path) -> None:
+    row = {"id": "a", "file": "a.flac", "speaker": "x", "transcript": ""}
+    found = {said: _clip(row, tmp_path, said).domain for said in DOMAINS}
+    assert found == {"speech": "speech", "music": "music", "general": "speech"}

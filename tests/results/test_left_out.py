@@ -9,7 +9,12 @@ import pytest
 
 from snac_eval.errors import UndefinedMetrics
 from snac_eval.metrics.base import DEFAULT_METRICS
-from snac_eval.results.left_out import left_out, refuse_undefined, undefined_everywhere
+from snac_eval.results.left_out import (
+    left_out,
+    left_out_of_all,
+    refuse_undefined,
+    undefined_everywhere,
+)
 from snac_eval.results.record import Run, read_run
 from tests.runs import write_run
 
@@ -78,3 +83,22 @@ def test_what_was_named_is_refused(
         return
     with pytest.raises(UndefinedMetrics, match=r"are general.*say so: --domain speech$"):
         refuse_undefined(run)
+
+
+def test_of_a_study_each_line_stands_once_and_one_run_with_a_value_will_do(tmp_path: Path) -> None:
+    pesq = {"metrics": ["pesq_wb", "stoi"]}
+    speech = _run(tmp_path / "s", {"pesq_wb": [3.0], "stoi": [0.9]}, "speech", config=pesq)
+    nothing = {"pesq_wb": [NOT_SPEECH], "stoi": [NOT_SPEECH]}
+    one, two = (
+        _run(tmp_path / name, nothing, "general", config=pesq, codec=name) for name in ("a", "b")
+    )
+    other = _run(
+        tmp_path / "c", nothing, "general", config=pesq, codec="a", dataset={"name": "more"}
+    )
+    [(said, where)] = left_out_of_all([one, two, speech, other]).items()
+    assert (said.metrics, where) == (("pesq_wb", "stoi"), ["a on data", "b on data", "more"])
+    assert left_out_of_all([one, two])[said] == ["data"]
+    refuse_undefined(one, two, speech)
+    with pytest.raises(UndefinedMetrics, match="pesq_wb, stoi: defined for speech"):
+        refuse_undefined(one, two)
+    refuse_undefined()
