@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from snac_eval.types import Codec, CodecCard, ReconstructionSource, Waveform
+from snac_eval.types import Clip, Codec, CodecCard, Codes, ReconstructionSource, Waveform
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,9 @@ class OpenCodec:
     ``NAME@k=2`` works (``can_drop_streams``)."""
     imports: tuple[str, ...] = ()
     """Modules that preparing and using it loads, its own among them (``imports``)."""
+    card_parameters: Callable[[], int | None] = lambda: None
+    """How many parameters the model has by its card, which needs no weights; None where the card
+    does not say (``card_parameters``)."""
     notes: Callable[[], tuple[str, ...]] = tuple
     """What a reader of its numbers must know and could not guess (``notes``)."""
     torch_modules: Callable[[], tuple[Any, ...]] = tuple
@@ -35,9 +38,19 @@ class OpenCodec:
     whole_pass: Callable[[Waveform], None] | None = None
     """Encode and decode with every operation done by torch, so that it can be counted; None where
     ``encode`` and ``decode`` do so (``whole_pass``)."""
+    sent: Callable[[Clip, float], Codes | None] | None = None
+    """The bits that a clip of so many seconds took, where a source knows them without codes; None
+    for a clip that it does not know them of (``sent``)."""
+    sent_by: str = ""
+    """By what it knows them, ``declared`` or ``files``: part of the bitrate's fingerprint; empty
+    where it does not (``sent_by``)."""
+    matched: Callable[[], Mapping[str, str]] = dict
+    """By a clip's relative path the file that a source found by its stem alone (``matched``)."""
     weights_sha256: Callable[[], str] = str
     """Digest of the weights in use, which the card's ``sha256`` is compared with; empty where it
     is not known (``weights_sha256``)."""
+    takes_one_clip: bool = False
+    """Whether clips never come in batches, however many are asked for (``takes_one_clip``)."""
 
     def __post_init__(self) -> None:
         if (self.coder is None) == (self.source is None):

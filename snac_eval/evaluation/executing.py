@@ -22,6 +22,7 @@ from snac_eval.results.study import StudyRun, write_study
 from snac_eval.run import interrupts
 from snac_eval.run.config import RunConfig
 from snac_eval.run.folder import only_writer
+from snac_eval.run.log import LOG_FILE
 from snac_eval.run.loop import RunOutcome, run
 from snac_eval.run.merge import MergeConfig, MergeOutcome, merge
 from snac_eval.run.plan import Plan
@@ -69,7 +70,7 @@ def execute(config: RunConfig, argv: Sequence[str] = ()) -> Executed:
             write_page([record], page, config.report_clips, outcome.plan)
     else:
         _drop_stale_page(record, config)
-    _refuse_failures(record, config.max_error_rate)
+    _refuse_failures(record, config.max_error_rate, outcome.folder)
     return Executed(outcome, record)
 
 
@@ -123,7 +124,7 @@ class _Ledger:
                 if pair.config.instance is not None:
                     self.objects[place] = outcome.plan
                 _drop_stale_page(record, pair.config)
-                _refuse_failures(record, pair.config.max_error_rate)
+                _refuse_failures(record, pair.config.max_error_rate, place)
                 refuse_undefined(record)
         except SnacEvalError as error:
             self._problems[place] = one_line(error)
@@ -178,7 +179,7 @@ def execute_merge(config: MergeConfig, argv: Sequence[str] = ()) -> tuple[MergeO
     page = page_path([outcome.folder])
     if config.html and not shows(page, record, config.report_clips):
         write_page([record], page, config.report_clips)
-    _refuse_failures(record, outcome.max_error_rate)
+    _refuse_failures(record, outcome.max_error_rate, outcome.folder)
     return outcome, record
 
 
@@ -187,11 +188,13 @@ def _load_report_libraries() -> None:
     importlib.import_module("scipy.special")
 
 
-def _refuse_failures(record: Run, max_error_rate: float) -> None:
+def _refuse_failures(record: Run, max_error_rate: float, folder: Path) -> None:
     errors = record.compact[record.compact["status"] == "error"]
     failed, total = errors["clip_id"].nunique(), record.num_scored
+    log = folder / LOG_FILE
     if failed > max_error_rate * total:
         raise TooManyFailures(
             f"{failed} of {total} clips failed, more than --max-error-rate"
             f" {max_error_rate:g} allows; the first: {errors['reason'].iloc[0]}"
+            + (f"; tracebacks: {log}" if log.is_file() else "")
         )

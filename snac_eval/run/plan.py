@@ -10,9 +10,11 @@ from pathlib import Path
 from snac_eval import audio
 from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.codecs.channels import per_channel
-from snac_eval.codecs.opening import open_model
+from snac_eval.codecs.opening import open_instance, open_model
 from snac_eval.codecs.repeats import Repeat
+from snac_eval.codecs.wrapping.carried import device_of, require_same, unpacked
 from snac_eval.datasets.opening import Sampling, open_dataset
+from snac_eval.errors import readable
 from snac_eval.machine import DEVICES, resolve_device
 from snac_eval.metrics.opening import OpenMetric, open_metric
 from snac_eval.run.config import RunConfig
@@ -26,6 +28,7 @@ from snac_eval.run.keys import (
 )
 from snac_eval.run.metric_sets import merged, metrics_by_domain
 from snac_eval.run.rows import Settled
+from snac_eval.run.scoring import SENT_METRIC
 from snac_eval.run.shards import Part, Shard, deal
 from snac_eval.types import (
     Clip,
@@ -49,7 +52,7 @@ class Setting:
     @property
     def batch_size(self) -> int:
         """How many clips the codec gets at once, at most."""
-        if self.codec.coder is None:
+        if self.codec.coder is None or self.codec.takes_one_clip:
             return 1
         return self.config.batch_size or (1 if self.codec.device == "cpu" else _GPU_BATCH)
 
@@ -100,7 +103,8 @@ class Material(Setting):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must know and could not guess."""
-        own = (*self.dataset.notes, *_weights_note(self.codec), *self.codec.notes())
+        codec = (*_weights_note(self.codec), *_matched_note(self.codec), *self.codec.notes())
+        own = (*self.dataset.notes, *codec)
         size = self.batch_size
         batches = self.batched.batch_sentence(self.label, size) if self.batched else ""
         return (*own, *([batches] if batches else []), *self.remarks)
@@ -185,10 +189,12 @@ class Plan(Material):
 
     def info(self, name: str) -> MetricInfo:
         """What a metric's numbers mean in this run."""
-        info = self.metrics[name].info
-        if self.config.reference_rate == "clip":
-            return info
-        return replace(info, fingerprint=info.fingerprint.extended(reference="codec"))
+        info, said = self.metrics[name].info, {}
+        if self.config.reference_rate != "clip":
+            said["reference"] = "codec"
+        if name == SENT_METRIC and self.codec.sent_by:
+            said["bits"] = self.codec.sent_by
+        return replace(info, fingerprint=info.fingerprint.extended(**said)) if said else info
 
     def fingerprint(self, name: str) -> str:
         """Identity of a metric's numbers in this run, as the store has it."""
@@ -256,14 +262,21 @@ def open_codec(config: RunConfig) -> OpenCodec:
     """The codec of a run, not yet prepared."""
     # Whether a cluster has that device, its workers find out.
     is_elsewhere = config.engine == "ray" and config.device in DEVICES[1:]
-    codec = open_model(
-        config.model,
-        config.card_dirs,
-        weights=config.weights,
-        device=config.device if is_elsewhere else resolve_device(config.device),
-        num_threads=config.num_threads,
-    )
-    return per_channel(codec) if config.channels == "each" else codec
+    instance = unpacked(config.instance)
+    device = config.device
+    if instance is not None and device == "auto":
+        device = device_of(instance) or device
+    if not is_elsewhere:
+        device = resolve_device(device)
+    how = (config.weights, device, config.num_threads, config.model_args)
+    if instance is None:
+        codec = open_model(config.model, config.card_dirs, *how)
+    else:
+        codec = open_instance(instance, config.model, *how)
+    codec = per_channel(codec) if config.channels == "each" else codec
+    if instance is not config.instance:
+        require_same(config.instance, codec.fingerprint)
+    return codec
 
 
 def open_clips(
@@ -331,6 +344,16 @@ def _weights_note(codec: OpenCodec) -> tuple[str, ...]:
     )
 
 
+def _matched_note(codec: OpenCodec) -> tuple[str, ...]:
+    if not (found := codec.matched()):
+        return ()
+    path, name = min(found.items())
+    return (
+        f"{len(found)} reconstructions were found by their names alone, for they do not lie in"
+        f" folders as the dataset does (first: {readable(name)} for {readable(path)})",
+    )
+
+
 def clip_seed(clip: Clip, seed: int) -> int:
     """Seed of whatever the codec draws for this clip, 63 bits: batch order does not matter."""
     digest = hashlib.sha256(f"{clip.sha256}:{seed}".encode()).digest()
@@ -340,4 +363,7 @@ def clip_seed(clip: Clip, seed: int) -> int:
 def codec_label(model: str) -> str:
     """What reports call a codec: its name, with the last folder of an argument."""
     name, _, argument = model.partition(":")
+    if name.endswith(".py"):
+        name = Path(name).name
+    argument = argument.replace("/@kbps=", "@kbps=")
     return f"{name}:{Path(argument).name}" if argument else name

@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from snac_eval.codecs.abilities import OpenCodec
-from snac_eval.errors import Interrupted, one_line
+from snac_eval.errors import Interrupted, keep_trace, one_line
 from snac_eval.metrics.base import PreparedPair, guarded
 from snac_eval.metrics.opening import CodecMetric, CodesMetric, OpenMetric, open_metric
 from snac_eval.types import Reconstruction, Score
+
+SENT_METRIC = "bitrate"
+"""The metric that takes somebody's word for bits, where reconstructions come without codes."""
 
 
 def score_clip(names: Sequence[str], reconstruction: Reconstruction) -> dict[str, Score]:
@@ -50,12 +53,16 @@ def score_in_place(metric: OpenMetric, made: Reconstruction, codec: OpenCodec, s
 
 def _score_codes(metric: CodesMetric, made: Reconstruction, codec: OpenCodec) -> Score:
     duration_s = made.reference.duration_s
-    return _survived(
-        lambda: guarded(
-            metric.info,
-            lambda: metric.score_codes(made.codes, codec.card, made.timing, duration_s),
-        )
-    )
+
+    def score() -> Score:
+        codes = made.codes
+        if codec.sent_by and codec.sent is not None and metric.info.name == SENT_METRIC:
+            codes = codec.sent(made.clip, duration_s)
+            if codes is None:
+                return Score.undefined("nothing beside the files says what this clip took to send")
+        return metric.score_codes(codes, codec.card, made.timing, duration_s)
+
+    return _survived(lambda: guarded(metric.info, score))
 
 
 def _score_codec(metric: CodecMetric, made: Reconstruction, codec: OpenCodec, seed: int) -> Score:
@@ -72,4 +79,5 @@ def _survived(compute: Callable[[], Score]) -> Score:
     except Interrupted:
         raise
     except BaseException as error:  # noqa: BLE001 - a plugin's KeyboardInterrupt among them
+        keep_trace(error)
         return Score.error(one_line(error))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from snac_eval.bench import protocol
+from snac_eval.bench.protocol import BenchConfig
 from snac_eval.cli.main import main
 from tests.cli.helpers import run_process, scores
 
@@ -26,6 +28,17 @@ def test_bench_prints_and_writes(tmp_path: Path) -> None:
     prints = {name: ";".join(facts["fingerprint"]) for name, facts in manifest["metrics"].items()}
     assert prints == dict(zip(frame["metric"], frame["fingerprint"], strict=True))
     assert (frame["status"] == "ok").all()
+
+
+def test_a_quiet_bench_prints_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[BenchConfig] = []
+    monkeypatch.setattr(protocol, "bench", lambda config, _: asked.append(config))
+    words = ["bench", "--model", "opus_6kbps", *QUICK, "-o", str(tmp_path), "--quiet"]
+    assert main(words) == 0
+    assert capsys.readouterr() == ("", "")
+    assert not asked[0].show_progress
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,8 @@ def test_shards_are_run_and_merged(
     )
     assert main(["merge", *map(str, folders), "-o", str(merged), "--report-clips", "1"]) == 0
     assert "these shards were merged here before" in capsys.readouterr().out
+    assert main(["merge", *map(str, folders), "-o", str(merged), "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
 
 
 def test_the_whole_runs_folder_is_no_place_for_a_shard(

@@ -133,3 +133,105 @@ def test_the_folder_must_be_named_and_exist(tmp_path: Path) -> None:
     opened = open_model(f"files:{tmp_path}")
     assert (opened.coder, opened.card) == (None, card)
     assert isinstance(opened.source, FilesSource)
+
+
+def test_a_flat_folder_matches_a_tree_by_stems(tmp_path: Path) -> None:
+    write(tmp_path / "b.wav", 700)
+    files = source(tmp_path)
+    assert files.read(clip("speaker/book/b.flac")).num_samples == 700
+    assert files.identity(clip("speaker/book/b.flac")) != ""
+    assert files.identity(clip("speaker/book/b.flac", start_s=0.1)) != ""  # an excerpt of it
+    assert files.matched == {"speaker/book/b.flac": "b.wav"}
+    with pytest.raises(
+        UsageError, match=r"b\.wav could be of 'speaker/book/b.flac' and of 'other/b"
+    ):
+        files.identity(clip("other/b.flac"))
+
+
+def test_a_folder_that_is_there_is_not_left(tmp_path: Path) -> None:
+    write(tmp_path / "b.wav")
+    (tmp_path / "speaker").mkdir()
+    with pytest.raises(AudioError, match="looked for"):
+        source(tmp_path).read(clip("speaker/b.flac"))
+    write(tmp_path / "b.ogg")
+    with pytest.raises(AudioError, match=r"b\.ogg and b\.wav in .* keep one"):
+        source(tmp_path).read(clip("other/b.flac"))
+
+
+def _opened(argument: str) -> FilesSource:
+    opened = open_model(f"files:{argument}")
+    assert isinstance(opened.source, FilesSource)
+    assert opened.sent_by == opened.source.sent_by
+    return opened.source
+
+
+def _kbps(files: FilesSource, one: Clip, duration_s: float = 2.0) -> float | None:
+    sent = files.sent(one, duration_s)
+    return None if sent is None else sent.num_bits / duration_s / 1000
+
+
+def test_a_rate_in_the_name_is_of_every_clip(tmp_path: Path) -> None:
+    write(tmp_path / "b.wav")
+    plain, rated = _opened(str(tmp_path)), _opened(f"{tmp_path}/@kbps=0.98")
+    assert (plain.sent_by, plain.notes, _kbps(plain, clip("b.wav"))) == ("", (), None)
+    assert (rated.sent_by, _kbps(rated, clip("b.wav"))) == ("declared", pytest.approx(0.98))
+    assert rated.notes == ("the bitrate is declared (@kbps=0.98), not counted",)
+    assert rated.card.nominal_bitrate_bps == pytest.approx(980)
+    assert rated.identity(clip("b.wav")) == plain.identity(clip("b.wav"))
+    named = write(tmp_path / "opus@kbps=6" / "b.wav").parent
+    assert _opened(str(named)).sent_by == ""
+    for wrong in ("", "0", "-1", "x", "inf", "nan"):
+        with pytest.raises(UsageError, match="give kbit/s above 0, such as"):
+            _opened(f"{tmp_path}@kbps={wrong}")
+
+
+def test_a_list_says_the_rate_of_each_clip(tmp_path: Path) -> None:
+    for name in ("a/b.wav", "c.wav", "d.wav"):
+        write(tmp_path / name, 16000)
+    (tmp_path / "bitrate.csv").write_text("path, kbps\na/b.flac,1.5\nc,2\n")
+    files = _opened(f"{tmp_path}@kbps=9")
+    found = {name: _kbps(files, clip(name)) for name in ("a/b.flac", "x/c.flac", "d.wav")}
+    assert found == {"a/b.flac": pytest.approx(1.5), "x/c.flac": pytest.approx(2), "d.wav": None}
+    before = _opened(str(tmp_path)).identity(clip("c.wav"))
+    (tmp_path / "bitrate.csv").write_text("path,bits\nc.wav,3000\n")
+    files = _opened(str(tmp_path))
+    assert _kbps(files, clip("c.wav")) == pytest.approx(1.5)
+    assert _kbps(files, clip("c.wav", start_s=0.5, length_s=0.5), 0.5) == pytest.approx(3)
+    assert files.identity(clip("c.wav")) not in ("", before)
+    assert files.notes == ("bitrates are declared in bitrate.csv, not counted",)
+    with pytest.raises(UsageError, match=r"the row 'c' of bitrate.csv could be of 'c.wav' and of"):
+        files.sent(clip("x/c.wav"), 1.0)
+
+
+def test_the_bit_streams_beside_say_what_they_took(tmp_path: Path) -> None:
+    write(tmp_path / "a/b.wav", 16000)
+    (tmp_path / "a/b.bin").write_bytes(bytes(250))
+    files = _opened(str(tmp_path))
+    assert (files.sent_by, _kbps(files, clip("a/b.flac"))) == ("files", pytest.approx(1.0))
+    assert "sizes of the bit streams' files (.bin)" in files.notes[0]
+    (tmp_path / "a/b.ecdc").write_bytes(bytes(1))
+    with pytest.raises(UsageError, match=r"b\.bin and b\.ecdc could both be the bit stream of b"):
+        files.identity(clip("a/b.flac"))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", ":1: is ''; the first line is path,kbps or path,bits"),
+        (b"file,kbps\nb,1\n", ":1: is 'file, kbps'; the first line is"),
+        (b"path,kbps\n", ": lists nothing"),
+        (b"path,kbps\nb,fast\n", ":2: kbps is 'fast'; give a number above 0"),
+        (b"path,kbps\nb,-1\n", ":2: kbps is '-1'"),
+        (b"path,kbps\nb\n", ":2: needs a path, and either kbps or bits"),
+        (b"path,kbps,bits\nb,1,2\n", ":2: needs a path, and either kbps or bits"),
+        (b"path,kbps\nb,1\nb.wav,2\n", ":3: 'b' is there twice; keep one row"),
+        (b"path,kbps\n\xff,1\n", ": cannot be read: 'utf-8' codec"),
+        (b'path,kbps\n"b,1\n', ": cannot be read: unexpected end of data"),
+    ],
+)
+def test_a_broken_list_is_refused_with_its_line(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "bitrate.csv").write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        _opened(str(tmp_path))
+    assert str(caught.value).startswith(f"{tmp_path / 'bitrate.csv'}{said}")
+    assert "\n" not in str(caught.value)

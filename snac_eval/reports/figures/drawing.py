@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 _LOST = " †"
+_GRID = "#cccccc"
 _LINE_IN = 0.16
 """Height of a line of the legend."""
 _BOX_IN = 0.24
@@ -93,8 +94,9 @@ def save(figure: Figure, path: Path) -> None:
 
 def draw(made: Content, width: str | float = "single") -> Figure:
     """The figure of this content; ``width`` as in :func:`plot`."""
-    from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    from snac_eval.reports.figures.shown import ShownFigure
 
     inches = width_in(width)
     with style([*map(shown, made.texts), _LOST]):
@@ -104,7 +106,7 @@ def draw(made: Content, width: str | float = "single") -> Figure:
         per_row = _legend_columns(names, inches)
         height = sum(heights) + math.ceil(len(names) / per_row) * _LINE_IN
         layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.04, hspace=0.04)
-        figure = Figure(figsize=(inches, height), layout=layout)
+        figure = ShownFigure(figsize=(inches, height), layout=layout)
         shape = (len(grid), len(grid[0]))
         ratios = {"height_ratios": heights}
         places = figure.subplots(*shape, squeeze=False, gridspec_kw=ratios)
@@ -127,17 +129,14 @@ def draw(made: Content, width: str | float = "single") -> Figure:
 
 
 def _grid(made: Content, inches: float) -> list[list[Panel | None]]:
-    """Rows of panels: one for each dataset where its metrics fit side by side; None stands where a
-    dataset has no panel."""
+    """Rows of panels: one for each dataset where all have the same metrics, and these fit side by
+    side; None fills the last row."""
     fit = max(1, int(inches / PANEL_IN))
-    metrics = list(dict.fromkeys(panel.info.name for panel in made.panels))
-    datasets = list(dict.fromkeys(panel.dataset for panel in made.panels))
-    if len(datasets) > 1 and 1 < len(metrics) <= fit:
-        found = {(panel.dataset, panel.info.name): panel for panel in made.panels}
-        return [[found.get((dataset, metric)) for metric in metrics] for dataset in datasets]
-    across = min(fit, len(made.panels))
-    free = -len(made.panels) % across
-    panels = [*made.panels, *[None] * free]
+    metrics = len({panel.info.name for panel in made.panels})
+    datasets = len({panel.dataset for panel in made.panels})
+    by_dataset = len(made.panels) == metrics * datasets and 1 < metrics <= fit
+    across = metrics if by_dataset else min(fit, len(made.panels))
+    panels = [*made.panels, *[None] * (-len(made.panels) % across)]
     return [panels[start : start + across] for start in range(0, len(panels), across)]
 
 
@@ -163,7 +162,9 @@ def _draw_row(
             _draw_lines(axes, made, panel)
         if len({one.dataset for one in made.panels}) > 1:
             axes.set_title(shown(made.dataset_text(panel)))
-        axes.grid(axis="x" if made.kind == "box" else "both")
+        axes.grid(axis="x" if made.kind == "box" else "both", color=_GRID, linewidth=0.4)
+        # Said to the axes, which make marks of their own when they are drawn.
+        axes.tick_params(labelsize=SMALL_PT, width=0.6)
 
 
 def _runs(panel: Panel) -> list[str]:

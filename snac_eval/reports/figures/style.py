@@ -8,6 +8,7 @@ lines all differ.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -39,17 +40,11 @@ _STYLE: Any = {
     "font.size": FONT_PT,
     "axes.titlesize": FONT_PT,
     "axes.labelsize": FONT_PT,
-    "xtick.labelsize": SMALL_PT,
-    "ytick.labelsize": SMALL_PT,
     "legend.fontsize": SMALL_PT,
     "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
     "axes.axisbelow": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "grid.color": "#cccccc",
-    "grid.linewidth": 0.4,
     "lines.linewidth": 1.2,
     "lines.markersize": 4.5,
     "savefig.dpi": 300,
@@ -93,12 +88,15 @@ def width_in(width: str | float) -> float:
 def shortened(text: str, inches: float) -> str:
     """In small letters at most so wide; the middle of a longer text is left out: names of codecs
     differ at their ends."""
-    for kept in range(len(text), 0, -1):
-        tail = kept // 2
-        short = text if kept == len(text) else f"{text[: kept - tail]}…{text[len(text) - tail :]}"
-        if inches_of(short) <= inches:
-            return short
-    return "…"
+    if inches_of(text) <= inches:
+        return text
+    kept = bisect_right(range(1, len(text)), inches, key=lambda kept: inches_of(_cut(text, kept)))
+    return _cut(text, kept)
+
+
+def _cut(text: str, kept: int) -> str:
+    tail = kept // 2
+    return f"{text[: kept - tail]}…{text[len(text) - tail :]}"
 
 
 def wrapped(text: str, inches: float) -> str:
