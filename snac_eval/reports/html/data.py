@@ -38,11 +38,8 @@ _LARGEST = 3e38
 """No more fits a float32."""
 
 
-def page_data(
-    groups: Sequence[Group], main: str, playable: Mapping[tuple[int, str], str]
-) -> Markup:
-    """JSON that may stand in a ``<script>``. ``main`` is the metric that is picked at first;
-    ``playable`` has, by dataset and clip, the id of the clip's players."""
+def page_data(groups: Sequence[Group], main: str) -> Markup:
+    """JSON that may stand in a ``<script>``; ``main`` is the metric that is picked at first."""
     shown = [one for group in groups for one in group.shown]
     runs = [one.run for one in shown]
     names = clip_metrics(runs)
@@ -51,9 +48,7 @@ def page_data(
         "codecs": list(_codecs(shown)),
         "metrics": [_metric(first_info(runs, name)) for name in names],
         "main": main,
-        "datasets": [
-            _dataset(group, names, reasons, playable, most_clips(groups)) for group in groups
-        ],
+        "datasets": [_dataset(group, names, reasons, most_clips(groups)) for group in groups],
         "reasons": reasons.known,
         "colours": {"level": _colours(LEVEL_COLOURS), "difference": _colours(DIFFERENCE_COLOURS)},
         "levelDb": SPECTROGRAM_RANGE_DB,
@@ -113,13 +108,7 @@ class _Reasons:
         return found
 
 
-def _dataset(
-    group: Group,
-    names: Sequence[str],
-    reasons: _Reasons,
-    playable: Mapping[tuple[int, str], str],
-    most: int,
-) -> dict[str, Any]:
+def _dataset(group: Group, names: Sequence[str], reasons: _Reasons, most: int) -> dict[str, Any]:
     clips = _clips(group)[:most]
     places = {clip: place for place, clip in enumerate(clips)}
     facts = [_facts(group, clip) for clip in clips]
@@ -134,11 +123,6 @@ def _dataset(
         "domains": list(domains),
         "domain": _packed([domains[one.domain] for one in facts], "<u4"),
         "seconds": _packed([one.duration_s for one in facts], "<f4"),
-        "players": {
-            str(places[clip]): anchor
-            for (index, clip), anchor in playable.items()
-            if index == group.index and clip in places
-        },
         "runs": [_run(one, names, places, reasons) for one in group.shown],
     }
 

@@ -113,11 +113,11 @@ def page(
     """The page's HTML, at most :data:`MAX_BYTES` long unless its tables alone are longer."""
     groups = by_dataset(shown)
     context = _context(groups, shown, notes) | {"digest": digest, "clip_notes": []}
-    bare = len(render(context | _playing(groups, context["main"], [])).encode())
+    bare = len(render(context | {"clips": [[] for _ in groups]}).encode())
     markup = (4_000 + 5_000 * max(len(group.shown) for group in groups)) * (len(clips) + 1)
     playable = fit(clips, MAX_BYTES - bare - markup)
     context["clip_notes"] = list(_clip_notes(clips, playable))
-    return render(context | _playing(groups, context["main"], playable))
+    return render(context | {"clips": _playing(groups, playable)})
 
 
 def _context(
@@ -140,6 +140,7 @@ def _context(
         ],
         "facts": [(one, facts(one.run), manifest_json(one.run)) for one in shown],
         "listed": list(_listed(groups)),
+        "data": page_data(groups, main),
         "min_units": MIN_UNITS,
         "level_db": SPECTROGRAM_RANGE_DB,
         "difference_db": DIFFERENCE_RANGE_DB,
@@ -165,10 +166,19 @@ def _contests(groups: Sequence[Group]) -> list[tuple[list[Contest], list[str]]]:
     found = []
     for group in groups:
         names = clip_metrics(group.runs) if len(group.runs) > 1 else []
-        problems = {name: shared(group.runs, name).problem for name in names}
-        usable = [contest(group.runs, name) for name in names if not problems[name]]
+        tried = {name: contest(group.runs, name) for name in names}
+        problems = {name: _problem(group, one) for name, one in tried.items()}
+        usable = [one for name, one in tried.items() if not problems[name]]
         found.append((usable, list(left_out(problems))))
     return found
+
+
+def _problem(group: Group, one: Contest) -> str:
+    """Why the runs of the dataset cannot be compared by this metric; empty where they can."""
+    if one.runs and one.problem:
+        return one.problem
+    whole = len(one.runs) == len(group.runs)
+    return "" if whole else shared(group.runs, one.info.name).problem
 
 
 def _dataset(
@@ -198,18 +208,13 @@ def _told(table: Grid | None, shown: Sequence[Shown]) -> Grid | None:
     return table.without("codec") if table is not None and len(shown) == 1 else table
 
 
-def _playing(
-    groups: Sequence[Group], main: str, playable: Sequence[PlayableClip]
-) -> dict[str, Any]:
-    """The clips that can be played, by dataset, and the data of all."""
+def _playing(groups: Sequence[Group], playable: Sequence[PlayableClip]) -> list[list[_Clip]]:
+    """The clips that can be played, by dataset."""
     clips: list[list[_Clip]] = [[] for _ in groups]
-    anchors = {}
     for clip in playable:
-        of = clips[clip.group]
-        anchor = f"{groups[clip.group].key}-clip{len(of)}"
-        anchors[clip.group, clip.clip_id] = anchor
-        of.append(_shown_clip(groups[clip.group], clip, anchor))
-    return {"clips": clips, "data": page_data(groups, main, anchors)}
+        group, of = groups[clip.group], clips[clip.group]
+        of.append(_shown_clip(group, clip, f"{group.key}-clip{len(of)}"))
+    return clips
 
 
 def _shown_clip(group: Group, clip: PlayableClip, anchor: str) -> _Clip:

@@ -22,8 +22,15 @@ class Dataset {
     this.speaker = column(content.speaker, "u4");
     this.domain = column(content.domain, "u4");
     this.seconds = column(content.seconds, "f4");
-    this.players = content.players;
+    this.players = Object.fromEntries(this.playable());
     this.runs = content.runs.map((run) => ({ ...run, decoded: new Map() }));
+  }
+
+  // By clip the id of its players, of those that have any.
+  playable() {
+    const articles = [...document.querySelectorAll(`#${this.key} article.clip`)];
+    const known = articles.map(({ id, children: [title] }) => [this.ids.indexOf(title.textContent), id]);
+    return known.filter(([clip]) => clip >= 0);
   }
 
   get size() {
