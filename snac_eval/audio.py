@@ -11,7 +11,7 @@ import math
 import os
 import posixpath
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,12 +147,21 @@ def fill_channels(waveform: Waveform, num_channels: int) -> Waveform:
     return replace(waveform, samples=np.repeat(waveform.samples, num_channels, axis=0))
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted(Waveform):
+    """Audio that a decoder gave, brought to the length of its clip."""
+
+    excess: int = 0
+    """Samples that it gave beyond these; negative: so many at the end are silence instead."""
+
+
 def fit_length(waveform: Waveform, num_samples: int) -> Waveform:
-    """Trim or zero-pad at the end to exactly ``num_samples``."""
+    """Trim or zero-pad at the end to exactly ``num_samples``; says how much was missing."""
     missing = num_samples - waveform.num_samples
     if missing <= 0:
         return replace(waveform, samples=waveform.samples[:, :num_samples])
-    return replace(waveform, samples=np.pad(waveform.samples, ((0, 0), (0, missing))))
+    padded = np.pad(waveform.samples, ((0, 0), (0, missing)))
+    return Fitted(padded, waveform.sample_rate, -missing)
 
 
 def speech_like(num_samples: int, sample_rate: int, channels: int = 1, seed: int = 0) -> Waveform:

@@ -23,7 +23,11 @@ The command line prints it and exits with :attr:`SnacEvalError.exit_code`.
 
 from __future__ import annotations
 
+import os
 import re
+import threading
+import traceback
+from types import TracebackType
 from unicodedata import category
 
 _UNREADABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -33,6 +37,12 @@ _VALUE = r"(?:[^&#\s'\"]*[^&#\s'\":;,.)])?"
 _QUERY = re.compile(
     rf"([?&])(?:({_SECRET_NAME})={_VALUE}|([^?&=#\s]+)=[A-Za-z0-9+/=_%-]{{32,}})", re.IGNORECASE
 )
+_MOST_KEPT = 16
+_MOST_CHARACTERS = 8000
+_OURS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
+_LIBRARY = os.path.join(os.path.dirname(os.path.abspath(os.__file__)), "")
+_PACKAGES = ("site-packages", "dist-packages")
+_KEPT = threading.local()
 _DIRECTIONS = frozenset((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 
 
@@ -40,6 +50,8 @@ class SnacEvalError(Exception):
     """Base of every error that is meant for the user. Exit code 2."""
 
     exit_code = 2
+    trace = ""
+    """The traceback of what caused it, where that was in another process."""
 
 
 class UsageError(SnacEvalError):
@@ -160,3 +172,75 @@ def plain(error: SnacEvalError) -> SnacEvalError:
     """The error without its cause, and of a class that pickles by its message."""
     kind = type(error) if type(error).__module__ == SnacEvalError.__module__ else SnacEvalError
     return kind(one_line(error))
+
+
+# Tracebacks of what other people's code raised, kept beside the one line that a score says: whoever
+# turns an exception into a reason keeps it, whoever sends the reason on takes what was kept.
+
+
+def keep_trace(error: BaseException) -> None:
+    """Keep the traceback of an exception that is not one of ours: those say all in their line."""
+    text = trace_of(error)
+    kept: list[str] = _KEPT.__dict__.setdefault("traces", [])
+    if text and len(kept) < _MOST_KEPT:
+        kept.append(text)
+
+
+def kept_traces() -> tuple[str, ...]:
+    """What was kept in this thread since this was last asked."""
+    kept = tuple(_KEPT.__dict__.get("traces", ()))
+    _KEPT.__dict__["traces"] = []
+    return kept
+
+
+def trace_of(error: BaseException) -> str:
+    """The traceback as text, from the first line that is not ours; empty for an error of ours that
+    no other one caused."""
+    if isinstance(error, SnacEvalError) and error.trace:
+        return error.trace
+    found: BaseException | None = error
+    while isinstance(found, SnacEvalError):
+        found = found.__cause__
+    if found is None:
+        return ""
+    lines = traceback.format_exception(type(found), found, _theirs(found.__traceback__))
+    text = redacted("".join(lines).rstrip())
+    if len(text) <= _MOST_CHARACTERS:
+        return text
+    half = _MOST_CHARACTERS // 2
+    return f"{text[:half]}\n  ... left out ...\n{text[-half:]}"
+
+
+def portable(error: SnacEvalError) -> SnacEvalError:
+    """The error for another process: its traceback is text, and what was added to it is there."""
+    found = plain(error)
+    found.trace = trace_of(error)
+    for line in getattr(error, "__notes__", ()):
+        found.add_note(line)
+    return found
+
+
+def place(error: BaseException) -> str:
+    """`` (my_codec.py, line 12)``: the last line of a person's own code that led to the error;
+    empty where there is none."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [one for one in frames if is_own(one.filename)]
+    if not own:
+        return ""
+    return f" ({os.path.basename(own[-1].filename)}, line {own[-1].lineno})"
+
+
+def is_own(file: str) -> bool:
+    """Whether a file of Python is a person's own: no part of Python, of a package, or of this
+    program."""
+    if not file or file.startswith((_OURS, _LIBRARY, "<frozen")):
+        return False
+    return not any(name in _PACKAGES for name in file.split(os.sep))
+
+
+def _theirs(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback less the frames of ours that it begins with."""
+    first = trace
+    while first is not None and first.tb_frame.f_code.co_filename.startswith(_OURS):
+        first = first.tb_next
+    return first or trace

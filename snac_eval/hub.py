@@ -33,6 +33,7 @@ BUNDLED_MODEL = "snac_16khz_mini"
 NEEDS_WEIGHTS = "needs weights (hub)"
 """What ``snac-eval list`` shows of a model whose weights are not on this machine."""
 _OTHER_FILES = (".json", ".txt")
+_WEIGHTS_FOLDER = f"a folder with {CONFIG_FILE} and {' or '.join(WEIGHT_FILES)}"
 _TIMEOUT_S = 10.0
 
 
@@ -75,6 +76,21 @@ def weights_state(card: CodecCard) -> str:
     return NEEDS_WEIGHTS if cached is None else ""
 
 
+def weights_remedy(card: CodecCard) -> tuple[str, ...]:
+    """Ways to get the card's weights; empty where they are bundled or in the hub's cache."""
+    if not weights_state(card):
+        return ()
+    return (*_of_hub(card.weights, card.revision), f"--weights DIR, {_WEIGHTS_FOLDER}")
+
+
+def _of_hub(repository: str, revision: str = "") -> tuple[str, ...]:
+    pinned = f" --revision {revision}" if revision else ""
+    return (
+        f"hf download {repository}{pinned}",
+        "HF_HOME=DIR, a cache of the hub that holds them, or HF_ENDPOINT=URL, a mirror of the hub",
+    )
+
+
 @dataclass(frozen=True)
 class HubModel:
     """A model that a metric asks: a repository of the hub, or a folder that the user named."""
@@ -106,6 +122,13 @@ class HubModel:
     def state(self) -> str:
         """What ``snac-eval list`` shows: empty where the weights are on this machine."""
         return NEEDS_WEIGHTS if self.digest == "absent" else ""
+
+    @property
+    def remedy(self) -> tuple[str, ...]:
+        """Ways to get the weights; empty where they are on this machine."""
+        if not self.state:
+            return ()
+        return (*_of_hub(self.repository), f"{self.variable}=DIR, a folder of its files")
 
     @property
     def _given(self) -> Path | None:

@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import resource
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -53,6 +54,27 @@ def set_up_torch(device: str, num_threads: int) -> None:
         torch.set_num_threads(num_threads)
     torch.set_flush_denormal(True)
     compute_in_float32()
+
+
+@contextmanager
+def torch_set_up(device: str, num_threads: int) -> Iterator[None]:
+    """:func:`set_up_torch` for a block: torch is as it was afterwards."""
+    import torch
+
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    keeps_tiny = _SMALLEST * 1.0 != 0.0
+    with in_float32(device):
+        if device == "cpu":
+            torch.set_num_threads(num_threads or threads)
+            torch.set_float32_matmul_precision("highest")
+        torch.set_flush_denormal(True)
+        try:
+            yield
+        finally:
+            torch.set_flush_denormal(not keeps_tiny)
+            if device == "cpu":
+                torch.set_num_threads(threads)
+                torch.set_float32_matmul_precision(precision)
 
 
 @contextmanager
@@ -186,6 +208,19 @@ def hardware(device: str) -> dict[str, Any]:
         if torch.cuda.is_available():
             facts["gpu"] = torch.cuda.get_device_name()
     return facts
+
+
+def commit() -> str:
+    """The commit of the checkout that this is, ``-dirty`` after it where files differ; empty where
+    it is none."""
+    root = Path(__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        return ""
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown: git did not answer"
 
 
 def _surely_no_gpu() -> bool:

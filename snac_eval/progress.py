@@ -83,6 +83,10 @@ class Progress:
         """The run that was begun has ended; what is left of it will not be done."""
         self.more(-self._pace.num_left_of_run)
 
+    def say(self, text: str) -> None:
+        """Show lines on standard error, above the bar."""
+        say(text, enabled=True)
+
     def clip_done(self, clip: Clip, scores: Mapping[str, Score]) -> None:
         """Count one clip, and one failure if any of its scores is an error."""
         self._audio_s += clip.duration_s

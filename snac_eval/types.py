@@ -38,10 +38,8 @@ Rate = Annotated[float, Gt(0), Lt(math.inf)]
 
 @dataclass(frozen=True, slots=True)
 class Waveform:
-    """Audio in memory.
-
-    ``samples`` is float32 ``[channels, time]``, full scale at -1..1; ``sample_rate`` is in Hz.
-    """
+    """Audio in memory: ``samples`` is float32 ``[channels, time]``, full scale at -1..1;
+    ``sample_rate`` is in Hz."""
 
     samples: FloatArray
     sample_rate: int
@@ -86,13 +84,14 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class DatasetCard:
-    """What a corpus is: ``datasets/*.toml``."""
+    """What a corpus is: ``datasets/*.toml``. ``cite`` as in CodecCard."""
 
     name: str
     loader: str
     description: str
     licence: str
     citation: str
+    cite: str = ""
     url: str = ""
     domain: Domain = "general"
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -115,10 +114,8 @@ class DatasetRequest:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Clips in a stable order. ``name`` is what reports call it: ``librispeech:test-clean``.
-
-    ``notes`` are what a reader of the numbers must know: clips missing, nothing to verify by.
-    """
+    """Clips in a stable order. ``name`` is what reports call it: ``librispeech:test-clean``;
+    ``notes`` are what a reader of the numbers must know: clips missing, nothing to verify by."""
 
     name: str
     card: DatasetCard
@@ -131,10 +128,10 @@ class Codes:
     """What a codec emits for one clip.
 
     Token codecs fill ``streams``: integer arrays ``[T_k]``, coarse to fine, of different lengths
-    where the codec is multi-scale, with the ``codebook_sizes`` they index. Bit-stream codecs fill
-    ``packets`` with the exact payload bytes instead; ``packet_bits`` is how many bits of each are
-    sent where its last byte is not full, 0 where it is. ``side_info`` is sent per clip and counted;
-    ``header`` is fixed set-up data (an OpusHead), needed to decode and not counted.
+    where the codec is multi-scale, with the ``codebook_sizes`` they index (0: unknown). Bit-stream
+    codecs fill ``packets`` with the exact payload bytes instead; ``packet_bits`` is how many bits
+    of each are sent where its last byte is not full, else 0. ``side_info`` is sent per clip and
+    counted; ``header`` is fixed set-up data (an OpusHead), needed to decode and not counted.
     ``num_samples`` is the length of the input at the codec's sample rate.
     """
 
@@ -152,9 +149,9 @@ class Codes:
 
     @property
     def num_bits(self) -> float:
-        """Bits really emitted, padding included; fractional where a codebook is no power of two."""
+        """Bits really emitted, with padding; fractional for odd codebooks, NaN for unknown ones."""
         tokens = sum(
-            stream.size * math.log2(size)
+            stream.size * (math.log2(size) if size else math.nan)
             for stream, size in zip(self.streams, self.codebook_sizes, strict=True)
         )
         packets = sum(self.packet_bits or 8 * len(packet) for packet in self.packets)
@@ -168,6 +165,7 @@ class CodecCard:
     ``sample_rate`` 0: any, ``channels`` 0: any number, ``nominal_bitrate_bps`` NaN: depends on the
     clip. ``weights`` is a hub repository or a folder below ``codecs/``, ``revision`` its commit,
     ``sha256`` the weights' digest; ``label`` is for papers, ``series`` common to a codec's rates.
+    ``cite`` is a key in ``citations.bib`` beside the card; no ``domains``: audio of any kind.
     """
 
     name: str
@@ -183,8 +181,10 @@ class CodecCard:
     sha256: str = ""
     licence: str = ""
     citation: str = ""
+    cite: str = ""
     label: str = ""
     series: str = ""
+    domains: tuple[Domain, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

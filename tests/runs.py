@@ -28,6 +28,7 @@ def write_run(
     corpus: Mapping[str, float] | None = None,
     domains: Sequence[str] = (),
     floors: Mapping[str, float] | None = None,
+    card: Mapping[str, Any] | None = None,
     **manifest: Any,  # noqa: ANN401 - whatever the test wants the manifest to say
 ) -> Path:
     """A run of one score per clip and metric; text such as ``error: why`` is a missing score."""
@@ -51,7 +52,7 @@ def write_run(
         "run_id": "id",
         "label": codec,
         "codec": {
-            "card": {"name": codec},
+            "card": {"name": codec} | dict(card or {}),
             "fingerprint": codec,
             "device": "cpu",
             "cpu_threads": 1,

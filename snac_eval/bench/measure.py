@@ -50,6 +50,7 @@ class Setting:
     seed: int = 0
     weights: str = ""
     card_dirs: tuple[str, ...] = ()
+    model_args: tuple[str, ...] = ()
     with_facts: bool = False
 
     @property
@@ -108,6 +109,7 @@ def open_setting(setting: Setting) -> OpenCodec:
         weights=setting.weights,
         device=setting.device,
         num_threads=setting.threads,
+        model_args=setting.model_args,
     )
 
 
@@ -152,7 +154,7 @@ def _timed(
 
 
 def _round(codec: Codec, batch: Sequence[Waveform]) -> tuple[float, float]:
-    synchronise = _synchroniser(codec.device)
+    synchronise = synchroniser(codec.device)
     synchronise()
     start = time.perf_counter()
     codes = codec.encode(batch)
@@ -163,7 +165,7 @@ def _round(codec: Codec, batch: Sequence[Waveform]) -> tuple[float, float]:
     return encoded - start, time.perf_counter() - encoded
 
 
-def _synchroniser(device: str) -> Callable[[], None]:
+def synchroniser(device: str) -> Callable[[], None]:
     if device == "cpu":
         return lambda: None
     import torch
@@ -242,7 +244,8 @@ def _gpu_peak_memory_mib(device: str) -> float:
 def read_setting(path: Path) -> Setting:
     """The setting that :func:`write_json` wrote."""
     fields = json.loads(path.read_text())
-    return Setting(**{**fields, "card_dirs": tuple(fields["card_dirs"])})
+    lists = {name: tuple(fields[name]) for name in ("card_dirs", "model_args")}
+    return Setting(**{**fields, **lists})
 
 
 def read_measurement(path: Path) -> Measurement:

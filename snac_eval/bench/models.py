@@ -1,8 +1,8 @@
-"""What models are: bitrate, sample rate, parameters and token rates, all of them measured.
+"""What models are: bitrate, sample rate, parameters and token rates, measured where that can be.
 
 Each codec is built, its parameters are counted in the weights that it loaded, and its rates are
 those of what it emits for a probe of seeded noise, cut to whole frames where the codec says how
-long they are. A model whose weights are not at hand says so and shows nothing typed instead.
+long they are. A model whose weights or extra are not here is told from its card, and marked so.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from snac_eval.registry import plugins
 from snac_eval.reports.grid import NONE, Block, Cell, Column, Grid, GridFormat, render
 from snac_eval.reports.published import MODEL_FACTS, Published, PublishedRow, published_cells
 from snac_eval.reports.text import NOTHING, significant
-from snac_eval.types import Codec, Waveform
+from snac_eval.types import Codec, CodecCard, Waveform
 
 PROBE_S = 10.0
 _ANY_RATE = 48000
-_NEEDS_WEIGHTS = "needs weights"
+_FROM_CARD = "(card)"
 _COLUMNS = (
     Column("model"),
     Column("sample rate", "kHz"),
@@ -41,8 +41,9 @@ class ModelFacts:
     """What was measured of one model.
 
     ``sample_rate`` in Hz; ``bitrate_bps`` in bit/s, NaN where not measured; ``num_parameters`` None
-    where the codec has no weights to count; ``token_rates_hz`` and ``codebook_sizes`` per stream.
-    ``missing`` says why nothing was measured.
+    where there are none to count; ``token_rates_hz`` and ``codebook_sizes`` per stream. ``missing``
+    is what kept it from being measured, as lists show it, and ``why`` the whole of that; both empty
+    where it was measured.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ModelFacts:
     token_rates_hz: tuple[float, ...] = ()
     codebook_sizes: tuple[int, ...] = ()
     missing: str = ""
+    why: str = ""
 
 
 def snac_models(card_dirs: Sequence[Path] = ()) -> list[str]:
@@ -63,15 +65,21 @@ def snac_models(card_dirs: Sequence[Path] = ()) -> list[str]:
 def measure_model(
     name: str, card_dirs: Sequence[Path] = (), weights: str = "", device: str = "cpu"
 ) -> ModelFacts:
-    """Build the model and encode the probe. Raises SnacEvalError for all but absent weights."""
+    """Build the model and encode the probe; without its weights or its extra, read its card.
+
+    Raises SnacEvalError for everything else.
+    """
+    if (card := _unopenable(name, card_dirs)) is not None:
+        why = f"{name}: {'; '.join(plugins.codec_remedy(card))}"
+        return _stated(name, card, None, why)
+    opened = open_model(name, card_dirs, weights=weights, device=device)
+    codec = opened.coder
     try:
-        opened = open_model(name, card_dirs, weights=weights, device=device)
-        codec = opened.coder
         if codec is None:
             raise UsageError(f"{name}: reads reconstructions and encodes nothing; name a codec")
         codec.prepare()
     except (WeightsUnavailable, DownloadError) as error:
-        return ModelFacts(name, model_card(name, card_dirs).sample_rate, missing=str(error))
+        return _stated(name, opened.card, opened.card_parameters(), str(error))
     probe = _probe(codec)
     codes = codec.encode([probe])[0]
     return ModelFacts(
@@ -84,24 +92,55 @@ def measure_model(
     )
 
 
+def _unopenable(name: str, card_dirs: Sequence[Path]) -> CodecCard | None:
+    """The card of a codec whose extra is missing."""
+    if name.partition(":")[0].partition("@")[0] not in plugins.codec_names(card_dirs):
+        return None
+    card = model_card(name, card_dirs)
+    return card if plugins.codec_lacks_extra(card) else None
+
+
+def _stated(name: str, card: CodecCard, num_parameters: int | None, why: str) -> ModelFacts:
+    return ModelFacts(
+        name=name,
+        sample_rate=card.sample_rate,
+        bitrate_bps=card.nominal_bitrate_bps,
+        num_parameters=num_parameters,
+        token_rates_hz=card.frame_rates_hz,
+        codebook_sizes=card.codebook_sizes,
+        missing=plugins.codec_state(card),
+        why=why,
+    )
+
+
+def not_measured(models: Sequence[ModelFacts]) -> str:
+    """One line for the screen: which were told from their cards, why, and what to do; empty where
+    there are none."""
+    absent = [one for one in models if one.missing]
+    if not absent:
+        return ""
+    names = ", ".join(one.name for one in absent)
+    return f"not measured, told from the card: {names}: {absent[0].why}"
+
+
 def models_text(
     models: Sequence[ModelFacts], table_format: GridFormat, published: Published | None = None
 ) -> str:
     """The table in this format; ``published`` figures of these models follow where given.
 
     ``csv`` has ``model``, ``sample_rate`` in Hz, ``bitrate_bps``, ``num_parameters``,
-    ``token_rates_hz`` and ``codebook_sizes`` (numbers parted by spaces), ``missing`` and what is
-    published, with its ``source`` and whether that was ``read``.
+    ``token_rates_hz`` and ``codebook_sizes`` (numbers parted by spaces), ``basis`` (``measured`` or
+    ``card``), ``missing`` and what is published, with its ``source`` and whether that was ``read``.
     """
     shown = _published_of(models, published)
-    blocks = [Block("Measured" if shown.rows else "", tuple(_row(one) for one in models))]
+    blocks = [Block("Ours" if shown.rows else "", tuple(_row(one) for one in models))]
     if shown.rows:
         blocks.append(Block("Published", tuple(_published_row(shown, one) for one in shown.rows)))
     grid = Grid(
         columns=_COLUMNS,
         blocks=tuple(blocks),
         caption=_caption(),
-        notes=(*_missing(models), *(shown.notes() if shown.rows else ())),
+        notes=(*_card_notes(models), *(shown.notes() if shown.rows else ())),
     )
     return render(grid, table_format)
 
@@ -122,26 +161,26 @@ def _published_of(models: Sequence[ModelFacts], published: Published | None) -> 
 
 
 def _row(one: ModelFacts) -> tuple[Cell, ...]:
-    unknown = _NEEDS_WEIGHTS if one.missing else NOTHING
     streams = {
         "token_rates_hz": " ".join(significant(rate, 10) for rate in one.token_rates_hz),
         "codebook_sizes": " ".join(map(str, one.codebook_sizes)),
+        "basis": "card" if one.missing else "measured",
         "missing": one.missing,
     }
     bitrate, size = one.bitrate_bps, one.num_parameters
     rates = " ".join(significant(rate, 4) for rate in one.token_rates_hz)
     tokens = math.fsum(one.token_rates_hz) if rates else math.nan
     return (
-        Cell(one.name, values={"model": one.name}),
+        Cell(one.name, after=_FROM_CARD if one.missing else "", values={"model": one.name}),
         _sample_rate(one.sample_rate, "any"),
-        replace(_known(bitrate / 1000, unknown), values={"bitrate_bps": bitrate}),
+        replace(_known(bitrate / 1000), values={"bitrate_bps": bitrate}),
         Cell(
-            unknown if size is None else f"{size / 1e6:.1f}",
+            NOTHING if size is None else f"{size / 1e6:.1f}",
             key=size,
             values={"num_parameters": size},
         ),
-        _known(tokens, unknown),
-        Cell(rates or unknown, key=tokens if rates else None, values=streams),
+        _known(tokens),
+        Cell(rates or NOTHING, key=tokens if rates else None, values=streams),
     )
 
 
@@ -158,9 +197,9 @@ def _sample_rate(rate: int, none: str) -> Cell:
     return Cell(f"{key:g}" if key else none, key=key, values={"sample_rate": rate})
 
 
-def _known(value: float, unknown: str) -> Cell:
+def _known(value: float) -> Cell:
     if math.isnan(value):
-        return Cell(unknown, values={})
+        return NONE
     return Cell(significant(value, 4), key=value, values={})
 
 
@@ -172,7 +211,10 @@ def _caption() -> str:
     )
 
 
-def _missing(models: Sequence[ModelFacts]) -> Iterator[str]:
-    for one in models:
-        if one.missing:
-            yield f"{one.name} {_NEEDS_WEIGHTS} (its sample rate is its card's): {one.missing}."
+def _card_notes(models: Sequence[ModelFacts]) -> Iterator[str]:
+    if any(one.missing for one in models):
+        yield (
+            f"{_FROM_CARD}: not measured, for its weights or its extra are not here; rates are as"
+            " the card states them, parameters those of the network that the card describes."
+            " snac-eval show NAME says how to get what is missing."
+        )

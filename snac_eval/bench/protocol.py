@@ -73,6 +73,7 @@ class BenchConfig:
     seed: int = 0
     weights: str = ""
     card_dirs: tuple[Path, ...] = ()
+    model_args: tuple[str, ...] = ()
     overwrite: bool = False
     show_progress: bool = False
 
@@ -85,8 +86,9 @@ class BenchConfig:
         _require(fine, "--batch-sizes", self.batch_sizes, "must be at least 1")
         fine = all(one == ALL_CORES or (one.isdecimal() and int(one)) for one in self.threads)
         _require(fine and bool(self.threads), "--threads", self.threads, "use numbers or 'all'")
-        alone = len(self.models) == 1 or not self.weights
-        _require(alone, "--weights", (self.weights,), "goes with one --model")
+        for flag, given in (("--weights", self.weights), ("--model-args", self.model_args)):
+            alone = len(self.models) == 1 or not given
+            _require(alone, flag, (given,), "goes with one --model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,7 @@ def settings(config: BenchConfig, model: str) -> list[Setting]:
             seed=config.seed,
             weights=config.weights,
             card_dirs=tuple(str(folder) for folder in config.card_dirs),
+            model_args=config.model_args,
             with_facts=index == 0,
         )
         for device, threads in _places(config, model)
@@ -159,7 +162,8 @@ def _places(config: BenchConfig, model: str) -> list[tuple[str, int]]:
     """Device and CPU threads; a codec that only works on the CPU gets no row for a GPU."""
     device = resolve_device(config.device)
     cards = tuple(str(folder) for folder in config.card_dirs)
-    setting = Setting(model, device, 0, 1, 1.0, 1, weights=config.weights, card_dirs=cards)
+    own = (0, config.weights, cards, config.model_args)
+    setting = Setting(model, device, 0, 1, 1.0, 1, *own)
     place = coder_of(open_setting(setting), model).device
     on_cpu = [("cpu", threads) for threads in dict.fromkeys(map(_count, config.threads))]
     if place == "cpu":

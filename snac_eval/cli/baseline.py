@@ -18,9 +18,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _baseline(options: argparse.Namespace, _: Sequence[str]) -> None:
-    from snac_eval.results.baseline import write_baseline
+    from snac_eval.results.baseline import failed_clips, write_baseline
     from snac_eval.results.record import read_run
 
     run = read_run(options.run)
     write_baseline(run, options.output, names(options.metrics))
     print(f"baseline of {run.codec} on {run.dataset}, {len(run.clips)} clips: {options.output}")
+    if failed := failed_clips(run):
+        print(f"note: {failed}; check gates the others")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from snac_eval.cli.flags import Commands, add_cards, card_dirs, names, path
+from snac_eval.cli.flags import Commands, add_cards, add_model_args, card_dirs, names, path
 from snac_eval.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     bench.add_argument(
         "--model", action="append", required=True, help="codec; may be given several times"
     )
+    add_model_args(bench)
     bench.add_argument(
         "--durations",
         default="5,1,10,30",
@@ -74,6 +75,7 @@ def _config(options: argparse.Namespace) -> BenchConfig:
         seed=options.seed,
         weights=options.weights,
         card_dirs=card_dirs(options),
+        model_args=tuple(options.model_args),
         overwrite=options.overwrite,
         show_progress=not options.quiet,
     )

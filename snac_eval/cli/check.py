@@ -7,10 +7,11 @@ import os
 from collections.abc import Sequence
 
 from snac_eval.cli.flags import Commands, add_tolerances, names, path
-from snac_eval.errors import OutputError
+from snac_eval.errors import OutputError, UsageError
 
 _EPILOG = """exit codes: 0 passed; 1 a regression: a drop that is significant and larger than the
-tolerance, of a metric's mean or of a part of it; 2 wrong usage or broken input; 3 not comparable or
+tolerance, of a metric's mean or of a part of it, or of every clip of six speakers or more by twice
+the tolerance; 2 wrong usage or broken input; 3 worse on these clips alone, not comparable or
 inconclusive, which clips that the run lacks always are; 70 an internal error"""
 
 
@@ -29,31 +30,37 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="check the clips there are, where the run lacks clips of the baseline",
     )
+    check.add_argument(
+        "--clips", type=int, default=3, help="clips that fell most to name, a metric (default 3)"
+    )
     check.add_argument("--junit", type=path, metavar="FILE", help="also write JUnit XML")
     check.add_argument("--markdown", type=path, metavar="FILE", help="also write Markdown")
     add_tolerances(check)
 
 
 def _check(options: argparse.Namespace, _: Sequence[str]) -> int:
-    from snac_eval.reports.verdicts import check_junit, check_markdown
+    from snac_eval.reports.checks import accept_command, check_junit, check_markdown
     from snac_eval.results.baseline import load_baseline
     from snac_eval.results.gate import check
     from snac_eval.results.record import read_run
     from snac_eval.results.tolerances import load_tolerances
     from snac_eval.writing import write_text
 
+    if options.clips < 0:
+        raise UsageError(f"--clips {options.clips}: must be at least 0")
     run = read_run(options.run)
     result = check(
         run,
-        load_baseline(options.baseline),
+        load_baseline(options.baseline, options.run),
         load_tolerances(options.tolerances, options.tolerance, run.metrics),
         names(options.metrics),
         speed=not options.no_speed,
         allow_missing=options.allow_missing,
     )
-    text = check_markdown(result)
+    accept = accept_command(result, options.run, options.baseline)
+    text = check_markdown(result, accept, options.clips)
     if options.junit is not None:
-        write_text(options.junit, check_junit(result))
+        write_text(options.junit, check_junit(result, accept, options.clips))
     if options.markdown is not None:
         write_text(options.markdown, text)
     _append_step_summary(text)

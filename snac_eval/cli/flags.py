@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -18,6 +19,22 @@ def add_cards(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--cards", type=path, action="append", default=[], help="folder with codecs/ and datasets/"
     )
+
+
+def add_model_args(parser: argparse._ActionsContainer) -> None:
+    """Give a command the flag for the arguments of a codec of one's own."""
+    parser.add_argument(
+        "--model-args",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="argument of the constructor of a codec of one's own; may be repeated",
+    )
+
+
+def debugs(options: argparse.Namespace) -> bool:
+    """Whether tracebacks are to be shown."""
+    return bool(options.debug or os.environ.get("SNAC_EVAL_DEBUG"))
 
 
 def add_domain(parser: argparse._ActionsContainer) -> None:

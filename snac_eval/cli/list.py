@@ -3,101 +3,45 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
-from pathlib import Path
 
 from snac_eval.cli.flags import Commands, add_cards, card_dirs
-from snac_eval.types import CodecCard, MetricInfo
+from snac_eval.types import DOMAINS
+
+KINDS = ("codecs", "datasets", "metrics")
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
-    listing = commands.add_parser("list", help="list codecs, datasets or metrics")
+    listing = commands.add_parser(
+        "list", help="list codecs, datasets or metrics", epilog="snac-eval show NAME tells the rest"
+    )
     listing.set_defaults(command=_list)
-    listing.add_argument("kind", choices=("codecs", "datasets", "metrics"), nargs="?")
+    listing.add_argument("kind", choices=KINDS, nargs="?")
+    listing.add_argument("--ready", action="store_true", help="only what works here, as it is")
+    listing.add_argument("--domain", choices=DOMAINS, help="only what is for this kind of audio")
+    listing.add_argument(
+        "--search", default="", help="text in the name, description, family or citation"
+    )
+    listing.add_argument(
+        "--format", choices=("txt", "json"), default="txt", help="json: all facts (default txt)"
+    )
     add_cards(listing)
 
 
 def _list(options: argparse.Namespace, _: Sequence[str]) -> None:
+    from snac_eval.catalogue.listing import Wanted, list_text, listed
+
     cards = card_dirs(options)
-    listings = {
-        "codecs": lambda: list_codecs(cards),
-        "datasets": lambda: list_datasets(cards),
-        "metrics": list_metrics,
-    }
-    for kind in [options.kind] if options.kind else listings:
-        print(listings[kind](), end="\n\n" if options.kind is None else "\n")
+    wanted = Wanted(options.ready, options.domain, options.search)
+    kinds = [options.kind] if options.kind else KINDS
+    found = {kind: listed(kind, wanted, cards) for kind in kinds}
+    if options.format == "json":
+        from snac_eval.catalogue.output import as_json
 
+        print(as_json(found))
+        return
+    from snac_eval.catalogue.output import terminal_width
 
-def list_codecs(card_dirs: Sequence[Path] = ()) -> str:
-    """One line per codec card: name, bitrate, sample rate, state here, what it is."""
-    from snac_eval.registry import plugins
-
-    cards = [plugins.codec_card(name, card_dirs, True) for name in plugins.codec_names(card_dirs)]
-    return _table(
-        ["codec", "bitrate", "sample rate", "state", "description"],
-        [
-            [
-                card.name,
-                _bitrate(card),
-                _rate(card.sample_rate),
-                plugins.codec_state(card),
-                card.description,
-            ]
-            for card in cards
-        ],
-    )
-
-
-def list_datasets(card_dirs: Sequence[Path] = ()) -> str:
-    """One line per dataset card: name, domain, licence, state here, what it is."""
-    from snac_eval.registry import plugins
-
-    cards = [
-        plugins.dataset_card(name, card_dirs, True) for name in plugins.dataset_names(card_dirs)
-    ]
-    return _table(
-        ["dataset", "domain", "licence", "state", "description"],
-        [
-            [card.name, card.domain, card.licence, plugins.dataset_state(card), card.description]
-            for card in cards
-        ],
-    )
-
-
-def list_metrics() -> str:
-    """One line per metric: name, unit, which way is better, range, domains, rate, state here, what
-    it is."""
-    from snac_eval.registry import plugins
-
-    names = plugins.metric_names()
-    return _table(
-        ["metric", "unit", "better", "range", "domains", "rate", "state", "description"],
-        [_metric_row(plugins.metric(name).info, plugins.metric_state(name)) for name in names],
-    )
-
-
-def _metric_row(info: MetricInfo, state: str) -> list[str]:
-    better = {True: "higher", False: "lower", None: "-"}[info.higher_is_better]
-    low, high = info.value_range
-    domains = "all" if len(info.domains) == 3 else ", ".join(sorted(info.domains))
-    rate = _rate(info.sample_rate) if info.sample_rate else "clip's"
-    span = f"{low:g}..{high:g}"
-    return [info.name, info.unit or "-", better, span, domains, rate, state, info.description]
-
-
-def _bitrate(card: CodecCard) -> str:
-    bps = card.nominal_bitrate_bps
-    return "-" if math.isnan(bps) else f"{bps / 1000:.4g} kbps"
-
-
-def _rate(sample_rate: int) -> str:
-    return f"{sample_rate / 1000:g} kHz" if sample_rate else "any"
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    from snac_eval.reports.grid import Cell, Column, Grid, render
-
-    grid = Grid.of(map(Column, header), (map(Cell, row) for row in rows))
-    return render(grid, "txt").rstrip("\n")
+    width = terminal_width()
+    print("\n\n".join(list_text(kind, ones, width) for kind, ones in found.items()))

@@ -16,17 +16,22 @@ from snac_eval.cli import (
     bench,
     check,
     compare,
+    completion,
+    doctor,
     merge,
+    new,
     plot,
     report,
     run,
+    show,
     streams,
     table,
     validate,
 )
 from snac_eval.cli import list as list_command
+from snac_eval.cli.flags import debugs
 from snac_eval.cli.parser import LONGEST_LINE, Parser
-from snac_eval.errors import Interrupted, OutputError, SnacEvalError, one_line
+from snac_eval.errors import Interrupted, OutputError, SnacEvalError, one_line, trace_of
 from snac_eval.run import interrupts
 from snac_eval.writing import printable
 
@@ -35,13 +40,17 @@ COMMANDS = (
     merge,
     bench,
     list_command,
+    show,
     validate,
+    new,
     report,
     table,
     plot,
     compare,
     baseline,
     check,
+    doctor,
+    completion,
 )
 
 _EXAMPLES = """examples:
@@ -93,6 +102,10 @@ def _execute(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         return code or 0
     except SnacEvalError as error:
         _say(one_line(error))
+        if example := "\n".join(getattr(error, "__notes__", ())):
+            print(printable(example), file=sys.stderr)
+        if debugs(options) and (trace := trace_of(error)):
+            print(printable(trace), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt as error:
         _say("interrupted")
@@ -102,7 +115,7 @@ def _execute(options: argparse.Namespace, arguments: Sequence[str]) -> int:
             _say("interrupted")
             return 128 + interrupts.received()
         code = _explain(error, options)
-        if _debugs(options):
+        if debugs(options):
             traceback.print_exception(error)
         return code
 
@@ -126,11 +139,7 @@ def _place(error: BaseException) -> str:
 
 
 def _how_to_report(options: argparse.Namespace) -> str:
-    return "please report it" if _debugs(options) else "please report it with what --debug shows"
-
-
-def _debugs(options: argparse.Namespace) -> bool:
-    return bool(options.debug or os.environ.get("SNAC_EVAL_DEBUG"))
+    return "please report it" if debugs(options) else "please report it with what --debug shows"
 
 
 def _parser() -> Parser:
@@ -145,6 +154,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
+    commands.choices["completion"].set_defaults(parser=parser)
     for subparser in commands.choices.values():
         # Suppressed, for its default would undo what was said before the command.
         _add_debug(subparser, argparse.SUPPRESS)
@@ -156,7 +166,8 @@ def _add_debug(parser: argparse.ArgumentParser, default: object) -> None:
         "--debug",
         action="store_true",
         default=default,
-        help="show the traceback of an internal error (also: SNAC_EVAL_DEBUG=1)",
+        help="show tracebacks: of an internal error, of a codec, of a metric (also:"
+        " SNAC_EVAL_DEBUG=1)",
     )
 
 

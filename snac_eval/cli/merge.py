@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from snac_eval.cli.flags import Commands, path
+from snac_eval.cli.streams import print_styled, screen
 
 if TYPE_CHECKING:
     from snac_eval.results.record import Run
@@ -37,7 +38,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _merge(options: argparse.Namespace, argv: Sequence[str]) -> None:
     from snac_eval.evaluation.executing import execute_merge
-    from snac_eval.reports.summary import summary_markdown
+    from snac_eval.reports.compact import summary_terminal
     from snac_eval.results.left_out import refuse_undefined
     from snac_eval.run.merge import MergeConfig
 
@@ -51,7 +52,8 @@ def _merge(options: argparse.Namespace, argv: Sequence[str]) -> None:
     )
     merged, record = execute_merge(config, argv)
     if not options.quiet:
-        print(summary_markdown(record))
+        shown = screen()
+        print_styled(summary_terminal(record, shown.width, shown.colour))
         _print_ending(merged, record, len(config.folders))
     refuse_undefined(record)
 

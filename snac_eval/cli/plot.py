@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 
 from snac_eval.cli.flags import Commands, names, path
 from snac_eval.errors import UsageError
 
+# A codec's name may have options: snac_24khz@k=2.
+_LABEL = re.compile(r"(?P<name>[^=@]+(?:@\w+=[^=@]+)*)=(?P<text>.*\S.*)")
 _EPILOG = """examples:
   snac-eval plot runs/* --x bitrate --y pesq_wb,visqol_speech -o rd.pdf
   snac-eval plot runs/* --x speed --width double -o speed.svg
@@ -67,8 +70,7 @@ def _plot(options: argparse.Namespace, _: Sequence[str]) -> None:
 
 
 def _label(text: str) -> tuple[str, str]:
-    # A codec's name may have an equals sign: snac_24khz@k=2.
-    name, equals, label = text.rpartition("=")
-    if not equals or not name or not label.strip():
+    found = _LABEL.fullmatch(text)
+    if found is None:
         raise UsageError(f"--label {text}: write NAME=TEXT, such as opus_6kbps='Opus at 6 kbps'")
-    return name, label
+    return found["name"], found["text"].strip()

@@ -13,7 +13,9 @@ from snac_eval.cli.flags import (
     add_cards,
     add_domain,
     add_limit,
+    add_model_args,
     card_dirs,
+    debugs,
     limit_of,
     names,
     path,
@@ -51,7 +53,7 @@ def _add_what(what: argparse._ArgumentGroup) -> None:
         default=[],
         help="codec; see snac-eval list codecs. Several: parted by commas, or the flag again;"
         " patterns fit cards: 'opus_*'. NAME@k=2 keeps its first two streams, NAME@generation=3"
-        " encodes its output again, module:Class is one's own",
+        " encodes its output again, MODULE:CLASS or FILE.py:CLASS is one's own",
     )
     what.add_argument(
         "--dataset",
@@ -65,13 +67,7 @@ def _add_what(what: argparse._ArgumentGroup) -> None:
         metavar="FILE",
         help="TOML file that names models, datasets and options instead (see docs/study.md)",
     )
-    what.add_argument(
-        "--model-args",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="argument of the constructor of a codec of one's own; may be repeated",
-    )
+    add_model_args(what)
     what.add_argument(
         "--label",
         action="append",
@@ -315,5 +311,6 @@ def _flags(options: argparse.Namespace) -> RunConfig:
         shard=options.shard,
         plan=options.plan,
         model_args=tuple(options.model_args),
+        debug=debugs(options),
         domain=options.domain,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from snac_eval.errors import UsageError
 if TYPE_CHECKING:
     from snac_eval.reports.grid import Grid, GridFormat
     from snac_eval.reports.latex import LatexLayout
-    from snac_eval.reports.rows import Rows
+    from snac_eval.reports.naming import Rows
     from snac_eval.results.record import Run
 
 _SUFFIXES = {
@@ -52,7 +53,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     models.add_argument(
         "--models",
         action="store_true",
-        help="bitrate, parameters and token rates of models, measured (default: SNAC's)",
+        help="bitrate, parameters and token rates of models, measured where weights are here and"
+        " else from the card (default: SNAC's)",
     )
     models.add_argument("--weights", default="", help="folder of one model's weights")
     models.add_argument("--device", default="cpu", help="default cpu")
@@ -168,7 +170,7 @@ def _layout(options: argparse.Namespace, form: str) -> LatexLayout:
 
 
 def _rows(options: argparse.Namespace, runs: Sequence[Run]) -> Rows:
-    from snac_eval.reports.rows import Rows, labels
+    from snac_eval.reports.naming import Rows, labels
 
     return Rows(labels(options.label, runs), options.sort or "bitrate", options.against)
 
@@ -205,17 +207,21 @@ def _write(output: Path | None, text: str) -> None:
 
 
 def _models(options: argparse.Namespace, form: str, cards: Sequence[Path]) -> str:
-    from snac_eval.bench.models import measure_model, models_text, snac_models
+    from snac_eval.bench.models import measure_model, models_text, not_measured, snac_models
     from snac_eval.machine import resolve_device
     from snac_eval.reports.published import load_published
+    from snac_eval.writing import printable
 
     models = options.runs or snac_models(cards)
     if options.weights and len(models) != 1:
         raise UsageError("--weights are of one model; name that one")
     if flag := _of_runs(options, form):
-        raise UsageError(f"{flag} is of runs; leave it out with --models")
+        verb, them = ("are", "them") if flag == "--metrics" else ("is", "it")
+        raise UsageError(f"{flag} {verb} of runs; leave {them} out with --models")
     device = resolve_device(options.device)
     facts = [measure_model(name, cards, options.weights, device) for name in models]
+    if said := not_measured(facts):
+        print(f"snac-eval: {printable(said)}", file=sys.stderr)
     shown = cast("GridFormat", "md" if form == "screen" else form)
     return models_text(facts, shown, load_published() if options.published else None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from snac_eval.cli.flags import Commands, add_cards, card_dirs, seconds
+from snac_eval.cli.flags import Commands, add_cards, add_model_args, card_dirs, seconds
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -13,7 +13,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     command = commands.add_parser("validate", help="check what a codec owes the harness")
     command.set_defaults(command=_validate)
     command.add_argument("model", help="codec, named as for run --model")
-    command.add_argument("--weights", default="", help="folder of the codec's weights")
+    add_model_args(command)
+    command.add_argument("--weights", default="", help="folder or file of the codec's weights")
     command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
     command.add_argument(
         "--long",
@@ -35,6 +36,7 @@ def _validate(options: argparse.Namespace, _: Sequence[str]) -> int:
         options.weights,
         resolve_device(options.device),
         long_s=options.long,
+        model_args=options.model_args,
     )
     print(f"{options.model} on {subject.codec.device}: {subject.codec.fingerprint}")
     failed = 0

@@ -28,6 +28,9 @@ class OpenCodec:
     ``NAME@k=2`` works (``can_drop_streams``)."""
     imports: tuple[str, ...] = ()
     """Modules that preparing and using it loads, its own among them (``imports``)."""
+    card_parameters: Callable[[], int | None] = lambda: None
+    """How many parameters the model has by its card, which needs no weights; None where the card
+    does not say (``card_parameters``)."""
     notes: Callable[[], tuple[str, ...]] = tuple
     """What a reader of its numbers must know and could not guess (``notes``)."""
     torch_modules: Callable[[], tuple[Any, ...]] = tuple
@@ -46,6 +49,8 @@ class OpenCodec:
     weights_sha256: Callable[[], str] = str
     """Digest of the weights in use, which the card's ``sha256`` is compared with; empty where it
     is not known (``weights_sha256``)."""
+    takes_one_clip: bool = False
+    """Whether clips never come in batches, however many are asked for (``takes_one_clip``)."""
 
     def __post_init__(self) -> None:
         if (self.coder is None) == (self.source is None):

@@ -7,7 +7,7 @@ call it "undefined": the clip would drop out of the mean, and a broken codec wou
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,8 +81,9 @@ def _stream_problem(stream: Any, size: int) -> str:  # noqa: ANN401 - whatever t
     if not stream.size:
         return ""
     low, high = int(stream.min()), int(stream.max())
-    outside = low if low < 0 else high if high >= size else None
-    return "" if outside is None else f"holds {outside}, outside 0..{size - 1}"
+    outside = low if low < 0 else high if 0 < size <= high else None
+    top = size - 1 if size else "2147483647"
+    return "" if outside is None else f"holds {outside}, outside 0..{top}"
 
 
 def _bytes_problem(codes: Codes) -> str:
@@ -113,6 +114,20 @@ def check_output(clip: Waveform, answer: Waveform, who: str = "the codec") -> No
     """
     if problem := _dead(clip, answer):
         raise CodecError(f"{who} {problem}")
+
+
+def length_notes(excesses: Collection[int]) -> tuple[str, ...]:
+    """What a reader must know of decoders that give too few or too many samples, of so many clips:
+    ``excesses`` are those beyond each clip's length."""
+    notes = []
+    ways = (("shorter", "filled up with silence", -1), ("longer", "cut", 1))
+    for word, done, sign in ways:
+        found = [sign * one for one in excesses if sign * one > 0]
+        if found:
+            clips = f"{len(found)} of {len(excesses)} clips came back {word}"
+            samples = "sample" if max(found) == 1 else "samples"
+            notes.append(f"{clips} by up to {max(found)} {samples} ({done})")
+    return tuple(notes)
 
 
 def _dead(clip: Waveform, answer: Waveform) -> str:

@@ -79,14 +79,17 @@ def open_subject(
     device: str = "cpu",
     num_threads: int = 0,
     long_s: float = 60.0,
+    model_args: Sequence[str] = (),
 ) -> Subject:
     """The codec of a name, prepared. Raises SnacEvalError where it cannot be, UsageError for
     reconstructions that are read from files."""
 
     def reopen(other: str) -> Codec:
-        return _prepared(model, open_model(model, card_dirs, weights, other or device, num_threads))
+        where = other or device
+        again = open_model(model, card_dirs, weights, where, num_threads, model_args)
+        return _prepared(model, again)
 
-    opened = open_model(model, card_dirs, weights, device, num_threads)
+    opened = open_model(model, card_dirs, weights, device, num_threads, model_args)
     return Subject(_prepared(model, opened), reopen, long_s, opened.drops_streams)
 
 
@@ -169,10 +172,12 @@ def bits(subject: Subject) -> str:
     (codes,) = subject.codec.encode([waveform])
     card = subject.codec.card
     for index, (stream, size) in enumerate(zip(codes.streams, codes.codebook_sizes, strict=True)):
-        if stream.size == 0 or stream.min() < 0 or stream.max() >= size:
+        if stream.size == 0 or stream.min() < 0 or 0 < size <= stream.max():
             raise Broken(f"stream {index} is empty or leaves 0..{size - 1}")
     if card.codebook_sizes and tuple(codes.codebook_sizes) != tuple(card.codebook_sizes):
         raise Broken(f"codebooks of {codes.codebook_sizes}, the card says {card.codebook_sizes}")
+    if codes.num_bits != codes.num_bits:
+        raise Skipped("it does not say how large its codebooks are: declare codebook_size")
     if not codes.num_bits > 0:
         raise Broken("no bits at all")
     rate = codes.num_bits / waveform.duration_s
@@ -180,7 +185,8 @@ def bits(subject: Subject) -> str:
     if nominal > 0 and not 0.5 < rate / nominal < 1.5:
         raise Broken(f"{rate:.0f} bit/s over 10 s; the card says {nominal:.0f}")
     where = f"{codes.num_tokens} tokens" if codes.streams else f"{len(codes.packets)} packets"
-    return f"{rate:.0f} bit/s over 10 s in {where}, nominal {nominal:.0f}"
+    stated = f"nominal {nominal:.0f}" if nominal > 0 else "no nominal bitrate"
+    return f"{rate:.0f} bit/s over 10 s in {where}, {stated}"
 
 
 def stored_codes(subject: Subject) -> str:
@@ -258,9 +264,9 @@ def first_streams(subject: Subject) -> str:
     """``NAME@k=1`` sends fewer bits, and what it sends are the first streams."""
     if not subject.drops_streams:
         raise Skipped("this codec cannot drop streams")
-    count = len(subject.codec.card.codebook_sizes)
     waveform = subject.speech()
     (codes,) = subject.codec.encode([waveform])
+    count = len(subject.codec.card.codebook_sizes) or len(codes.streams)
     if len(codes.streams) != count:
         raise Broken(f"{len(codes.streams)} streams, the card has {count}")
     return f"{count} streams; see NAME@k=1 to NAME@k={count}"

@@ -7,6 +7,7 @@ frame to frame that cannot be cleared, so every clip gets interpreters of its ow
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,6 +57,19 @@ def state(card: CodecCard) -> str:
     """What ``snac-eval list`` shows of it."""
     there = all((_folder() / name).is_file() for name in _FILES)
     return "" if there else "needs weights (download)"
+
+
+def remedy(card: CodecCard) -> tuple[str, ...]:
+    """Ways to get its weights where they are not here."""
+    if not state(card):
+        return ()
+    base = read_options(card, Options).url
+    urls = " ".join(f"-O {base}/{name}" for name in _FILES)
+    return (
+        f"curl --create-dirs --output-dir {shlex.quote(str(_folder()))} {urls}",
+        "SNAC_EVAL_CACHE=DIR, a cache that holds them",
+        f"--weights DIR, a folder with {', '.join(_FILES)}",
+    )
 
 
 class LyraCodec:

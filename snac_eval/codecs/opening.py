@@ -5,7 +5,9 @@
 ``files:DIR``                     the same, with an argument for its adapter
 ``snac_24khz@k=2``                its first two streams; the others are not sent
 ``snac_24khz@generation=3``       its own output encoded again, to the third generation
-``my_package.my_module:MyCodec``  what calling this object of the current environment gives
+``my_package.my_module:MyCodec``  an object of one's own, or what calling it gives: an adapter, or
+                                  anything with ``encode``, ``decode`` and ``sample_rate``
+``FILE.py:MyCodec``               the same, in a file
 ================================  ================================================================
 
 Options follow one another: ``snac_24khz@k=2@generation=3``.
@@ -13,22 +15,30 @@ Options follow one another: ``snac_24khz@k=2@generation=3``.
 
 from __future__ import annotations
 
-import importlib
-import os
 import sys
-from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from inspect import getattr_static
 from pathlib import Path
 from typing import Any
 
 from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.codecs.generations import after_itself
-from snac_eval.errors import SnacEvalError, UnknownNameError, UsageError, one_line
+from snac_eval.codecs.wrapping.adapter import How, without_card
+from snac_eval.codecs.wrapping.objects import (
+    find,
+    is_maker,
+    make,
+    names_object,
+    read_arguments,
+    takes_weights,
+)
+from snac_eval.errors import UsageError
 from snac_eval.registry import cards, plugins
 from snac_eval.types import CodecCard, CodecRequest
 
 _OPTIONS = ("k", "generation")
+_OWN = "module"
 _CODEC = ("card", "fingerprint", "device", "prepare", "padded_length", "encode", "decode")
 _SOURCE = ("card", "fingerprint", "device", "prepare", "identity", "read")
 _ABSENT = object()
@@ -68,26 +78,55 @@ def open_model(
     weights: str = "",
     device: str = "cpu",
     num_threads: int = 0,
+    model_args: Sequence[str] = (),
 ) -> OpenCodec:
     """The codec that a name stands for, not yet prepared; the rest as in CodecRequest.
 
-    Raises UnknownNameError, or UsageError where the codec cannot do what the options ask.
+    ``model_args`` are ``key=value`` each, for the constructor of a codec of one's own. Raises
+    UnknownNameError, or UsageError where the codec cannot do what the options ask.
     """
     known = plugins.codec_names(card_dirs)
     name = ModelName.parse(model, known)
-    if name.argument and name.name not in known and _names_module(name.name):
-        codec = _from_module(name, weights)
+    arguments = read_arguments(model_args)
+    if name.argument and name.name not in known and names_object(name.name):
+        where = f"{name.name}:{name.argument}"
+        how = How(device, num_threads, weights, name.num_streams)
+        codec = _own(find(where), where, arguments, how)
     else:
-        card = model_card(model, card_dirs)
-        request = CodecRequest(card, name.argument, weights, device, num_threads, name.num_streams)
-        codec = opened(plugins.open_codec(request), f"codec family '{card.family}'")
-        if name.num_streams and not codec.drops_streams:
-            raise UsageError(f"{model}: the codec family '{card.family}' cannot drop streams")
-    if name.generation == 1:
+        how = How(device, num_threads, weights, name.num_streams)
+        codec = _of_card(model_card(model, card_dirs), name.argument, arguments, how)
+    return _generation(codec, model, name.generation)
+
+
+def open_instance(
+    instance: object,
+    name: str,
+    weights: str = "",
+    device: str = "cpu",
+    num_threads: int = 0,
+    model_args: Sequence[str] = (),
+) -> OpenCodec:
+    """The codec that is this object, or its card, or that calling it gives, not yet prepared.
+
+    ``name`` is what it is called, options among it. Raises UsageError.
+    """
+    parsed = ModelName.parse(name, ())
+    where = ":".join(filter(None, (parsed.name, parsed.argument)))
+    how = How(device, num_threads, weights, parsed.num_streams)
+    arguments = read_arguments(model_args)
+    if isinstance(instance, CodecCard):
+        codec = _of_card(_cut(instance, parsed.num_streams), "", arguments, how)
+    else:
+        codec = _own(instance, where, arguments, how)
+    return _generation(codec, name, parsed.generation)
+
+
+def _generation(codec: OpenCodec, model: str, generation: int) -> OpenCodec:
+    if generation == 1:
         return codec
     if codec.coder is None:
         raise UsageError(f"{model}: reconstructions from elsewhere cannot be encoded again")
-    return after_itself(codec, name.generation)
+    return after_itself(codec, generation)
 
 
 def opened(adapter: object, who: str) -> OpenCodec:
@@ -106,10 +145,12 @@ def opened(adapter: object, who: str) -> OpenCodec:
         source=made if is_source else None,
         drops_streams=bool(getattr(made, "can_drop_streams", False)),
         imports=(type(made).__module__, *getattr(made, "imports", ())),
+        card_parameters=getattr(made, "card_parameters", lambda: None),
         notes=_reader(made, "notes", tuple),
         torch_modules=_reader(made, "torch_modules", lambda: _torch_modules(made)),
         whole_pass=getattr(made, "whole_pass", None),
         weights_sha256=_reader(made, "weights_sha256", str),
+        takes_one_clip=bool(getattr(made, "takes_one_clip", False)),
         sent=getattr(made, "sent", None) if is_source else None,
         sent_by=str(getattr(made, "sent_by", "")) if is_source else "",
         matched=_reader(made, "matched", dict),
@@ -140,47 +181,44 @@ def model_card(model: str, card_dirs: Sequence[Path] = ()) -> CodecCard:
     """The card behind a name, with the streams that it keeps."""
     name = ModelName.parse(model, plugins.codec_names(card_dirs))
     card = plugins.codec_card(name.name, card_dirs, check_options=True)
-    return cards.keep_streams(card, name.num_streams) if name.num_streams else card
+    return _cut(card, name.num_streams)
 
 
-def _names_module(name: str) -> bool:
-    return all(part.isidentifier() for part in name.split("."))
+def _cut(card: CodecCard, num_streams: int) -> CodecCard:
+    if num_streams and card.family == _OWN and not card.codebook_sizes:
+        return replace(card, name=f"{card.name}@k={num_streams}")
+    return cards.keep_streams(card, num_streams) if num_streams else card
 
 
-def _from_module(name: ModelName, weights: str) -> OpenCodec:
-    where = f"{name.name}:{name.argument}"
-    if name.num_streams or weights:
-        option = "@k" if name.num_streams else "--weights"
+def _of_card(card: CodecCard, argument: str, arguments: Mapping[str, Any], how: How) -> OpenCodec:
+    """The codec of a card that has the streams that are kept."""
+    card = _with_arguments(card, arguments)
+    asked = (how.weights, how.device, how.num_threads, how.num_streams)
+    codec = opened(
+        plugins.open_codec(CodecRequest(card, argument, *asked)), f"codec family '{card.family}'"
+    )
+    if how.num_streams and not codec.drops_streams:
+        raise UsageError(f"{card.name}: the codec family '{card.family}' cannot drop streams")
+    return codec
+
+
+def _with_arguments(card: CodecCard, arguments: Mapping[str, Any]) -> CodecCard:
+    if not arguments:
+        return card
+    if card.family != _OWN:
+        raise UsageError(f"--model {card.name}: --model-args is for codecs of one's own")
+    given = {**card.options.get("args", {}), **arguments}
+    return replace(card, options={**card.options, "args": given})
+
+
+def _own(found: object, where: str, arguments: Mapping[str, Any], how: How) -> OpenCodec:
+    """An adapter as it is, any other object wrapped."""
+    made = make(found, where, arguments, how.weights)
+    has_them = is_maker(found) and takes_weights(found)
+    if not (_has(made, "card") or (_has(made, "read") and not _has(made, "encode"))):
+        weights = "" if has_them else how.weights
+        made = without_card(made, where, replace(how, weights=weights, arguments=arguments))
+    elif how.num_streams or (how.weights and not has_them):
+        option = "@k" if how.num_streams else "--weights"
         raise UsageError(f"--model {where}: {option} is for codecs that have a card")
-    return opened(_call(where, _find(name)), f"--model {where}")
-
-
-def _find(name: ModelName) -> object:
-    # As python -m does, so that a file in the current folder needs no installation.
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
-    try:
-        found: object = importlib.import_module(name.name)
-        for part in name.argument.split("."):
-            found = getattr(found, part)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name.name}.".startswith(f"{error.name}."):
-            raise UsageError(f"module '{name.name}' cannot be imported: {error}") from error
-        unknown = plugins.unknown_name(name.name, plugins.codec_names(), "codec", "codecs")
-        raise UnknownNameError(f"{unknown}; nor is there such a module here") from error
-    except AttributeError as error:
-        raise UsageError(f"--model {name.name}:{name.argument}: {error}") from error
-    except Exception as error:
-        raise UsageError(f"module '{name.name}' cannot be imported: {one_line(error)}") from error
-    return found
-
-
-def _call(where: str, found: object) -> object:
-    if not callable(found):
-        raise UsageError(f"--model {where}: is no class and no function; it must make the codec")
-    try:
-        return found()
-    except SnacEvalError:
-        raise
-    except Exception as error:
-        raise UsageError(f"--model {where}: calling it failed: {one_line(error)}") from error
+    return opened(made, f"--model {where}")

@@ -42,6 +42,11 @@ def state(card: DatasetCard) -> str:
     return "needs local folder (--data-root)"
 
 
+def remedy(card: DatasetCard) -> tuple[str, ...]:
+    """How to get it."""
+    return (_by_hand("LANGUAGE", "SPLIT", DatasetRequest(card)),)
+
+
 def _find(language: str, split: str, request: DatasetRequest) -> Path:
     root = request.data_root
     if root is None:

@@ -57,6 +57,25 @@ def state(card: DatasetCard) -> str:
     return "needs local folder (--data-root)" if by_hand else "needs download"
 
 
+def remedy(card: DatasetCard) -> tuple[str, ...]:
+    """Ways to get its default split where it is not in the cache."""
+    corpus = _Corpus.of(DatasetRequest(card))
+    if not state(card):
+        return ()
+    if not all(archive.url for archive in corpus.archives):
+        return (corpus.options.manual,)
+    urls = " ".join(f"-O {corpus.fill(archive.url)}" for archive in corpus.archives)
+    return (
+        f"snac-eval run --model pcm_16bit --dataset {corpus.name} --plan-only --output DIR",
+        f"curl -L {urls}, unpacked into a folder that --data-root names",
+        f"SNAC_EVAL_CACHE=DIR, a cache that holds it, or {_mirror_variable(card)}=URL, a mirror",
+    )
+
+
+def _mirror_variable(card: DatasetCard) -> str:
+    return f"SNAC_EVAL_{card.name.upper()}_URL"
+
+
 @dataclass(frozen=True)
 class _Corpus:
     """A card's options, with the split that was asked for."""
@@ -196,7 +215,7 @@ def _by_hand(corpus: _Corpus, marker: str) -> str:
 
 
 def _mirrored(corpus: _Corpus, url: str) -> str:
-    mirror = os.environ.get(f"SNAC_EVAL_{corpus.request.card.name.upper()}_URL")
+    mirror = os.environ.get(_mirror_variable(corpus.request.card))
     return f"{mirror.rstrip('/')}/{archive_name(url)}" if mirror else url
 
 

@@ -21,8 +21,10 @@ from snac_eval.results.study import StudyRun, write_study
 from snac_eval.run import interrupts
 from snac_eval.run.config import RunConfig
 from snac_eval.run.folder import only_writer
+from snac_eval.run.log import LOG_FILE
 from snac_eval.run.loop import RunOutcome, run
 from snac_eval.run.merge import MergeConfig, MergeOutcome, merge
+from snac_eval.run.plan import Plan
 from snac_eval.run.study import Pair, plan_study, run_study
 from snac_eval.writing import write_csv
 
@@ -67,7 +69,7 @@ def execute(config: RunConfig, argv: Sequence[str] = ()) -> Executed:
             write_page([record], page, config.report_clips, outcome.plan)
     else:
         _drop_stale_page(record, config)
-    _refuse_failures(record, config.max_error_rate)
+    _refuse_failures(record, config.max_error_rate, outcome.folder)
     return Executed(outcome, record)
 
 
@@ -91,7 +93,7 @@ def execute_study(
         if done.records:
             write_csv(folder / "summary.csv", pd.concat(map(summary_frame, done.records)))
             if any(config.html for config in configs):
-                _write_study_page(done, configs)
+                _write_study_page(done, configs, ledger.objects)
     return done
 
 
@@ -103,6 +105,8 @@ class _Ledger:
         self._records: dict[Path, Run] = {}
         self._problems: dict[Path, str] = {}
         self._num_computed = 0
+        self.objects: dict[Path, Plan] = {}
+        """Runs of codecs that were handed over as objects: nothing else could open them again."""
 
     def ended(self, pair: Pair, outcome: RunOutcome | SnacEvalError) -> None:
         """Take note, and write the tables of a run that came to its end."""
@@ -116,8 +120,10 @@ class _Ledger:
                 write_tables(record, outcome.folder)
             if outcome.finished:
                 self._records[place] = record
+                if pair.config.instance is not None:
+                    self.objects[place] = outcome.plan
                 _drop_stale_page(record, pair.config)
-                _refuse_failures(record, pair.config.max_error_rate)
+                _refuse_failures(record, pair.config.max_error_rate, place)
         except SnacEvalError as error:
             self._problems[place] = one_line(error)
         write_study(self._folder, list(self._listed()))
@@ -144,8 +150,12 @@ class _Ledger:
             yield StudyRun(pair.config.model, redacted(pair.config.dataset), there, problem)
 
 
-def _write_study_page(done: StudyDone, configs: Sequence[RunConfig]) -> None:
-    write_page(done.records, done.folder / PAGE_NAME, max(one.report_clips for one in configs))
+def _write_study_page(
+    done: StudyDone, configs: Sequence[RunConfig], objects: Mapping[Path, Plan]
+) -> None:
+    num_clips = max(one.report_clips for one in configs)
+    open_already = [objects.get(run.folder) if run.folder else None for run in done.records]
+    write_page(done.records, done.folder / PAGE_NAME, num_clips, open_already)
 
 
 def _drop_stale_page(record: Run, config: RunConfig) -> None:
@@ -167,7 +177,7 @@ def execute_merge(config: MergeConfig, argv: Sequence[str] = ()) -> tuple[MergeO
     page = page_path([outcome.folder])
     if config.html and not shows(page, record, config.report_clips):
         write_page([record], page, config.report_clips)
-    _refuse_failures(record, outcome.max_error_rate)
+    _refuse_failures(record, outcome.max_error_rate, outcome.folder)
     return outcome, record
 
 
@@ -176,11 +186,13 @@ def _load_report_libraries() -> None:
     importlib.import_module("scipy.special")
 
 
-def _refuse_failures(record: Run, max_error_rate: float) -> None:
+def _refuse_failures(record: Run, max_error_rate: float, folder: Path) -> None:
     errors = record.compact[record.compact["status"] == "error"]
     failed, total = errors["clip_id"].nunique(), record.num_scored
+    log = folder / LOG_FILE
     if failed > max_error_rate * total:
         raise TooManyFailures(
             f"{failed} of {total} clips failed, more than --max-error-rate"
             f" {max_error_rate:g} allows; the first: {errors['reason'].iloc[0]}"
+            + (f"; tracebacks: {log}" if log.is_file() else "")
         )

@@ -98,8 +98,8 @@ class Evaluation:
         if name not in known:
             raise UsageError(unknown_name(name, list(known), "clip", ""))
         having = named_apart([run for run in self.runs if name in run.clips])
-        clips, notes = play(having, [name])
-        (playable,) = fit(clips, _MOST_SOUND_BYTES)
+        clips, notes = play({0: having}, {0: [name]})
+        (playable,) = fit(clips[0], _MOST_SOUND_BYTES)
         said = [*notes, *(f"{run}: {why}" for run, why in playable.problems.items())]
         return Sound(name, {one.label or "reference": one.sound for one in playable.versions}, said)
 

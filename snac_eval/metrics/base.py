@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 import numpy as np
 
 from snac_eval import audio
-from snac_eval.errors import AudioError, one_line
+from snac_eval.errors import AudioError, keep_trace, one_line
 from snac_eval.metrics.checks import checked
 from snac_eval.types import (
     DOMAINS,
@@ -73,6 +73,7 @@ DEFAULT_METRICS: Mapping[Domain, tuple[str, ...]] = {
 }
 
 
+UNKNOWN_SIZES = "the codec does not say how large its codebooks are: declare codebook_size"
 _MEMO_LIMIT_BYTES = 1 << 25
 _R = TypeVar("_R")
 
@@ -244,6 +245,7 @@ def guarded(info: MetricInfo, compute: Callable[[], object]) -> Score:
     except Undefined as undefined:
         return Score.undefined(str(undefined))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a package raises
+        keep_trace(error)
         return Score.error(one_line(error))
 
 

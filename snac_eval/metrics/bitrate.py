@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from snac_eval.metrics.base import ALL_DOMAINS, fingerprint
+from snac_eval.metrics.base import ALL_DOMAINS, UNKNOWN_SIZES, fingerprint
 from snac_eval.types import CodecCard, Codes, MetricInfo, Score, Timing
 
 NO_CODES = "reconstructions that were read from files carry no codes"
@@ -38,11 +38,13 @@ class Bitrate:
     def score_codes(
         self, codes: Codes | None, card: CodecCard, timing: Timing, duration_s: float
     ) -> Score:
-        """Undefined without codes and for an empty clip."""
+        """Undefined without codes, for codebooks of unknown size, and for an empty clip."""
         if codes is None:
             return Score.undefined(NO_CODES)
         if duration_s <= 0:
             return Score.undefined("the clip is empty")
+        if math.isnan(codes.num_bits):
+            return Score.undefined(UNKNOWN_SIZES)
         return Score.ok(codes.num_bits / duration_s / 1000)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snac_eval.errors import CodecError
-from snac_eval.metrics.base import ALL_DOMAINS, fingerprint
+from snac_eval.metrics.base import ALL_DOMAINS, UNKNOWN_SIZES, fingerprint
 from snac_eval.metrics.estimates import coverage, entries_in_use, entropy_bits
 from snac_eval.types import Codes, MetricInfo, Score
 
@@ -31,7 +31,8 @@ NO_TOKENS = "this codec emits no tokens, so it has no codebook to look at"
 
 @dataclass(frozen=True, slots=True)
 class StreamUse:
-    """How often each entry of one stream's codebook occurs, over all clips: ``[codebook_size]``."""
+    """How often each entry of one stream's codebook occurs, over all clips: ``[codebook_size]``;
+    empty where its size is unknown."""
 
     counts: NDArray[np.int64]
 
@@ -146,7 +147,7 @@ def stream_table(codes: CodesTogether) -> list[dict[str, Any]]:
 
     Keys: stream (from 0), codebook_size, num_tokens, tokens_per_second, usage (percent, estimated),
     seen (percent that occur), coverage (0..1), perplexity, entropy_bits (per token). No rows for
-    codecs that emit packets.
+    codecs that emit packets, and for codebooks of unknown size.
     """
     total_s = codes.duration_s
     return [
@@ -162,6 +163,7 @@ def stream_table(codes: CodesTogether) -> list[dict[str, Any]]:
             "entropy_bits": use.entropy_bits,
         }
         for index, use in enumerate(codes.streams)
+        if use.codebook_size
     ]
 
 
@@ -223,6 +225,8 @@ class CodebookPerplexity:
 
 
 def _over_streams(codes: CodesTogether, value: Callable[[list[StreamUse]], float]) -> Score:
+    if not all(one.codebook_size for one in codes.streams):
+        return Score.undefined(UNKNOWN_SIZES)
     if not any(one.num_tokens for one in codes.streams):
         return Score.undefined(NO_TOKENS)
     return replace(Score.ok(value(codes.streams)), reason=_few_tokens(codes.streams))
@@ -243,6 +247,8 @@ def _few_tokens(uses: Sequence[StreamUse]) -> str:
 
 def _counts(codes: Codes, index: int, size: int) -> NDArray[np.int64]:
     tokens = codes.streams[index]
+    if not size:
+        return np.zeros(0, np.int64)
     if tokens.size and not 0 <= int(tokens.min()) <= int(tokens.max()) < size:
         raise CodecError(
             f"stream {index} holds tokens {tokens.min()}..{tokens.max()},"

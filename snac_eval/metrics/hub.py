@@ -30,6 +30,10 @@ class HubMetric:
         """What ``snac-eval list`` shows of it."""
         return self.model.state
 
+    def remedy(self) -> tuple[str, ...]:
+        """Ways to get the weights where they are not here."""
+        return self.model.remedy
+
     def prepare(self) -> None:
         """Get the weights. Raises WeightsUnavailable."""
         _ = self.model.folder

@@ -57,7 +57,7 @@ _SHARED_WINDOWS = frozenset(scale.window for scale in AUDIOTOOLS_STFT_SCALES)
 
 def mel_filters(sample_rate: int, window: int, num_mels: int) -> Matrix:
     """Slaney's triangular filters ``[window // 2 + 1, num_mels]``, each of unit area in Hz."""
-    edges_hz = _mel_to_hz(np.linspace(0.0, _hz_to_mel(sample_rate / 2), num_mels + 2))
+    edges_hz = _mel_to_hz(np.linspace(0.0, hz_to_mel(sample_rate / 2), num_mels + 2))
     bins_hz = np.linspace(0.0, sample_rate / 2, window // 2 + 1)[:, None]
     low, centre, high = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
     rising = (bins_hz - low) / (centre - low)
@@ -198,7 +198,8 @@ def _hann(window: int) -> Matrix:
     return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window))
 
 
-def _hz_to_mel(hz: float) -> float:
+def hz_to_mel(hz: float) -> float:
+    """The frequency in Slaney's mel."""
     # Slaney: 3 mel per 200 Hz up to 1 kHz (15 mel), then 27 mel per factor of 6.4.
     return 3 * hz / 200 if hz < 1000 else 15 + 27 * math.log(hz / 1000) / math.log(6.4)
 

@@ -60,6 +60,16 @@ def read_dataset_card(path: Path) -> DatasetCard:
     return card
 
 
+def refuse_name(path: Path, name: str) -> None:
+    """Raise CardError where a card is named so, and its file is not."""
+    try:
+        found = read_toml(path).get("name")
+    except CardError:  # Whoever wants this card is told.
+        return
+    if found == name and (problem := _name_problem(name, path)):
+        raise CardError(f"{path}: {problem}")
+
+
 def _name_problem(name: str, path: Path) -> str:
     if name != path.stem:
         return f"name is '{name}', but the file is called '{path.stem}'; make them the same"
@@ -116,9 +126,14 @@ def check_card_dirs(folders: Iterable[Path], given_as: str) -> None:
             )
 
 
+def card_folders(kind: Kind, extra_dirs: Iterable[Path] = ()) -> list[Path]:
+    """Where cards of a kind may lie; what is in a later one goes before."""
+    return [data_dir(kind), *(base / kind for base in extra_dirs)]
+
+
 def card_files(kind: Kind, extra_dirs: Iterable[Path] = ()) -> dict[str, Path]:
     """Card name (the file's stem) to file. Later folders win: shipped, plugins, the user's own."""
     found: dict[str, Path] = {}
-    for folder in (data_dir(kind), *(base / kind for base in extra_dirs)):
+    for folder in card_folders(kind, extra_dirs):
         found.update({path.stem: path for path in sorted(folder.glob("*.toml"))})
     return found

@@ -32,13 +32,18 @@ class MissingExtra:
     @property
     def remedy(self) -> str:
         """What to do, for an error message."""
-        return f"{', '.join(self.packages)}: pip install '{self.distribution}[{self.extra}]'"
+        return f"{', '.join(self.packages)}: {self.command}"
+
+    @property
+    def command(self) -> str:
+        """What installs it."""
+        return f"pip install '{self.distribution}[{self.extra}]'"
 
 
 def missing_extra(entry: EntryPoint) -> MissingExtra | None:
     """The first extra of the entry point that is not wholly installed; None: all there."""
-    distribution = entry.dist.name if entry.dist is not None else "snac-eval"
     for extra in entry.extras:
+        distribution = _distribution(entry)
         if packages := _missing(distribution, extra):
             return MissingExtra(distribution, extra, packages)
     return None
@@ -48,6 +53,12 @@ def require_extra(what: str, entry: EntryPoint) -> None:
     """Raise UsageError, which says which extra brings it, unless ``what`` can work here."""
     if (missing := missing_extra(entry)) is not None:
         raise UsageError(f"{what} needs {missing.remedy}")
+
+
+@cache
+def _distribution(entry: EntryPoint) -> str:
+    """Who declares it. Kept, for its metadata is read anew each time that its name is asked for."""
+    return entry.dist.name if entry.dist is not None else "snac-eval"
 
 
 @cache

@@ -14,7 +14,8 @@ snac_eval.cards      any                                   package whose folder 
 Nothing is imported before it is asked for. An entry point that needs an optional extra says so:
 ``module:object [extra]``. What may lack something else (weights, a corpus, a folder) has a function
 ``state``: in the codec's or the loader's module, called with the card, or as the metric's method.
-It gives what ``snac-eval list`` shows, in a few words, empty where nothing is missing. The module
+It gives what ``snac-eval list`` shows, in a few words, empty where nothing is missing. A function
+``remedy`` beside it gives the ways to get that: commands and settings, a text each. The module
 of a codec or a loader whose cards have options declares them: a frozen dataclass ``Options``, which
 :func:`snac_eval.registry.validation.read_options` fills in. Without one, a card may have none.
 
@@ -56,8 +57,7 @@ def codec_card(name: str, card_dirs: Sequence[Path] = (), check_options: bool = 
 
     ``check_options``: raise CardError, which names the file, where its options do not fit.
     """
-    files = cards.card_files("codecs", (*_plugin_dirs(), *card_dirs))
-    file = _pick(name.partition(":")[0], files, "codec", "codecs")
+    file = codec_file(name, card_dirs)
     card = cards.read_codec_card(file)
     if check_options:
         _check_options_of(card, "snac_eval.codecs", card.family, file)
@@ -71,8 +71,7 @@ def dataset_card(
 
     ``check_options`` as for :func:`codec_card`.
     """
-    files = cards.card_files("datasets", (*_plugin_dirs(), *card_dirs))
-    file = _pick(name.partition(":")[0], files, "dataset", "datasets")
+    file = dataset_file(name, card_dirs)
     card = cards.read_dataset_card(file)
     if check_options:
         _check_options_of(card, "snac_eval.datasets", card.loader, file)
@@ -147,6 +146,71 @@ def metric_state(name: str) -> str:
         return missing.state
     state: Callable[[], str] | None = getattr(metric(name), "state", None)
     return (state() if state is not None else "") or READY
+
+
+def codec_lacks_extra(card: CodecCard) -> bool:
+    """Whether an extra of the codec's family is missing, without which it cannot be opened."""
+    entry = _pick(card.family, _group("snac_eval.codecs"), "codec family", "")
+    return missing_extra(entry) is not None
+
+
+def codec_remedy(card: CodecCard) -> tuple[str, ...]:
+    """Ways to get what the codec lacks here, a command or a setting each; empty where its state
+    says all there is to say."""
+    return _remedy("snac_eval.codecs", card.family, "codec family", card)
+
+
+def dataset_remedy(card: DatasetCard) -> tuple[str, ...]:
+    """Ways to get what the dataset lacks here, as :func:`codec_remedy`."""
+    return _remedy("snac_eval.datasets", card.loader, "dataset loader", card)
+
+
+def metric_remedy(name: str) -> tuple[str, ...]:
+    """Ways to get what the metric lacks here, as :func:`codec_remedy`."""
+    if (missing := missing_extra(_group("snac_eval.metrics")[name])) is not None:
+        return (missing.command,)
+    remedy: Callable[[], tuple[str, ...]] | None = getattr(metric(name), "remedy", None)
+    return remedy() if remedy is not None else ()
+
+
+def metric_source(name: str) -> str:
+    """Where the metric is made: ``module:object``. Raises UnknownNameError."""
+    return _pick(name, _group("snac_eval.metrics"), "metric", "metrics").value
+
+
+def codec_file(name: str, card_dirs: Sequence[Path] = ()) -> Path:
+    """File of a codec's card. Raises UnknownNameError."""
+    return _card_file("codecs", name, card_dirs)
+
+
+def dataset_file(name: str, card_dirs: Sequence[Path] = ()) -> Path:
+    """File of a dataset's card. Raises UnknownNameError."""
+    return _card_file("datasets", name, card_dirs)
+
+
+def card_folders(kind: cards.Kind, card_dirs: Sequence[Path] = ()) -> list[Path]:
+    """Where cards may lie: shipped ones, plugins', the user's own; a later folder goes before."""
+    return cards.card_folders(kind, (*_plugin_dirs(), *card_dirs))
+
+
+def _card_file(kind: cards.Kind, name: str, card_dirs: Sequence[Path]) -> Path:
+    """Raise CardError where no file is called so, but one of them says that it is."""
+    files = cards.card_files(kind, (*_plugin_dirs(), *card_dirs))
+    base = name.partition(":")[0]
+    for file in () if base in files else files.values():
+        cards.refuse_name(file, base)
+    return _pick(base, files, kind.removesuffix("s"), kind)
+
+
+def _remedy(group: str, name: str, what: str, card: CodecCard | DatasetCard) -> tuple[str, ...]:
+    entry = _pick(name, _group(group), what, "")
+    if (missing := missing_extra(entry)) is not None:
+        return (missing.command,)
+    try:
+        remedy = getattr(importlib.import_module(entry.module), "remedy", None)
+        return tuple(remedy(card)) if remedy is not None else ()
+    except (ImportError, DownloadError):  # which the state tells
+        return ()
 
 
 def _state(group: str, name: str, what: str, card: CodecCard | DatasetCard) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from snac_eval.results.stats import MIN_UNITS, Claim, Unit
+from snac_eval.results.stats import MIN_UNITS, Claim, Unit, units
 
 Reach = tuple[str, Claim, int, Unit]
 """A metric; claim, number and kind of units of its interval."""
@@ -25,12 +25,6 @@ def narrowed(reaches: Iterable[Reach]) -> list[str]:
     if len(metrics) == 1:
         return [f"{said}." for said in metrics if said]
     return [f"{said} ({', '.join(names)})." for said, names in metrics.items() if said]
-
-
-def units(count: int, unit: Unit) -> str:
-    """``4 speakers``, ``1 clip``, ``44 speakers or clips``."""
-    words = (f"{word}s" if word != "or" and count != 1 else word for word in unit.split())
-    return f"{count} {' '.join(words)}"
 
 
 def unseen(reaches: Iterable[Reach]) -> list[str]:

@@ -11,9 +11,9 @@ from dataclasses import replace
 from snac_eval.metrics.base import DEFAULT_METRICS
 from snac_eval.reports.fragment import html_table
 from snac_eval.reports.grid import NONE, Block, Cell, Column, Grid, metric_column
+from snac_eval.reports.naming import Rows
 from snac_eval.reports.paper import contest_limits, contest_notes, lost_notes, published_block
 from snac_eval.reports.published import Published
-from snac_eval.reports.rows import Rows
 from snac_eval.reports.standings import Standings, metric_cells, standings
 from snac_eval.reports.summary import (
     CATASTROPHIC,
@@ -97,7 +97,7 @@ def compact_grid(
         notes += of_these.notes()
     return Grid(
         columns=(
-            Column("codec"),
+            Column("codec", title="Codec"),
             *(replace(metric_column(info), importance=order.index(info.name)) for info in shown),
         ),
         blocks=tuple(blocks),

@@ -10,7 +10,9 @@ from snac_eval.reports.grid import Block, Cell, Grid
 from snac_eval.reports.text import NOTHING, xml_text
 
 _MARKED = ("best", "strong")
-_LEFT, _RIGHT = (Markup('style="text-align:%s"') % side for side in ("left", "right"))
+_LEFT = Markup('style="text-align:left"')
+_RIGHT = Markup('style="text-align:right"')
+_NUMBER = Markup('style="text-align:right;white-space:nowrap"')
 
 
 def html_table(grid: Grid) -> str:
@@ -58,7 +60,7 @@ def _cell(cell: Cell, is_first: bool, is_numeric: bool) -> Markup:
     text = _text(cell.text)
     marked = _tag("b", text) if cell.mark in _MARKED else text
     after = (Markup(" ") + _tag("small", _text(cell.tail))) if cell.tail else Markup("")
-    side = _RIGHT if is_numeric else _LEFT
+    side = _NUMBER if is_numeric else _LEFT
     form = '<th scope="row" %s>%s%s</th>' if is_first else "<td %s>%s%s</td>"
     return Markup(form) % (side, marked, after)
 

@@ -9,7 +9,7 @@ falls short, LaTeX itself sets that tabular smaller, never into the margin.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,11 +20,13 @@ from snac_eval.reports.widths import wrapped
 
 _MINUS = re.compile(r"(?<!\S)-(?=\d)")
 _LABEL = re.compile(r"[A-Za-z0-9:._/+-]+")
-# In points. Two-column styles give a column 219 to 252 and the page 455 to 516.
-_COLUMN, _PAGE, _TURNED = 235.0, 500.0, 650.0
-_GAP = 8.0
-_LINES, _TURNED_LINES = 54, 30
-"""Lines of tables that a float has room for, beside its caption and notes."""
+# In points. Two-column styles give a column 219 to 252 and the page 455 to 516: in the narrowest, a
+# table is set an eighth smaller.
+_COLUMN, _PAGE, _TURNED = 250.0, 515.0, 650.0
+_GAP, _NAME = 8.0, 130.0
+"""Between columns; and the widest that the rows' names may be before they break."""
+_LINES, _TURNED_LINES, _HEADER = 54, 30, 4
+"""Lines of tables that a float has room for beside its caption and notes; those of a header."""
 _NARROW = frozenset(".,:;'!|()[]/iljft ")
 
 
@@ -59,7 +61,7 @@ class _Tabular:
     @property
     def height(self) -> int:
         """Its lines, with those of its header."""
-        return 4 + sum(len(block.rows) + bool(block.title) for block in self.blocks)
+        return _HEADER + sum(_height(block.rows) + 1 for block in self.blocks)
 
 
 def latex_table(grid: Grid, layout: LatexLayout = LatexLayout()) -> str:
@@ -88,7 +90,7 @@ def _panels(
     columns: Sequence[Column], widths: Sequence[float], layout: LatexLayout
 ) -> list[tuple[int, ...]]:
     """The columns of each tabular: as few tabulars as can be read, with equally many."""
-    titled = [i for i, column in enumerate(columns) if column.title]
+    titled = [i for i, column in enumerate(columns) if i and column.title]
     rest = titled or list(range(1, len(columns)))
     # What is no metric, such as the number of clips, is said once.
     once = [i for i in range(1, len(columns)) if i not in rest]
@@ -109,23 +111,31 @@ def _total(widths: Sequence[float], columns: Sequence[int]) -> float:
 
 def _heights(blocks: Sequence[Block], room: int) -> Iterator[tuple[Block, ...]]:
     """The blocks, in as many parts as fit a float each; a block that fits is not broken."""
-    part, left = list[Block](), room - 4
-    for block in blocks:
-        rows = block.rows
-        while len(rows) + 1 > left:
-            if part and len(rows) + 1 <= room - 4:
-                yield tuple(part)
-                part, left = [], room - 4
-                continue
-            part.append(Block(block.title, rows[: max(1, left - 1)]))
-            rows = rows[max(1, left - 1) :]
+    whole = room - _HEADER
+    part, left = list[Block](), whole
+    for piece in (piece for block in blocks for piece in _broken(block, whole)):
+        height = _height(piece.rows) + 1
+        if part and height > left:
             yield tuple(part)
-            part, left = [], room - 4
-        if rows or not block.rows:
-            part.append(Block(block.title, rows))
-            left -= len(rows) + 1
-    if part or not blocks:
-        yield tuple(part)
+            part, left = [], whole
+        part.append(piece)
+        left -= height
+    yield tuple(part)
+
+
+def _broken(block: Block, room: int) -> Iterator[Block]:
+    """The block, in pieces of at most so many lines."""
+    rows = list[tuple[Cell, ...]]()
+    for row in block.rows:
+        if rows and _height([*rows, row]) + 1 > room:
+            yield Block(block.title, tuple(rows))
+            rows = []
+        rows.append(row)
+    yield Block(block.title, tuple(rows))
+
+
+def _height(rows: Iterable[Sequence[Cell]]) -> int:
+    return sum(len(_name_lines(row[0])) for row in rows)
 
 
 def _floats(tabulars: Sequence[_Tabular], room: int) -> Iterator[list[_Tabular]]:
@@ -141,9 +151,9 @@ def _floats(tabulars: Sequence[_Tabular], room: int) -> Iterator[list[_Tabular]]
 
 def _caption(grid: Grid, layout: LatexLayout, is_continued: bool) -> Iterator[str]:
     if is_continued:
-        yield r"\addtocounter{table}{-1}\caption{Continued.}"
+        yield r"\addtocounter{table}{-1}\caption{Continued.}\smallskip"
     elif grid.caption:
-        yield rf"\caption{{{latex_text(grid.caption)}}}"
+        yield rf"\caption{{{latex_text(grid.caption)}}}\smallskip"
     if layout.label and not is_continued:
         yield rf"\label{{{layout.label}}}"
 
@@ -168,7 +178,8 @@ def _tabular(grid: Grid, tabular: _Tabular, widths: Sequence[float]) -> Iterator
             title = rf"\textit{{{latex_text(block.title)}}}"
             yield rf"\multicolumn{{{len(columns)}}}{{@{{}}l@{{}}}}{{{title}}} \\"
         for row in block.rows:
-            yield " & ".join(_cell(row[i], flags[i]) for i in columns) + r" \\"
+            cells = [_cell(row[i], flags[i]) for i in columns[1:]]
+            yield " & ".join([_name(row[0]), *cells]) + r" \\"
     yield r"\bottomrule"
     yield r"\end{tabular}}"
     yield (r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi\par\medskip")
@@ -185,12 +196,24 @@ def _header(columns: Sequence[Column], widths: Sequence[float]) -> Iterator[str]
 
 
 def _head(column: Column, width: float) -> list[str]:
-    text = one_line(f"{column.title or column.name} {column.arrow}".strip())
-    return wrapped(text, width, _points)
+    lines = wrapped(one_line(column.title or column.name), width, _points)
+    return [*lines[:-1], f"{lines[-1]} {column.arrow}".strip()]
 
 
 def _row(texts: Sequence[str]) -> str:
     return " & ".join(map(latex_text, texts)) + r" \\"
+
+
+def _name(cell: Cell) -> str:
+    lines = _name_lines(cell)
+    if len(lines) == 1:
+        return _cell(cell, "")
+    broken = r" \\ ".join(map(latex_text, lines))
+    return rf"\begin{{tabular}}[t]{{@{{}}l@{{}}}}{broken}\end{{tabular}}"
+
+
+def _name_lines(cell: Cell) -> list[str]:
+    return wrapped(one_line(f"{cell.text} {cell.tail}".strip()), _NAME, _points)
 
 
 def _cell(cell: Cell, widest_flag: str) -> str:
@@ -206,8 +229,11 @@ def _cell(cell: Cell, widest_flag: str) -> str:
 
 def _column_width(grid: Grid, index: int) -> float:
     column = grid.columns[index]
-    texts = [f"{row[index].text} {row[index].tail}".strip() for row in grid.rows]
-    words = f"{column.title or column.name}".split()
+    if index:
+        texts = [f"{row[index].text} {row[index].tail}".strip() for row in grid.rows]
+    else:
+        texts = [line for row in grid.rows for line in _name_lines(row[0])]
+    words = one_line(column.title or column.name).split()
     return max(map(_points, [*texts, *words, column.unit_text]), default=0.0)
 
 

@@ -11,13 +11,13 @@ from dataclasses import replace
 
 from snac_eval.reports.claims import INTERVALS, narrowed
 from snac_eval.reports.grid import NONE, Block, Cell, Column, Grid, count, metric_column
+from snac_eval.reports.naming import AS_GIVEN, Rows
 from snac_eval.reports.published import (
     Published,
     PublishedRow,
     listener_values,
     published_cells,
 )
-from snac_eval.reports.rows import AS_GIVEN, Rows
 from snac_eval.reports.standings import Standings, metric_cells, standings
 from snac_eval.reports.text import lost_lines, worst_notes
 from snac_eval.results.ranking import ALPHA, Contest
@@ -58,7 +58,7 @@ def paper_grid(
         notes += shown.notes()
     columns = [metric_column(first_info(runs, name)) for name in found.names]
     return Grid(
-        columns=(Column("codec"), _CLIPS, *columns),
+        columns=(Column("codec", title="Codec"), _CLIPS, *columns),
         blocks=tuple(blocks),
         caption=" ".join([*([_LOST] if any(found.lost.values()) else []), *_caption(found)]),
         notes=tuple(notes),

@@ -39,7 +39,7 @@ def _fill_table(sheet: Worksheet, grid: Grid) -> None:
 
     titled = any(block.title for block in grid.blocks)
     heads = [column.printed for column in grid.columns]
-    _header(sheet, [*heads[:1], *(["dataset"] if titled else []), *heads[1:]])
+    _header(sheet, [*heads[:1], *(["Dataset"] if titled else []), *heads[1:]])
     for block in grid.blocks:
         for row in block.rows:
             number = sheet.max_row + 1
@@ -49,7 +49,7 @@ def _fill_table(sheet: Worksheet, grid: Grid) -> None:
                 if cell.mark in ("best", "strong"):
                     sheet.cell(number, index).font = Font(bold=True)
                 if cell.key is not None:
-                    sheet.cell(number, index).number_format = _number_format(cell.text)
+                    sheet.cell(number, index).number_format = _number_format(cell)
     _widen(sheet)
 
 
@@ -59,10 +59,12 @@ def _value(cell: Cell) -> object:
     return None if cell.text == NOTHING else cell.text
 
 
-def _number_format(text: str) -> str:
-    """As many decimals as are printed; the cell holds them all."""
-    decimals = len(text.partition(".")[2])
-    return f"0.{'0' * decimals}" if decimals and text.partition(".")[2].isdecimal() else "General"
+def _number_format(cell: Cell) -> str:
+    """As many decimals as are printed, and the flag behind; the cell's number holds neither."""
+    decimals = cell.text.partition(".")[2]
+    number = f"0.{'0' * len(decimals)}" if decimals.isdecimal() else "General"
+    flag = one_line(cell.flag).replace('"', "'")
+    return f'{number}" {flag}"' if flag else number
 
 
 def _fill_data(sheet: Worksheet, rows: Sequence[Mapping[str, object]]) -> None:

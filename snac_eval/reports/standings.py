@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from snac_eval.errors import UsageError
 from snac_eval.reports.grid import NONE, Cell, number
-from snac_eval.reports.rows import AS_GIVEN, Rows, check_rows, ordered, references, titled
+from snac_eval.reports.naming import AS_GIVEN, Rows, check_rows, ordered, references, titled
 from snac_eval.reports.text import format_value, worst_mark
 from snac_eval.results.pairing import Loss, lost_by_metric
 from snac_eval.results.ranking import (

@@ -96,7 +96,7 @@ _LATEX = {
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
     "→": r"$\rightarrow$",
-    "†": r"\dag{}",
+    "†": r"$^{\dagger}$",
     "–": r"\textendash{}",
     "—": r"\textemdash{}",
     "…": r"\ldots{}",

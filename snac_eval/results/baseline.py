@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,27 @@ def write_baseline(run: Run, path: Path, metrics: Sequence[str] = ()) -> None:
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def load_baseline(path: Path) -> Run:
-    """The baseline in this file. Raises StoreError where it is none, or of another version."""
+def failed_clips(run: Run) -> str:
+    """How many clips the run failed on, and why on the first; empty where on none. A baseline of it
+    gates the others."""
+    failed = {
+        clip: score.reason
+        for result in run.metrics.values()
+        for clip, score in result.missing.items()
+        if score.status == "error"
+    }
+    if not failed:
+        return ""
+    first, why = next(iter(failed.items()))
+    return f"{len(failed)} of {len(run.clips)} clips failed (first: {first}: {why})"
+
+
+def load_baseline(path: Path, run: Path = Path("RUN")) -> Run:
+    """The baseline in this file. Raises StoreError where it is none, or of another version; where
+    there is no file, with the command that makes it of ``run``."""
+    if not path.exists():
+        make = shlex.join(["snac-eval", "baseline", str(run), "-o", str(path)])
+        raise StoreError(f"{path}: no such baseline; of a run that is as it should be, {make}")
     content = read_json(path)
     if content.get("baseline") != SCHEMA:
         raise StoreError(

@@ -1,10 +1,13 @@
 """Which codec is better, on which metric, and is that shown or noise: ``snac-eval compare``.
 
-Every two runs are paired clip by clip. The p-values of the paired t-tests are corrected together,
-over all metrics and all pairs of runs (Holm). What else a machine does shifts the speeds of all
-clips of a run alike, and no test over clips can see that: speeds that a run measured in passing are
-shown and not tested, and those of a bench are called different only beyond their tolerance. Where a
-run lost clips, what is left is shown and not tested: its mean is over the survivors.
+Runs of one dataset, or of datasets that share clips, are a section; in it every two runs are paired
+clip by clip. The p-values of the paired t-tests are corrected together, over all metrics, pairs and
+sections (Holm). Where no test shows a difference, or too few speakers allow none, but each clip
+differs to one side by more than the metric's tolerance, the verdict is of these clips. What else a
+machine does shifts the speeds of all clips of a run alike, and no test over clips can see that:
+speeds that a run measured in passing are shown and not tested, and those of a bench are called
+different only beyond their tolerance. Where a run lost clips, what is left is shown and not tested:
+its mean is over the survivors.
 """
 
 from __future__ import annotations
@@ -18,10 +21,24 @@ from typing import Literal
 import numpy as np
 
 from snac_eval.errors import UsageError
-from snac_eval.results.pairing import Loss, Pairs, lost_by_metric, pair
+from snac_eval.results.pairing import (
+    Loss,
+    Pairs,
+    have_clips_in_common,
+    lost_by_metric,
+    pair,
+)
 from snac_eval.results.ranking import Frontier, RankIntervals, frontiers, quality_metrics, ranks
 from snac_eval.results.record import Run, check_names, first_info, metric_names, named_apart
-from snac_eval.results.stats import MIN_UNITS, Claim, Interval, Unit, holm, paired_difference
+from snac_eval.results.stats import (
+    MIN_UNITS,
+    Claim,
+    Interval,
+    Unit,
+    holm,
+    paired_difference,
+    units,
+)
 from snac_eval.results.tolerances import Tolerance, Tolerances
 from snac_eval.types import MetricInfo
 
@@ -30,6 +47,8 @@ Verdict = Literal[
     "worse",
     "better for this speaker",
     "worse for this speaker",
+    "better on these clips",
+    "worse on these clips",
     "different",
     "no difference shown",
     "clips lost",
@@ -45,11 +64,14 @@ class Difference:
     Where ``relative`` it and its interval are shares (0.1: the first is 10 % higher). ``low`` and
     ``high`` bound it at 95 % over ``num_units`` of ``unit``; ``claim`` says what they hold for.
     ``p_value`` is of the t-test of the mean to which the interval belongs, ``p_holm`` corrected;
-    ``p_wilcoxon``, uncorrected, asks another question: whether most differ to one side.
+    ``p_wilcoxon``, uncorrected, asks another question: whether most differ to one side; so does
+    ``p_sign``, the exact sign test over units. ``num_higher`` and ``num_lower`` are on how many
+    clips the first is higher and lower, and ``least`` is the smallest difference to either side.
     ``catastrophic_first`` and ``_second`` are how many clips of either run are worse than the
     metric's floor or failed, None without a floor. ``reason`` says why there is no verdict.
     """
 
+    dataset: str
     first: str
     second: str
     metric: str
@@ -65,6 +87,10 @@ class Difference:
     p_value: float = math.nan
     p_holm: float = math.nan
     p_wilcoxon: float = math.nan
+    p_sign: float = math.nan
+    num_higher: int = 0
+    num_lower: int = 0
+    least: float = math.nan
     unit: Unit = "clip"
     num_units: int = 0
     claim: Claim = "general"
@@ -87,14 +113,15 @@ class TellingClip:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """All pairs of runs."""
+class Section:
+    """All pairs of the runs of one dataset."""
 
+    dataset: str
+    """Its name; those that share clips, joined."""
     runs: tuple[Run, ...]
-    alpha: float
-    differences: tuple[Difference, ...]
     infos: Mapping[str, MetricInfo]
     """What the numbers of each metric mean."""
+    differences: tuple[Difference, ...]
     clips: Mapping[tuple[str, str], tuple[TellingClip, ...]]
     """The telling clips of each pair of runs, most telling first."""
     ranks: tuple[RankIntervals, ...]
@@ -104,15 +131,30 @@ class Comparison:
     """Which runs are not finished, what must be known of their numbers, and which frontiers could
     not be drawn and why."""
 
-    @property
-    def is_answered(self) -> bool:
-        """Whether any two runs could be compared by any metric."""
-        return any(not math.isnan(one.p_holm) for one in self.differences)
-
     def lost(self, first: str, second: str) -> dict[Loss, list[str]]:
         """What these two runs lost, with the metrics that share it."""
         runs = [run for run in self.runs if run.name in (first, second)]
         return lost_by_metric(runs, self.infos)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All pairs of runs, by dataset."""
+
+    sections: tuple[Section, ...]
+    alpha: float
+    notes: tuple[str, ...] = ()
+    """Which runs have nobody to be compared with."""
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """Of all sections."""
+        return tuple(one for section in self.sections for one in section.differences)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether any two runs could be compared by any metric."""
+        return any(not math.isnan(one.p_holm) for one in self.differences)
 
 
 def compare(
@@ -120,26 +162,61 @@ def compare(
     tolerances: Tolerances,
     metrics: Sequence[str] = (),
 ) -> Comparison:
-    """Compare every two runs on every metric, or on ``metrics``.
+    """Compare every two runs of each dataset on every metric, or on ``metrics``.
 
     Raises UsageError for fewer than two runs and for a metric that none has.
     """
     if len(runs) < 2:
         raise UsageError("one run cannot be compared; give at least two run folders")
-    runs = named_apart(runs)
     check_names(metrics, *runs)
-    names = list(metrics) or metric_names(*runs)
+    groups = _by_dataset(runs)
+    compared = [group for group in groups if len(group) > 1]
+    alone = [group[0] for group in groups if len(group) == 1] if compared else []
+    # Where no two share a dataset, each pair says what differs.
+    sections = [_section(group, tolerances, metrics) for group in compared or [list(runs)]]
+    notes = (f"{run.codec} on {run.dataset}: no other run of this dataset" for run in alone)
+    return Comparison(
+        sections=_corrected(sections, tolerances),
+        alpha=tolerances.alpha,
+        notes=tuple(f"{note}, so nothing to compare it with." for note in notes),
+    )
+
+
+def _by_dataset(runs: Sequence[Run]) -> list[list[Run]]:
+    """The runs in groups that share the dataset, by name or by clips."""
+    groups: list[list[Run]] = []
+    for run in runs:
+        joined = [group for group in groups if any(_share(run, other) for other in group)]
+        rest = [group for group in groups if group not in joined]
+        groups = [*rest, [*(one for group in joined for one in group), run]]
+    order = {id(run): index for index, run in enumerate(runs)}
+    for group in groups:
+        group.sort(key=lambda run: order[id(run)])
+    return sorted(groups, key=lambda group: order[id(group[0])])
+
+
+def _share(one: Run, other: Run) -> bool:
+    return one.dataset == other.dataset or have_clips_in_common(one, other)
+
+
+def _section(runs: Sequence[Run], tolerances: Tolerances, metrics: Sequence[str]) -> Section:
+    """The pairs of these runs, whose p-values are not corrected yet."""
+    runs = named_apart(runs)
+    names = [name for name in metrics or metric_names(*runs) if _has(runs, name)]
     infos = [first_info(runs, name) for name in names]
     if metrics:
         infos = [replace(info, ranked=True) for info in infos]
-    drawn, notes = frontiers(runs, metrics)
-    return Comparison(
+    drawn, notes = frontiers(runs, names if metrics else ())
+    dataset = ", ".join(dict.fromkeys(run.dataset for run in runs))
+    pairs = list(combinations(runs, 2))
+    raw = [_difference(dataset, *two, info, tolerances) for two in pairs for info in infos]
+    return Section(
+        dataset=dataset,
         runs=tuple(runs),
-        alpha=tolerances.alpha,
-        differences=tuple(_differences(runs, infos, tolerances)),
         infos={info.name: info for info in infos},
-        clips={(a.name, b.name): _telling(a, b, metrics) for a, b in combinations(runs, 2)},
-        ranks=tuple(ranks(runs, metrics)),
+        differences=tuple(raw),
+        clips={(a.name, b.name): _telling(a, b, metrics) for a, b in pairs},
+        ranks=tuple(ranks(runs, names if metrics else ())),
         frontiers=tuple(drawn),
         notes=(
             *(f"{run.name}: {run.unfinished}." for run in runs if run.unfinished),
@@ -149,22 +226,28 @@ def compare(
     )
 
 
-def _differences(
-    runs: Sequence[Run], infos: Sequence[MetricInfo], tolerances: Tolerances
-) -> list[Difference]:
-    questions = [(*runs, info) for runs in combinations(runs, 2) for info in infos]
-    raw = [_difference(*question, tolerances) for question in questions]
-    corrected = holm([one.p_value for one in raw])
-    return [
-        _with_verdict(replace(one, p_holm=p), info, tolerances)
-        for one, p, (_, _, info) in zip(raw, corrected, questions, strict=True)
-    ]
+def _has(runs: Sequence[Run], metric: str) -> bool:
+    return any(metric in run.metrics for run in runs)
 
 
-def _difference(first: Run, second: Run, info: MetricInfo, tolerances: Tolerances) -> Difference:
+def _corrected(sections: Sequence[Section], tolerances: Tolerances) -> tuple[Section, ...]:
+    """The sections with p-values corrected over all of them, and verdicts."""
+    left = iter(holm([one.p_value for section in sections for one in section.differences]))
+
+    def judged(section: Section) -> Iterator[Difference]:
+        for one in section.differences:
+            corrected = replace(one, p_holm=next(left))
+            yield _with_verdict(corrected, section.infos[one.metric], tolerances)
+
+    return tuple(replace(section, differences=tuple(judged(section))) for section in sections)
+
+
+def _difference(
+    dataset: str, first: Run, second: Run, info: MetricInfo, tolerances: Tolerances
+) -> Difference:
     pairs = pair(first, second, info.name)
     tolerance = tolerances.metrics.get(info.name, Tolerance(math.inf))
-    blank = Difference(first.name, second.name, info.name, "not comparable")
+    blank = Difference(dataset, first.name, second.name, info.name, "not comparable")
     blank = replace(
         blank,
         left_out=pairs.left_out,
@@ -179,11 +262,8 @@ def _difference(first: Run, second: Run, info: MetricInfo, tolerances: Tolerance
 
 
 def _tested(blank: Difference, info: MetricInfo, tolerance: Tolerance, pairs: Pairs) -> Difference:
-    tested = paired_difference(
-        tolerance.scale(pairs.first).tolist(),
-        tolerance.scale(pairs.second).tolist(),
-        pairs.speakers,
-    )
+    first, second = tolerance.scale(pairs.first), tolerance.scale(pairs.second)
+    tested = paired_difference(first.tolist(), second.tolist(), pairs.speakers)
     interval = tested.interval
     shown = np.expm1 if tolerance.relative else np.float64
     verdict, reason = _untested(info, pairs, interval)
@@ -198,6 +278,10 @@ def _tested(blank: Difference, info: MetricInfo, tolerance: Tolerance, pairs: Pa
         high=float(shown(interval.high)),
         p_value=math.nan if reason else tested.p_value,
         p_wilcoxon=math.nan if reason else tested.p_wilcoxon,
+        p_sign=tested.p_sign,
+        num_higher=int((first > second).sum()),
+        num_lower=int((first < second).sum()),
+        least=float(shown(np.abs(first - second).min())),
         unit=interval.unit,
         num_units=interval.num_units,
         claim=interval.claim,
@@ -227,15 +311,14 @@ def _too_few(interval: Interval) -> str:
         return ""
     if interval.num_units < 2:
         return "one clip: nothing to test"
-    whose = {"clip": "clips", "speaker": "speakers", "speaker or clip": "speakers or clips"}
-    few = f"{interval.num_units} {whose[interval.unit]}"
+    few = units(interval.num_units, interval.unit)
     return f"{few} are too few for a verdict, which needs {MIN_UNITS}"
 
 
 def _with_verdict(one: Difference, info: MetricInfo, tolerances: Tolerances) -> Difference:
-    if one.reason or not one.p_holm <= tolerances.alpha:
-        return one
     tolerance = tolerances.metrics.get(one.metric)
+    if one.reason or not one.p_holm <= tolerances.alpha:
+        return _of_these_clips(one, info, tolerance)
     if info.speed and _within(one, tolerance):
         return replace(one, reason=f"within the {tolerance} by which runs of one codec differ")
     # A rate is what a codec costs, not how good it is: the gate may want it low, a comparison
@@ -247,6 +330,27 @@ def _with_verdict(one: Difference, info: MetricInfo, tolerances: Tolerances) -> 
     if one.claim == "one speaker":
         verdicts = ("worse for this speaker", "better for this speaker")
     return replace(one, verdict=verdicts[better])
+
+
+def _of_these_clips(one: Difference, info: MetricInfo, tolerance: Tolerance | None) -> Difference:
+    """A verdict of these clips, where each differs to one side by more than the tolerance and
+    nothing is shown of others."""
+    untested = one.verdict not in ("no difference shown", "not tested") or info.speed
+    if untested or not info.ranked or tolerance is None or one.n < 2:
+        return one
+    split = one.n not in (one.num_higher, one.num_lower)
+    if split or not one.least > tolerance.value or info.higher_is_better is None:
+        return one
+    better = (one.num_higher > 0) == info.higher_is_better
+    least = f"{100 * one.least:.3g} %" if one.relative else f"{one.least:.3g}"
+    of_others = one.reason or f"p {one.p_holm:.3f} of the mean shows nothing of others"
+    sign_test = f"sign test over {units(one.num_units, one.unit)}: p {one.p_sign:.2g}, uncorrected"
+    each = f"each of the {one.n} clips by more than {tolerance}, by {least} at least"
+    return replace(
+        one,
+        verdict="better on these clips" if better else "worse on these clips",
+        reason=f"{each}; {of_others}; {sign_test}",
+    )
 
 
 def _within(one: Difference, tolerance: Tolerance | None) -> bool:

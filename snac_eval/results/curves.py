@@ -33,7 +33,6 @@ SPEED, STREAMS, STEP = "speed", "streams", "step"
 WORDS = (BITRATE, SPEED, STREAMS, STEP)
 """What x can be beside the name of a metric."""
 _FIRST = ("pesq_wb", "visqol_speech", "visqol_audio", "mel_dac_paper")
-_NUM_DEFAULT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +114,7 @@ def axis(name: str, runs: Sequence[Run]) -> Axis:
     """The axis of this name. Raises UsageError for a name that is neither a word nor a metric."""
     columns = {BITRATE: (BITRATE,), SPEED: speed_columns(runs), STREAMS: (), STEP: ()}
     known = metric_names(*runs)
-    if name not in (*WORDS, *known):
-        names = [*WORDS, *known]
+    if name not in (names := {*WORDS, *known}):
         raise UsageError(plugins.unknown_name(name, names, "x", ""))
     metrics = columns.get(name, (name,))
     measured = metrics and metrics[0] in known
@@ -124,13 +122,18 @@ def axis(name: str, runs: Sequence[Run]) -> Axis:
 
 
 def default_metrics(runs: Sequence[Run]) -> tuple[str, ...]:
-    """The one or two metrics that a figure shows unasked. Raises UsageError where there is none."""
-    names = quality_metrics(runs)
-    first = [name for name in _FIRST if name in names and _somewhere(runs, name)]
-    found = first or [name for name in names if _somewhere(runs, name)]
+    """The metrics that a figure shows unasked: two of one dataset, one of each of several. Raises
+    UsageError where no metric tells quality."""
+    datasets = dict.fromkeys(run.dataset for run in runs)
+    found = dict[str, None]()
+    for dataset in datasets:
+        group = [run for run in runs if run.dataset == dataset]
+        scored = [name for name in quality_metrics(group) if _is_scored(group, name)]
+        first = [name for name in _FIRST if name in scored] or scored
+        found |= dict.fromkeys(first[: 1 if len(datasets) > 1 else 2])
     if not found:
         raise UsageError("these runs have no score of quality; name a metric to draw")
-    return tuple(found[:_NUM_DEFAULT])
+    return tuple(found)
 
 
 def panels(
@@ -230,7 +233,7 @@ def _joined(
 def _without(run: Run, metric: str, over: Axis | None) -> str:
     """Why the run has no point; empty where it has one."""
     if over is not None and over.name == STREAMS and not num_streams(run):
-        return "it has no streams of codes"
+        return "no streams of codes"
     if over is not None and over.name == STEP and training_step(run) is None:
         return "neither its weights' folder nor files:DIR names a step"
     if over is None and run.metrics.get(metric) and run.info(metric).kind == "corpus":
@@ -246,7 +249,7 @@ def _unscored(run: Run, metric: str) -> str:
     if result.values or (result.whole is not None and result.whole.value is not None):
         return ""
     reasons = [result.whole] if result.whole is not None else list(result.missing.values())
-    return f"no {metric}" + (f" ({reasons[0].reason})" if reasons else "")
+    return f"no {metric}" + (f", {reasons[0].reason}" if reasons else "")
 
 
 def _unlike(runs: Sequence[Run], metrics: Sequence[str]) -> str:
@@ -268,7 +271,7 @@ def _audio(run: Run) -> dict[str, str]:
     return {clip: one.digest for clip, one in run.clips.items()}
 
 
-def _somewhere(runs: Sequence[Run], metric: str) -> bool:
+def _is_scored(runs: Sequence[Run], metric: str) -> bool:
     return any(metric in run.metrics and run.metrics[metric].values for run in runs)
 
 

@@ -33,13 +33,13 @@ class _Family:
     name: str
     weights: str = ""
     """The end of their path, the step in it replaced by a star."""
-    seed: int = 0
+    seed: str = "0"
 
     @property
     def detail(self) -> str:
         """What parts it from others of its name."""
         weights = f"weights {self.weights}" if self.weights else ""
-        return ", ".join(filter(None, (weights, f"seed {self.seed}" if self.seed else "")))
+        return ", ".join(filter(None, (weights, f"seed {self.seed}" if self.seed != "0" else "")))
 
 
 def named_by_title(runs: Sequence[Run]) -> list[Run]:
@@ -80,13 +80,14 @@ def families(runs: Sequence[Run], by_step: bool = False) -> dict[Run, str]:
 
 def num_streams(run: Run) -> int:
     """How many streams of codes the codec sends; 0 where it sends none."""
-    return len(_card(run).get("codebook_sizes", ()))
+    sizes = _card(run).get("codebook_sizes")
+    return len(sizes) if isinstance(sizes, list) else 0
 
 
 def nominal_bitrate(run: Run) -> float:
     """Bits a second that the codec's card states; NaN where it states none."""
     rate = _card(run).get("nominal_bitrate_bps")
-    return math.nan if rate is None else float(rate)
+    return float(rate) if isinstance(rate, int | float) else math.nan
 
 
 def training_step(run: Run) -> float | None:
@@ -100,7 +101,7 @@ def _family(run: Run, by_step: bool) -> _Family:
     config, card = run.manifest.get("config", {}), _card(run)
     name, *options = _CHOICE.sub("", run.codec).split("@")
     named = ", ".join([str(card.get("series") or _RATE.sub("", name)), *options])
-    seed = int(config.get("seed") or 0)
+    seed = str(config.get("seed") or 0)
     if not by_step:
         return _Family(named, _end(str(config.get("weights") or "")), seed)
     place = _split_step(run)[1]

@@ -10,6 +10,12 @@ interval ends below that. Too few or too uneven clips are inconclusive, not pass
 than ``MIN_UNITS`` speakers or clips a metric can pass or be inconclusive, but never fail. Where all
 clips are of one speaker, what is said is said of that speaker: see the module ``stats``.
 
+What befell **every clip** needs no test, and is said: see the module ``clipwise``. Where each fell
+by more than twice the tolerance, and they are of six speakers or more, the metric has dropped on
+what the gate watches: a regression. Where each fell by more than the tolerance it is "worse on
+these clips", which is not known for others, and no pass. Where none fell it has passed, from
+``MIN_UNITS`` on, or from two on where each rose by more than the tolerance.
+
 A mean hides what befalls a few: so every metric but speeds is looked at in **parts** too, by
 domain, speaker and folder, at its 5th percentile, clip by clip, and by the number of catastrophic
 clips: see the module ``parts``. All tests of the check are corrected together. A part that fell by
@@ -36,15 +42,17 @@ from typing import Any
 import numpy as np
 
 from snac_eval.results.baseline import rounded
-from snac_eval.results.outcomes import MetricCheck, Outcome, judge_part, whole_check
+from snac_eval.results.clipwise import Tally, sign_p_value, tally
+from snac_eval.results.outcomes import WORSE, MetricCheck, Outcome, judge_part, whole_check
 from snac_eval.results.pairing import Pairs, pair
 from snac_eval.results.parts import Measured, parts
 from snac_eval.results.record import Run, check_names
-from snac_eval.results.stats import MIN_UNITS, holm, paired_difference
+from snac_eval.results.stats import MIN_UNITS, holm, paired_difference, units
 from snac_eval.results.tolerances import Tolerance, Tolerances, direction
 
 # Differences up to this part of a tolerance are rounding: other threads, another build of torch.
 _SAME = 0.01
+_ORDER = ("regression", WORSE, "inconclusive", "passed", "not comparable", "not tested")
 
 
 class ExitCode(IntEnum):
@@ -78,7 +86,7 @@ class GateResult:
         outcomes = {check.outcome for check in (*self.checks, *self.parts)}
         if "regression" in outcomes:
             return ExitCode.REGRESSION
-        unclear = {"inconclusive", "not comparable"} & outcomes
+        unclear = {WORSE, "inconclusive", "not comparable"} & outcomes
         return ExitCode.NOT_KNOWN if self.problem or unclear else ExitCode.PASSED
 
     @property
@@ -88,7 +96,8 @@ class GateResult:
         return [
             one
             for one in self.parts
-            if one.outcome != "passed" and said.get(one.metric) not in ("regression", one.outcome)
+            if one.outcome != "passed"
+            and _ORDER.index(one.outcome) < _ORDER.index(said.get(one.metric, "passed"))
         ]
 
     @property
@@ -97,15 +106,16 @@ class GateResult:
         shown = [*self.checks, *self.failed_parts]
         named = {
             outcome: [one.name for one in shown if one.outcome == outcome]
-            for outcome in ("regression", "not comparable", "inconclusive", "passed")
+            for outcome in ("regression", WORSE, "not comparable", "inconclusive", "passed")
         }
         if named["regression"]:
             return f"regression: {_listed(named['regression'])}"
+        worse = f"{WORSE}: {_listed(named[WORSE])}" if named[WORSE] else ""
         if self.problem:
-            return f"not known: {self.problem}"
+            return "; ".join(filter(None, (f"not known: {self.problem}", worse)))
         if unclear := named["not comparable"] + named["inconclusive"]:
-            return f"not known: {_listed(unclear)}"
-        return f"passed: {_listed(named['passed'])}"
+            return "; ".join(filter(None, (worse, f"not known: {_listed(unclear)}")))
+        return worse or f"passed: {_listed(named['passed'])}"
 
 
 def check(
@@ -158,9 +168,8 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _severity(one: MetricCheck) -> tuple[int, float]:
-    order = ("regression", "inconclusive", "passed").index(one.outcome)
     size = 1.0 if one.tolerance is None else one.tolerance.value
-    return order, -one.drop / size
+    return _ORDER.index(one.outcome), -one.drop / size
 
 
 def _problem(run: Run, checks: Sequence[MetricCheck]) -> str:
@@ -223,6 +232,10 @@ def _untested(name: str, better: bool | None, baseline: Run) -> str:
 def _measured(blank: MetricCheck, measured: Measured) -> MetricCheck:
     """The drop and its p-value; "passed" stands for "not yet judged"."""
     drops, size = measured.drops, measured.tolerance.size
+    clips, base, run = measured.clips, measured.base, measured.run
+    # The machine shifts the speeds of all clips alike: that all are slower says nothing.
+    speed = measured.info.speed
+    counted = None if speed else tally(clips, base, run, drops, size, _SAME * size)
     tested = paired_difference(
         drops.tolist(), [0.0] * len(drops), measured.speakers, alternative="greater"
     )
@@ -235,12 +248,13 @@ def _measured(blank: MetricCheck, measured: Measured) -> MetricCheck:
         num_units=tested.interval.num_units,
         unit=tested.interval.unit,
         claim=tested.interval.claim,
-        baseline_mean=float(np.mean(measured.base)),
-        run_mean=float(np.mean(measured.run)),
+        baseline_mean=float(np.mean(base)),
+        run_mean=float(np.mean(run)),
         drop=tested.mean,
         drop_low=tested.interval.low,
         drop_high=tested.interval.high,
         p_value=1.0 if same else tested.p_value,
+        tally=counted,
     )
 
 
@@ -261,19 +275,45 @@ def _judge(one: MetricCheck, alpha: float) -> MetricCheck:
 
 
 def _outcome(one: MetricCheck, size: float, alpha: float) -> tuple[Outcome, str]:
+    alone = " for this speaker" if one.claim == "one speaker" else ""
     if one.drop > size and one.p_holm <= alpha:
-        alone = " for this speaker" if one.claim == "one speaker" else ""
         return "regression", f"worse by more than {one.tolerance}, beyond chance{alone}"
+    if one.tally is not None and one.tally.is_unanimous(one.num_units, alpha):
+        return "regression", f"worse on each of these clips{alone}: {_each_fell(one, one.tally)}"
     if one.num_lost:
         return "inconclusive", one.loss
     if one.reason:
         return "passed", one.reason
+    if one.tally is not None and (exact := _exactly(one, one.tally)):
+        return exact
     if one.drop > size:
-        why = "but within chance"
-        if one.num_units < MIN_UNITS:
-            why = f"but {one.num_units} clips or speakers are too few to show it"
-        return "inconclusive", f"worse by more than {one.tolerance}, {why}"
+        few = f"{one.num_units} clips or speakers are too few to show it"
+        why = f"but {few}" if one.num_units < MIN_UNITS else "but within chance"
+        fell = f"; {one.tally.fell} of {one.n} clips fell by that" if one.tally else ""
+        return "inconclusive", f"worse by more than {one.tolerance}, {why}{fell}"
     if not one.drop_high < 2 * size:
         return "inconclusive", "too few clips: a drop of twice the tolerance would not show"
     shown = one.drop > 0 and one.p_holm <= alpha
     return "passed", "worse, but within the tolerance" if shown else ""
+
+
+def _exactly(one: MetricCheck, found: Tally) -> tuple[Outcome, str] | None:
+    """What follows from every clip alone; None where the clips do not agree, or the interval says
+    more."""
+    if found.all_fell:
+        few = "too few" if one.num_units < MIN_UNITS else "too uneven"
+        return WORSE, f"{_each_fell(one, found)}; {few} to say it of others"
+    if one.drop_high < 2 * found.size or not found.none_fell(one.num_units, MIN_UNITS):
+        return None
+    return "passed", f"none of the {one.n} clips fell"
+
+
+def _each_fell(one: MetricCheck, found: Tally) -> str:
+    """``all 6 clips fell, by 0.64 to 2.43 (exact sign test over 6 speakers: p 0.016)``."""
+    relative = one.tolerance is not None and one.tolerance.relative
+    ends = [math.expm1(end) if relative else end for end in (found.least, found.most)]
+    low, high = (f"{100 * end:.3g} %" if relative else f"{end:.3g}" for end in ends)
+    if one.n == 1:
+        return f"the one clip fell, by {low}"
+    test = f"sign test over {units(one.num_units, one.unit)}: p {sign_p_value(one.num_units):.2g}"
+    return f"all {one.n} clips fell, by {low} to {high} ({test})"

@@ -8,13 +8,25 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from snac_eval.results.baseline import rounded
+from snac_eval.results.clipwise import Tally
 from snac_eval.results.parts import Part
 from snac_eval.results.record import Run
 from snac_eval.results.stats import Claim, Unit
 from snac_eval.results.tolerances import Tolerance
 from snac_eval.types import MetricInfo
 
-Outcome = Literal["passed", "regression", "inconclusive", "not comparable", "not tested"]
+Outcome = Literal[
+    "passed",
+    "regression",
+    "worse on these clips",
+    "inconclusive",
+    "not comparable",
+    "not tested",
+]
+WORSE: Outcome = "worse on these clips"
+"""Every clip fell by more than the tolerance: too few to say it of others. A check that has it is
+not passed, and no regression: exit code 3."""
+_GROUPS = ("domain", "speaker", "folder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +61,8 @@ class MetricCheck:
     drop_high: float = math.nan
     p_value: float = math.nan
     p_holm: float = math.nan
+    tally: Tally | None = None
+    """Which way the clips went; None of parts, of speeds and of what has no score per clip."""
 
     @property
     def metric(self) -> str:
@@ -100,10 +114,13 @@ def _part_outcome(
         return "regression", f"worse by more than {tolerance}, beyond chance"
     if shown and part.drop > 2 * size:
         return "inconclusive", "its clips agree, but speakers differ as much from each other"
+    all_fell = part.kind in _GROUPS and part.fell == part.n
+    outcome: Outcome = WORSE if all_fell else "inconclusive"
+    each = f"; each of its {part.n} clips by more than {tolerance}" if all_fell else ""
     if stands_out:
-        return "inconclusive", "fell by more than noise explains, on too few clips to show more"
+        return outcome, f"fell by more than noise explains, on too few clips to show more{each}"
     if part.kind == "domain" and part.drop > size:
-        return "inconclusive", f"worse by more than {tolerance}, but within chance"
+        return outcome, f"worse by more than {tolerance}, but within chance{each}"
     return "passed", ""
 
 

@@ -111,6 +111,11 @@ def shared(runs: Sequence[Run], *metrics: str) -> Shared:
     return Shared(clips, tuple(map(runs[0].speaker, clips)), lost=lost)
 
 
+def have_clips_in_common(first: Run, second: Run) -> bool:
+    """Whether two runs share clips, each the same audio in both."""
+    return not _clips_problem(first, second)
+
+
 def losses(runs: Sequence[Run], metric: str) -> tuple[Loss, ...]:
     """What each of these runs lost by this metric; empty where the runs are not comparable.
 

@@ -108,6 +108,8 @@ class Part:
     asked."""
     detail: str = ""
     """What else to say of it."""
+    fell: int = 0
+    """Of a group how many clips fell by more than the tolerance."""
 
 
 def parts(measured: Measured) -> list[Part]:
@@ -161,6 +163,7 @@ def _groups(measured: Measured, kind: Kind, groups: Mapping[str, Indices]) -> It
             drop=drop,
             p_value=_mean_test(drops[group], speakers) if p_value == 1 and drop > size else p_value,
             p_noise=p_noise,
+            fell=int((drops[group] > size).sum()),
         )
 
 

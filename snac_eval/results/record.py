@@ -115,7 +115,8 @@ class Run:
     def title(self) -> str:
         """The name that a paper prints for the codec: the run's label, its card's, or its own."""
         card = self.manifest.get("codec", {}).get("card", {})
-        return self.manifest.get("config", {}).get("label") or card.get("label") or self.codec
+        own = self.manifest.get("config", {}).get("label")
+        return str(own or card.get("label") or self.codec)
 
     @property
     def rows(self) -> pd.DataFrame:

@@ -72,6 +72,9 @@ class PairedDifference:
     p_wilcoxon: float
     """Wilcoxon's signed-rank test of the units' means: whether most are on one side of 0, which a
     few far astray do not decide. NaN where ``p_value`` is."""
+    p_sign: float
+    """Exact sign test of the units' means: whether as many are above 0 as below, two-sided whatever
+    the alternative. It is valid of any number of units."""
 
 
 def mean_interval(
@@ -114,7 +117,14 @@ def paired_difference(
         interval=interval,
         p_value=mean.p_value(alternative) if tested else math.nan,
         p_wilcoxon=_wilcoxon(mean.by_unit, alternative) if tested else math.nan,
+        p_sign=_sign(mean.by_unit),
     )
+
+
+def units(count: int, unit: Unit) -> str:
+    """``4 speakers``, ``1 clip``, ``44 speakers or clips``."""
+    words = (f"{word}s" if word != "or" and count != 1 else word for word in unit.split())
+    return f"{count} {' '.join(words)}"
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -292,3 +302,10 @@ def _wilcoxon(means: Vector, alternative: Alternative) -> float:
     method = "approx" if tied or means.size > 50 else "exact"
     result = wilcoxon(means, alternative=alternative, method=method)
     return float(result.pvalue)
+
+
+def _sign(means: Vector) -> float:
+    from scipy.special import bdtr
+
+    above, below = int((means > 0).sum()), int((means < 0).sum())
+    return min(1.0, 2 * float(bdtr(min(above, below), above + below, 0.5)))

@@ -17,7 +17,15 @@ from snac_eval import audio
 from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.codecs.checks import check_codes, check_output
 from snac_eval.codecs.repeats import LONGEST_S, Repeat, repeat
-from snac_eval.errors import AudioError, CodecError, Interrupted, SnacEvalError, one_line
+from snac_eval.errors import (
+    AudioError,
+    CodecError,
+    Interrupted,
+    SnacEvalError,
+    keep_trace,
+    kept_traces,
+    one_line,
+)
 from snac_eval.metrics.opening import OpenMetric
 from snac_eval.run.plan import Job, Setting, clip_seed
 from snac_eval.run.rows import PackedCodes, StoredCodes
@@ -63,6 +71,21 @@ class Coded:
     """Metrics that score the audio, still to be asked."""
     reconstruction: Reconstruction | None = None
     """The audio, where any are."""
+    traces: tuple[str, ...] = ()
+    """Tracebacks of what the codec or a metric raised."""
+    excess: int | None = None
+    """Samples, at the codec's rate, that the decoder gave beyond the clip's; negative where they
+    were too few; None where nothing was decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """A clip that went through the codec."""
+
+    made: Reconstruction
+    excess: int
+    """As in :class:`Coded`."""
+    new_codes: StoredCodes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +223,7 @@ def _measured(codec: Codec, item: Loaded) -> tuple[Loaded | Coded, float | None]
     except Interrupted:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a codec raises is the clip's reason
+        keep_trace(error)
         return failure(item.task, one_line(error)), None
 
 
@@ -263,9 +287,9 @@ def _unread(error: BaseException) -> str:
 
 
 def failure(task: CodingTask, reason: str) -> Coded:
-    """One error for every score of the task that is not known already."""
+    """One error for every score of the task that is not known already; what was noted of it."""
     scores = dict.fromkeys(task.job.metrics, Score.error(reason))
-    return Coded(task.number, scores | dict(task.failed))
+    return Coded(task.number, scores | dict(task.failed), traces=kept_traces())
 
 
 def _code_batch(coder: Coder, loaded: Sequence[Loaded], watch: Watch) -> Iterator[Coded]:
@@ -277,11 +301,12 @@ def _code_batch(coder: Coder, loaded: Sequence[Loaded], watch: Watch) -> Iterato
             made = _through(codec, coder.config.seed, loaded)
         else:
             assert source is not None
-            made = [(_read(source, item), None) for item in loaded]
+            made = [_read(source, item) for item in loaded]
     except Interrupted:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a codec raises is the clip's reason
         if len(loaded) == 1:
+            keep_trace(error)
             yield failure(loaded[0].task, one_line(error))
             return
         made = None
@@ -289,17 +314,12 @@ def _code_batch(coder: Coder, loaded: Sequence[Loaded], watch: Watch) -> Iterato
         for item in loaded:
             yield from _code_batch(coder, [item], watch)
         return
-    for item, (outcome, new_codes) in zip(loaded, made, strict=True):
-        yield _scored_in_place(coder, item.task, outcome, new_codes, watch)
+    for item, one in zip(loaded, made, strict=True):
+        yield _scored_in_place(coder, item.task, one, watch)
 
 
-def _scored_in_place(
-    coder: Coder,
-    task: CodingTask,
-    made: Reconstruction,
-    new_codes: StoredCodes | None,
-    watch: Watch,
-) -> Coded:
+def _scored_in_place(coder: Coder, task: CodingTask, outcome: _Outcome, watch: Watch) -> Coded:
+    made = outcome.made
     seed = clip_seed(task.job.clip, coder.config.seed)
     scores, remaining = dict(task.failed), []
     for name in task.job.metrics:
@@ -312,10 +332,15 @@ def _scored_in_place(
         watch(name, [task.number])
         scores[name] = score_in_place(metric, made, coder.codec, seed)
     audible = made if remaining else None
-    return Coded(task.number, scores, new_codes, tuple(remaining), audible)
-
-
-_Outcome = tuple[Reconstruction, StoredCodes | None]
+    return Coded(
+        task.number,
+        scores,
+        outcome.new_codes,
+        tuple(remaining),
+        audible,
+        kept_traces(),
+        outcome.excess,
+    )
 
 
 def _through(codec: Codec, seed: int, loaded: Sequence[Loaded]) -> list[_Outcome]:
@@ -324,7 +349,7 @@ def _through(codec: Codec, seed: int, loaded: Sequence[Loaded]) -> list[_Outcome
     known = [item.known for item in loaded if item.known is not None]
     if len(known) == len(loaded):
         estimates = codec.decode([one.codes for one in known], seeds)
-        return [(_coded(*each), None) for each in zip(loaded, estimates, known, strict=True)]
+        return [_coded(*each) for each in zip(loaded, estimates, known, strict=True)]
     sources = [item.source for item in loaded]
     start = time.perf_counter()
     codes = codec.encode(sources)
@@ -340,19 +365,30 @@ def _through(codec: Codec, seed: int, loaded: Sequence[Loaded]) -> list[_Outcome
         share = item.source.duration_s / total_s
         timing = Timing(encode_s * share, decode_s * share)
         coded = StoredCodes(one, timing)
-        made.append((_coded(item, estimate, coded), coded))
+        made.append(replace(_coded(item, estimate, coded), new_codes=coded))
     return made
 
 
-def _coded(item: Loaded, estimate: Waveform, coded: StoredCodes) -> Reconstruction:
+def _coded(item: Loaded, estimate: Waveform, coded: StoredCodes) -> _Outcome:
     check_output(item.source, estimate)
-    return replace(_beside(item, estimate), codes=coded.codes, timing=coded.timing)
+    made = replace(_beside(item, estimate), codes=coded.codes, timing=coded.timing)
+    return _Outcome(made, _excess(item.source, estimate))
 
 
-def _read(source: ReconstructionSource, item: Loaded) -> Reconstruction:
+def _read(source: ReconstructionSource, item: Loaded) -> _Outcome:
     estimate = source.read(item.task.job.clip)
     check_output(item.reference, estimate, "the codec behind the file")
-    return _beside(item, estimate)
+    return _Outcome(_beside(item, estimate), _excess(item.reference, estimate))
+
+
+def _excess(clip: Waveform, answer: Waveform) -> int:
+    """Samples of the answer's rate that it has too many; what an adapter brought to length says how
+    many there were."""
+    if isinstance(answer, audio.Fitted):
+        return answer.excess
+    wanted = clip.num_samples * answer.sample_rate / clip.sample_rate
+    excess = answer.num_samples - wanted
+    return 0 if abs(excess) < 1 else int(excess)
 
 
 def _beside(item: Loaded, estimate: Waveform) -> Reconstruction:

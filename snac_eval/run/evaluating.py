@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from snac_eval.errors import one_line
+from snac_eval.errors import keep_trace, kept_traces, one_line
 from snac_eval.machine import tiny_numbers_kept
 from snac_eval.metrics.opening import OpenMetric, open_metric
 from snac_eval.run.coding import Coded, Coder, CodingTask, Watch, code, watch_nothing
@@ -31,6 +31,10 @@ class Evaluated:
     """By metric: each that the job lacked."""
     codes: PackedCodes | None = None
     """What the store does not have yet, as it keeps it."""
+    traces: tuple[str, ...] = ()
+    """Tracebacks of what the codec or a metric raised; no store has them."""
+    excess: int | None = None
+    """As in :class:`~snac_eval.run.coding.Coded`."""
 
 
 def opened(config: RunConfig, names: Collection[str]) -> Coder:
@@ -67,6 +71,8 @@ def evaluated(
     try:
         codes = None if coded.new_codes is None else coded.new_codes.packed()
     except Exception as error:  # noqa: BLE001 - a codec's codes may hold whatever it likes
+        keep_trace(error)
         reason = f"the codes cannot be kept: {one_line(error)}"
-        return Evaluated(coded.number, dict.fromkeys(scores, Score.error(reason)))
-    return Evaluated(coded.number, scores, codes)
+        scores, codes = dict.fromkeys(scores, Score.error(reason)), None
+    traces = (*coded.traces, *kept_traces())
+    return Evaluated(coded.number, scores, codes, traces, coded.excess)

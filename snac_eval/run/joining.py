@@ -9,10 +9,11 @@ from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
+from snac_eval.codecs.checks import length_notes
 from snac_eval.codecs.repeats import Repeat
 from snac_eval.errors import StoreError, UsageError
 from snac_eval.run.identity import WHOLE, identity_of
-from snac_eval.run.manifest import DETERMINISM
+from snac_eval.run.manifest import DETERMINISM, LENGTHS
 from snac_eval.run.sealed import FILE_NAME, read_manifest
 from snac_eval.run.shards import Shard
 
@@ -90,13 +91,14 @@ def joined(shards: Shards) -> dict[str, Any]:
     for key in ("sha256", "shard"):
         first.pop(key, None)
     whole = parts[0]["shard"]
+    lengths = dict(chain.from_iterable(part.get(LENGTHS, {}).items() for part in parts))
     facts = chain.from_iterable(part["clips"].items() for part in parts)
     clips = sorted(facts, key=lambda item: int(item[1]["place"]))
     return first | {
         "started": min(part["started"] for part in parts),
         "config": first["config"] | {"shard": ""},
         "identity": first["identity"] | {"shard": WHOLE},
-        "notes": [*_notes(shards), *dict.fromkeys(chain(*(part["notes"] for part in parts)))],
+        "notes": [*_notes(shards), *_parts_notes(parts, lengths)],
         "num_clips": whole["num_clips"],
         "num_clips_computed_now": 0,
         "codec": first["codec"] | _in_common([part["codec"] for part in parts], ["cpu_threads"]),
@@ -105,6 +107,7 @@ def joined(shards: Shards) -> dict[str, Any]:
         "scoring": first["scoring"] | _in_common([part["scoring"] for part in parts], ["workers"]),
         "hardware": _in_common([part["hardware"] for part in parts]),
         DETERMINISM: _least_deterministic(parts),
+        LENGTHS: {name: lengths[name] for name, _ in clips if name in lengths},
         "merged": [_origin(part) for part in shards.parts],
     }
 
@@ -198,6 +201,14 @@ def _few(shards: Sequence[Shard]) -> str:
 
 def _be(shards: Sequence[Shard]) -> str:
     return "is" if len(shards) == 1 else "are"
+
+
+def _parts_notes(parts: Sequence[Mapping[str, Any]], lengths: Mapping[str, int]) -> Iterator[str]:
+    """What the parts say, each once; of lengths, what is so of all clips."""
+    own = {one for part in parts for one in length_notes(part.get(LENGTHS, {}).values())}
+    said = dict.fromkeys(chain(*(part["notes"] for part in parts)))
+    yield from (one for one in said if one not in own)
+    yield from length_notes(lengths.values())
 
 
 def _in_common(facts: Sequence[Mapping[str, Any]], keys: Sequence[str] = ()) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 
 from snac_eval.types import Clip, CodecCard
 
-_PROSE = ("description", "licence", "citation", "label", "series")
+_PROSE = ("description", "licence", "citation", "cite", "label", "series", "domains")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from snac_eval.errors import SnacEvalError, StoreError
+from snac_eval.codecs.checks import length_notes
+from snac_eval.errors import SnacEvalError, StoreError, kept_traces, one_line, plain, trace_of
 from snac_eval.metrics.opening import open_metric
 from snac_eval.progress import Progress
 from snac_eval.run import interrupts
@@ -27,8 +28,10 @@ from snac_eval.run.evaluating import Evaluated
 from snac_eval.run.folder import only_writer
 from snac_eval.run.identity import refuse_fewer_clips, refuse_other_run
 from snac_eval.run.inspections import Inspections
+from snac_eval.run.log import RunLog
 from snac_eval.run.manifest import (
     DETERMINISM,
+    LENGTHS,
     PACE,
     TOGETHER,
     State,
@@ -63,11 +66,13 @@ class RunOutcome:
     """What was found damaged in the store and made anew, for people."""
     is_unchanged: bool = False
     """Whether the folder held this very run already, whole: nothing in it was touched."""
+    log_notes: tuple[str, ...] = ()
+    """Where tracebacks of what failed now are."""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must know and could not guess."""
-        return (*self.plan.notes, *self.damage)
+        return (*self.plan.notes, *self.damage, *self.log_notes)
 
 
 def run(
@@ -109,6 +114,7 @@ def run_plan(
             progress.more(len(jobs) - len(plan.clips))
             manifest = describe(plan, argv, time.time())
             if not jobs and _has_ended(config.output, old, manifest):
+                plan = _remarked(plan, _lengths(old, manifest))
                 return RunOutcome(config.output, plan, True, 0, is_unchanged=True)
             work = _Work(plan, store, manifest, old, engines, progress, meanwhile)
             return work.done_with(jobs)
@@ -170,6 +176,10 @@ class _Work:
         same = (codec.get("fingerprint"), codec.get("device")) == here
         self._repeated: dict[str, Any] = found if same else {}
         self._pace: dict[str, Any] = dict(old.get(PACE) or {}) if same else {}
+        self._lengths = _lengths(old, manifest)
+        self._log = RunLog(plan.config.output, progress.say if plan.config.debug else None)
+        if plan.config.overwrite:
+            self._log.clear()
 
     def done_with(self, jobs: Sequence[Job]) -> RunOutcome:
         """Do these jobs, and those of rows in the store that turn out to be damaged."""
@@ -179,7 +189,8 @@ class _Work:
             self._num_computed += len(jobs)
             left, finished = self._round(jobs, known)
             if not left:
-                return RunOutcome(folder, self._plan, finished, self._num_computed, store.damage)
+                now = (self._num_computed, store.damage)
+                return RunOutcome(folder, self._plan, finished, *now, log_notes=self._log.notes)
             self._progress.more(len(left))
             jobs = left
         raise StoreError(damaged(store.path, f"{store.num_dropped} rows cannot be kept in it"))
@@ -192,7 +203,7 @@ class _Work:
         state: State = "interrupted"
         with interrupts.catching(), self._engines.open(self._plan, jobs) as engine:
             if jobs:
-                self._plan = _prepared(self._plan, engine)
+                self._prepare(engine)
             write_manifest(self._plan.config.output, self._manifest)
             try:
                 if jobs:
@@ -207,6 +218,23 @@ class _Work:
                     left = self._commit(state, known)
         return left, state == "finished"
 
+    def _prepare(self, engine: Engine) -> None:
+        """Have the codec prepared somewhere, and what it raised there kept."""
+        try:
+            self._plan = _prepared(self._plan, engine)
+        except SnacEvalError as error:
+            if not (trace := trace_of(error)):
+                raise
+            self._log.add("preparing the codec", [trace])
+            said = f"{one_line(error)}; {'; '.join(self._log.notes)}"
+            raise type(plain(error))(said) from error
+
+    def _keep(self, job: Job, one: Evaluated) -> None:
+        """What is to be known of a clip and no store has."""
+        self._log.add(f"clip {job.clip.id}", one.traces)
+        if one.excess is not None:
+            self._lengths[job.clip.id] = one.excess
+
     def _compute(self, jobs: Sequence[Job], engine: Engine) -> None:
         """Put what comes of each job into the store, at once."""
         ordered, num_distinct = _in_order(jobs)
@@ -220,7 +248,9 @@ class _Work:
             done = [(ordered[one.number], one) for one in batch]
             self._store.put_all([_row(keys, job, one) for job, one in done])
             for job, one in done:
+                self._keep(job, one)
                 self._progress.clip_done(job.clip, one.scores)
+            self._log.flush()
             num_done += len(done)
         self._pace = {
             "clips": num_done,
@@ -230,17 +260,36 @@ class _Work:
 
     def _commit(self, state: State, known: Mapping[str, Any] | None) -> list[Job]:
         """End the run, unless reading it finds that something is to be done again: that."""
-        plan, store = self._plan, self._store
+        self._log.close()
+        plan, store = _remarked(self._plan, self._lengths), self._store
         folder, dropped = plan.config.output, store.num_dropped
         found = known or together_facts(score_together(plan, store))
+        self._log.add("all clips together", kept_traces())
         num_rows = write_scores(folder, stored_tables(self._manifest, store))
         is_whole = state != "finished" or store.num_dropped == dropped
         if not is_whole and (left := plan.pending(store.settled(plan.ids))):
             return left
-        facts = {**found, DETERMINISM: self._repeated, PACE: self._pace, "num_rows": num_rows}
+        facts = {**found, DETERMINISM: self._repeated, PACE: self._pace, LENGTHS: self._lengths}
+        facts["num_rows"] = num_rows
         whole = ended(self._manifest, plan, state, self._num_computed, facts, store.damage)
         write_manifest(folder, whole)
+        self._plan = plan
         return []
+
+
+def _lengths(old: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, int]:
+    """What is known of the decoder's lengths for the clips whose reconstruction is the same."""
+    before, now = old.get("clips") or {}, manifest["clips"]
+    found = old.get(LENGTHS) or {}
+    return {
+        clip: found[clip]
+        for clip, facts in now.items()
+        if clip in found and before.get(clip, {}).get("key") == facts["key"]
+    }
+
+
+def _remarked(plan: Plan, lengths: Mapping[str, int]) -> Plan:
+    return replace(plan, remarks=(*plan.remarks, *length_notes(lengths.values())))
 
 
 def _known_together(

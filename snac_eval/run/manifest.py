@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import math
 import platform
-import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from snac_eval.audio import RESAMPLER, clip_list_digest
 from snac_eval.errors import redacted
-from snac_eval.machine import hardware
+from snac_eval.machine import commit, hardware
 from snac_eval.run.corpus import Together
 from snac_eval.run.identity import identity
 from snac_eval.run.keys import score_key, text_digest
@@ -43,6 +41,9 @@ _ROWS_AT_ONCE = 20_000
 DETERMINISM = "determinism"
 """Key of what two passes over one clip gave: the facts of a
 :class:`~snac_eval.codecs.repeats.Repeat`, and the clip."""
+LENGTHS = "lengths"
+"""Key of how many samples too many the codec's decoder gave of each clip that was decoded, by its
+id; negative where they were too few."""
 BATCHES = "batches"
 """Key of how many clips the codec got at once, at most, and how that changes what it makes of one:
 the facts of a :class:`~snac_eval.codecs.repeats.Repeat`."""
@@ -317,7 +318,7 @@ class KeysOf:
 def environment(device: str) -> dict[str, Any]:
     """What ran it: ``commit``, ``versions`` of Python and packages, ``hardware``."""
     return {
-        "commit": _commit(),
+        "commit": commit(),
         "versions": {"python": platform.python_version(), **_versions()},
         "hardware": hardware(device),
     }
@@ -336,14 +337,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
-
-
-def _commit() -> str:
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
-        return ""
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown: git did not answer"

@@ -10,8 +10,9 @@ from pathlib import Path
 from snac_eval import audio
 from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.codecs.channels import per_channel
-from snac_eval.codecs.opening import open_model
+from snac_eval.codecs.opening import open_instance, open_model
 from snac_eval.codecs.repeats import Repeat
+from snac_eval.codecs.wrapping.carried import device_of, require_same, unpacked
 from snac_eval.datasets.opening import Sampling, open_dataset
 from snac_eval.errors import readable
 from snac_eval.machine import DEVICES, resolve_device
@@ -51,7 +52,7 @@ class Setting:
     @property
     def batch_size(self) -> int:
         """How many clips the codec gets at once, at most."""
-        if self.codec.coder is None:
+        if self.codec.coder is None or self.codec.takes_one_clip:
             return 1
         return self.config.batch_size or (1 if self.codec.device == "cpu" else _GPU_BATCH)
 
@@ -261,14 +262,21 @@ def open_codec(config: RunConfig) -> OpenCodec:
     """The codec of a run, not yet prepared."""
     # Whether a cluster has that device, its workers find out.
     is_elsewhere = config.engine == "ray" and config.device in DEVICES[1:]
-    codec = open_model(
-        config.model,
-        config.card_dirs,
-        weights=config.weights,
-        device=config.device if is_elsewhere else resolve_device(config.device),
-        num_threads=config.num_threads,
-    )
-    return per_channel(codec) if config.channels == "each" else codec
+    instance = unpacked(config.instance)
+    device = config.device
+    if instance is not None and device == "auto":
+        device = device_of(instance) or device
+    if not is_elsewhere:
+        device = resolve_device(device)
+    how = (config.weights, device, config.num_threads, config.model_args)
+    if instance is None:
+        codec = open_model(config.model, config.card_dirs, *how)
+    else:
+        codec = open_instance(instance, config.model, *how)
+    codec = per_channel(codec) if config.channels == "each" else codec
+    if instance is not config.instance:
+        require_same(config.instance, codec.fingerprint)
+    return codec
 
 
 def open_clips(
@@ -355,5 +363,7 @@ def clip_seed(clip: Clip, seed: int) -> int:
 def codec_label(model: str) -> str:
     """What reports call a codec: its name, with the last folder of an argument."""
     name, _, argument = model.partition(":")
+    if name.endswith(".py"):
+        name = Path(name).name
     argument = argument.replace("/@kbps=", "@kbps=")
     return f"{name}:{Path(argument).name}" if argument else name

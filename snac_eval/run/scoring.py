@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from snac_eval.codecs.abilities import OpenCodec
-from snac_eval.errors import Interrupted, one_line
+from snac_eval.errors import Interrupted, keep_trace, one_line
 from snac_eval.metrics.base import PreparedPair, guarded
 from snac_eval.metrics.opening import CodecMetric, CodesMetric, OpenMetric, open_metric
 from snac_eval.types import Reconstruction, Score
@@ -79,4 +79,5 @@ def _survived(compute: Callable[[], Score]) -> Score:
     except Interrupted:
         raise
     except BaseException as error:  # noqa: BLE001 - a plugin's KeyboardInterrupt among them
+        keep_trace(error)
         return Score.error(one_line(error))

@@ -79,7 +79,7 @@ def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def _run(codec: str, dataset: str, output: Path, *more: str) -> int:
     arguments = ["run", "--model", codec, "--dataset", dataset, "--output", str(output)]
-    arguments += ["--quiet", "--workers", "0", "--max-error-rate", "1"]
+    arguments += ["--workers", "0", "--max-error-rate", "1"]
     return main([*arguments, *more])
 
 

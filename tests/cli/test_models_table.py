@@ -1,4 +1,5 @@
-"""``table --models`` measures what models are, and types nothing where it cannot."""
+"""``table --models`` measures what models are, and where it cannot, tells their cards' word as
+such."""
 
 from __future__ import annotations
 
@@ -9,6 +10,11 @@ from pathlib import Path
 import pytest
 
 from snac_eval.cli.main import main
+from snac_eval.codecs.opening import open_model
+from snac_eval.codecs.snac.adapter import Options
+from snac_eval.registry import plugins
+from snac_eval.registry.extras import MissingExtra
+from snac_eval.registry.validation import read_options
 from tests.cli.helpers import run_process
 from tests.codecs.snac.test_checkpoint import TINY, save_model
 from tests.hub_server import serve_hub
@@ -77,17 +83,54 @@ def test_of_a_model_of_ours_nothing_is_published(capsys: pytest.CaptureFixture[s
     assert "Published" not in printed
 
 
-def test_without_weights_nothing_is_typed(tmp_path: Path) -> None:
+def test_without_weights_the_card_is_told_and_marked(tmp_path: Path) -> None:
     offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
     done = run_process("table", "--models", "--published", **offline)
     assert done.returncode == 0, done.stderr
-    line = next(line for line in done.stdout.splitlines() if line.startswith("| snac_32khz"))
-    assert line.count("needs weights") == 4
-    assert "- snac_32khz needs weights" in done.stdout
-    assert "cannot get config.json of 'hubertsiuzdak/snac_32khz'" in done.stdout
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    rows = {line.split()[1]: line for line in lines if line.startswith("| snac")}
+    assert rows["snac_32khz"] == (
+        "| snac_32khz (card) | 32 | 1.875 | 54.5 | 156.2 | 10.42 20.83 41.67 83.33 |"
+    )
+    assert "(card)" not in rows["snac_16khz_mini"]
+    assert "(card): not measured" in done.stdout
+    assert "snac-eval show NAME" in done.stdout
+    # What went wrong is for the screen, in one line, and never for the paper.
+    assert "cannot get" not in done.stdout
+    (said,) = done.stderr.splitlines()
+    assert "snac_24khz, snac_32khz, snac_44khz: cannot get config.json" in said
     published = next(line for line in done.stdout.splitlines() if "SNAC 32 kHz" in line)
     assert "| 1.9 = |" in " ".join(published.split())
     assert "10 21 42 83 =" in published
+
+
+def test_what_cards_say_agrees_with_what_is_published() -> None:
+    for name, millions in {"snac_24khz": 19.8, "snac_32khz": 54.5, "snac_44khz": 54.5}.items():
+        opened = open_model(name)
+        assert round((opened.card_parameters() or 0) / 1e6, 1) == millions
+        config = read_options(opened.card, Options).config
+        assert config is not None
+        assert config.frame_rates_hz == pytest.approx(opened.card.frame_rates_hz)
+        assert config.bitrate_bps == pytest.approx(opened.card.nominal_bitrate_bps)
+    mini = open_model("snac_16khz_mini@k=2")
+    assert mini.card_parameters() is None
+
+
+def test_a_missing_extra_does_not_end_the_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(plugins, "missing_extra", lambda entry: _LACKING if entry.extras else None)
+    assert main(["table", "--models", "mimi_1.1kbps@k=2", "pcm_8bit", "--format", "csv"]) == 0
+    printed = capsys.readouterr()
+    mimi, pcm = _rows(printed.out)
+    assert (mimi["basis"], mimi["missing"]) == ("card", "needs extra transformers")
+    assert (mimi["bitrate_bps"], mimi["num_parameters"]) == ("275.0", "")
+    assert mimi["token_rates_hz"] == "12.5 12.5"
+    assert (pcm["basis"], pcm["missing"]) == ("measured", "")
+    assert "pip install 'snac-eval[transformers]'" in printed.err
+
+
+_LACKING = MissingExtra("snac-eval", "transformers", ("transformers",))
 
 
 def test_weights_from_a_hub_are_measured(cards: Path, tmp_path: Path) -> None:
@@ -96,7 +139,8 @@ def test_weights_from_a_hub_are_measured(cards: Path, tmp_path: Path) -> None:
         where = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "home")}
         done = run_process("table", "--models", "tiny", "--cards", cards, **where)
     assert done.returncode == 0, done.stderr
-    assert "needs weights" not in done.stdout
+    assert "(card)" not in done.stdout
+    assert done.stderr == ""
     assert "1500 3000" in done.stdout
 
 

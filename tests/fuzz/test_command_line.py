@@ -34,19 +34,30 @@ _FLAGS = {
     "list": "--cards --nothing codecs datasets metrics",
     "validate": "--weights --device --long --cards --nothing",
     "report": "--html --output --report-clips --nothing {run}",
-    "table": "--format --metrics --published --models --weights --device --cards -o {run}",
+    "table": "--format --metrics --published --models --weights --device --cards -o {run}"
+    " --sort --label --against --columns --sideways --latex-label --caption",
+    "plot": "--x --y --kind --width --label -o --nothing {run}",
     "compare": "--format --metrics --clips -o --tolerances --tolerance --nothing {run}",
     "baseline": "-o --output --metrics --nothing {run}",
     "check": "--baseline --metrics --no-speed --junit --markdown --tolerances --tolerance {run}",
     "bench": "--durations --batch-sizes --threads --device --repeats --seed --weights --output",
     "nothing": "--help --version",
 }
-_SWITCHES = ("--overwrite", "--no-html", "--html", "--published", "--models", "--no-speed")
+_SWITCHES = (
+    "--overwrite",
+    "--no-html",
+    "--html",
+    "--published",
+    "--models",
+    "--no-speed",
+    "--sideways",
+)
 _NEEDED = {
     "run": ["--workers", "0", "--quiet", "--output", "{output}/run"],
     "bench": ["--model", "nothing", "--quiet"],
     "check": ["{run}", "--baseline", "{baseline}"],
     "compare": ["{run}", "{run}"],
+    "plot": ["{run}", "--y", "pesq_wb", "-o", "{output}/plot.svg"],
     "baseline": ["{run}", "-o", "{output}/b.json"],
     "report": ["{run}", "--html", "--output", "{output}/page.html"],
     "validate": ["nothing"],

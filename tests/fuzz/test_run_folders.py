@@ -64,6 +64,8 @@ def _commands(first: Path, second: Path, output: Path) -> list[Callable[[], list
     return [
         lambda: ["table", first, second],
         lambda: ["table", first, "--format", "csv"],
+        lambda: ["plot", second, first, "--y", "si_sdr", "-o", output / "plot.svg"],
+        lambda: ["plot", second, "--y", "bitrate", "--x", "step", "-o", output / "plot.svg"],
         lambda: ["compare", first, second],
         lambda: ["compare", first, second, "--format", "csv"],
         lambda: ["baseline", first, "-o", output / "b.json"],

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from snac_eval.cli.list import list_codecs, list_datasets, list_metrics
-from snac_eval.cli.main import main
+from snac_eval.catalogue.listing import KINDS, Wanted, listed
 from snac_eval.codecs.opening import open_model
 from snac_eval.errors import UsageError
 from snac_eval.metrics.opening import require_metric
@@ -42,10 +41,9 @@ def empty_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_row_has_a_state(empty_caches: Path) -> None:
-    for listing in (list_codecs(), list_datasets(), list_metrics()):
-        header, _, *rows = listing.splitlines()
-        start, end = header.index("state"), header.index("description")
-        assert all(_STATE.fullmatch(row[start:end].strip()) for row in rows)
+    for one in (one for kind in KINDS for one in listed(kind, Wanted())):
+        assert _STATE.fullmatch(one.state), one.name
+        assert one.ready == (one.state == "ready")
 
 
 def test_codecs_lack_weights_extras_or_a_folder(empty_caches: Path) -> None:
@@ -122,6 +120,31 @@ def test_metrics_without_extras_are_ready_and_load(no_extras: None) -> None:
     assert plugins.metric_state("pesq_wb") == "ready"
 
 
-def test_list_prints_states(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["list", "codecs"]) == 0
-    assert "needs local folder (files:DIR)" in capsys.readouterr().out
+def test_what_is_lacking_is_told_with_ways_to_get_it(empty_caches: Path) -> None:
+    """Where a state does not say all there is to say."""
+    for name in plugins.codec_names():
+        card = plugins.codec_card(name)
+        remedy = plugins.codec_remedy(card)
+        if plugins.codec_state(card).startswith("needs weights"):
+            assert any("--weights DIR" in way for way in remedy), name
+            assert any(way.startswith(("hf download", "curl")) for way in remedy), name
+    assert plugins.codec_remedy(plugins.codec_card("snac_24khz"))[0] == (
+        "hf download hubertsiuzdak/snac_24khz --revision d73ad176a12188fcf4f360ba3bf2c2fbbe8f58ec"
+    )
+    for name in plugins.dataset_names():
+        dataset = plugins.dataset_card(name)
+        wants = plugins.dataset_state(dataset) in ("needs download", _BY_HAND)
+        assert bool(plugins.dataset_remedy(dataset)) == wants, name
+    ways = " ".join(plugins.metric_remedy("word_error_rate"))
+    assert "hf download" in ways
+    assert "=DIR, a folder of its files" in ways
+
+
+_BY_HAND = "needs local folder (--data-root)"
+
+
+def test_a_missing_extra_is_told_as_a_command(no_extras: None) -> None:
+    for name, extra in {"mimi_1.1kbps": "transformers", "lyra_v2_6kbps": "lyra"}.items():
+        card = plugins.codec_card(name)
+        assert plugins.codec_remedy(card) == (f"pip install 'snac-eval[{extra}]'",)
+    assert plugins.metric_remedy("warpq") == ("pip install 'snac-eval[warpq]'",)

@@ -19,7 +19,7 @@ from snac_eval.reports.grid import (
     number,
     render,
 )
-from snac_eval.reports.html.page import _template
+from snac_eval.reports.html.render import template
 
 GRID = Grid(
     columns=(Column("codec"), Column("si_sdr", "dB", True), Column("note")),
@@ -78,31 +78,6 @@ def test_csv_has_plain_values_and_a_cell_may_have_several() -> None:
     assert render(Grid.of([Column("a"), Column("b", "dB")], []), "csv") == "a,b\n"
 
 
-def test_latex_has_units_below_names_and_a_minus_only_in_numbers() -> None:
-    lines = render(GRID, "latex").splitlines()
-    assert r"codec & si\_sdr $\uparrow$ & note \\" in lines
-    assert r" & {[}dB{]} &  \\" in lines
-    assert r"a\textbar{}b & \textbf{$-$2.0} $\pm$ 0.1 & -2 to -1 \\" in lines
-    assert r"c & \underline{$-$10} & \textendash{} \\" in lines
-    assert lines.count(r"\midrule") == 2
-    assert r"\caption{What \& why.}" in lines
-    assert r"50 \% of it.\par" in lines
-    bare = render(Grid.of([Column("a"), Column("b")], [[Cell("x"), interval(-2, -1)]]), "latex")
-    assert "caption" not in bare
-    assert "footnotesize" not in bare
-    assert r"{@{}lr@{}}" in bare
-    assert r"x & $-$2.000 to $-$1.000 \\" in bare
-
-
-def test_wide_latex_tables_stand_in_panels() -> None:
-    columns = [Column(name) for name in "abcdefghijkl"]
-    text = render(Grid.of(columns, [[Cell("row"), *map(count, range(11))]]), "latex")
-    assert text.count(r"\begin{tabular}{@{}lrrrrrr@{}}") == 1
-    assert text.count(r"\begin{tabular}{@{}lrrrrr@{}}") == 1
-    assert text.count("row &") == 2
-    assert all(text.count(f"& {name} ") == 1 for name in "bcdefghijkl")
-
-
 @pytest.mark.parametrize("grid", [Grid.of([], []), Grid.of([Column("a"), Column("b")], [])])
 def test_a_grid_without_rows_is_a_header(grid: Grid) -> None:
     for grid_format in ("md", "txt"):
@@ -111,7 +86,7 @@ def test_a_grid_without_rows_is_a_header(grid: Grid) -> None:
 
 
 def test_html_escapes_marks_and_sorts() -> None:
-    html = str(_template("table.html.j2").module.table(GRID))  # type: ignore[attr-defined]
+    html = str(template("table.html.j2").module.table(GRID))  # type: ignore[attr-defined]
     assert '<th scope="col" class="n">si_sdr [dB] ↑</th>' in html
     assert '<td class="n" data-key="-2.0"><strong>-2.0</strong> ± 0.1</td>' in html
     assert 'value="0.25" aria-hidden="true"></meter> <ins>-10</ins></td>' in html

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from snac_eval.reports.grid import render
-from snac_eval.reports.html.page import page, show
+from snac_eval.reports.html.groups import show
+from snac_eval.reports.html.page import page
 from snac_eval.reports.paper import paper_grid
 from snac_eval.reports.summary import summary_markdown
 from snac_eval.reports.verdicts import comparison_markdown

@@ -86,11 +86,13 @@ def test_raw_si_sdr_decides_nothing_unless_it_is_asked_for(tmp_path: Path) -> No
     assert (found.verdict, math.isnan(found.p_holm)) == ("not tested", True)
     assert found.reason == "decides nothing unless asked for: --metrics si_sdr"
     assert found.difference == pytest.approx(-3.0)
-    assert "si_sdr" not in {one.metric for one in result.frontiers}
-    assert all("si_sdr" not in one.differences for one in result.clips["codec0", "codec1"])
+    assert "si_sdr" not in {one.metric for one in result.sections[0].frontiers}
+    assert all(
+        "si_sdr" not in one.differences for one in result.sections[0].clips["codec0", "codec1"]
+    )
     asked = _compare(tmp_path / "asked", *runs, metrics=("si_sdr",))
     assert _by_metric(asked)["si_sdr"].verdict == "worse"
-    assert all("si_sdr" in one.differences for one in asked.clips["codec0", "codec1"])
+    assert all("si_sdr" in one.differences for one in asked.sections[0].clips["codec0", "codec1"])
 
 
 def test_what_cannot_be_compared_has_its_reason(tmp_path: Path) -> None:
@@ -108,7 +110,7 @@ def test_what_cannot_be_compared_has_its_reason(tmp_path: Path) -> None:
     text = comparison_markdown(result)
     assert "Not comparable (measured in two ways: v=1 against v=2): stoi." in text
     assert "Not tested (no value per clip): codebook_usage." in text
-    assert [run.name for run in result.runs] == ["codec (a)", "codec (b)"]
+    assert [run.name for run in result.sections[0].runs] == ["codec (a)", "codec (b)"]
 
 
 def test_one_clip_and_values_without_a_ratio(tmp_path: Path) -> None:
@@ -123,7 +125,7 @@ def test_the_most_telling_clip_comes_first(tmp_path: Path) -> None:
     worst = shifted(PESQ, 0.1, 0.02)
     worst[7] += 3.0
     result = _compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": worst})
-    clips = result.clips["codec0", "codec1"]
+    clips = result.sections[0].clips["codec0", "codec1"]
     assert clips[0].clip == "clip007"
     assert clips[0].strength < 0
     assert clips[0].differences["pesq_wb"] == pytest.approx(PESQ[7] - worst[7])
@@ -143,7 +145,7 @@ def test_the_frontier_holds_what_no_other_beats(tmp_path: Path) -> None:
         }
 
     result = _compare(tmp_path, run(6, 2.0, 0.5), run(12, 3.0, 0.1), run(12, 2.5, 0.2))
-    bitrate, speed = result.frontiers
+    bitrate, speed = result.sections[0].frontiers
     assert (bitrate.metric, bitrate.cost, bitrate.n) == ("pesq_wb", "bitrate", 3)
     assert [point.on_frontier for point in bitrate.points] == [True, True, False]
     assert [point.on_frontier for point in speed.points] == [False, True, False]
@@ -155,8 +157,12 @@ def test_the_frontier_holds_what_no_other_beats(tmp_path: Path) -> None:
 
 def test_a_frontier_that_cannot_be_drawn_says_why(tmp_path: Path) -> None:
     result = _compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": PESQ})
-    assert result.frontiers == ()
-    assert result.notes[0].startswith("No frontier over bitrate: bitrate of codec0 and codec1: not")
+    assert result.sections[0].frontiers == ()
+    assert (
+        result.sections[0]
+        .notes[0]
+        .startswith("No frontier over bitrate: bitrate of codec0 and codec1: not")
+    )
 
 
 def test_names_and_numbers_of_runs_are_checked(tmp_path: Path) -> None:
@@ -165,7 +171,7 @@ def test_names_and_numbers_of_runs_are_checked(tmp_path: Path) -> None:
         compare([run], load_tolerances())
     with pytest.raises(UsageError, match="unknown metric"):
         compare([run, run], load_tolerances(), ["nothing"])
-    twice = compare([run, run], load_tolerances()).runs
+    twice = compare([run, run], load_tolerances()).sections[0].runs
     assert [one.name for one in twice] == ["codec (a) 1", "codec (a) 2"]
 
 
@@ -181,14 +187,17 @@ def _two_of(tmp_path: Path, speakers: Sequence[str], drop: float = 0.5) -> Compa
     )
 
 
-def test_two_or_three_speakers_get_their_wide_interval_and_no_verdict(tmp_path: Path) -> None:
+def test_of_two_or_three_speakers_only_what_their_clips_show_is_said(tmp_path: Path) -> None:
     result = _two_of(tmp_path, [f"s{index % 3}" for index in range(20)])
     (found,) = result.differences
-    assert (found.verdict, found.claim, found.num_units) == ("not tested", "too few", 3)
+    assert (found.verdict, found.claim) == ("better on these clips", "too few")
     assert math.isnan(found.p_holm)
+    assert (found.num_units, found.p_sign) == (3, pytest.approx(0.25))
     assert found.low < 0.5 < found.high
     text = comparison_markdown(result)
-    assert "Not tested (3 speakers are too few for a verdict, which needs 4): pesq_wb." in text
+    assert "Better on these clips (each of the 20 clips by more than 0.1, by 0.4" in text
+    assert "3 speakers are too few for a verdict, which needs 4" in text
+    assert not result.is_answered
     assert "Too few for any verdict: 3 speakers, of at least 4." in text
     assert "**" not in text
 
@@ -216,8 +225,8 @@ def test_four_speakers_are_enough_for_a_verdict(tmp_path: Path) -> None:
 def test_csv_has_a_row_per_pair_and_metric(tmp_path: Path) -> None:
     result = _compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": [*PESQ[:19], "error: x"]})  # type: ignore[list-item]
     lines = comparison_csv(result).splitlines()
-    assert lines[0].startswith("first,second,metric,verdict,n,left_out,mean_first")
-    assert lines[1].startswith("codec0,codec1,pesq_wb,clips lost,19,1 error in codec1,")
+    assert lines[0].startswith("dataset,first,second,metric,verdict,n,left_out,mean_first")
+    assert lines[1].startswith("data,codec0,codec1,pesq_wb,clips lost,19,1 error in codec1,")
 
 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
@@ -242,13 +251,12 @@ def test_many_questions_can_still_be_answered(tmp_path: Path) -> None:
 
 def test_three_runs_get_rank_intervals(tmp_path: Path) -> None:
     best, tied = shifted(PESQ, 1.0, 0.05), shifted(PESQ, 0.0, 0.3)
-    ranking = _compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": best}, {"pesq_wb": tied}).ranks[0]
+    three = _compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": best}, {"pesq_wb": tied})
+    ranking = three.sections[0].ranks[0]
     assert (ranking.metric, ranking.n) == ("pesq_wb", 20)
     assert ranking.intervals == {"codec0": (2, 3), "codec1": (1, 1), "codec2": (2, 3)}
-    assert _compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": best}).ranks == ()
-    text = comparison_markdown(
-        _compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": best}, {"pesq_wb": tied})
-    )
+    assert _compare(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": best}).sections[0].ranks == ()
+    text = comparison_markdown(three)
     assert "| codec1  | 1 " in text or "| codec1 | 1 " in text
     assert "2 to 3" in text
 
@@ -260,7 +268,7 @@ def test_few_speakers_have_no_ranks(tmp_path: Path) -> None:
             write_run(tmp_path / f"{speakers}{index}", {"pesq_wb": PESQ}, f"c{index}", names)
             for index in range(3)
         ]
-        return len(compare([read_run(one) for one in folders], load_tolerances()).ranks)
+        return len(compare([read_run(one) for one in folders], load_tolerances()).sections[0].ranks)
 
     assert (ranks(1), ranks(3), ranks(4)) == (0, 0, 1)
 
@@ -270,3 +278,89 @@ def test_what_a_test_cannot_see_is_said(tmp_path: Path) -> None:
     assert "A failure of fewer than 14% of clips may be in none of 20, unseen." in text
     alone = _compare(tmp_path / "one", {"pesq_wb": [1.0]}, {"pesq_wb": [2.0]})
     assert "unseen" not in comparison_markdown(alone)
+
+
+# Opus at 12 and at 6 kbps on the speech of the bundled clips: visqol_speech.
+UNEVEN = [4.0, 4.1, 4.1, 4.1, 4.4, 4.1], [2.92, 3.46, 1.95, 1.7, 2.04, 1.67]
+
+
+def test_clips_that_all_differ_are_not_called_no_difference(tmp_path: Path) -> None:
+    first, second = ({"visqol_speech": values} for values in UNEVEN)
+    result = _compare(tmp_path, first, second)
+    (found,) = result.differences
+    assert found.verdict == "better on these clips"
+    assert found.p_holm > 0.05
+    assert (found.num_higher, found.num_lower, found.p_sign) == (6, 0, pytest.approx(2 / 2**6))
+    assert found.least == pytest.approx(0.64)
+    text = comparison_markdown(result)
+    said = "each of the 6 clips by more than 0.1, by 0.64 at least"
+    assert f"Better on these clips ({said}; p 0.0" in text
+    assert "sign test over 6 clips: p 0.031, uncorrected): visqol_speech." in text
+    assert "**" not in text
+    mirrored = _compare(tmp_path / "mirrored", second, first)
+    assert mirrored.differences[0].verdict == "worse on these clips"
+
+
+@pytest.mark.parametrize(
+    "second",
+    [[*UNEVEN[1][:4], 4.35, 4.05], [*UNEVEN[1][:5], "error: died"]],
+    ids=["one within the tolerance", "one lost"],
+)
+def test_one_clip_that_disagrees_or_is_lost_takes_that_verdict_away(
+    tmp_path: Path, second: list[float]
+) -> None:
+    result = _compare(tmp_path, {"visqol_speech": UNEVEN[0]}, {"visqol_speech": second})
+    assert result.differences[0].verdict in ("no difference shown", "clips lost")
+
+
+def _study(tmp_path: Path) -> Comparison:
+    """Three codecs on two datasets."""
+    runs = [
+        write_run(
+            tmp_path / f"{codec}_{data}",
+            {"pesq_wb": shifted(PESQ, by, 0.05)},
+            codec,
+            clips=[f"{data}{index}" for index in range(20)],
+            dataset={"name": data},
+        )
+        for data in ("speech", "songs")
+        for codec, by in (("a", 0.0), ("b", 0.3), ("c", 0.6))
+    ]
+    return compare([read_run(run) for run in runs], load_tolerances())
+
+
+def test_runs_of_several_datasets_get_a_section_each(tmp_path: Path) -> None:
+    result = _study(tmp_path)
+    assert [section.dataset for section in result.sections] == ["speech", "songs"]
+    assert [run.name for run in result.sections[1].runs] == ["a", "b", "c"]
+    pairs = [(one.dataset, one.first, one.second) for one in result.differences]
+    assert len(pairs) == len(set(pairs)) == 6
+    assert {one.verdict for one in result.differences} == {"worse"}
+    assert [one.p_holm for one in result.differences] == holm(
+        [one.p_value for one in result.differences]
+    )
+    text = comparison_markdown(result)
+    headings = [line for line in text.splitlines() if line.startswith("# ")]
+    assert headings == ["# speech", "# songs"]
+    assert text.count("## a against b") == 2
+    assert "| a against b | pesq_wb |" in text
+    lines = comparison_csv(result).splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == ["speech"] * 3 + ["songs"] * 3
+
+
+def test_a_run_without_another_of_its_dataset_is_named(tmp_path: Path) -> None:
+    def run(name: str, data: str, clip: str) -> Path:
+        scores = {"pesq_wb": PESQ}
+        clips = [f"{clip}{index}" for index in range(20)]
+        return write_run(tmp_path / name, scores, name, clips=clips, dataset={"name": data})
+
+    # The same clips under another name of the dataset are the same dataset.
+    folders = run("a", "x", "x"), run("b", "folder:x", "x"), run("c", "y", "y")
+    runs = [read_run(folder) for folder in folders]
+    result = compare(runs, load_tolerances())
+    assert [section.dataset for section in result.sections] == ["x, folder:x"]
+    assert result.notes == ("c on y: no other run of this dataset, so nothing to compare it with.",)
+    assert result.notes[0] in comparison_markdown(result)
+    nobody = compare(runs[1:], load_tolerances())
+    assert not nobody.is_answered
+    assert "no clip in common (folder:x and y)" in comparison_markdown(nobody)

@@ -12,7 +12,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 from markdown_it import MarkdownIt
 
 from snac_eval.errors import StoreError, UsageError
-from snac_eval.reports.verdicts import check_junit, check_markdown
+from snac_eval.reports.checks import check_junit, check_markdown
 from snac_eval.results.baseline import load_baseline, write_baseline
 from snac_eval.results.gate import ExitCode, GateResult, MetricCheck, check
 from snac_eval.results.record import read_run
@@ -76,8 +76,9 @@ def test_a_large_drop_within_chance_is_inconclusive(tmp_path: Path) -> None:
 
 
 def test_clips_that_could_not_show_a_drop_are_inconclusive(tmp_path: Path) -> None:
-    few = _check(tmp_path, {"pesq_wb": PESQ[:3]}, {"pesq_wb": shifted(PESQ[:3], -0.5, 0.02)})
+    few = _check(tmp_path, {"pesq_wb": PESQ[:3]}, {"pesq_wb": [*PESQ[1:3], 1.0]})
     assert "3 clips or speakers are too few to show it" in _only(few).reason
+    assert "2 of 3 clips fell by that" in _only(few).reason
     uneven = _check(tmp_path, {"pesq_wb": PESQ}, {"pesq_wb": shifted(PESQ, 0.0, 1.0)})
     assert "twice the tolerance would not show" in _only(uneven).reason
     assert few.exit_code == uneven.exit_code == ExitCode.NOT_KNOWN
@@ -200,8 +201,8 @@ def _check_of(tmp_path: Path, speakers: int) -> GateResult:
 
 def test_three_speakers_cannot_show_a_drop(tmp_path: Path) -> None:
     result = _check_of(tmp_path, 3)
-    assert result.exit_code == ExitCode.NOT_KNOWN
-    assert "3 clips or speakers are too few to show it" in _only(result).reason
+    assert (result.exit_code, _only(result).outcome) == (ExitCode.NOT_KNOWN, "worse on these clips")
+    assert "too few to say it of others" in _only(result).reason
     text = check_markdown(result)
     assert "Too few for any verdict: 3 speakers, of at least 4." in text
     assert "**" not in text
@@ -329,8 +330,8 @@ def test_markdown_has_the_worst_first(tmp_path: Path) -> None:
         "**regression**",
         "not comparable",
         "passed",
-        "not tested",
     ]
+    assert "Not tested (neither direction is better: delay)." in text
     assert len({row.count("|") for row in rows}) == 1
     assert "<b>" not in text
     assert "\x00" not in text
@@ -339,13 +340,12 @@ def test_markdown_has_the_worst_first(tmp_path: Path) -> None:
 def test_markdown_renders_as_one_table(tmp_path: Path) -> None:
     rendered = MarkdownIt("commonmark").enable("table").render(check_markdown(_mixed(tmp_path)))
     root = ElementTree.fromstring(f"<page>{rendered}</page>")
-    assert [element.tag for element in root] == ["h2", "p", "table", "p", "p"]
+    assert [element.tag for element in root] == ["h2", "p", "table", "p", "p", "ul", "p", "p"]
     rows = root.findall("table/tbody/tr")
     assert [row[0].text for row in rows] == [
         "pesq_wb [MOS] ↑",
         "si_sdr_aligned [dB] ↑",
         "stoi ↑",
-        "delay [ms]",
     ]
     assert len({len(row) for row in rows}) == 1
     assert "<si_sdr_aligned>" in "".join(rows[1][-1].itertext())

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from junitparser import JUnitXml
 
-from snac_eval.reports.verdicts import check_junit, check_markdown
+from snac_eval.reports.checks import check_junit, check_markdown
 from snac_eval.results.baseline import load_baseline, write_baseline
 from snac_eval.results.gate import GateResult, check
 from snac_eval.results.parts import stands_out

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from snac_eval.reports.html.page import page, show
+from snac_eval.reports.html.groups import show
+from snac_eval.reports.html.page import page
 from snac_eval.reports.paper import paper_grid
 from snac_eval.reports.verdicts import comparison_markdown
 from snac_eval.results.compare import compare
@@ -104,7 +105,7 @@ def test_a_codec_that_is_better_on_what_it_survived_is_not_called_better(tmp_pat
     assert found["pesq_wb"].reason == SAID
     assert found["stoi"].verdict == "no difference shown"
     assert result.is_answered
-    assert result.frontiers == ()
+    assert result.sections[0].frontiers == ()
     text = comparison_markdown(result)
     assert text.index(SAID) < text.index("| metric")
     assert "better" not in text
@@ -134,7 +135,7 @@ def test_ranks_are_of_metrics_on_which_no_run_lost_a_clip(tmp_path: Path) -> Non
     scores = [{"pesq_wb": shifted(PESQ, by, 0.1), "stoi": PESQ} for by in (0.0, 0.1)]
     lossy = {"pesq_wb": _silenced(PESQ), "stoi": PESQ}
     result = compare(_runs(tmp_path, *scores, lossy), load_tolerances())  # type: ignore[arg-type]
-    assert [one.metric for one in result.ranks] == ["stoi"]
+    assert [one.metric for one in result.sections[0].ranks] == ["stoi"]
 
 
 def test_the_page_says_the_loss_before_all_else(tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ def test_the_page_says_the_loss_before_all_else(tmp_path: Path) -> None:
     runs = _runs(tmp_path, *({"pesq_wb": one, "bitrate": rates} for one in columns))
     text = page(show(runs))
     assert text.index(f"Clips were lost. {SAID}: no verdict on pesq_wb.") < text.index("<table")
-    assert "Quality over bitrate" not in text
+    assert "pesq_wb over bitrate" not in text
 
 
 def test_a_run_that_nobody_holds_is_let_go(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,9 @@ from snac_eval.codecs.checks import check_input
 from snac_eval.codecs.snac.config import SNACConfig
 from snac_eval.codecs.transfers import to_host, together
 from snac_eval.errors import CodecError
-from snac_eval.hub import weights_state
+from snac_eval.hub import weights_remedy, weights_state
 from snac_eval.machine import set_up_torch
+from snac_eval.registry.validation import read_options
 from snac_eval.types import CodecCard, CodecRequest, Codes, Waveform
 
 if TYPE_CHECKING:
@@ -30,6 +32,14 @@ if TYPE_CHECKING:
 _IMPLEMENTATION = "4"
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a SNAC card may say of its model."""
+
+    config: SNACConfig | None = None
+    """The model's shape, as its ``config.json`` writes it: what it is without its weights."""
+
+
 def load(request: CodecRequest) -> SnacCodec:
     """Entry point of the codec family ``snac``."""
     return SnacCodec(request)
@@ -38,6 +48,11 @@ def load(request: CodecRequest) -> SnacCodec:
 def state(card: CodecCard) -> str:
     """Whether its weights are here, as ``snac-eval list`` shows it."""
     return weights_state(card)
+
+
+def remedy(card: CodecCard) -> tuple[str, ...]:
+    """Ways to get its weights where they are not here."""
+    return weights_remedy(card)
 
 
 class SnacCodec:
@@ -73,6 +88,17 @@ class SnacCodec:
             # Made here, so that no clip's time has it.
             kernels()
             onednn()
+
+    def card_parameters(self) -> int | None:
+        """Parameters of the model that the card's ``config`` describes; None where it has none."""
+        if (config := read_options(self.card, Options).config) is None:
+            return None
+        import torch
+
+        from snac_eval.codecs.snac.model import SNAC
+
+        with torch.device("meta"):
+            return sum(one.numel() for one in SNAC(config).parameters())
 
     @property
     def torch_modules(self) -> tuple[nn.Module, ...]:

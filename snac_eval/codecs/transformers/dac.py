@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from snac_eval.codecs.transformers.base import TransformersCodec
 from snac_eval.codecs.transformers.masks import zeros_after
 from snac_eval.codecs.transformers.tiles import in_tiles
-from snac_eval.hub import weights_state
+from snac_eval.hub import weights_remedy, weights_state
 from snac_eval.types import CodecCard, CodecRequest, Codes
 
 if TYPE_CHECKING:
@@ -25,6 +25,11 @@ def load(request: CodecRequest) -> DacCodec:
 def state(card: CodecCard) -> str:
     """What ``snac-eval list`` shows of this family."""
     return weights_state(card)
+
+
+def remedy(card: CodecCard) -> tuple[str, ...]:
+    """Ways to get its weights where they are not here."""
+    return weights_remedy(card)
 
 
 class DacCodec(TransformersCodec):

@@ -9,7 +9,7 @@ import numpy as np
 
 from snac_eval.codecs.transformers.base import TransformersCodec
 from snac_eval.codecs.transformers.tiles import fits_one, in_tiles
-from snac_eval.hub import weights_state
+from snac_eval.hub import weights_remedy, weights_state
 from snac_eval.types import CodecCard, CodecRequest, Codes
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ def load(request: CodecRequest) -> MimiCodec:
 def state(card: CodecCard) -> str:
     """What ``snac-eval list`` shows of this family."""
     return weights_state(card)
+
+
+def remedy(card: CodecCard) -> tuple[str, ...]:
+    """Ways to get its weights where they are not here."""
+    return weights_remedy(card)
 
 
 class MimiCodec(TransformersCodec):

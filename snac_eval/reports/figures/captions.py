@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from snac_eval.reports.claims import INTERVALS, narrowed
 from snac_eval.reports.figures.content import Content
+from snac_eval.reports.figures.style import one_line, shown
 from snac_eval.reports.text import lost_lines, metric_title
 from snac_eval.results.curves import SPEED, STEP, Axis, Panel
 from snac_eval.results.pairing import Loss
@@ -23,7 +24,8 @@ def caption(made: Content) -> tuple[str, ...]:
     else:
         over = f" over {_over(made.over)}" if made.over is not None else ""
         first = f"Mean {listed}{over}. {INTERVALS}"
-    return (first, *_datasets(made), *_lost(made.panels), *_left_out(made.panels), *made.notes)
+    left_out = [*_left_out(made.panels), *made.notes, *_unknown_letters(made)]
+    return (first, *_datasets(made), *_lost(made.panels), *left_out)
 
 
 def _over(axis: Axis) -> str:
@@ -37,10 +39,10 @@ def _datasets(made: Content) -> Iterator[str]:
         panels = [panel for panel in made.panels if panel.dataset == dataset]
         sizes = {panel.num_clips for panel in panels}
         if len(sizes) == 1:
-            yield f"{dataset}: the {min(sizes)} clips that all runs scored."
+            yield f"{dataset}: over the {min(sizes)} clips that every run drawn has a score of."
         else:
             counts = ", ".join(f"{panel.num_clips} by {panel.info.name}" for panel in panels)
-            yield f"{dataset}: the clips that all runs scored ({counts})."
+            yield f"{dataset}: over the clips that every run drawn has a score of ({counts})."
         if made.kind == "line":
             yield from (f"{dataset}: {said}" for said in _limits(panels))
         yield from (f"{dataset}: {said}" for said in _caveats(panels))
@@ -68,12 +70,16 @@ def _caveats(panels: Sequence[Panel]) -> Iterator[str]:
 
 
 def _lost(panels: Sequence[Panel]) -> Iterator[str]:
+    """A line for each loss; the figure marks the runs that have a point all the same."""
     for dataset in dict.fromkeys(panel.dataset for panel in panels):
+        here = [panel for panel in panels if panel.dataset == dataset]
         found: dict[Loss, list[str]] = {}
-        for panel in panels:
-            for loss in panel.lost if panel.dataset == dataset else ():
+        for panel in here:
+            for loss in panel.lost:
                 found.setdefault(loss, []).append(panel.info.name)
-        yield from (f"† {dataset}: {line}" for line in lost_lines(found))
+        drawn = {point.run.name for panel in here for point in panel.points}
+        for loss, line in zip(found, lost_lines(found), strict=True):
+            yield f"{'† ' if loss.run in drawn else ''}{dataset}: {line}"
 
 
 def _left_out(panels: Sequence[Panel]) -> Iterator[str]:
@@ -85,4 +91,11 @@ def _left_out(panels: Sequence[Panel]) -> Iterator[str]:
             grouped.setdefault(reason, []).append(run)
         for reason, runs in grouped.items():
             place = f"{panel.dataset}, {panel.info.name}"
-            yield f"Not in the panel of {place}: {', '.join(runs)} ({reason})."
+            yield f"Not in the panel of {place}: {'; '.join(runs)}: {reason}."
+
+
+def _unknown_letters(made: Content) -> Iterator[str]:
+    """The names that cannot be drawn as they are."""
+    found = [one for text in made.texts if shown(one := one_line(text)) != one]
+    if found:
+        yield f"No font here has all letters of {'; '.join(found)}: a ? stands for the others."

@@ -71,6 +71,16 @@ class Content:
         return self.labels.get(panel.dataset) or panel.dataset
 
     @property
+    def texts(self) -> list[str]:
+        """All of these."""
+        found = [self.x_text]
+        for panel in self.panels:
+            found += [self.metric_text(panel.info), self.dataset_text(panel)]
+            found += map(self.curve_text, panel.curves)
+            found += [self.run_text(point.run) for point in panel.points]
+        return list(dict.fromkeys(found))
+
+    @property
     def x_text(self) -> str:
         """The title of x; empty for boxes."""
         if self.over is None:

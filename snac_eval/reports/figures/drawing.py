@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 _LOST = " †"
+_GRID = "#cccccc"
 _LINE_IN = 0.16
 """Height of a line of the legend."""
 _BOX_IN = 0.24
@@ -42,6 +43,9 @@ _HANDLE_IN, _GAP_IN = 0.36, 0.14
 _MOST_OF_NAMES = 0.4
 """Of a panel's width, what the names of boxes may take."""
 _MAX_TICKS = 9
+_STEPS: tuple[tuple[float, ...], ...] = ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8), (1, 2, 5), (1,))
+_FEW = 5
+"""Where the largest x is so many times the least, steps of 1, 2 and 5 give enough numbers."""
 _MAX_DOTS = 100
 _METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Creator": "snac-eval", "Producer": None},
@@ -90,18 +94,19 @@ def save(figure: Figure, path: Path) -> None:
 
 def draw(made: Content, width: str | float = "single") -> Figure:
     """The figure of this content; ``width`` as in :func:`plot`."""
-    from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+    from snac_eval.reports.figures.shown import ShownFigure
+
     inches = width_in(width)
-    with style(_texts(made)):
+    with style([*map(shown, made.texts), _LOST]):
         grid = _grid(made, inches)
         heights = [_row_height(made, row, inches / len(row)) for row in grid]
         names = [] if made.kind == "box" else list(_legend(made, inches))
         per_row = _legend_columns(names, inches)
         height = sum(heights) + math.ceil(len(names) / per_row) * _LINE_IN
         layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.04, hspace=0.04)
-        figure = Figure(figsize=(inches, height), layout=layout)
+        figure = ShownFigure(figsize=(inches, height), layout=layout)
         shape = (len(grid), len(grid[0]))
         ratios = {"height_ratios": heights}
         places = figure.subplots(*shape, squeeze=False, gridspec_kw=ratios)
@@ -123,29 +128,15 @@ def draw(made: Content, width: str | float = "single") -> Figure:
     return figure
 
 
-def _texts(made: Content) -> Iterator[str]:
-    """Every text of the figure that is not ours."""
-    for panel in made.panels:
-        yield shown(made.metric_text(panel.info))
-        yield shown(made.dataset_text(panel))
-        for curve in panel.curves:
-            yield shown(made.curve_text(curve))
-            yield from (shown(made.run_text(point.run)) for point in curve.points)
-    yield shown(made.x_text) + _LOST
-
-
 def _grid(made: Content, inches: float) -> list[list[Panel | None]]:
-    """Rows of panels: one for each dataset where its metrics fit side by side; None stands where a
-    dataset has no panel."""
+    """Rows of panels: one for each dataset where all have the same metrics, and these fit side by
+    side; None fills the last row."""
     fit = max(1, int(inches / PANEL_IN))
-    metrics = list(dict.fromkeys(panel.info.name for panel in made.panels))
-    datasets = list(dict.fromkeys(panel.dataset for panel in made.panels))
-    if len(datasets) > 1 and 1 < len(metrics) <= fit:
-        found = {(panel.dataset, panel.info.name): panel for panel in made.panels}
-        return [[found.get((dataset, metric)) for metric in metrics] for dataset in datasets]
-    across = min(fit, len(made.panels))
-    free = -len(made.panels) % across
-    panels = [*made.panels, *[None] * free]
+    metrics = len({panel.info.name for panel in made.panels})
+    datasets = len({panel.dataset for panel in made.panels})
+    by_dataset = len(made.panels) == metrics * datasets and 1 < metrics <= fit
+    across = metrics if by_dataset else min(fit, len(made.panels))
+    panels = [*made.panels, *[None] * (-len(made.panels) % across)]
     return [panels[start : start + across] for start in range(0, len(panels), across)]
 
 
@@ -171,7 +162,9 @@ def _draw_row(
             _draw_lines(axes, made, panel)
         if len({one.dataset for one in made.panels}) > 1:
             axes.set_title(shown(made.dataset_text(panel)))
-        axes.grid(axis="x" if made.kind == "box" else "both")
+        axes.grid(axis="x" if made.kind == "box" else "both", color=_GRID, linewidth=0.4)
+        # Said to the axes, which make marks of their own when they are drawn.
+        axes.tick_params(labelsize=SMALL_PT, width=0.6)
 
 
 def _runs(panel: Panel) -> list[str]:
@@ -324,10 +317,11 @@ def _scale(axes: Axes, over: Axis, values: Sequence[float]) -> None:
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times the powers of ten between both; of many, the powers alone."""
+    """Round numbers between both: the fewer, the more powers of ten there are."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks = [step * 10.0**power for power in powers for step in (1, 2, 5)]
-    within = [tick for tick in ticks if low <= tick <= high]
-    if len(within) <= _MAX_TICKS:
-        return within
-    return [tick for place, tick in enumerate(within) if math.log10(tick) % 1 == 0 or not place]
+    for steps in _STEPS[high / low > _FEW :]:
+        ticks = [float(f"{step}e{power}") for power in powers for step in steps]
+        within = [tick for tick in ticks if low <= tick <= high]
+        if len(within) <= _MAX_TICKS:
+            break
+    return within

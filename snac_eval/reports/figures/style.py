@@ -8,6 +8,7 @@ lines all differ.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -39,17 +40,11 @@ _STYLE: Any = {
     "font.size": FONT_PT,
     "axes.titlesize": FONT_PT,
     "axes.labelsize": FONT_PT,
-    "xtick.labelsize": SMALL_PT,
-    "ytick.labelsize": SMALL_PT,
     "legend.fontsize": SMALL_PT,
     "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
     "axes.axisbelow": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "grid.color": "#cccccc",
-    "grid.linewidth": 0.4,
     "lines.linewidth": 1.2,
     "lines.markersize": 4.5,
     "savefig.dpi": 300,
@@ -93,19 +88,22 @@ def width_in(width: str | float) -> float:
 def shortened(text: str, inches: float) -> str:
     """In small letters at most so wide; the middle of a longer text is left out: names of codecs
     differ at their ends."""
-    for kept in range(len(text), 0, -1):
-        tail = kept // 2
-        short = text if kept == len(text) else f"{text[: kept - tail]}…{text[len(text) - tail :]}"
-        if inches_of(short) <= inches:
-            return short
-    return "…"
+    if inches_of(text) <= inches:
+        return text
+    kept = bisect_right(range(1, len(text)), inches, key=lambda kept: inches_of(_cut(text, kept)))
+    return _cut(text, kept)
+
+
+def _cut(text: str, kept: int) -> str:
+    tail = kept // 2
+    return f"{text[: kept - tail]}…{text[len(text) - tail :]}"
 
 
 def wrapped(text: str, inches: float) -> str:
     """In one line or, broken where both halves are shortest, in two, each at most so wide."""
     if inches_of(text) <= inches or " " not in text:
         return shortened(text, inches)
-    words = text.split(" ")
+    words = shortened(text, 1.8 * inches).split(" ")
     halves = [(" ".join(words[:at]), " ".join(words[at:])) for at in range(1, len(words))]
     best = min(halves, key=lambda both: max(map(inches_of, both)))
     return "\n".join(shortened(half, inches) for half in best)
@@ -120,42 +118,41 @@ def inches_of(text: str) -> float:
     return float(text_to_path.get_text_width_height_descent(text, font, False)[0]) / 72
 
 
+def one_line(text: str) -> str:
+    """The text without line breaks and what else would not print."""
+    return "".join(one if one.isprintable() else " " for one in " ".join(text.split()))
+
+
 def shown(text: str) -> str:
     """The text in one line, a question mark for a letter that no font here has."""
-    line = "".join(one if one.isprintable() else " " for one in " ".join(text.split()))
-    known = set().union(*map(_letters, map(_file, fonts(line))))
+    line = one_line(text)
+    known = set().union(*(_letters(_files()[family]) for family in fonts(line)))
     return "".join(one if ord(one) in known else "?" for one in line)
 
 
 @cache
 def fonts(text: str) -> list[str]:
     """The families that together have the letters of this text: ours, and what else it needs."""
-    missing = {ord(letter) for letter in text if letter.isprintable()} - _letters(_file(_FONT))
+    missing = {ord(letter) for letter in text if letter.isprintable()}
     found = [_FONT]
+    missing -= _letters(_files()[_FONT])
     while missing:
-        family, file = max(
-            _installed(), key=lambda one: len(missing & _letters(one[1])), default=("", "")
-        )
-        if not file or not missing & _letters(file):
+        best = max(_files(), key=lambda family: len(missing & _letters(_files()[family])))
+        if not missing & _letters(_files()[best]):
             break
-        missing -= _letters(file)
-        found.append(family)
+        missing -= _letters(_files()[best])
+        found.append(best)
     return found
 
 
 @cache
-def _installed() -> tuple[tuple[str, str], ...]:
-    from matplotlib.font_manager import fontManager
+def _files() -> dict[str, str]:
+    """A file of each family that is installed; not of that which has a box for every letter."""
+    from matplotlib.font_manager import findfont, fontManager
 
-    plain = (font for font in fontManager.ttflist if font.style == "normal")
-    return tuple(sorted({font.name: font.fname for font in plain}.items()))
-
-
-@cache
-def _file(family: str) -> str:
-    from matplotlib.font_manager import findfont
-
-    return str(findfont(family))
+    plain = [font for font in fontManager.ttflist if font.style == "normal"]
+    named = {font.name: font.fname for font in plain if "Last Resort" not in font.name}
+    return dict(sorted(named.items())) | {_FONT: str(findfont(_FONT))}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""``report.html``: one self-contained page of one run, or of several side by side.
+"""``report.html``: one self-contained page of one run, or of several of one or more datasets.
 
 It opens from disk without a network and reads without scripts. Nothing in it may load or send
 anything: a Content-Security-Policy allows the page's own script by its hash and data URIs, and
@@ -7,25 +7,32 @@ nothing else. Everything that comes from cards, clips and paths is escaped by th
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import version
-from importlib.resources import files
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
-
 from snac_eval.errors import UsageError
 from snac_eval.reports.grid import Grid
-from snac_eval.reports.html import plots, tables
+from snac_eval.reports.html import tables
+from snac_eval.reports.html.data import most_clips, page_data
+from snac_eval.reports.html.drawings import draw
+from snac_eval.reports.html.facts import facts, group_notes, left_out, manifest_json
+from snac_eval.reports.html.groups import (
+    Group,
+    Shown,
+    by_dataset,
+    clip_metrics,
+    main_metric,
+    show,
+)
 from snac_eval.reports.html.playback import play
+from snac_eval.reports.html.render import drawn_by, render
 from snac_eval.reports.html.sound import (
     DIFFERENCE_RANGE_DB,
     SPECTROGRAM_RANGE_DB,
@@ -33,41 +40,34 @@ from snac_eval.reports.html.sound import (
     ReportClip,
     fit,
 )
-from snac_eval.reports.html.tables import Shown
-from snac_eval.reports.text import format_value, lost_lines
-from snac_eval.results.pairing import lost_by_metric, shared
-from snac_eval.results.ranking import (
-    Frontier,
-    contest,
-    frontiers,
-    quality_metrics,
-    worst_clips,
-)
-from snac_eval.results.record import Run, first_info, metric_names, named_apart
+from snac_eval.results.families import named_by_title
+from snac_eval.results.pairing import shared
+from snac_eval.results.ranking import Contest, contest, mark, quality_metrics, worst_clips
+from snac_eval.results.record import Run, RunClip
 from snac_eval.results.stats import MIN_UNITS
 from snac_eval.writing import write_text
 
 if TYPE_CHECKING:
-    from jinja2 import Template
-
     from snac_eval.run.plan import Material
 
 FILE_NAME = "report.html"
-MAX_BYTES = 15_000_000
+MAX_BYTES = 20_000_000
 DEFAULT_CLIPS = 20
+_TITLED = 4
 # Enough to find the digest, which stands in the page's head.
 _HEAD_BYTES = 4096
 _DIGEST = re.compile(r'<meta name="snac-eval-record" content="([0-9a-f]{64})">')
 _MOMENTS = {"argv", "started", "finished", "num_clips_computed_now"}
-_COSTS = {"bitrate": "bitrate [kbps]", "speed": "compute s per s of audio, enc + dec"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Clip:
-    """A clip as the template shows it: ``names`` are its versions' names with their letters."""
+    """A clip as the template shows it: ``names`` are its versions' letters, names and colours."""
 
     clip: PlayableClip
-    names: Sequence[tuple[str, str]]
+    anchor: str
+    facts: RunClip
+    names: Sequence[tuple[str, str, int]]
     scores: Grid
 
 
@@ -80,62 +80,28 @@ def write_page(
     runs: Sequence[Run],
     path: Path,
     num_clips: int = DEFAULT_CLIPS,
-    material: Material | None = None,
+    material: Material | Sequence[Material | None] | None = None,
 ) -> None:
-    """Write the page of one run, or of several side by side.
+    """Write the page of one run, or of several, grouped by dataset.
 
-    ``num_clips`` is how many of the worst clips can be played; ``material`` is that of the only
-    run, where it has just ended. Raises UsageError without runs or for a negative number,
-    OutputError where the page cannot be written.
+    ``num_clips`` is how many of the worst clips can be played, of each dataset equally many;
+    ``material`` is that of the only run, or of each of several, where they have just ended. Raises
+    UsageError without runs or for a negative number, OutputError where the page cannot be written.
     """
     if not runs:
         raise UsageError("no runs given; name at least one run folder")
     if num_clips < 0:
         raise UsageError(f"--report-clips {num_clips}: must be at least 0")
-    named = named_apart(runs)
-    digest = _page_digest(named, num_clips)
-    clips, notes = play(named, worst_clips(named)[:num_clips], material)
-    write_text(path, page(show(named), clips, notes, digest))
+    own = named_by_title(runs)
+    digest = _page_digest(own, num_clips)
+    shown = show(own)
+    clips, notes = _play(by_dataset(shown), num_clips, _materials(runs, material))
+    write_text(path, page(shown, clips, notes, digest))
 
 
 def shows(path: Path, run: Run, num_clips: int) -> bool:
     """Whether the page there is of this very run: writing it again would change nothing."""
-    return _digest_of(path) == _page_digest(named_apart([run]), num_clips)
-
-
-def _page_digest(runs: Sequence[Run], num_clips: int) -> str:
-    """Identity of what a page shows: the runs' records, and how it is drawn."""
-    from pandas.util import hash_pandas_object
-
-    said = hashlib.sha256(f"{version('snac-eval')} {num_clips}".encode())
-    for name in ("report.html.j2", "table.html.j2", "report.js", "report.css"):
-        said.update(_read(name).encode())
-    for run in runs:
-        # What changes when the same run is merely asked for again is not part of it.
-        kept = {key: one for key, one in run.manifest.items() if key not in _MOMENTS}
-        said.update(json.dumps([run.name, kept], sort_keys=True).encode())
-        if "files" not in kept:  # else the digest of the rows is among what is kept
-            said.update(hash_pandas_object(run.rows, index=False).to_numpy().tobytes())
-    return said.hexdigest()
-
-
-def _digest_of(path: Path) -> str:
-    """What :func:`_page_digest` was when this page was written; empty where there is no page."""
-    if not path.is_file():
-        return ""
-    with path.open(encoding="utf-8", errors="replace") as file:
-        found = _DIGEST.search(file.read(_HEAD_BYTES))
-    return found[1] if found else ""
-
-
-def show(runs: Sequence[Run]) -> list[Shown]:
-    """The runs with a letter and a colour each."""
-    return [Shown(run, letter(index + 1), index) for index, run in enumerate(runs)]
-
-
-def letter(index: int) -> str:
-    """0 is A, 25 is Z, 26 is AA."""
-    return (letter(index // 26 - 1) if index > 25 else "") + chr(ord("A") + index % 26)
+    return _digest_of(path) == _page_digest(named_by_title([run]), num_clips)
 
 
 def page(
@@ -145,49 +111,85 @@ def page(
     digest: str = "",
 ) -> str:
     """The page's HTML, at most :data:`MAX_BYTES` long unless its tables alone are longer."""
-    context = _context(shown, notes) | {"digest": digest}
-    bare = len(_render(context | {"clips": [], "clip_notes": []}).encode())
-    markup = (4_000 + 5_000 * len(shown)) * (len(clips) + 1)
+    groups = by_dataset(shown)
+    context = _context(groups, shown, notes) | {"digest": digest, "clip_notes": []}
+    bare = len(render(context | _playing(groups, context["main"], [])).encode())
+    markup = (4_000 + 5_000 * max(len(group.shown) for group in groups)) * (len(clips) + 1)
     playable = fit(clips, MAX_BYTES - bare - markup)
-    context["clips"] = [_shown_clip(shown, clip) for clip in playable]
     context["clip_notes"] = list(_clip_notes(clips, playable))
-    return _render(context)
+    return render(context | _playing(groups, context["main"], playable))
 
 
-def _context(shown: Sequence[Shown], notes: Sequence[str]) -> dict[str, Any]:
+def _context(
+    groups: Sequence[Group], shown: Sequence[Shown], notes: Sequence[str]
+) -> dict[str, Any]:
+    """Everything but what can be played."""
     runs = [one.run for one in shown]
-    breakdowns = [_told(tables.breakdown_table(shown, by), shown) for by in ("domain", "speaker")]
+    main, contests = main_metric(runs), _contests(groups)
+    num_tests = mark([one for found, _ in contests for one in found])
+    codecs = list({one.letter: one for one in shown}.values())
     return {
-        "title": " · ".join(dict.fromkeys(run.name for run in runs)),
-        "datasets": list(dict.fromkeys(run.dataset for run in runs)),
+        "title": _title([one.run.name for one in codecs]),
+        "codecs": codecs,
         "runs": shown,
-        "notes": [*_lost_notes(runs), *notes, *dict.fromkeys(_run_notes(runs))],
-        "summary": _told(tables.summary_table(shown), shown),
-        **_side_by_side(shown),
-        "distributions": list(_distributions(shown)),
-        "breakdowns": [table for table in breakdowns if table is not None],
-        "streams": _told(tables.stream_table(shown), shown),
-        "failures": _told(tables.failure_table(shown), shown),
-        "every_clip": _told(tables.clip_table(shown, worst_clips(runs)), shown),
-        "ranked_by": quality_metrics(runs),
-        "facts": [(one, list(_facts(one.run)), _json(one.run.manifest)) for one in shown],
+        "notes": notes,
+        "main": main,
+        "datasets": [
+            _dataset(group, main, *found, num_tests)
+            for group, found in zip(groups, contests, strict=True)
+        ],
+        "facts": [(one, facts(one.run), manifest_json(one.run)) for one in shown],
+        "listed": list(_listed(groups)),
+        "min_units": MIN_UNITS,
         "level_db": SPECTROGRAM_RANGE_DB,
         "difference_db": DIFFERENCE_RANGE_DB,
     }
 
 
-def _side_by_side(shown: Sequence[Shown]) -> dict[str, Any]:
-    """What compares several runs: a table, planes, and what cannot be compared."""
-    runs = [one.run for one in shown]
-    if len(runs) == 1:
-        return {"comparison": None, "problems": [], "planes": []}
-    found = {name: shared(runs, name) for name in _per_clip(runs)}
-    usable = [contest(runs, name) for name, one in found.items() if not one.problem]
+def _listed(groups: Sequence[Group]) -> Iterable[str]:
+    most = most_clips(groups)
+    for group in groups:
+        if group.num_clips > most:
+            yield (
+                f"{group.dataset}: the worst {most} of {group.num_clips} clips; what is picked of"
+                " them is picked of these, and scores.parquet has them all."
+            )
+
+
+def _title(names: Sequence[str]) -> str:
+    return " · ".join(names) if len(names) <= _TITLED else f"{len(names)} codecs"
+
+
+def _contests(groups: Sequence[Group]) -> list[tuple[list[Contest], list[str]]]:
+    """For each dataset the metrics by which its runs can be compared, and what cannot be."""
+    found = []
+    for group in groups:
+        names = clip_metrics(group.runs) if len(group.runs) > 1 else []
+        problems = {name: shared(group.runs, name).problem for name in names}
+        usable = [contest(group.runs, name) for name in names if not problems[name]]
+        found.append((usable, list(left_out(problems))))
+    return found
+
+
+def _dataset(
+    group: Group, main: str, contests: Sequence[Contest], problems: Sequence[str], num_tests: int
+) -> dict[str, Any]:
+    """What the page shows of one dataset."""
+    shown, several = group.shown, len(group.runs) > 1
+    compared = tables.comparison_table(shown, contests, num_tests) if several else None
+    broken = [tables.breakdown_table(shown, by) for by in ("domain", "speaker")]
     return {
-        "comparison": tables.comparison_table(shown, usable),
-        "problems": list(_left_out({name: one.problem for name, one in found.items()})),
-        "planes": list(_planes(shown)),
-        "min_units": MIN_UNITS,
+        "group": group,
+        "notes": group_notes(group),
+        "comparison": compared,
+        "folded": tables.folded_columns(group.runs),
+        "problems": problems,
+        "drawings": draw(group, main),
+        "summary": _told(tables.summary_table(shown), shown),
+        "breakdowns": [_told(table, shown) for table in broken if table is not None],
+        "streams": _told(tables.stream_table(shown), shown),
+        "failures": _told(tables.failure_table(shown), shown),
+        "ranked_by": quality_metrics(group.runs),
     }
 
 
@@ -196,77 +198,27 @@ def _told(table: Grid | None, shown: Sequence[Shown]) -> Grid | None:
     return table.without("codec") if table is not None and len(shown) == 1 else table
 
 
-def _per_clip(runs: Sequence[Run]) -> list[str]:
-    return [name for name in metric_names(*runs) if first_info(runs, name).kind != "corpus"]
+def _playing(
+    groups: Sequence[Group], main: str, playable: Sequence[PlayableClip]
+) -> dict[str, Any]:
+    """The clips that can be played, by dataset, and the data of all."""
+    clips: list[list[_Clip]] = [[] for _ in groups]
+    anchors = {}
+    for clip in playable:
+        of = clips[clip.group]
+        anchor = f"{groups[clip.group].key}-clip{len(of)}"
+        anchors[clip.group, clip.clip_id] = anchor
+        of.append(_shown_clip(groups[clip.group], clip, anchor))
+    return {"clips": clips, "data": page_data(groups, main, anchors)}
 
 
-def _lost_notes(runs: Sequence[Run]) -> list[str]:
-    """What runs lost, before all else that is said."""
-    return [f"Clips were lost. {one}" for one in lost_lines(lost_by_metric(runs, _per_clip(runs)))]
-
-
-def _run_notes(runs: Sequence[Run]) -> Iterable[str]:
-    for run in runs:
-        yield from (f"{run.name}: {note}" for note in run.manifest.get("notes", ()))
-        if run.unfinished:
-            yield f"{run.name}: {run.unfinished}"
-        yield from (f"{run.name}: {caveat}" for caveat in run.caveats())
-    if len({json.dumps(run.manifest.get("hardware"), sort_keys=True) for run in runs}) > 1:
-        yield "The runs were made on different machines: their speeds do not compare."
-
-
-def _left_out(problems: Mapping[str, str]) -> Iterable[str]:
-    """A line per reason, with the metrics that share it."""
-    for problem in dict.fromkeys(filter(None, problems.values())):
-        names = [name for name, one in problems.items() if one == problem]
-        which = "Nothing can be compared" if len(names) == len(problems) else ", ".join(names)
-        yield f"{which}: {problem}"
-
-
-def _distributions(shown: Sequence[Shown]) -> Iterable[Markup]:
-    columns = tables.metric_columns(shown)
-    for name in _per_clip([one.run for one in shown]):
-        series = [
-            plots.Series(one.letter, one.colour, _dots(one.run, name))
-            for one in shown
-            if name in one.run.metrics
-        ]
-        if len({dot.value for one in series for dot in one.dots}) > 1:
-            # The SVG is our own drawing; its texts were escaped when it was written as XML.
-            yield Markup(plots.distribution(series, columns[name].heading))
-
-
-def _dots(run: Run, metric: str) -> list[plots.Dot]:
-    values = run.metrics[metric].values.items()
-    return [plots.Dot(one, f"{run.name}, {clip}: {format_value(one)}") for clip, one in values]
-
-
-def _planes(shown: Sequence[Shown]) -> Iterable[tuple[str, Markup]]:
-    runs = [one.run for one in shown]
-    for one in frontiers(runs, quality_metrics(runs))[0]:
-        heading = first_info(runs, one.metric).heading
-        yield one.cost, _plane(shown, one, heading, _COSTS[one.cost])
-
-
-def _plane(shown: Sequence[Shown], frontier: Frontier, heading: str, x_label: str) -> Markup:
-    points, front = [], []
-    for one, found in zip(shown, frontier.points, strict=True):
-        if found.cost <= 0:
-            continue
-        title = f"{found.run}: {format_value(found.quality)} at {found.cost:.3g} {x_label}"
-        # The interval of two or three speakers can be ten times as long as the plot is high.
-        few = found.interval.claim == "too few"
-        ends = (math.nan, math.nan) if few else (found.interval.low, found.interval.high)
-        point = plots.Point(one.letter, one.colour, title, found.cost, found.quality, *ends)
-        points.append(point)
-        front += [point] if found.on_frontier else []
-    return Markup(plots.plane(points, front, x_label, heading, f"{heading} over {x_label}"))
-
-
-def _shown_clip(shown: Sequence[Shown], clip: PlayableClip) -> _Clip:
-    letters = {"": ("A", "reference")} | {one.run.name: (one.letter, one.run.name) for one in shown}
+def _shown_clip(group: Group, clip: PlayableClip, anchor: str) -> _Clip:
+    letters = {one.run.name: (one.letter, one.run.name, one.colour) for one in group.shown}
+    letters[""] = ("A", "reference", -1)
     names = [letters[version.label] for version in clip.versions]
-    return _Clip(clip, names, tables.score_table(shown, clip.clip_id))
+    facts = next((run.clips[clip.clip_id] for run in group.runs if clip.clip_id in run.clips), None)
+    scores = tables.score_table(group.shown, clip.clip_id)
+    return _Clip(clip, anchor, facts or RunClip(""), names, scores)
 
 
 def _clip_notes(clips: Sequence[ReportClip], shown: Sequence[PlayableClip]) -> Iterable[str]:
@@ -283,60 +235,45 @@ def _clip_notes(clips: Sequence[ReportClip], shown: Sequence[PlayableClip]) -> I
         )
 
 
-def _facts(run: Run) -> Iterable[tuple[str, str]]:
-    """What a reader asks first of a manifest."""
-    manifest = run.manifest
-    codec, dataset = manifest["codec"], manifest["dataset"]
-    card, data_card = codec.get("card", {}), dataset.get("card", {})
-    hardware, config = manifest["hardware"], manifest.get("config", {})
-    found = {
-        "command": " ".join(["snac-eval", *map(str, manifest.get("argv", ()))]),
-        "codec": card.get("description"),
-        "codec licence": card.get("licence"),
-        "codec citation": card.get("citation"),
-        "dataset": run.dataset,
-        "dataset licence": data_card.get("licence"),
-        "dataset citation": data_card.get("citation"),
-        "seed": config.get("seed"),
-        "machine": ", ".join(str(hardware[key]) for key in ("gpu", "cpu") if hardware.get(key)),
-        "device": codec.get("device"),
-        "snac-eval": f"{manifest['snac_eval']} {manifest.get('commit', '')}".strip(),
-        "finished": manifest.get("finished"),
-    }
-    return [(key, str(value)) for key, value in found.items() if value not in (None, "")]
+def _play(
+    groups: Sequence[Group], num_clips: int, materials: Mapping[Path, Material]
+) -> tuple[list[ReportClip], list[str]]:
+    """The worst clips of each dataset, in turn, and why runs have nothing to play."""
+    share = -(-num_clips // len(groups))
+    wanted = {group.index: worst_clips(group.runs)[:share] for group in groups}
+    runs = {group.index: group.runs for group in groups}
+    found, notes = play(runs, wanted, materials)
+    turns = chain.from_iterable(zip_longest(*found.values()))
+    return [clip for clip in turns if clip is not None][:num_clips], notes
 
 
-def _json(manifest: Mapping[str, Any]) -> str:
-    return json.dumps(manifest, indent=2, ensure_ascii=False)
+def _materials(
+    runs: Sequence[Run], material: Material | Sequence[Material | None] | None
+) -> dict[Path, Material]:
+    given = material if isinstance(material, Sequence) else [material]
+    found = zip(runs, given, strict=False)
+    return {run.folder: one for run, one in found if run.folder is not None and one is not None}
 
 
-def _render(context: Mapping[str, Any]) -> str:
-    script = _read("report.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return _template("report.html.j2").render(
-        **context, script=Markup(script), script_hash=digest, style=Markup(_read("report.css"))
-    )
+def _page_digest(runs: Sequence[Run], num_clips: int) -> str:
+    """Identity of what a page shows: the runs' records, and how it is drawn."""
+    from pandas.util import hash_pandas_object
+
+    said = hashlib.sha256(f"{version('snac-eval')} {num_clips}".encode())
+    said.update(drawn_by().encode())
+    for run in runs:
+        # What changes when the same run is merely asked for again is not part of it.
+        kept = {key: one for key, one in run.manifest.items() if key not in _MOMENTS}
+        said.update(json.dumps([run.name, kept], sort_keys=True).encode())
+        if "files" not in kept:  # else the digest of the rows is among what is kept
+            said.update(hash_pandas_object(run.rows, index=False).to_numpy().tobytes())
+    return said.hexdigest()
 
 
-@cache
-def _template(name: str) -> Template:
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FunctionLoader(_read),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["seconds"] = _seconds
-    return environment.get_template(name)
-
-
-@cache
-def _read(name: str) -> str:
-    return files("snac_eval.reports.html").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _seconds(seconds: float) -> str:
-    return "–" if math.isnan(seconds) else f"{seconds:.1f} s"
+def _digest_of(path: Path) -> str:
+    """What :func:`_page_digest` was when this page was written; empty where there is no page."""
+    if not path.is_file():
+        return ""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        found = _DIGEST.search(file.read(_HEAD_BYTES))
+    return found[1] if found else ""

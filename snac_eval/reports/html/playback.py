@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from snac_eval import audio
+from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.errors import CodecError, StoreError, one_line
 from snac_eval.reports.html.sound import EXCERPTS_S, ReportClip
 from snac_eval.results.record import Run
 from snac_eval.run.config import RunConfig
-from snac_eval.run.plan import Material, clip_seed, open_material
+from snac_eval.run.keys import text_digest
+from snac_eval.run.plan import Material, clip_seed, open_clips, open_material
 from snac_eval.run.store import Store
 from snac_eval.types import Clip, Waveform
 
@@ -27,19 +29,73 @@ _PATHS = ("output", "data_root", "plan")
 
 
 def play(
-    runs: Sequence[Run], clip_ids: Sequence[str], material: Material | None = None
-) -> tuple[list[ReportClip], list[str]]:
-    """The clips as each run heard and made them, and why runs have nothing to play.
+    runs: Mapping[int, Sequence[Run]],
+    clip_ids: Mapping[int, Sequence[str]],
+    materials: Mapping[Path, Material] | None = None,
+) -> tuple[dict[int, list[ReportClip]], list[str]]:
+    """The clips of each dataset as each of its runs heard and made them, and why runs have nothing
+    to play.
 
-    ``material`` is that of the only run, where it has just ended: its codec is open already.
+    ``materials`` are those of runs that have just ended, by their folders: their codecs are open
+    already. A codec of several runs is loaded once, and no more clips are looked at than are
+    played.
     """
-    if not clip_ids:
-        return [], []
+    found: dict[int, list[ReportClip]] = {}
     with ExitStack() as stack:
-        makers = [_Maker(run, stack, material) for run in runs]
-        clips = [_report_clip(clip_id, makers) for clip_id in clip_ids]
-    notes = [f"Nothing to play of {one.run.name}: {one.problem}" for one in makers if one.problem]
-    return clips, notes
+        opener = _Opener(stack, clip_ids, materials or {})
+        makers = {
+            group: [_Maker(run, opener) for run in several]
+            for group, several in runs.items()
+            if clip_ids[group]
+        }
+        for group, several in makers.items():
+            found[group] = [_report_clip(group, one, several) for one in clip_ids[group]]
+    tried = [maker for several in makers.values() for maker in several]
+    notes = [f"Nothing to play of {one.run.name}: {one.problem}" for one in tried if one.problem]
+    return found, notes
+
+
+class _Opener:
+    """Opens what runs were made of, and nothing twice."""
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        clip_ids: Mapping[int, Sequence[str]],
+        materials: Mapping[Path, Material],
+    ) -> None:
+        self._stack, self._materials = stack, materials
+        # An excerpt's id is its clip's, and where it begins.
+        every = [clip for ids in clip_ids.values() for clip in ids]
+        self._wanted = {*every, *(clip.rpartition("@")[0] for clip in every)}
+        self._codecs: dict[tuple[object, ...], OpenCodec] = {}
+        self._inspected: dict[Clip, Clip] = {}
+
+    def store(self, run: Run) -> Store:
+        """The run's store. Raises StoreError where it has none."""
+        if run.folder is None:
+            raise StoreError("it has no folder")
+        return self._stack.enter_context(Store.open_run(run.folder))
+
+    def material(self, run: Run) -> Material:
+        """Codec and clips of the run, the codec prepared; only clips to play are inspected."""
+        known = self._materials.get(run.folder) if run.folder is not None else None
+        material = known or self._open(_config(run.manifest))
+        config = material.config
+        key = (config.model, config.weights, config.card_dirs, config.channels, config.model_args)
+        codec = self._codecs.setdefault((*key, id(config.instance)), material.codec)
+        codec.prepare()
+        return replace(material, codec=codec)
+
+    def _open(self, config: RunConfig) -> Material:
+        return open_material(config, open_clips(config, self._inspect))
+
+    def _inspect(self, clip: Clip, longest_s: float) -> Clip:
+        if clip.id not in self._wanted:
+            return clip
+        if clip not in self._inspected:
+            self._inspected[clip] = audio.inspect(clip, longest_s)
+        return self._inspected[clip]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +106,18 @@ class _Made:
     estimate: Waveform
     total_s: float
     sha256: str
+    transcript: str
 
 
 class _Maker:
     """Makes the sound of one run's clips. Whatever stands in the way becomes a reason."""
 
-    def __init__(self, run: Run, stack: ExitStack, material: Material | None) -> None:
+    def __init__(self, run: Run, opener: _Opener) -> None:
         self.run = run
         self.problem = ""
         try:
-            if run.folder is None:
-                raise StoreError("it has no folder")
-            self._store = stack.enter_context(Store.open_run(run.folder))
-            self._material = material or open_material(_config(run.manifest))
-            self._material.codec.prepare()
+            self._store = opener.store(run)
+            self._material = opener.material(run)
         except Exception as error:  # noqa: BLE001 - whatever a codec raises becomes a reason
             self.problem = f"its codec or data cannot be opened here: {one_line(error)}"
             return
@@ -90,7 +144,13 @@ class _Maker:
             estimate = audio.to_mono(estimate)
         if not estimate.samples.size or not np.isfinite(estimate.samples).all():
             raise CodecError("the codec's output is empty or not finite")
-        return _Made(_head(reference), _head(estimate), reference.duration_s, clip.sha256)
+        length_s, said = reference.duration_s, self._transcript(clip)
+        return _Made(_head(reference), _head(estimate), length_s, clip.sha256, said)
+
+    def _transcript(self, clip: Clip) -> str:
+        """What is said in it, as long as that is what the run was of: it keeps only a digest."""
+        known = self.run.manifest["clips"][clip.id].get("transcript")
+        return clip.transcript if known == text_digest(clip.transcript) else ""
 
     def _estimate(self, clip: Clip) -> Waveform:
         material, key = self._material, self.run.manifest["clips"][clip.id]["key"]
@@ -107,19 +167,20 @@ class _Maker:
         return codec.coder.decode([stored.codes], [clip_seed(clip, material.config.seed)])[0]
 
 
-def _report_clip(clip_id: str, makers: Sequence[_Maker]) -> ReportClip:
+def _report_clip(group: int, clip_id: str, makers: Sequence[_Maker]) -> ReportClip:
     tried = {maker.run.name: maker.make(clip_id) for maker in makers}
     made = {name: one for name, one in tried.items() if isinstance(one, _Made)}
     problems = {name: one for name, one in tried.items() if isinstance(one, str) and one}
     if not made:
-        return ReportClip(clip_id, None, {}, 0.0, problems)
+        return ReportClip(clip_id, None, {}, 0.0, problems, group)
     # A stereo reference is the better one to listen to where any codec kept both channels.
     first = max(made.values(), key=lambda one: one.reference.num_channels)
     same = {name: one for name, one in made.items() if one.sha256 == first.sha256}
     for name in made.keys() - same.keys():
         problems[name] = "another recording has this name in its dataset"
     estimates = {name: one.estimate for name, one in same.items()}
-    return ReportClip(clip_id, first.reference, estimates, first.total_s, problems)
+    total_s, said = first.total_s, first.transcript
+    return ReportClip(clip_id, first.reference, estimates, total_s, problems, group, said)
 
 
 def _head(waveform: Waveform) -> Waveform:

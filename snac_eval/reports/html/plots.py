@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,20 +17,23 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from snac_eval.reports.text import format_value
+
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NUM_COLOURS = 8
 MAX_DOTS = 100
-_MARKERS = "osD^vPX*"
+_MARKERS = "os^DvPX*"
 _SVG = "http://www.w3.org/2000/svg"
 _TEXT, _GRID = "#010101", "#020202"
 _SERIES = [f"#0301{index:02x}" for index in range(NUM_COLOURS)]
 _VARIABLES = {_TEXT: "var(--text)", _GRID: "var(--line)"} | {
     colour: f"var(--s{index})" for index, colour in enumerate(_SERIES)
 }
-_WIDTH_IN = 3.5
+_WIDTH_IN = 4.6
 # Any: matplotlib's own type for it spells out every key.
 _STYLE: Any = {
     "svg.fonttype": "none",
@@ -52,15 +55,6 @@ _STYLE: Any = {
 
 
 @dataclass(frozen=True, slots=True)
-class Dot:
-    """One clip's value."""
-
-    value: float
-    title: str
-    """The tooltip."""
-
-
-@dataclass(frozen=True, slots=True)
 class Series:
     """One run's values of one metric."""
 
@@ -68,7 +62,10 @@ class Series:
     """Marks the run."""
     colour: int
     """Index into the page's colours; it wraps around."""
-    dots: Sequence[Dot]
+    name: str
+    """The run's, for the tooltips."""
+    values: Mapping[str, float]
+    """By clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +85,18 @@ class Point:
     high: float = math.nan
 
 
-def distribution(series: Sequence[Series], label: str) -> str:
+def distribution(series: Sequence[Series], label: str, dataset: str) -> str:
     """SVG of the values of one metric, one line per run: box of the quartiles, median, dots.
 
     Whiskers reach from the 5th to the 95th percentile. The dots are at most :data:`MAX_DOTS` clips,
     at evenly spaced ranks.
     """
-    title = f"Distribution of {label}"
-    with _figure(title, 0.6 + 0.3 * len(series), left_in=0.25) as (figure, axes):
+    title = f"Distribution of {label}, {dataset}"
+    with _figure(title, 0.6 + 0.36 * len(series), left_in=0.25) as (figure, axes):
         titles: dict[str, list[str]] = {}
         for line, one in enumerate(reversed(series)):
             gid = f"dots{line}"
-            if one.dots:
+            if one.values:
                 titles[gid] = _draw_values(axes, one, line, gid)
         axes.set_ylim(-0.6, len(series) - 0.4)
         axes.set_yticks(range(len(series)), [one.letter for one in reversed(series)])
@@ -111,7 +108,7 @@ def distribution(series: Sequence[Series], label: str) -> str:
 
 
 def _draw_values(axes: Axes, series: Series, line: int, gid: str) -> list[str]:
-    values = np.array([dot.value for dot in series.dots])
+    values = np.array(list(series.values.values()))
     p5, p25, median, p75, p95 = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
     colour = _SERIES[series.colour % NUM_COLOURS]
     box: dict[str, Any] = {"med": median, "q1": p25, "q3": p75, "whislo": p5, "whishi": p95}
@@ -128,17 +125,13 @@ def _draw_values(axes: Axes, series: Series, line: int, gid: str) -> list[str]:
         medianprops={"color": _TEXT, "linewidth": 1.6},
         manage_ticks=False,
     )
-    shown = sorted(series.dots, key=lambda dot: dot.value)
-    if len(shown) > MAX_DOTS:
-        picks = np.linspace(0, len(shown) - 1, MAX_DOTS).round().astype(int)
-        shown = [shown[pick] for pick in picks]
-    jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(shown))
-    heights = [line + offset for offset in jitter]
-    marks = axes.scatter(
-        [dot.value for dot in shown], heights, s=12, color=colour, alpha=0.65, linewidths=0
-    )
+    order, clips = np.argsort(values, kind="stable"), list(series.values)
+    if len(order) > MAX_DOTS:
+        order = order[np.linspace(0, len(order) - 1, MAX_DOTS).round().astype(int)]
+    jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(order))
+    marks = axes.scatter(values[order], line + jitter, s=12, color=colour, alpha=0.65, linewidths=0)
     marks.set_gid(gid)
-    return [dot.title for dot in shown]
+    return [f"{series.name}, {clips[one]}: {format_value(values[one])}" for one in order]
 
 
 def plane(
@@ -151,13 +144,12 @@ def plane(
 ) -> str:
     """SVG of runs over a logarithmic x, with intervals; ``frontier`` is joined by steps, and each
     of ``lines`` by a line, in its order: the points of one codec at several rates."""
-    with _figure(title, 2.5, left_in=0.62) as (figure, axes):
+    with _figure(title, 3.0, left_in=0.62) as (figure, axes):
         axes.set_xscale("log")
         axes.set_xlim(*_span([point.x for point in points]))
         titles: dict[str, list[str]] = {}
         for index, point in enumerate(points):
-            titles[f"point{index}"] = [point.title]
-            _draw_point(axes, point, f"point{index}")
+            titles |= {_draw_point(axes, point, index): [point.title]}
         for line in lines:
             _draw_line(axes, line)
         if len(frontier) > 1:
@@ -180,20 +172,29 @@ def _draw_line(axes: Axes, line: Sequence[Point]) -> None:
     axes.plot(xs, ys, color=colour, linewidth=1.2, alpha=opacity, zorder=2)
 
 
-def _draw_point(axes: Axes, point: Point, gid: str) -> None:
+def _draw_point(axes: Axes, point: Point, index: int) -> str:
+    """Draw it, every part marked as its codec's. Returns what its mark is known by."""
     colour = _SERIES[point.colour % NUM_COLOURS]
+    parts: list[Artist] = []
     if not math.isnan(point.low):
         reach = [[max(0.0, point.y - point.low)], [max(0.0, point.high - point.y)]]
-        axes.errorbar([point.x], [point.y], yerr=reach, color=colour, capsize=3, linewidth=1.2)
+        bars = axes.errorbar(
+            [point.x], [point.y], yerr=reach, color=colour, capsize=3, linewidth=1.2
+        )
+        parts += bars.get_children()
     marker = _MARKERS[point.colour % len(_MARKERS)]
-    axes.scatter([point.x], [point.y], s=42, color=colour, marker=marker, zorder=3).set_gid(gid)
-    axes.annotate(
+    parts.append(axes.scatter([point.x], [point.y], s=42, color=colour, marker=marker, zorder=3))
+    letter = axes.annotate(
         point.letter,
         (point.x, point.y),
         xytext=(6, 5),
         textcoords="offset points",
         fontweight="bold",
     )
+    parts.append(letter)
+    for number, part in enumerate(parts):
+        part.set_gid(f"codec-{point.letter}-{index}-{number}")
+    return str(parts[-2].get_gid())
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:
@@ -257,7 +258,9 @@ def _add_titles(group: ElementTree.Element, texts: Sequence[str]) -> None:
 
 
 def _own_ids(svg: str) -> str:
-    """Drop every id that the drawing does not refer to: the next drawing has the same ones."""
+    """Drop every id that the drawing does not refer to: the next drawing has the same ones. What is
+    marked as a codec's stays so."""
+    svg = re.sub(r' id="codec-([A-Z]+)-[^"]*"', r' data-codec="\1"', svg)
     used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', svg))
     return re.sub(r' id="([^"]*)"', lambda hit: hit[0] if hit[1] in used else "", svg)
 

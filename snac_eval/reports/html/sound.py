@@ -16,14 +16,18 @@ import soundfile
 from numpy.typing import NDArray
 
 from snac_eval import audio
-from snac_eval.metrics.spectral import magnitudes, mel_filters
+from snac_eval.metrics.spectral import hz_to_mel, magnitudes, mel_filters
 from snac_eval.types import Waveform
 
 EXCERPTS_S = (15.0, 8.0, 4.0)
 SPECTROGRAM_RANGE_DB = 80.0
 DIFFERENCE_RANGE_DB = 30.0
+LEVEL_COLOURS, DIFFERENCE_COLOURS = "magma", "RdBu_r"
 _WINDOW = 1024
 _IMAGE_SIZE = (360, 96)
+_TICKS_HZ = (500, 1000, 2000, 4000, 8000, 16000)
+_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10)
+_MOST_TICKS = 6
 _FULL_SCALE = 0.999
 # Silence has no peak to show levels against.
 _QUIETEST_PEAK_DB = -60.0
@@ -44,6 +48,9 @@ class ReportClip:
     estimates: Mapping[str, Waveform]
     total_s: float
     problems: Mapping[str, str] = field(default_factory=dict)
+    group: int = 0
+    """Of its dataset among those of the page."""
+    transcript: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,30 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class Axes:
+    """What stands beside a spectrogram: texts, and where each stands as a share of its side, from
+    the top or the left."""
+
+    size: tuple[int, int]
+    """Of the picture in pixels."""
+    khz: tuple[tuple[str, float], ...]
+    seconds: tuple[tuple[str, float], ...]
+
+    @classmethod
+    def of(cls, length_s: float, top_hz: float) -> Axes:
+        """Axes of so many seconds, up to this frequency."""
+        top = hz_to_mel(top_hz)
+        khz = [(hz, 1 - hz_to_mel(hz) / top) for hz in _TICKS_HZ if hz < 0.9 * top_hz]
+        step = next((one for one in _STEPS_S if length_s / one <= _MOST_TICKS), _STEPS_S[-1])
+        times = [step * place for place in range(int(0.95 * length_s / step) + 1)]
+        return cls(
+            _IMAGE_SIZE,
+            tuple((f"{hz / 1000:g} k", round(at, 4)) for hz, at in khz),
+            tuple((f"{at:g}" if at else "0 s", round(at / length_s, 4)) for at in times),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class PlayableClip:
     """The versions of one clip, the reference first (none: nothing to play); lengths in seconds,
     frequency in Hz."""
@@ -68,6 +99,13 @@ class PlayableClip:
     length_s: float
     total_s: float
     top_hz: float
+    group: int = 0
+    transcript: str = ""
+
+    @property
+    def axes(self) -> Axes:
+        """Of its spectrograms."""
+        return Axes.of(self.length_s, self.top_hz)
 
     @property
     def num_bytes(self) -> int:
@@ -99,8 +137,9 @@ def _until(max_bytes: int, clips: Iterable[PlayableClip]) -> Iterable[PlayableCl
 
 def playable(clip: ReportClip, length_s: float) -> PlayableClip:
     """The first ``length_s`` seconds of every version, at the reference's sample rate."""
+    said = clip.group, clip.transcript
     if clip.reference is None:
-        return PlayableClip(clip.clip_id, (), clip.problems, 0.0, clip.total_s, 0.0)
+        return PlayableClip(clip.clip_id, (), clip.problems, 0.0, clip.total_s, 0.0, *said)
     rate = clip.reference.sample_rate
     length = min(round(length_s * rate), clip.reference.num_samples)
     sides = {"": clip.reference, **clip.estimates}
@@ -118,9 +157,8 @@ def playable(clip: ReportClip, length_s: float) -> PlayableClip:
         )
         for label, samples in cut.items()
     ]
-    return PlayableClip(
-        clip.clip_id, tuple(versions), clip.problems, length / rate, clip.total_s, rate / 2
-    )
+    lengths = (length / rate, clip.total_s, rate / 2)
+    return PlayableClip(clip.clip_id, tuple(versions), clip.problems, *lengths, *said)
 
 
 def flac(waveform: Waveform) -> bytes:
@@ -140,12 +178,12 @@ def spectrogram_db(samples: NDArray[np.float32], sample_rate: int) -> NDArray[np
 
 def level_image(relative_db: NDArray[np.float64]) -> bytes:
     """A spectrogram relative to the clip's peak as WebP: -80 dB and below is dark."""
-    return _webp(1 + relative_db / SPECTROGRAM_RANGE_DB, "magma")
+    return _webp(1 + relative_db / SPECTROGRAM_RANGE_DB, LEVEL_COLOURS)
 
 
 def difference_image(difference_db: NDArray[np.float64]) -> bytes:
     """Estimate minus reference in dB as WebP: blue is missing, red is too much, white is equal."""
-    return _webp(0.5 + difference_db / (2 * DIFFERENCE_RANGE_DB), "RdBu_r")
+    return _webp(0.5 + difference_db / (2 * DIFFERENCE_RANGE_DB), DIFFERENCE_COLOURS)
 
 
 def _difference(estimate: NDArray[np.float64], reference: NDArray[np.float64], peak: float) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from snac_eval.reports.claims import INTERVALS
 from snac_eval.reports.grid import NONE, Cell, Column, Grid, count, metric_column, number
+from snac_eval.reports.html.groups import Shown, clip_metrics
 from snac_eval.reports.paper import contest_limits
 from snac_eval.reports.summary import (
     STATISTICS,
@@ -26,32 +26,19 @@ from snac_eval.reports.text import (
     worst_notes,
 )
 from snac_eval.results.frames import summary_frame
-from snac_eval.results.ranking import Contest
+from snac_eval.results.ranking import ALPHA, BITRATE, Contest
 from snac_eval.results.record import Run, first_info, metric_names
 
 MAX_ROWS = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One run of the page."""
-
-    run: Run
-    letter: str
-    """Marks it in plots and players; A is the reference."""
-    colour: int
-    """Counts from 0."""
-
-    @property
-    def name(self) -> str:
-        """The run as tables call it."""
-        return f"{self.letter} · {self.run.name}"
-
-
 def metric_columns(shown: Sequence[Shown]) -> dict[str, Column]:
-    """Each metric's column, those with a score per clip first."""
+    """Each metric's column: quality first, and last those of all clips together."""
     runs = [one.run for one in shown]
-    return {name: metric_column(first_info(runs, name)) for name in metric_names(*runs)}
+    together = [name for name in metric_names(*runs) if first_info(runs, name).kind == "corpus"]
+    return {
+        name: metric_column(first_info(runs, name)) for name in (*clip_metrics(runs), *together)
+    }
 
 
 def summary_table(shown: Sequence[Shown]) -> Grid:
@@ -74,17 +61,20 @@ def summary_table(shown: Sequence[Shown]) -> Grid:
     return without_empty_catastrophes(grid)
 
 
-def comparison_table(shown: Sequence[Shown], contests: Sequence[Contest]) -> Grid:
-    """One row per run, one column per metric, over the clips that all runs scored."""
+def comparison_table(shown: Sequence[Shown], contests: Sequence[Contest], num_tests: int) -> Grid:
+    """One row per run, one column per metric, over the clips that all runs scored.
+
+    ``num_tests`` is how many tests the contests' marks took, with those of the page's others.
+    """
     rows = [[Cell(one.name), *(_mean_cell(one.run, each) for each in contests)] for one in shown]
-    counts = ", ".join(f"{each.info.name} {len(each.shared.clips)}" for each in contests)
     names = [each.info.name for each in contests]
     return Grid.of(
         [Column("codec"), *(metric_column(each.info) for each in contests)],
         rows,
         "The same clips: mean ± half of its 95 % interval",
         [
-            f"Clips scored by every run: {counts or 'none'}.",
+            *_mark_notes(num_tests),
+            f"Clips scored by every run: {_sizes(contests) or 'none'}.",
             *contest_limits(contests),
             *worst_notes([one.run for one in shown], names),
         ],
@@ -92,25 +82,53 @@ def comparison_table(shown: Sequence[Shown], contests: Sequence[Contest]) -> Gri
     )
 
 
+def folded_columns(runs: Sequence[Run]) -> set[str]:
+    """Metrics that narrow tables show on demand: neither quality, nor rate, nor speed."""
+    infos = [first_info(runs, name) for name in metric_names(*runs)]
+    kept = (info for info in infos if info.is_quality or info.speed or info.name == BITRATE)
+    return {info.name for info in infos} - {info.name for info in kept}
+
+
+def _sizes(contests: Sequence[Contest]) -> str:
+    """How many clips the contests share; of several numbers the largest first."""
+    by_size: dict[int, list[str]] = {}
+    for one in contests:
+        by_size.setdefault(len(one.shared.clips), []).append(one.info.name)
+    first, *rest = sorted(by_size, reverse=True) or [0]
+    others = (f"; {size} by {', '.join(by_size[size])}" for size in rest)
+    return f"{first}{''.join(others)}" if first else ""
+
+
+def _mark_notes(num_tests: int) -> list[str]:
+    if not num_tests:
+        return ["Nothing is ranked."]
+    return [
+        "Bold: not shown to be worse than the best of its dataset; underlined: the best of the rest"
+        f" (paired t-test of the mean, Holm-corrected over the page's {num_tests} tests,"
+        f" significant below {ALPHA:g}). Rates and speeds are not ranked."
+    ]
+
+
 def _mean_cell(run: Run, one: Contest) -> Cell:
     mean, interval = one.mean(run), one.interval(run)
     result, half = run.metrics[one.info.name], (interval.high - interval.low) / 2
     spread = "" if math.isnan(half) else f"± {format_value(half)}"
-    return Cell(format_value(mean), f"{spread} {worst_mark(result)}".strip(), key=mean)
+    after = f"{spread} {worst_mark(result)}".strip()
+    return Cell(format_value(mean), after, one.marks.get(run.name, ""), key=mean)
 
 
 def breakdown_table(shown: Sequence[Shown], by: str) -> Grid | None:
-    """Means per ``speaker`` or ``domain`` and run; None where that is known of no clip."""
+    """Means per ``speaker`` or ``domain`` and run; None where there are not two of them."""
     columns = metric_columns(shown)
     rows = []
     for one in shown:
-        scores = one.run.rows[one.run.rows[by] != ""]
-        for group, part in scores.groupby(by):
+        scores = one.run.compact[one.run.compact[by] != ""]
+        for group, part in scores.groupby(by, observed=True):
             ok = part[part["status"] == "ok"]
-            means = ok.groupby("metric")["value"].mean()
+            means = ok.groupby("metric", observed=True)["value"].mean()
             head = [Cell(str(group)), Cell(one.name), count(part["clip_id"].nunique())]
             rows.append([*head, *(number(means.get(name, math.nan)) for name in columns)])
-    if not rows:
+    if len({row[0].text for row in rows}) < 2:
         return None
     grid = Grid.of(
         [Column(by), Column("codec"), Column("clips"), *columns.values()],
@@ -164,7 +182,7 @@ def failure_table(shown: Sequence[Shown]) -> Grid | None:
     """What has no value and why: metrics and clips of one reason share a row, errors first."""
     rows = []
     for one in shown:
-        missing = one.run.rows[one.run.rows["status"] != "ok"]
+        missing = one.run.compact[one.run.compact["status"] != "ok"]
         total = one.run.num_scored
         for status, reason, metrics, clips in _grouped(missing):
             who = f"all {total} clips" if len(clips) == total > 1 else _some(clips)
@@ -185,7 +203,7 @@ def failure_table(shown: Sequence[Shown]) -> Grid | None:
 def _grouped(missing: pd.DataFrame) -> Iterable[tuple[str, str, list[str], tuple[str, ...]]]:
     words = {"error": "failed", "undefined": "undefined"}
     merged: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
-    for found, part in missing.groupby(["status", "reason", "metric"]):
+    for found, part in missing.groupby(["status", "reason", "metric"], observed=True):
         status, reason, metric = map(str, found)
         clips = tuple(map(str, part["clip_id"]))
         merged.setdefault((words[status], reason, clips), []).append(metric)
@@ -197,46 +215,30 @@ def _some(clips: Sequence[str], limit: int = 5) -> str:
     return ", ".join(clips[:limit]) + more
 
 
-def clip_table(shown: Sequence[Shown], order: Sequence[str]) -> Grid:
-    """Every clip's scores, worst first; one row per clip and run."""
-    columns = {
-        name: column for name, column in metric_columns(shown).items() if _tried(shown, name)
-    }
-    rows = [
-        [Cell(clip), Cell(one.name), *(_value(one.run, name, clip) for name in columns)]
-        for clip in order[: MAX_ROWS // len(shown)]
-        for one in shown
-        if any(clip in result.values for result in one.run.metrics.values())
-    ]
-    return Grid.of(
-        [Column("clip"), Column("codec"), *columns.values()],
-        rows,
-        "Every clip, worst first",
-        _cut_notes(len(order) * len(shown), "scores.parquet has every clip"),
-        "every-clip",
-    )
-
-
-def _tried(shown: Sequence[Shown], metric: str) -> bool:
-    """Whether the metric has a score per clip, and not "undefined" alone."""
-    results = [one.run.metrics[metric] for one in shown if metric in one.run.metrics]
-    return any(one.info.kind != "corpus" and (one.counts[0] or one.counts[2]) for one in results)
-
-
 def _value(run: Run, metric: str, clip: str) -> Cell:
     values = run.metrics[metric].values if metric in run.metrics else {}
     return number(values[clip]) if clip in values else NONE
 
 
 def score_table(shown: Sequence[Shown], clip: str) -> Grid:
-    """The scores of one clip: metrics as rows, runs as columns; what has none says why."""
-    rows = []
-    for name, column in metric_columns(shown).items():
-        cells = [_score_cell(one.run, name, clip) for one in shown]
-        if any(cell is not NONE for cell in cells):
-            rows.append([Cell(column.heading), *cells])
-    columns = [Column("metric"), *(Column(one.name) for one in shown)]
-    return Grid.of(columns, rows, f"Scores of {clip}")
+    """The scores of one clip, a row per run; metrics that no run has of it are named below."""
+    columns = metric_columns(shown)
+    rows = [
+        [Cell(one.name), *(_score_cell(one.run, name, clip) for name in columns)] for one in shown
+    ]
+    nowhere = [
+        name
+        for place, name in enumerate(columns, start=1)
+        if all(row[place].key is None for row in rows)
+    ]
+    said = [name for name in nowhere if any(_has_none(one.run, name, clip) for one in shown)]
+    notes = [f"Without a value: {', '.join(said)}."] if said else []
+    grid = Grid.of([Column("codec"), *columns.values()], rows, f"Scores of {clip}", notes)
+    return grid.without(*nowhere)
+
+
+def _has_none(run: Run, metric: str, clip: str) -> bool:
+    return metric in run.metrics and clip in run.metrics[metric].missing
 
 
 def _score_cell(run: Run, metric: str, clip: str) -> Cell:

@@ -20,6 +20,7 @@ from socket import socket
 from types import TracebackType
 from typing import Any
 
+from snac_eval.codecs.wrapping.carried import StaysHere, carried
 from snac_eval.errors import SnacEvalError
 from snac_eval.run import interrupts
 from snac_eval.run.coding import Coder, CodingTask, prepare, repeated
@@ -62,6 +63,12 @@ class LocalEngine(Engine):
         config = coder.config
         if coder.codec.device == "cpu":  # Else every process would import torch to look for a GPU.
             config = replace(config, device="cpu")
+        self._why_here = ""
+        if num_workers:
+            try:
+                config = replace(config, instance=carried(config.instance, coder.codec))
+            except StaysHere as stays:
+                self._why_here = f"the codec {stays}"
         names = tuple(
             name for name, one in coder.metrics.items() if one.is_in_place or not is_apart
         )
@@ -97,6 +104,8 @@ class LocalEngine(Engine):
         return self._repeated or self._workers.repeated
 
     def __enter__(self) -> LocalEngine:
+        if self._why_here:
+            self._stay_here(self._why_here)
         if not self._is_here:
             try:
                 self._start()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from snac_eval.codecs.wrapping.carried import StaysHere, carried
+from snac_eval.errors import UsageError
 from snac_eval.run.coding import Coder
 from snac_eval.run.engines.base import Engine
 from snac_eval.run.engines.local import LocalEngine, modules_of
@@ -48,7 +51,7 @@ class Engines(AbstractContextManager["Engines"]):
             # Imported here, for Ray need not be installed.
             from snac_eval.run.engines.ray import RayEngine
 
-            return RayEngine(coder, len(jobs), self._joined_by(plan) if jobs else None)
+            return RayEngine(_portable(coder), len(jobs), self._joined_by(plan) if jobs else None)
         is_apart = plan.codec.device != "cpu" or (
             len(self._plans) == 1 and len(jobs) < _WORTH_WORKERS
         )
@@ -74,3 +77,15 @@ class Engines(AbstractContextManager["Engines"]):
             self._cluster = Cluster(config.address, config.num_workers, own)
             self._stack.enter_context(self._cluster)
         return self._cluster
+
+
+def _portable(coder: Coder) -> Coder:
+    """With the codec as bytes, where it is an object. Raises UsageError where it has none."""
+    try:
+        instance = carried(coder.config.instance, coder.codec)
+    except StaysHere as stays:
+        raise UsageError(
+            f"--engine ray: the codec {coder.config.model} {stays}; put its class into a module"
+            " that the cluster's machines have"
+        ) from stays
+    return replace(coder, config=replace(coder.config, instance=instance))

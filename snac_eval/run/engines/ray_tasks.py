@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from snac_eval import audio
-from snac_eval.errors import SnacEvalError, UsageError, one_line, plain
+from snac_eval.errors import SnacEvalError, UsageError, one_line, portable
 from snac_eval.machine import hardware
 from snac_eval.metrics.opening import open_metric
 from snac_eval.run import coding
@@ -192,7 +192,7 @@ def _begun(orders: Orders) -> Generator[Said, None, Coder | None]:
     try:
         coder, ready = _coder(orders)
     except SnacEvalError as error:
-        yield Refused(plain(error))
+        yield Refused(portable(error))
         return None
     yield ready
     return coder

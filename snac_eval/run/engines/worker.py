@@ -15,7 +15,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from snac_eval.errors import SnacEvalError, one_line, plain
+from snac_eval.errors import SnacEvalError, keep_trace, one_line, portable
 from snac_eval.metrics.opening import open_metric
 from snac_eval.run import coding
 from snac_eval.run.coding import AHEAD, PASSING, REPEATING, Coded, Coder, CodingTask
@@ -151,7 +151,7 @@ def _prepared(connection: Connection, turn: Turn) -> Coder | None:
     try:
         ready = Ready(coding.prepare(coder.codec))
     except SnacEvalError as error:
-        connection.send(Refused(plain(error)))
+        connection.send(Refused(portable(error)))
         return None
     connection.send(ready)
     return coder
@@ -235,8 +235,9 @@ def _send(connection: Connection, done: Evaluated | Coded, task: CodingTask) -> 
         said = done if isinstance(done, Evaluated) else HalfDone(done.number, _pickled(done))
         data = _pickled(said)
     except Exception as error:  # noqa: BLE001 - what a plugin made need not be picklable
+        keep_trace(error)
         reason = f"the result cannot leave the process: {one_line(error)}"
-        data = _pickled(Evaluated(task.number, coding.failure(task, reason).scores))
+        data = _pickled(_failed(task, reason))
     connection.send_bytes(data)
 
 
@@ -252,4 +253,10 @@ def _scored(task: ScoringTask, page: Page) -> Evaluated:
         metrics = {name: open_metric(name) for name in left}
         return evaluated(metrics, coded, page.note)
     except Exception as error:  # noqa: BLE001 - memory that is not there, a metric that is gone
-        return Evaluated(task.number, coding.failure(task, one_line(error)).scores)
+        keep_trace(error)
+        return _failed(task, one_line(error))
+
+
+def _failed(task: CodingTask, reason: str) -> Evaluated:
+    failure = coding.failure(task, reason)
+    return Evaluated(task.number, failure.scores, traces=failure.traces)

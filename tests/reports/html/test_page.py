@@ -11,17 +11,20 @@ import numpy as np
 import pytest
 import soundfile
 
-from snac_eval.reports.html.page import letter, page, show
-from snac_eval.reports.html.plots import Dot, Point, Series, distribution, plane
+from snac_eval.reports.html import sound
+from snac_eval.reports.html.groups import by_dataset, letter, main_metric, show
+from snac_eval.reports.html.page import page
+from snac_eval.reports.html.plots import Point, Series, distribution, plane
 from snac_eval.reports.html.sound import (
-    EXCERPTS_S,
     ReportClip,
     fit,
     flac,
     playable,
     spectrogram_db,
 )
-from snac_eval.reports.html.tables import clip_table, summary_table
+from snac_eval.reports.html.tables import comparison_table, score_table, summary_table
+from snac_eval.results.families import named_by_title
+from snac_eval.results.ranking import contest, mark
 from snac_eval.results.record import Run, named_apart, read_run
 from snac_eval.types import Waveform
 from tests.conftest import tone
@@ -54,11 +57,56 @@ def test_a_metric_of_all_clips_together_has_no_column_among_the_clips(tmp_path: 
     scores = {"mel_dac_paper": [1.0, 2.0]}
     folder = write_run(tmp_path / "r", scores, corpus={"fad_clap": 0.5})
     shown = show([read_run(folder)])
-    columns = clip_table(shown, ["clip001", "clip000"]).columns
-    assert [column.name for column in columns] == ["clip", "codec", "mel_dac_paper"]
+    columns = score_table(shown, "clip001").columns
+    assert [column.name for column in columns] == ["codec", "mel_dac_paper"]
     rows = summary_table(shown).rows
     assert [row[0].text for row in rows] == ["mel_dac_paper ↓", "fad_clap ↓"]
     assert [row[2].text for row in rows] == ["1.500", "0.500"]
+
+
+def test_a_codec_has_one_letter_and_colour_in_every_dataset(tmp_path: Path) -> None:
+    pairs = [("x", "one"), ("y", "one"), ("y", "two"), ("z", "two")]
+    runs = [
+        read_run(
+            write_run(
+                tmp_path / f"{codec}{data}", {"stoi": [0.9, 0.8]}, codec, dataset={"name": data}
+            )
+        )
+        for codec, data in pairs
+    ]
+    groups = by_dataset(show(named_by_title(runs)))
+    assert [group.dataset for group in groups] == ["one", "two"]
+    letters = [[(one.letter, one.run.name) for one in group.shown] for group in groups]
+    assert letters == [[("B", "x"), ("C", "y")], [("C", "y"), ("D", "z")]]
+
+
+def test_runs_are_called_by_their_titles_where_these_differ(tmp_path: Path) -> None:
+    made = [
+        read_run(write_run(tmp_path / key, {"stoi": [0.9]}, key, config={"label": label}))
+        for key, label in (("a", "Mine"), ("b", "Same"), ("c", "Same"))
+    ]
+    assert [run.name for run in named_by_title(made)] == ["Mine", "b", "c"]
+
+
+def test_the_main_metric_is_what_listeners_would_say_and_all_runs_have(tmp_path: Path) -> None:
+    scores = {"mel_dac_paper": [1.0, 2.0], "stoi": [0.9, 0.8], "pesq_wb": [2.0, 3.0]}
+    both = [read_run(write_run(tmp_path / key, scores, key)) for key in "ab"]
+    assert main_metric(both) == "pesq_wb"
+    scores.pop("pesq_wb")
+    less = read_run(write_run(tmp_path / "c", scores, "c"))
+    assert main_metric([*both, less]) == "mel_dac_paper"
+    only = read_run(write_run(tmp_path / "d", {"bitrate": ["error: broke"]}, "d"))
+    assert main_metric([only]) == ""
+
+
+def test_the_comparison_marks_what_its_contests_mark(tmp_path: Path) -> None:
+    values = noisy(2.5, 0.2, 12)
+    scores = {"a": {"pesq_wb": values}, "b": {"pesq_wb": [one - 1 for one in values]}}
+    runs = [read_run(write_run(tmp_path / key, one, key)) for key, one in scores.items()]
+    contests = [contest(runs, "pesq_wb")]
+    table = comparison_table(show(runs), contests, mark(contests))
+    assert [row[1].mark for row in table.rows] == ["best", "second"]
+    assert "Holm-corrected over the page's 1 tests" in table.notes[0]
 
 
 def test_numbers_of_different_definitions_are_not_set_side_by_side(tmp_path: Path) -> None:
@@ -67,7 +115,7 @@ def test_numbers_of_different_definitions_are_not_set_side_by_side(tmp_path: Pat
     html = page(show(named_apart([one, other])))
     assert "Nothing can be compared: x and y: measured in two ways: v=1 against v=2" in html
     assert "Pareto" not in html
-    assert "<h3>Quality over" not in html
+    assert 'data-axis="bitrate"' not in html
 
 
 @pytest.mark.parametrize(
@@ -90,13 +138,17 @@ def test_the_page_says_for_whom_few_speakers_speak(
     assert both.count(said) == 3
 
 
-def test_sound_fits_by_shorter_excerpts_and_then_by_fewer_clips() -> None:
-    clips = [clip(20.0, seed) for seed in range(2)]
+def test_sound_fits_by_shorter_excerpts_and_then_by_fewer_clips(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lengths = (1.5, 0.8, 0.4)
+    monkeypatch.setattr(sound, "EXCERPTS_S", lengths)
+    clips = [clip(2.0, seed) for seed in range(2)]
     longest = fit(clips, 10**9)
-    assert [one.length_s for one in longest] == [EXCERPTS_S[0]] * 2
+    assert [one.length_s for one in longest] == [lengths[0]] * 2
     size = longest[0].num_bytes
-    assert [one.length_s for one in fit(clips, size)] == [EXCERPTS_S[2]] * 2
-    few = fit(clips, size // 4)
+    assert [one.length_s for one in fit(clips, size)] == [lengths[2]] * 2
+    few = fit(clips, size // 5)
     assert len(few) == 0
     assert sum(one.num_bytes for one in fit(clips, size)) <= size
 
@@ -135,11 +187,15 @@ def test_flac_is_exact_to_16_bits_and_spectrogram_shows_the_tone() -> None:
 
 
 def test_drawings_are_well_formed_and_escape_what_they_are_told() -> None:
-    dots = [Dot(float(value), f"{EVIL} {value}") for value in range(150)]
-    series = [Series("B", 0, dots), Series("C", 1, []), Series("D", 2, dots[:1])]
+    values = {f"{EVIL} {value}": float(value) for value in range(150)}
+    series = [
+        Series("B", 0, "b", values),
+        Series("C", 1, "c", {}),
+        Series("D", 2, "d", {EVIL: 1.0}),
+    ]
     points = [Point("B", 0, EVIL, 1.0, 2.0, 1.5, 2.5), Point("C", 1, "c", 8.0, 3.0)]
     for svg in (
-        distribution(series, f"{EVIL} $x^2$ \u4f60 ↓"),
+        distribution(series, f"{EVIL} $x^2$ \u4f60 ↓", EVIL),
         plane(points, points, EVIL, "y ↑", EVIL),
     ):
         assert "<script" not in svg

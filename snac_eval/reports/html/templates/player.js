@@ -1,58 +1,10 @@
-"use strict";
-
-// Tables: a heading's button sorts by the cells' data-key, else by their text; empty cells go last.
-const collator = new Intl.Collator("en", { numeric: true });
-
-function sortKey(row, index) {
-  const cell = row.cells[index];
-  return cell.dataset.key === undefined ? cell.textContent : Number(cell.dataset.key);
-}
-
-function sortBy(table, heading, index) {
-  const down = heading.getAttribute("aria-sort") === "ascending";
-  for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-  heading.setAttribute("aria-sort", down ? "descending" : "ascending");
-  const numeric = heading.classList.contains("n");
-  for (const body of table.tBodies) {
-    // The title of a block stands alone in its body.
-    if (body.rows.length < 2) continue;
-    const rows = [...body.rows].map((row) => [sortKey(row, index), row]);
-    rows.sort(([a], [b]) => {
-      if (numeric && typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
-      const order = typeof a === "number" ? a - b : collator.compare(a, b);
-      return down ? -order : order;
-    });
-    body.append(...rows.map(([, row]) => row));
-  }
-}
-
-for (const table of document.querySelectorAll("table.sortable")) {
-  [...table.tHead.rows[0].cells].forEach((heading, index) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = heading.textContent;
-    button.addEventListener("click", () => sortBy(table, heading, index));
-    heading.replaceChildren(button);
-  });
-}
-
 // Players: every version of a clip starts at the same instant and runs until the end; switching
 // only opens one gain and closes the others, so that nothing jumps in time.
 const FADE_S = 0.004;
 const AHEAD_S = 0.05;
+const players = new Map();
 let audioContext = null;
 let current = null;
-
-function bytesOf(uri) {
-  const text = atob(uri.slice(uri.indexOf(",") + 1));
-  return Uint8Array.from(text, (letter) => letter.charCodeAt(0)).buffer;
-}
-
-function make(tag, properties, attributes = {}) {
-  const element = Object.assign(document.createElement(tag), properties);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  return element;
-}
 
 class Player {
   constructor(root) {
@@ -63,34 +15,67 @@ class Player {
     this.position = 0;
     this.voices = null;
     this.buffers = null;
+    this.spectra = new Spectra(this);
     this.build();
     this.choose(0);
     this.show();
+    listeners.push(() => this.hideOff());
   }
 
   build() {
-    this.play = make("button", { type: "button", className: "play" });
-    this.play.addEventListener("click", () => this.toggle());
+    this.play = button("", () => this.toggle(), { className: "play" });
     this.choices = this.versions.map((version, index) => {
-      const name = version.querySelector(".name").textContent.trim().replace(/\s+/g, " ");
-      const title = `listen to ${name}`;
-      const button = make("button", { type: "button", textContent: this.letters[index], title });
-      button.setAttribute("aria-label", title);
-      button.addEventListener("click", () => this.choose(index));
       version.querySelector("audio").hidden = true;
-      return button;
+      this.addSaver(version, index);
+      return button("", () => this.choose(index));
     });
     const range = { type: "range", min: 0, max: 1, step: 0.001, value: 0 };
     this.seek = make("input", range, { "aria-label": "position" });
     this.seek.addEventListener("input", () => this.moveTo(this.seek.value * this.length()));
     this.time = make("span", { className: "time" });
-    const controls = make("div", { className: "controls" });
-    controls.append(this.play, ...this.choices, this.seek, this.time);
-    this.root.prepend(controls);
-    this.root.addEventListener("keydown", (event) => this.key(event));
-    this.root.addEventListener("keyup", (event) => {
-      if (event.key === " ") event.preventDefault();
+    this.letterBox = make("span", { className: "letters" }, {}, this.choices);
+    const zooms = [["−", "zoom out of", 0.5], ["+", "zoom into", 2]].map(([text, words, factor]) => {
+      const act = () => this.spectra.magnify(factor);
+      return button(text, act, { className: "zoom" }, { "aria-label": `${words} the spectrograms` });
     });
+    this.controls = make("div", { className: "controls" }, {}, [
+      this.play, this.letterBox, this.seek, this.time, ...zooms,
+    ]);
+    this.root.prepend(this.controls);
+    this.name();
+  }
+
+  addSaver(version, index) {
+    const clip = this.root.closest("article").querySelector("h4").textContent;
+    const act = () => {
+      const uri = version.querySelector("audio").src;
+      saveSound(uri, `${clip} ${version.querySelector(".who").textContent}`);
+    };
+    const saver = button("FLAC", act, { className: "saver" });
+    version.querySelector(".name").append(saver);
+  }
+
+  // Says on every button and version what it is; in a blind test that is a number.
+  name() {
+    this.versions.forEach((version, index) => {
+      const who = version.querySelector(".who").textContent;
+      const words = `listen to ${this.letters[index]} ${who}`.trim();
+      Object.assign(this.choices[index], { textContent: this.letters[index], title: words });
+      this.choices[index].setAttribute("aria-label", words);
+      version.querySelector(".letter").textContent = this.letters[index];
+      const saver = version.querySelector(".saver");
+      saver.setAttribute("aria-label", `FLAC of ${this.letters[index]} ${who}: download`);
+    });
+    this.root.dataset.active = this.letters[this.active];
+  }
+
+  // Versions of codecs that are not shown can be neither heard nor seen.
+  hideOff() {
+    if (this.root.closest(".blind")) return;
+    this.versions.forEach((version, index) => {
+      version.hidden = this.choices[index].hidden = state.off.has(version.dataset.letter);
+    });
+    if (this.versions[this.active].hidden) this.choose(0);
   }
 
   length() {
@@ -105,9 +90,13 @@ class Player {
 
   async load() {
     audioContext ??= new AudioContext();
-    await audioContext.resume();
-    const sounds = this.versions.map((version) => bytesOf(version.querySelector("audio").src));
-    this.buffers ??= await Promise.all(sounds.map((sound) => audioContext.decodeAudioData(sound)));
+    if (this.buffers) return;
+    const sounds = this.versions.map((version) => {
+      const uri = version.querySelector("audio").src;
+      return bytesOf(uri.slice(uri.indexOf(",") + 1)).buffer;
+    });
+    const made = await Promise.all(sounds.map((sound) => audioContext.decodeAudioData(sound)));
+    this.buffers ??= made;
   }
 
   async start() {
@@ -115,6 +104,7 @@ class Player {
     current = this;
     this.wanted = true;
     await this.load();
+    await audioContext.resume();
     // A second key press may have come while the sounds were being decoded.
     if (!this.wanted || this.voices) return;
     if (this.position >= this.length() - 0.01) this.position = 0;
@@ -162,6 +152,7 @@ class Player {
     const playing = this.wanted;
     this.stop();
     await this.load();
+    current = this;
     this.position = Math.min(Math.max(0, seconds), this.length());
     this.show();
     if (playing) this.start();
@@ -175,30 +166,53 @@ class Player {
 
   show() {
     const now = this.now();
+    const share = this.length() ? now / this.length() : 0;
     this.play.textContent = this.voices ? "Pause" : "Play";
     this.root.dataset.state = this.voices ? "playing" : "paused";
-    this.seek.value = this.length() ? now / this.length() : 0;
+    this.seek.value = share;
     this.time.textContent = this.buffers ? `${now.toFixed(1)} / ${this.length().toFixed(1)} s` : "";
     this.seek.setAttribute("aria-valuetext", `${now.toFixed(1)} seconds`);
+    if (this.buffers) this.spectra.point(share);
   }
 
   key(event) {
-    if (event.ctrlKey || event.altKey || event.metaKey) return;
     const letter = this.letters.indexOf(event.key.toUpperCase());
     if (event.key === " ") this.toggle();
     else if (event.key === "ArrowLeft") this.moveTo(this.now() - 1);
     else if (event.key === "ArrowRight") this.moveTo(this.now() + 1);
-    else if (letter >= 0) this.choose(letter);
+    else if (letter >= 0 && !this.versions[letter].hidden) this.choose(letter);
     else return;
-    current ??= this;
     event.preventDefault();
   }
 }
 
-if (window.AudioContext) {
-  for (const root of document.querySelectorAll(".player")) new Player(root);
+// The player that keys are for: the one in hand, else the first that can be seen, else the first.
+function listening(target) {
+  const within = players.get(target.closest?.(".player"));
+  if (within || current) return within ?? current;
+  const shown = [...players.values()].filter((player) => player.root.offsetParent);
+  return shown.find(({ root }) => {
+    const box = root.getBoundingClientRect();
+    return box.bottom > 0 && box.top < innerHeight;
+  }) ?? shown[0];
+}
+
+// What uses a key itself keeps it: text fields all, buttons and folds the space, sliders the arrows.
+function isTaken(event) {
+  const { target, key } = event;
+  if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return true;
+  if (target.closest?.("select, textarea, input:not([type=range]), [contenteditable]")) return true;
+  if (key === " ") return Boolean(target.closest?.("button, summary, a, audio"));
+  if (!key.startsWith("Arrow")) return false;
+  return Boolean(target.closest?.("input, audio, .scroll, pre, .picture"));
+}
+
+function buildPlayers() {
+  if (!window.AudioContext) return;
+  for (const root of document.querySelectorAll(".player")) players.set(root, new Player(root));
+  if (!players.size) return;
   for (const hint of document.querySelectorAll(".script-only")) hint.hidden = false;
   document.addEventListener("keydown", (event) => {
-    if (event.target === document.body) current?.key(event);
+    if (!isTaken(event)) listening(event.target)?.key(event);
   });
 }
