@@ -24,7 +24,7 @@ METRICS = "bitrate,si_sdr,encode_real_time_factor"
 
 def _run(data: Path, output: Path, *more: str) -> int:
     base = ["run", "--model", "pcm_8bit", "--dataset", f"folder:{data}", "--metrics", METRICS]
-    return main([*base, "--output", str(output), "--workers", "0", "--quiet", "--no-html", *more])
+    return main([*base, "--output", str(output), "--workers", "0", "--no-html", *more])
 
 
 def test_shards_are_run_and_merged(
