@@ -209,15 +209,15 @@ def surround(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
 def _write_one_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the first run write its page, and no other: each takes as long as its scores do.
     ``snac-eval report --html`` writes whatever it is asked for."""
-    from snac_eval import api
+    from snac_eval.evaluation import executing
 
-    whole, written = api.write_page, []
+    whole, written = executing.write_page, []
 
     def once(*args: Any, **options: Any) -> None:  # noqa: ANN401 - handed through
         if not written:
             written.append(whole(*args, **options))
 
-    monkeypatch.setattr(api, "write_page", once)
+    monkeypatch.setattr(executing, "write_page", once)
 
 
 def _cut_datasets(monkeypatch: pytest.MonkeyPatch) -> None:
