@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from snac_eval.run.plan import Material
 
 FILE_NAME = "report.html"
-MAX_BYTES = 20_000_000
+MAX_BYTES = 15_000_000
 DEFAULT_CLIPS = 20
 _TITLED = 4
 # Enough to find the digest, which stands in the page's head.
