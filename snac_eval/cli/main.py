@@ -63,6 +63,9 @@ _EXAMPLES = """examples:
   snac-eval run --model snac_16khz_mini --dataset demo
   snac-eval run --model snac_24khz --dataset librispeech --limit 100
   snac-eval run --model opus_12kbps --dataset folder:my/recordings --domain speech
+  snac-eval run --model opus_6kbps,opus_12kbps --dataset demo,librispeech
+  snac-eval run --study study.toml --dry-run
+  snac-eval plot runs/* --y pesq_wb -o rd.pdf
   snac-eval table runs/* --format latex
   snac-eval compare runs/mine runs/theirs
   snac-eval check runs/new --baseline baseline.json
@@ -70,7 +73,8 @@ _EXAMPLES = """examples:
 
 """
 EXIT_CODES = """exit codes:
-  0 done; 1 check: a regression, validate: a broken contract; 2 wrong usage, broken input, a place
+  0 done; 1 check: a regression, validate: a broken contract, run: of several pairs some failed,
+  doctor: something needed is broken; 2 wrong usage, broken input, a place
   that cannot be written; 3 run, score: a metric that was named is undefined on every clip, check:
   not comparable or inconclusive, compare: nothing could be compared; 4 run: more clips failed than
   allowed, encode, decode, score: a file failed; 70 an internal error (--debug shows where);
