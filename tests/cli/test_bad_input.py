@@ -103,7 +103,7 @@ def test_corrupt_store(audio_dir: Path, tmp_path: Path, capsys: pytest.CaptureFi
     # The tables come from scores.parquet and manifest.json; only the sound is in the store.
     assert main(["report", str(tmp_path / "run"), "--html"]) == 0
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert "Nothing to play of pcm_8bit" in page
+    assert "Nothing to play of PCM, 8 bits" in page
     assert "damaged store" in page
     assert _run(*run, "--overwrite") == 0
 

@@ -39,7 +39,7 @@ def test_shards_are_run_and_merged(
     merged = tmp_path / "merged"
     assert main(["merge", *map(str, folders), "-o", str(merged), "--report-clips", "1"]) == 0
     said = capsys.readouterr().out
-    assert "pcm_8bit on folder:" in said
+    assert "pcm_8bit on" in said
     assert f"merged: 2 shards; files in {merged}/" in said
     names = {path.name for path in merged.iterdir()}
     assert names >= {"summary.csv", "summary.md", "summary.tex", "report.html", "scores.parquet"}

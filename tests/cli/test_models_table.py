@@ -149,7 +149,7 @@ def test_flags_that_make_no_sense_are_one_line(
 ) -> None:
     cases = {
         "--weights are of one model": ["--models", "--weights", str(tmp_path)],
-        "--metrics is of runs": ["--models", "--metrics", "stoi"],
+        "--metrics are of runs": ["--models", "--metrics", "stoi"],
         "--weights needs --models": [str(tmp_path), "--weights", str(tmp_path)],
         "name a codec": ["--models", f"files:{tmp_path}"],
         "did you mean": ["--models", "snac_24kh"],

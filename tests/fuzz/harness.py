@@ -119,7 +119,7 @@ def call(where: Place, *arguments: str | Path, allowed: Sequence[int] = (0, 2)) 
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _bounded():
         try:
-            code = main([*words, "--debug"])
+            code = main(words)
         except SystemExit as ended:
             code = int(ended.code or 0)
         except Hang:

@@ -94,5 +94,6 @@ def test_a_device_is_no_file(name: str) -> None:
     with place() as where:
         run = write_run(where.input / "run", _SCORES, speakers=_SPEAKERS)
         write_text(where.input / "b.json", json.dumps(_baseline()))
-        said = call(where, "check", run, "--baseline", where.input / "b.json", name, "/dev/zero")
+        given = {"--baseline": where.input / "b.json", name: "/dev/zero"}
+        said = call(where, "check", run, *(part for flag in given.items() for part in flag))
         assert "/dev/zero" in said
