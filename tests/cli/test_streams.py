@@ -173,7 +173,9 @@ def test_whatever_goes_wrong_is_one_line_and_never_a_regression(
     assert "Traceback" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [[], ["nothing"], ["run"], ["list", "nothing"], ["run", "--x"]])
+@pytest.mark.parametrize(
+    "words", [[], ["nothing"], ["table", "-o"], ["list", "nothing"], ["run", "--x"]]
+)
 def test_wrong_flags_are_one_line(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(words)
