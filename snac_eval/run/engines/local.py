@@ -72,9 +72,10 @@ class LocalEngine(Engine):
         names = tuple(
             name for name, one in coder.metrics.items() if one.is_in_place or not is_apart
         )
-        self._turn = Turn(modules_of(coder, is_apart), config, names)
+        modules = modules_of(coder, is_apart)
         self._is_ours = staff is None
-        self._staff = staff or Staff(modules_of(coder, is_apart))
+        self._staff = staff or Staff(modules)
+        self._turn = Turn(modules, config, names, self._staff.next_turn())
         limit_s, ahead = coder.config.clip_limit_s, 3 * coder.batch_size
         has_audio = any(not one.is_in_place for one in coder.metrics.values())
         num_scorers = num_workers if is_apart and has_audio else 0
@@ -232,7 +233,7 @@ class LocalEngine(Engine):
     def _start(self) -> None:
         for pool, kind in self._kinds.items():
             hired = self._staff.take(kind, pool.count)
-            pool.start(self._staff.nursery, hired, self._turn)
+            pool.start(self._staff.nursery, self._turn, hired)
 
     def _start_again(self) -> None:
         self._num_lost += 1

@@ -82,6 +82,7 @@ class Pool:
         self._alone: deque[CodingTask] = deque()
         self._to_repeat: tuple[Job, ...] = ()
         self._workers: list[Worker] = []
+        self._turn = 0
         self.was_ready = False
         """Whether any process ever was."""
         self.notes: tuple[str, ...] = ()
@@ -137,19 +138,18 @@ class Pool:
         yield from [*self._alone, *self._waiting]
         yield from self._source
 
-    def start(
-        self, nursery: Nursery, hired: Sequence[Worker] = (), turn: said.Turn | None = None
-    ) -> None:
+    def start(self, nursery: Nursery, turn: said.Turn, hired: Sequence[Worker] = ()) -> None:
         """Start the processes in this nursery, but for those ``hired``, which take this turn; what
         was in hand is begun again."""
+        self._turn = turn.number
         for one in self._workers:
             self._take_back(one)
         self._workers = [self._hired(one, turn) for one in hired]
         self._workers += [self._started(nursery) for _ in range(self.count - len(hired))]
 
     def release(self, nursery: Nursery) -> list[Worker]:
-        """Those that wait for work, for whoever has some next; the others are ended."""
-        idle = [one for one in self._workers if one.is_ready and one.is_idle and not one.is_spent]
+        """Those without work, ready or not yet, for whoever has some next; the others are ended."""
+        idle = [one for one in self._workers if one.is_idle and not one.is_spent]
         for one in self._workers:
             if one not in idle:
                 nursery.kill(one.child)
@@ -171,6 +171,10 @@ class Pool:
             yield from self._ended(one, nursery)
             return
         match message:
+            case said.Unopened(turn=turn) | said.Opened(turn=turn) if turn != self._turn:
+                pass  # It had not begun the turn that it has by now.
+            case said.Refused(turn=turn) | said.Ready(turn=turn) if turn != self._turn:
+                pass
             case said.Unopened():
                 raise OnlyHere(message.reason)
             case said.Opened():
@@ -347,7 +351,7 @@ class Pool:
         place = self._workers.index(one)
         self._workers[place] = self._started(nursery, failed_starts)
 
-    def _hired(self, one: Worker, turn: said.Turn | None) -> Worker:
+    def _hired(self, one: Worker, turn: said.Turn) -> Worker:
         now, done = time.monotonic(), one.num_done
         until = now + _PREPARE_LIMIT_S
         again = Worker(

@@ -65,6 +65,7 @@ class Staff:
         self._modules = tuple(modules)
         self._nursery: Nursery | None = None
         self._idle: dict[str, list[Worker]] = {}
+        self._num_turns = 0
 
     @property
     def nursery(self) -> Nursery:
@@ -73,6 +74,11 @@ class Staff:
             self._nursery = Nursery(self._modules)
         return self._nursery
 
+    def next_turn(self) -> int:
+        """The number of the next run's turn."""
+        self._num_turns += 1
+        return self._num_turns
+
     def take(self, kind: str, count: int) -> list[Worker]:
         """At most ``count`` that wait, of those that do this kind of work."""
         waiting = self._idle.pop(kind, [])
@@ -80,7 +86,7 @@ class Staff:
         return waiting[:count]
 
     def keep(self, kind: str, workers: Sequence[Worker]) -> None:
-        """Have these wait for the next run."""
+        """Have these wait for the next run, or get ready for it."""
         self._idle.setdefault(kind, []).extend(workers)
 
     def close(self) -> None:

@@ -31,11 +31,16 @@ class Unopened:
     """The codec cannot even be opened in another process."""
 
     reason: str
+    turn: int = 0
+    """The number of the turn of which this is told."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """The codec is open and is now prepared."""
+
+    turn: int = 0
+    """The number of the turn of which this is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class Refused:
     """The codec cannot be prepared, in whatever process."""
 
     error: SnacEvalError
+    turn: int = 0
+    """The number of the turn of which this is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,8 @@ class Ready:
 
     notes: tuple[str, ...] = ()
     """What the codec says of itself now that it is prepared."""
+    turn: int = 0
+    """The number of the turn of which this is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,7 @@ class Turn:
     config: RunConfig
     names: tuple[str, ...]
     """Of the metrics that the process is to score by."""
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +131,7 @@ def serve_scorer(connection: Connection, page: Page, turn: Turn) -> None:
     inbox = _Inbox(connection, page)
     while True:
         load(turn.modules)
-        connection.send(Ready())
+        connection.send(Ready(turn=turn.number))
         while inbox.turn is None:
             for task in inbox.tasks():
                 page.note(PASSING, [task.number])
@@ -145,13 +155,13 @@ def _prepared(connection: Connection, turn: Turn) -> Coder | None:
     try:
         coder = opened(turn.config, turn.names)
     except BaseException as error:  # noqa: BLE001 - the parent, which could open it, goes on itself
-        connection.send(Unopened(one_line(error)))
+        connection.send(Unopened(one_line(error), turn.number))
         return None
-    connection.send(Opened())
+    connection.send(Opened(turn.number))
     try:
-        ready = Ready(coding.prepare(coder.codec))
+        ready = Ready(coding.prepare(coder.codec), turn.number)
     except SnacEvalError as error:
-        connection.send(Refused(portable(error)))
+        connection.send(Refused(portable(error), turn.number))
         return None
     connection.send(ready)
     return coder
