@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from inspect import getattr_static
@@ -210,6 +211,8 @@ def _card(name: ModelName, card_dirs: Sequence[Path]) -> tuple[CodecCard, int]:
     if name.name not in known:
         if found := card_at(name.name, name.kbps, name.num_streams, card_dirs):
             return found
+        with suppress(UnknownNameError):  # A file of another name may hold the card: that is told.
+            plugins.codec_file(name.name, card_dirs)
         names = [*known, *plugins.base_names(card_dirs)]
         raise UnknownNameError(plugins.unknown_name(name.name, names, "codec", "codecs"))
     card = plugins.codec_card(name.name, card_dirs, check_options=True)

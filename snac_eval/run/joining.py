@@ -13,7 +13,7 @@ from snac_eval.codecs.checks import length_notes
 from snac_eval.codecs.repeats import Repeat
 from snac_eval.errors import StoreError, UsageError
 from snac_eval.run.identity import WHOLE, identity_of
-from snac_eval.run.manifest import DETERMINISM, LENGTHS
+from snac_eval.run.manifest import DETERMINISM, LENGTHS, PACE
 from snac_eval.run.sealed import FILE_NAME, read_manifest
 from snac_eval.run.shards import Shard
 
@@ -107,6 +107,7 @@ def joined(shards: Shards) -> dict[str, Any]:
         "scoring": first["scoring"] | _in_common([part["scoring"] for part in parts], ["workers"]),
         "hardware": _in_common([part["hardware"] for part in parts]),
         DETERMINISM: _least_deterministic(parts),
+        PACE: {},
         LENGTHS: {name: lengths[name] for name, _ in clips if name in lengths},
         "merged": [_origin(part) for part in shards.parts],
     }

@@ -28,7 +28,7 @@ from tests.runs import edit_manifest
 
 METRICS = ("bitrate", "codebook_usage", "bitrate_entropy", "si_sdr", "mel_dac_paper")
 OF_THE_MERGE = {
-    *("argv", "started", "finished", "merged", "sha256", "num_clips_computed_now"),
+    *("argv", "started", "finished", "merged", "sha256", "num_clips_computed_now", "pace"),
 }
 
 
