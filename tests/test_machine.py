@@ -76,7 +76,6 @@ TORCH_SETTINGS = (
     ("setting", "words"),
     [
         ("pass", ""),
-        ("torch.set_float32_matmul_precision('medium')", "'medium'|'tf32'"),
         ("torch.backends.cuda.matmul.allow_tf32 = True", "'high'|'tf32'"),
     ],
 )
@@ -109,7 +108,6 @@ FLOAT32 = (
     [
         ("pass", (True, False)),
         ("torch.backends.cuda.matmul.allow_tf32 = True", (True, True)),
-        ("torch.backends.cudnn.allow_tf32 = False", (False, False)),
     ],
 )
 def test_float32_is_float32_for_a_while_only(setting: str, before: tuple[bool, bool]) -> None:

@@ -53,7 +53,6 @@ def _check(folder: Path, metric: str, faults: tuple[str, ...] = FAULTS) -> None:
     ("where", "faults"),
     [
         ("read", FAULTS),
-        ("pad", ("raise", "leave")),
         ("encode", FAULTS),
         ("decode", ("kill", "eat")),
         ("encode", ("exit",)),  # So few that the codec has a process to itself.

@@ -20,7 +20,7 @@ from snac_eval.cli.main import main
 from snac_eval.codecs.pyav import PyavCodec
 from snac_eval.results.frames import SUMMARY_COLUMNS
 from snac_eval.run.sealed import SCORE_COLUMNS
-from tests.cli.helpers import command, repeatable, run_process, scores
+from tests.cli.helpers import command, run_process, scores
 from tests.conftest import tone
 
 FAST = "bitrate,mel_dac_paper,si_sdr"
@@ -195,20 +195,6 @@ def _start_and_stop(
     _wait_for_scores(output / "store.sqlite", 3, process)
     os.killpg(process.pid, how)
     return process.wait(timeout=60)
-
-
-def test_killed_run_continues_to_the_same_frame(tmp_path: Path) -> None:
-    data = _many_clips(tmp_path / "data", _MANY)
-    metrics = "bitrate,stoi,mel_dac_paper"
-    assert _start_and_stop(data, tmp_path / "killed", signal.SIGKILL) == -signal.SIGKILL
-    assert not (tmp_path / "killed" / "scores.parquet").exists()
-    assert _run(data, tmp_path / "killed", metrics=metrics) == 3  # STOI: the clips are too short
-    manifest = json.loads((tmp_path / "killed" / "manifest.json").read_text())
-    assert 0 < manifest["num_clips_computed_now"] < _MANY
-    assert _run(data, tmp_path / "whole", metrics=metrics) == 3
-    pd.testing.assert_frame_equal(
-        repeatable(scores(tmp_path / "killed")), repeatable(scores(tmp_path / "whole"))
-    )
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -6,14 +6,12 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import soundfile
 
 from snac_eval.cli.main import main
-from tests.cli.helpers import repeatable, run_process, scores
+from tests.cli.helpers import scores
 from tests.conftest import tone
-from tests.hub_server import serve_hub
 from tests.tiny_transformers import save_tiny
 
 pytest.importorskip("transformers", reason="needs the extra transformers")
@@ -35,34 +33,6 @@ def clips(tmp_path: Path) -> Path:
 def _run(clips: Path, model: str, output: Path) -> list[str]:
     run = ["run", "--model", model, "--dataset", f"folder:{clips}", "--metrics", METRICS]
     return [*run, "--workers", "0", "--quiet", "--output", str(output)]
-
-
-def test_mimi_from_hub_then_cache_then_a_clear_error(clips: Path, tmp_path: Path) -> None:
-    save_tiny("mimi", tmp_path / "hub")
-
-    def go(name: str, cache: str, **environment: str) -> tuple[int, str]:
-        home = {"HF_HOME": str(tmp_path / cache), **environment}
-        done = run_process(*_run(clips, "mimi_1.1kbps", tmp_path / name), **home)
-        return done.returncode, done.stderr
-
-    with serve_hub("kyutai/mimi", tmp_path / "hub") as endpoint:
-        assert go("online", "cache", HF_ENDPOINT=endpoint) == (0, "")
-    frame = scores(tmp_path / "online")
-    assert set(frame["status"]) == {"ok"}
-    # 1.5 s at 12.5 frames a second is 18.75 frames; 19 are sent, each of 8 tokens of 11 bits.
-    bitrates = frame.loc[frame["metric"] == "bitrate", "value"]
-    assert bitrates.round(6).eq(round(19 * 8 * 11 / 1.5 / 1000, 6)).all()
-    manifest = json.loads((tmp_path / "online" / "manifest.json").read_text())
-    assert "not those that the card 'mimi_1.1kbps' names" in manifest["notes"][0]
-    assert manifest["versions"]["transformers"] != "not installed"
-    assert go("offline", "cache", HF_HUB_OFFLINE="1") == (0, "")
-    pd.testing.assert_frame_equal(repeatable(frame), repeatable(scores(tmp_path / "offline")))
-    code, error = go("nowhere", "empty", HF_HUB_OFFLINE="1")
-    assert code == 2
-    assert error.count("\n") == 1
-    assert "'kyutai/mimi'" in error
-    for way_out in ("--weights DIR", "HF_HOME", "HF_ENDPOINT"):
-        assert way_out in error
 
 
 def test_a_stereo_codec_takes_mono_clips_on_both_channels(clips: Path, tmp_path: Path) -> None:

@@ -31,12 +31,11 @@ CARDS = {
     for path in cards.card_files("codecs").values()
     if cards.read_codec_card(path).family in FAMILIES
 }
-# One card per model, with all codebooks or nearly.
+# One card per kind of model, with all codebooks or nearly; DAC at 24 kHz is DAC at 16 kHz.
 NAMES = (
     "encodec_24khz_6kbps",
     "encodec_48khz_6kbps",
     "dac_16khz_3kbps",
-    "dac_24khz_6kbps",
     "dac_44khz_7.8kbps",
     "mimi_1.1kbps",
 )

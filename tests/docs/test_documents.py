@@ -43,7 +43,7 @@ EXCLUDED = {
 
 PARSED = {
     "--engine ray": "needs a Ray cluster",
-    "doctor --self-test": "scores for a minute; tests/doctor does so with some metrics",
+    "snac-eval doctor": "imports and scores for a minute; tests/doctor does so",
     "snac-eval bench": "measures for minutes; tests/bench runs it small",
     "table --models": "builds every ready model; tests/cli/test_models_table.py does",
     "python -m benchmarks": "measures for minutes to hours",

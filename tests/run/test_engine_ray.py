@@ -28,7 +28,6 @@ from snac_eval.run.engines.ray import RayEngine
 from snac_eval.run.engines.ray_tasks import Desk
 from snac_eval.run.plan import Plan, make_plan
 from snac_eval.run.rows import Settled
-from snac_eval.run.sealed import read_manifest
 from tests.cli.faulty import install, write_clips
 from tests.cli.helpers import command, repeatable, run_process, scores
 from tests.conftest import tone
@@ -192,23 +191,6 @@ def test_node_that_is_killed_costs_no_clip(
     cluster.remove_node(node)
     assert sorted(one.number for one in results) == list(range(16))
     assert {score.status for one in results for score in one.scores.values()} == {"ok"}
-
-
-def test_driver_that_is_killed_is_continued(
-    cluster: Any,  # noqa: ANN401
-    clips: Path,
-    tmp_path: Path,
-) -> None:
-    arguments = ["run", "--model", "tests.run.ray_codecs:slow", "--dataset", f"folder:{clips}"]
-    arguments += ["--metrics", ",".join(METRICS), "--no-html", "--quiet", "--engine", "ray"]
-    arguments += ["--output", str(tmp_path / "run"), "--address", cluster.address]
-    with subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL) as driver:
-        _wait_until(lambda: num_stored(tmp_path / "run"))
-        driver.kill()
-    done = run_process(*arguments)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert read_manifest(tmp_path / "run")["num_clips_computed_now"] < 16
-    assert (scores(tmp_path / "run")["status"] == "ok").sum() == 16 * len(METRICS)
 
 
 def test_signal_ends_what_was_started_here(clips: Path, tmp_path: Path) -> None:
