@@ -6,7 +6,7 @@ EXTRAS ?= dev,all
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-DEMO    := snac_16khz_mini opus_6kbps opus_12kbps
+DEMO    := snac_16khz_mini,opus_6kbps,opus_12kbps
 COLUMNS := bitrate,mel_dac_paper,stft_distance,si_sdr_aligned,pesq_wb,stoi,visqol_speech,visqol_audio,encode_real_time_factor,decode_real_time_factor
 
 .PHONY: demo test fuzz lint bench gate clean
@@ -17,11 +17,8 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(READY)  ## the bundled SNAC beside Opus, on the bundled clips
-	for model in $(DEMO); do \
-	  $(BIN)/snac-eval run --model $$model --dataset demo --output runs/demo/$$model || exit $$?; \
-	done
-	$(BIN)/snac-eval table $(DEMO:%=runs/demo/%) --metrics $(COLUMNS)
-	$(BIN)/snac-eval report $(DEMO:%=runs/demo/%) --html --output runs/demo/report.html > /dev/null
+	$(BIN)/snac-eval run --model $(DEMO) --dataset demo --output runs/demo
+	$(BIN)/snac-eval table runs/demo --metrics $(COLUMNS) --format md
 	@echo "to look at and to hear: runs/demo/report.html"
 
 test: $(READY)  ## every test
