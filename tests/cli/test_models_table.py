@@ -17,7 +17,6 @@ from snac_eval.registry.extras import MissingExtra
 from snac_eval.registry.validation import read_options
 from tests.cli.helpers import run_process
 from tests.codecs.snac.test_checkpoint import TINY, save_model
-from tests.hub_server import serve_hub
 
 CARD = """name = "tiny"
 family = "snac"
@@ -131,17 +130,6 @@ def test_a_missing_extra_does_not_end_the_table(
 
 
 _LACKING = MissingExtra("snac-eval", "transformers", ("transformers",))
-
-
-def test_weights_from_a_hub_are_measured(cards: Path, tmp_path: Path) -> None:
-    save_model(tmp_path / "hub")
-    with serve_hub("owner/tiny", tmp_path / "hub") as endpoint:
-        where = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "home")}
-        done = run_process("table", "--models", "tiny", "--cards", cards, **where)
-    assert done.returncode == 0, done.stderr
-    assert "(card)" not in done.stdout
-    assert done.stderr == ""
-    assert "1500 3000" in done.stdout
 
 
 def test_flags_that_make_no_sense_are_one_line(

@@ -197,7 +197,7 @@ def _start_and_stop(
     return process.wait(timeout=60)
 
 
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130)])
 def test_interrupted_run_is_valid_and_its_exit_code_says_by_what(
     how: signal.Signals, code: int, tmp_path: Path
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 from pathlib import Path
 
@@ -124,26 +123,3 @@ def test_styled_text_keeps_its_bold_and_all_other_text_is_escaped(
         streams.print_styled("\x1b[1mbold\x1b[0m\n")
         print("\x1b[1mname")
     assert capsys.readouterr().out == "\x1b[1mbold\x1b[0m\n\\x1b[1mname\n"
-
-
-def test_every_command_of_the_documentation_works_as_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for index, name in enumerate(("snac_16khz_mini", "opus_6kbps", "opus_12kbps")):
-        scores = {"pesq_wb": shifted(PESQ, index / 4, 0.05), "stoi": PESQ, "bitrate": [2.0] * 12}
-        write_run(tmp_path / "runs" / f"{name}_demo", scores, name)
-    text = (Path(__file__).parents[2] / "docs" / "tables.md").read_text(encoding="utf-8")
-    shell = "".join(re.findall(r"```bash\n(.*?)```", text, re.DOTALL))
-    commands = [shlex.split(line, comments=True) for line in shell.splitlines()]
-    assert len(commands) > 8
-    runs = [f"runs/{folder.name}" for folder in sorted(Path("runs").iterdir())]
-    for command in commands:
-        assert command[:3] == ["snac-eval", "table", "runs/*"]
-        assert main(["table", *runs, *command[3:]]) == 0, command
-    code = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    made: dict[str, str] = {}
-    exec(compile(code[0], "docs/tables.md", "exec"), made)
-    assert "<table>" in made["html"]
-    assert "tabular" in made["text"]
-    assert "PESQ-WB" in capsys.readouterr().out

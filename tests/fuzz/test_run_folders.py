@@ -32,7 +32,7 @@ def _finished() -> dict[str, bytes]:
         run = Path(folder) / "run"
         words = ["run", "--model", "opus_12kbps", "--dataset", f"folder:{clips}", "--quiet"]
         words += ["--metrics", "bitrate,si_sdr,codebook_usage", "--workers", "0", "--no-html"]
-        assert main([*words, "--output", str(run)]) == 0
+        assert main([*words, "--output", str(run)]) == 3  # Opus has no codebook
         return {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
 
 
@@ -117,5 +117,5 @@ def test_any_store_is_continued_or_one_line(data: st.DataObject) -> None:
             *("run", "--model", "opus_12kbps", "--dataset", f"folder:{clips}", "--quiet"),
             *("--metrics", "bitrate,si_sdr,codebook_usage", "--workers", "0", "--no-html"),
             *("--output", run),
-            allowed=(0, 2, 4),
+            allowed=(2, 3, 4),  # 3 where it is whole: Opus has no codebook
         )

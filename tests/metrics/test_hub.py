@@ -16,9 +16,7 @@ from snac_eval.metrics.hub import load
 from snac_eval.registry import plugins
 from snac_eval.run.sealed import read_manifest
 from snac_eval.types import Clip, Reconstruction, Score, Waveform
-from tests.cli.helpers import run_process
 from tests.conftest import tone
-from tests.hub_server import serve_hub
 
 MODELS = {asr: "WER", speaker: "SPEAKER", frechet: "FAD"}
 
@@ -186,37 +184,6 @@ def test_the_fingerprint_names_the_weights(models: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("SNAC_EVAL_WER_WEIGHTS", str(models / "SPEAKER"))
     fingerprints.add(asr.WordErrorRate().info.fingerprint)
     assert len(fingerprints) == 2
-
-
-def test_weights_come_from_the_hub_then_its_cache_then_not_at_all(
-    saved: Path, tmp_path: Path
-) -> None:
-    clips = tmp_path / "clips" / "speech"
-    clips.mkdir(parents=True)
-    for index in range(2):
-        soundfile.write(clips / f"{index}.wav", tone(1.0, seed=index), 16000)
-    run = ["run", "--model", "pcm_8bit", "--dataset", f"folder:{clips.parent}", "--workers", "0"]
-    run += ["--metrics", "speaker_similarity", "--quiet"]
-
-    def go(name: str, home: str, **environment: str) -> tuple[int, str]:
-        environment["HF_HOME"] = str(tmp_path / home)
-        done = run_process(*run, "--output", tmp_path / name, **environment)
-        return done.returncode, done.stderr
-
-    code, error = go("nowhere", "empty", HF_HUB_OFFLINE="1")
-    assert code == 2
-    assert error.count("\n") == 1
-    assert "'microsoft/wavlm-base-plus-sv'" in error
-    assert "SNAC_EVAL_SPEAKER_WEIGHTS" in error
-    with serve_hub("microsoft/wavlm-base-plus-sv", saved / "SPEAKER") as endpoint:
-        assert go("online", "home", HF_ENDPOINT=endpoint)[0] == 0
-    assert go("offline", "home", HF_HUB_OFFLINE="1") == (0, "")
-    one, two = (
-        pd.read_parquet(tmp_path / name / "scores.parquet") for name in ("online", "offline")
-    )
-    assert set(one["status"]) == {"ok"}
-    assert one["fingerprint"].equals(two["fingerprint"])
-    assert one["value"].equals(two["value"])
 
 
 @pytest.fixture
