@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from snac_eval.cli.flags import Commands, add_cards, add_model_args, card_dirs, path
+from snac_eval.cli.flags import Commands, add_coding, coding, path
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -28,29 +28,13 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         default="float",
         help="32-bit float, exactly what the codec gives (default), or 16-bit",
     )
-    command.add_argument("--weights", default="", help="folder of the codec's weights")
-    add_model_args(command)
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
-    command.add_argument("--overwrite", action="store_true", help="write what is there anew")
-    command.add_argument("--quiet", action="store_true", help="no progress bar")
-    add_cards(command)
+    add_coding(command)
 
 
 def _decode(options: argparse.Namespace, _: Sequence[str]) -> None:
     from snac_eval.files.decoding import Output, decode
-    from snac_eval.files.encoding import CodingConfig
     from snac_eval.files.places import codes_inputs
     from snac_eval.files.telling import tell
 
-    config = CodingConfig(
-        model=options.model,
-        output=options.output,
-        weights=options.weights,
-        device=options.device,
-        card_dirs=card_dirs(options),
-        model_args=tuple(options.model_args),
-        overwrite=options.overwrite,
-        show_progress=not options.quiet,
-    )
     inputs = codes_inputs(options.inputs)
-    tell(decode(config, Output(options.seed, options.subtype), inputs), inputs.notes)
+    tell(decode(coding(options), Output(options.seed, options.subtype), inputs), inputs.notes)

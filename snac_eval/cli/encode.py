@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 
-from snac_eval.cli.flags import Commands, add_cards, add_model_args, card_dirs, path
+from snac_eval.cli.flags import Commands, add_coding, coding, path
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -25,29 +26,14 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         default="downmix",
         help="stereo for a mono codec: the mean (default), or each channel coded on its own",
     )
-    command.add_argument("--weights", default="", help="folder of the codec's weights")
-    add_model_args(command)
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
-    command.add_argument("--overwrite", action="store_true", help="write what is there anew")
-    command.add_argument("--quiet", action="store_true", help="no progress bar")
-    add_cards(command)
+    add_coding(command)
 
 
 def _encode(options: argparse.Namespace, _: Sequence[str]) -> None:
-    from snac_eval.files.encoding import CodingConfig, encode
+    from snac_eval.files.encoding import encode
     from snac_eval.files.places import audio_inputs
     from snac_eval.files.telling import tell
 
-    config = CodingConfig(
-        model=options.model,
-        output=options.output,
-        weights=options.weights,
-        device=options.device,
-        card_dirs=card_dirs(options),
-        model_args=tuple(options.model_args),
-        channels=options.channels,
-        overwrite=options.overwrite,
-        show_progress=not options.quiet,
-    )
+    config = replace(coding(options), channels=options.channels)
     inputs = audio_inputs(options.inputs)
     tell(encode(config, inputs), inputs.notes)

@@ -6,10 +6,14 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from snac_eval.errors import UsageError
 from snac_eval.reading.names import user_path
 from snac_eval.types import DOMAINS
+
+if TYPE_CHECKING:
+    from snac_eval.files.encoding import CodingConfig
 
 Commands = argparse._SubParsersAction  # the only name argparse has for this
 
@@ -29,6 +33,32 @@ def add_model_args(parser: argparse._ActionsContainer) -> None:
         default=[],
         metavar="KEY=VALUE",
         help="argument of the constructor of a codec of one's own; may be repeated",
+    )
+
+
+def add_coding(command: argparse.ArgumentParser) -> None:
+    """Give a command what every one has that takes a codec and files to files."""
+    command.add_argument("--weights", default="", help="folder of the codec's weights")
+    add_model_args(command)
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
+    command.add_argument("--overwrite", action="store_true", help="write what is there anew")
+    command.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_cards(command)
+
+
+def coding(options: argparse.Namespace) -> CodingConfig:
+    """What such a command was asked. Raises UsageError."""
+    from snac_eval.files.encoding import CodingConfig
+
+    return CodingConfig(
+        model=options.model,
+        output=options.output,
+        weights=options.weights,
+        device=options.device,
+        card_dirs=card_dirs(options),
+        model_args=tuple(options.model_args),
+        overwrite=options.overwrite,
+        show_progress=not options.quiet,
     )
 
 

@@ -72,17 +72,14 @@ def execute(config: RunConfig, argv: Sequence[str] = ()) -> Executed:
     written then all the same, but for the page.
     """
     outcome = run(config, argv, meanwhile=_load_report_libraries)
-    record = read_run(outcome.folder)
-    if not (outcome.is_unchanged and has_tables(outcome.folder)):
-        write_tables(record, outcome.folder)
+    record = _recorded(outcome)
     if not outcome.finished:
         raise Interrupted(interrupts.received() or signal.SIGINT)
-    if config.html:
-        page = page_path([outcome.folder])
-        if not shows(page, record, config.report_clips):
-            write_page([record], page, config.report_clips, outcome.plan)
-    else:
-        _drop_stale_page(record, config)
+    page = page_path([outcome.folder])
+    is_changed = not outcome.is_unchanged
+    _bring_page_up_to_date(
+        page, [record], config.report_clips, config.html, is_changed, outcome.plan
+    )
     _refuse_failures(record, config.max_error_rate, outcome.folder)
     return Executed(outcome, record)
 
@@ -106,8 +103,16 @@ def execute_study(
             raise Interrupted(interrupts.received() or signal.SIGINT)
         if done.records:
             write_csv(folder / "summary.csv", pd.concat(map(summary_frame, done.records)))
-            if any(config.html for config in configs):
-                _write_study_page(done, configs, ledger.objects)
+            num_clips = max(config.report_clips for config in configs)
+            is_wanted = any(config.html for config in configs)
+            _bring_page_up_to_date(
+                folder / PAGE_NAME,
+                done.records,
+                num_clips,
+                is_wanted,
+                ledger.is_changed,
+                ledger.opened(done.records),
+            )
     return done
 
 
@@ -119,8 +124,9 @@ class _Ledger:
         self._records: dict[Path, Run] = {}
         self._problems: dict[Path, str] = {}
         self._num_computed = 0
-        self.objects: dict[Path, Plan] = {}
-        """Runs of codecs that were handed over as objects: nothing else could open them again."""
+        self._objects: dict[Path, Plan] = {}
+        self.is_changed = False
+        """Whether any run had something to do."""
 
     def ended(self, pair: Pair, outcome: RunOutcome | SnacEvalError) -> None:
         """Take note, and write the tables of a run that came to its end."""
@@ -129,14 +135,14 @@ class _Ledger:
             if isinstance(outcome, SnacEvalError):
                 raise outcome
             self._num_computed += outcome.num_computed
-            record = read_run(outcome.folder)
-            if not (outcome.is_unchanged and has_tables(outcome.folder)):
-                write_tables(record, outcome.folder)
+            self.is_changed |= not outcome.is_unchanged
+            record = _recorded(outcome)
             if outcome.finished:
                 self._records[place] = record
                 if pair.config.instance is not None:
-                    self.objects[place] = outcome.plan
-                _drop_stale_page(record, pair.config)
+                    self._objects[place] = outcome.plan
+                page = page_path([place])
+                _bring_page_up_to_date(page, [record], 0, False, not outcome.is_unchanged)
                 _refuse_failures(record, pair.config.max_error_rate, place)
         except SnacEvalError as error:
             self._problems[place] = one_line(error)
@@ -151,6 +157,11 @@ class _Ledger:
         }
         return StudyDone(self._folder, tuple(self._in_order()), problems, self._num_computed)
 
+    def opened(self, records: Sequence[Run]) -> list[Plan | None]:
+        """The plans of codecs that were handed over as objects, which nothing else could open
+        again; None for the other records."""
+        return [self._objects.get(run.folder) if run.folder else None for run in records]
+
     def _in_order(self) -> Iterator[Run]:
         for pair in self._pairs:
             if pair.config.output in self._records:
@@ -164,19 +175,28 @@ class _Ledger:
             yield StudyRun(pair.config.model, redacted(pair.config.dataset), there, problem)
 
 
-def _write_study_page(
-    done: StudyDone, configs: Sequence[RunConfig], objects: Mapping[Path, Plan]
+def _recorded(outcome: RunOutcome | MergeOutcome) -> Run:
+    """The record of a run, whose tables are written where they are not those of it already."""
+    record = read_run(outcome.folder)
+    if not (outcome.is_unchanged and has_tables(outcome.folder)):
+        write_tables(record, outcome.folder)
+    return record
+
+
+def _bring_page_up_to_date(
+    page: Path,
+    records: Sequence[Run],
+    num_clips: int,
+    is_wanted: bool,
+    is_changed: bool,
+    material: Plan | Sequence[Plan | None] | None = None,
 ) -> None:
-    num_clips = max(one.report_clips for one in configs)
-    open_already = [objects.get(run.folder) if run.folder else None for run in done.records]
-    write_page(done.records, done.folder / PAGE_NAME, num_clips, open_already)
-
-
-def _drop_stale_page(record: Run, config: RunConfig) -> None:
-    """A page of other scores would be taken for one of these."""
-    page = page_path([config.output])
-    if page.is_file() and not shows(page, record, config.report_clips):
-        page.unlink()
+    """Write the page unless it shows these very runs. One that is not wanted goes where a run has
+    changed: it would be taken for one of these scores."""
+    if is_wanted and not shows(page, records, num_clips):
+        write_page(records, page, num_clips, material)
+    elif is_changed and not is_wanted:
+        page.unlink(missing_ok=True)
 
 
 def execute_merge(config: MergeConfig, argv: Sequence[str] = ()) -> tuple[MergeOutcome, Run]:
@@ -185,12 +205,10 @@ def execute_merge(config: MergeConfig, argv: Sequence[str] = ()) -> tuple[MergeO
     Raises SnacEvalError for what the user must mend, TooManyFailures as :func:`execute`.
     """
     outcome = merge(config, argv)
-    record = read_run(outcome.folder)
-    if not (outcome.is_unchanged and has_tables(outcome.folder)):
-        write_tables(record, outcome.folder)
+    record = _recorded(outcome)
     page = page_path([outcome.folder])
-    if config.html and not shows(page, record, config.report_clips):
-        write_page([record], page, config.report_clips)
+    is_changed = not outcome.is_unchanged
+    _bring_page_up_to_date(page, [record], config.report_clips, config.html, is_changed)
     _refuse_failures(record, outcome.max_error_rate, outcome.folder)
     return outcome, record
 

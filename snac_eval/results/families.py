@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
+from snac_eval.registry.cards import base_of
 from snac_eval.results.record import Run, named_apart
 
-# What a card's name ends in where there is a card for each rate.
-_RATE = re.compile(r"_\d+(\.\d+)?kbps$")
 # A part of a codec's name that chooses a rate: so many streams, or so many kbps.
 _CHOICE = re.compile(r"@(k|kbps)=[0-9.]+")
 # A number that letters follow is of something else: 24khz.
@@ -100,7 +99,7 @@ def training_step(run: Run) -> float | None:
 def _family(run: Run, by_step: bool) -> _Family:
     config, card = run.manifest.get("config", {}), _card(run)
     name, *options = _CHOICE.sub("", run.codec).split("@")
-    named = ", ".join([str(card.get("series") or _RATE.sub("", name)), *options])
+    named = ", ".join([str(card.get("series") or base_of(name) or name), *options])
     seed = str(config.get("seed") or 0)
     if not by_step:
         return _Family(named, _end(str(config.get("weights") or "")), seed)

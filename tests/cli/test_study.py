@@ -92,6 +92,19 @@ def test_every_command_takes_a_study_whole(
     assert (tmp_path / "f.svg").is_file()
 
 
+def test_a_study_without_anything_to_do_keeps_its_page(clips: Path, tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    arguments = [*_arguments(clips, study, "pcm_8bit", "pcm_16bit"), "--workers", "0"]
+    html = [*(one for one in arguments if one != "--no-html"), "--report-clips", "1"]
+    assert main(html) == 0
+    written = (study / "report.html").stat().st_mtime_ns
+    assert main(html) == 0
+    assert main(arguments) == 0
+    assert (study / "report.html").stat().st_mtime_ns == written
+    assert main([*arguments, "--seed", "0", "--metrics", "stft_distance"]) == 0
+    assert not (study / "report.html").exists()
+
+
 def test_one_that_fails_is_named_and_the_exit_code_is_one(
     clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -99,9 +99,9 @@ def write_page(
     write_text(path, page(shown, clips, notes, digest))
 
 
-def shows(path: Path, run: Run, num_clips: int) -> bool:
-    """Whether the page there is of this very run: writing it again would change nothing."""
-    return _digest_of(path) == _page_digest(named_by_title([run]), num_clips)
+def shows(path: Path, runs: Sequence[Run], num_clips: int) -> bool:
+    """Whether the page there is of these very runs: writing it again would change nothing."""
+    return _digest_of(path) == _page_digest(named_by_title(runs), num_clips)
 
 
 def page(

@@ -171,10 +171,13 @@ class Pool:
             yield from self._ended(one, nursery)
             return
         match message:
-            case said.Unopened(turn=turn) | said.Opened(turn=turn) if turn != self._turn:
+            case (
+                said.Unopened(turn=turn)
+                | said.Opened(turn=turn)
+                | said.Refused(turn=turn)
+                | (said.Ready(turn=turn))
+            ) if turn != self._turn:
                 pass  # It had not begun the turn that it has by now.
-            case said.Refused(turn=turn) | said.Ready(turn=turn) if turn != self._turn:
-                pass
             case said.Unopened():
                 raise OnlyHere(message.reason)
             case said.Opened():
