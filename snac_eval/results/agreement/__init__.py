@@ -1,0 +1,1 @@
+"""How far each metric agrees with people: ``snac-eval agreement``."""
