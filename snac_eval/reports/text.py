@@ -185,6 +185,18 @@ def lost_lines(lost: Mapping[Loss, Sequence[str]]) -> list[str]:
     return [f"{loss}: no verdict on {', '.join(metrics)}." for loss, metrics in lost.items()]
 
 
+def pooled_notes(infos: Iterable[MetricInfo]) -> list[str]:
+    """Which means are no means of clips, and what they are pooled over; empty where none is."""
+    names: dict[str, list[str]] = {}
+    for info in infos:
+        if info.weighted_by and info.name not in (known := names.setdefault(info.weighted_by, [])):
+            known.append(info.name)
+    return [
+        f"Pooled over {what}, not a mean of clips: {', '.join(known)}."
+        for what, known in names.items()
+    ]
+
+
 def floor_notes(infos: Iterable[MetricInfo]) -> list[str]:
     """What makes a clip catastrophic; empty where no metric has a floor."""
     words = {True: "below", False: "above"}

@@ -36,6 +36,7 @@ from snac_eval.results.stats import (
     Interval,
     Unit,
     holm,
+    mean_of,
     paired_difference,
     units,
 )
@@ -263,7 +264,8 @@ def _difference(
 
 def _tested(blank: Difference, info: MetricInfo, tolerance: Tolerance, pairs: Pairs) -> Difference:
     first, second = tolerance.scale(pairs.first), tolerance.scale(pairs.second)
-    tested = paired_difference(first.tolist(), second.tolist(), pairs.speakers)
+    sides = first.tolist(), second.tolist()
+    tested = paired_difference(*sides, pairs.speakers, "two-sided", *pairs.weights)
     interval = tested.interval
     shown = np.expm1 if tolerance.relative else np.float64
     verdict, reason = _untested(info, pairs, interval)
@@ -271,8 +273,8 @@ def _tested(blank: Difference, info: MetricInfo, tolerance: Tolerance, pairs: Pa
         blank,
         verdict=verdict,
         n=tested.n,
-        mean_first=float(np.mean(pairs.first)),
-        mean_second=float(np.mean(pairs.second)),
+        mean_first=mean_of(pairs.first, pairs.weights[0]),
+        mean_second=mean_of(pairs.second, pairs.weights[1]),
         difference=float(shown(tested.mean)),
         low=float(shown(interval.low)),
         high=float(shown(interval.high)),

@@ -50,6 +50,7 @@ _METRIC = {
     "speed": _TEXT,
     "floor": (_NUMBER,),
     "ranked": _FLAG,
+    "weighted_by": _TEXT,
     "fingerprint": [_TEXT],
     "depends_on": [_TEXT],
 }
@@ -86,7 +87,14 @@ _BASELINE = {
     "versions": {_EACH: _TEXT},
     "place": {},
     "clips": {_EACH: _CLIP},
-    "metrics": {_EACH: {**_METRIC, "scores": {_EACH: _NUMBER}, "missing": {_EACH: [_TEXT]}}},
+    "metrics": {
+        _EACH: {
+            **_METRIC,
+            "scores": {_EACH: _NUMBER},
+            "weights": {_EACH: _NUMBER},
+            "missing": {_EACH: [_TEXT]},
+        }
+    },
 }
 
 
