@@ -100,17 +100,9 @@ def read_ratings(
     if outside := first_outside(read.rows, asked):
         table.refuse(*outside)
     rows, twice = merged([row for _, row in read.rows])
-    said = (
-        [f"{twice} ratings of a stimulus by one listener are the mean of several."] if twice else []
-    )
-    names = [row.codec for row in rows]
-    return Ratings(
-        rows=rows,
-        scale=asked,
-        source=str(path),
-        roles=roles(names, reference, anchors),
-        notes=(*read.notes, *said),
-    )
+    again = f"{twice} ratings of a stimulus by one listener are the mean of several."
+    named = roles([row.codec for row in rows], reference, anchors)
+    return Ratings(rows, asked, str(path), named, (*read.notes, *([again] if twice else [])))
 
 
 def merged(rows: Sequence[Rating]) -> tuple[tuple[Rating, ...], int]:
