@@ -25,6 +25,7 @@ _TITLES = {
     "bitrate": "Bitrate",
     "bitrate_entropy": "Entropy-coded bitrate",
     "bitrate_nominal": "Nominal bitrate",
+    "character_error_rate": "CER",
     "codebook_perplexity": "Codebook perplexity",
     "codebook_usage": "Codebook usage",
     "decode_real_time_factor": "Decode time",
@@ -33,6 +34,7 @@ _TITLES = {
     "dnsmos_ovrl": "DNSMOS OVRL",
     "dnsmos_p808": "DNSMOS P.808",
     "dnsmos_sig": "DNSMOS SIG",
+    "dwer": "dWER",
     "encode_real_time_factor": "Encode time",
     "estoi": "ESTOI",
     "fad_clap": "FAD (CLAP)",
@@ -45,6 +47,7 @@ _TITLES = {
     "si_sdr": "SI-SDR",
     "si_sdr_aligned": "SI-SDR (aligned)",
     "speaker_similarity": "Speaker similarity",
+    "speechbertscore": "SpeechBERTScore",
     "squim_pesq": "SQUIM PESQ",
     "squim_si_sdr": "SQUIM SI-SDR",
     "squim_stoi": "SQUIM STOI",
@@ -128,9 +131,12 @@ _ACCENTS = {
 def metric_title(info: MetricInfo) -> str:
     """The metric's name as papers print it, ``PESQ-WB`` for ``pesq_wb``, without its unit.
 
-    A metric that is not ours is called by its own name, with spaces.
+    A metric that is not ours is called by its own name, with spaces; of one with options they stand
+    behind: ``WER (model=hubert)``.
     """
-    return _TITLES.get(info.name) or info.name.replace("_", " ")
+    base, *options = info.name.split("@")
+    title = _TITLES.get(base) or base.replace("_", " ")
+    return f"{title} ({', '.join(options)})" if options else title
 
 
 def format_value(value: float) -> str:

@@ -247,7 +247,7 @@ def _difference(
     dataset: str, first: Run, second: Run, info: MetricInfo, tolerances: Tolerances
 ) -> Difference:
     pairs = pair(first, second, info.name)
-    tolerance = tolerances.metrics.get(info.name, Tolerance(math.inf))
+    tolerance = tolerances.of(info.name) or Tolerance(math.inf)
     blank = Difference(dataset, first.name, second.name, info.name, "not comparable")
     blank = replace(
         blank,
@@ -318,7 +318,7 @@ def _too_few(interval: Interval) -> str:
 
 
 def _with_verdict(one: Difference, info: MetricInfo, tolerances: Tolerances) -> Difference:
-    tolerance = tolerances.metrics.get(one.metric)
+    tolerance = tolerances.of(one.metric)
     if one.reason or not one.p_holm <= tolerances.alpha:
         return _of_these_clips(one, info, tolerance)
     if info.speed and _within(one, tolerance):

@@ -133,9 +133,7 @@ def check(
     """
     check_names(metrics, baseline)
     names = [name for name in metrics or baseline.metrics if speed or not baseline.info(name).speed]
-    found = [
-        _test(run, baseline, name, tolerances.metrics.get(name), allow_missing) for name in names
-    ]
+    found = [_test(run, baseline, name, tolerances.of(name), allow_missing) for name in names]
     whole = [one for one, _ in found]
     looked_at = [(one, part) for one, scores in found if scores for part in parts(scores)]
     corrected = holm([one.p_value for one in whole] + [part.p_value for _, part in looked_at])
