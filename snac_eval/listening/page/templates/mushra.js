@@ -83,8 +83,8 @@ class Mushra extends TrialScreen {
     const unrated = this.screen.order.filter((name) => !(name in this.state.ratings)).map(sign);
     const all = this.screen.order.length;
     const parts = [];
-    if (unheard.length) parts.push(unheard.length > all ? "listen to all sounds" : `listen to ${list(unheard)}`);
-    if (unrated.length) parts.push(unrated.length === all ? "rate each of them" : `rate ${list(unrated)}`);
+    if (unheard.length) parts.push(unheard.length > all ? "listen to all sounds" : `listen to ${few(unheard)}`);
+    if (unrated.length) parts.push(unrated.length === all ? "rate each of them" : `rate ${few(unrated)}`);
     const words = parts.join(", then ");
     return words && `Still to do: ${words}.`;
   }
@@ -118,6 +118,10 @@ class Mushra extends TrialScreen {
     const ratings = Object.fromEntries(this.screen.order.map((name) => [name, this.state.ratings[name]]));
     return { ratings, chosen: "", correct: null };
   }
+}
+
+function few(signs) {
+  return signs.length > 5 ? `${signs.slice(0, 4).join(", ")} and ${signs.length - 4} more` : list(signs);
 }
 
 function scale() {

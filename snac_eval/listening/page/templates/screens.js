@@ -31,13 +31,12 @@ class Plain {
 class Welcome extends Plain {
   open(root) {
     const { plan, trainings } = memory;
-    const counts = [count(plan.length - trainings, "trial")];
-    if (trainings) counts.unshift(`${count(trainings, "trial")} for training`);
+    const training = trainings ? `, after ${trainings} for training` : "";
     this.next.textContent = "I agree, begin";
     root.append(
       make("h1", { tabIndex: -1, textContent: "Welcome" }),
       text("p", TASKS[TEST.method]),
-      text("p", `There ${plan.length === 1 ? "is" : "are"} ${counts.join(" and ")}. You can stop at any time and go on later: this browser keeps your place.`),
+      text("p", `The test has ${count(plan.length - trainings, "trial")}${training}. You can stop at any time and go on later: this browser keeps your place.`),
       text("p", "Please use headphones, in a quiet room."),
       text("h2", "What is stored"),
       make("ul", {}, {}, [
