@@ -22,8 +22,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     serve = commands.add_parser(
         "serve",
         help="serve a listening test and collect its answers",
-        description="Serves the folder that `listen make` wrote until Ctrl-C. Each answered trial is"
-        " on the disk before its listener goes on.",
+        description="Serves the folder that `listen make` wrote, until Ctrl-C. Each answered"
+        " trial is on the disk before the page is told so.",
     )
     serve.set_defaults(command=_serve)
     serve.add_argument("folder", type=path, metavar="DIR", help="folder of the test")
@@ -38,20 +38,20 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _serve(options: argparse.Namespace, _: Sequence[str]) -> None:
     from snac_eval.listening.answers import collecting
-    from snac_eval.listening.keys import read_key
     from snac_eval.listening.serving import serving
-    from snac_eval.listening.shapes import PAGE_FILE, answers_file
+    from snac_eval.listening.shapes import PAGE_FILE, answers_file, key_file
+    from snac_eval.results.listeners.answers import read_key
 
     folder = Path(os.path.abspath(options.folder))
     if not (folder / PAGE_FILE).is_file():
         raise UsageError(f"{options.folder}: no listening test; write one with `listen make`")
-    key = read_key(folder)
+    key = read_key(key_file(folder))
     file = Path(os.path.abspath(options.answers or answers_file(folder)))
     if Path(os.path.realpath(file)).is_relative_to(folder.resolve()):
         raise UsageError(f"{file}: lies in the folder that everybody can read; choose another")
     with (
         collecting(file, key) as answers,
-        serving(folder, key.test_id, answers, options.host, options.port) as server,
+        serving(folder, key.test, answers, options.host, options.port) as server,
     ):
         if not _is_private(options.host):
             print(
@@ -63,7 +63,11 @@ def _serve(options: argparse.Namespace, _: Sequence[str]) -> None:
         print(f"answers: {file}", flush=True)
         answers.on_change = _counter(answers)
         answers.on_change()
-        server.serve_forever()
+        try:
+            server.serve_forever()
+        finally:
+            if sys.stderr.isatty():
+                print(file=sys.stderr)
 
 
 def _counter(answers: AnswersFile) -> Callable[[], None]:
@@ -72,7 +76,7 @@ def _counter(answers: AnswersFile) -> Callable[[], None]:
 
     def tell() -> None:
         start = "" if end else "\r"
-        told = f"{answers.num_answers} answers of {answers.num_listeners} listeners"
+        told = f"answers: {answers.num_answers}, listeners: {answers.num_listeners}"
         print(f"{start}{told}", end=end, file=sys.stderr, flush=True)
 
     return tell

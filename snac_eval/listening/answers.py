@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from snac_eval.errors import OutputError, UsageError, readable
-from snac_eval.listening.shapes import TestKey, Trial
+from snac_eval.results.listeners.answers import Key, KeyTrial
 from snac_eval.writing import require_file
 
 MAX_POST_BYTES = 64 * 1024
@@ -29,6 +29,7 @@ MAX_FILE_BYTES = 256 * 1024 * 1024
 MAX_ANSWERS_PER_TRIAL = 40
 """Of one listener: repeats of ABX, and some who begin anew."""
 _RANGES = {"mushra": (0.0, 100.0), "mos": (1.0, 5.0), "abx": (0.0, 0.0)}
+_START = b'{"id": "'  # of every line
 _BLOCK = 65536
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{6,64}$")]
@@ -63,9 +64,9 @@ class Reply:
 class AnswersFile:
     """The file, open for this process alone; see :func:`collecting`. Safe among threads."""
 
-    def __init__(self, path: Path, key: TestKey, descriptor: int) -> None:
+    def __init__(self, path: Path, key: Key, descriptor: int) -> None:
         self._path, self._key, self._descriptor = path, key, descriptor
-        self._trials = {trial.id: trial for trial in key.trials if not trial.is_training}
+        self._trials = {name: one for name, one in key.trials.items() if not one.is_training}
         self._most = MAX_ANSWERS_PER_TRIAL * len(self._trials)
         self._known: dict[str, PostedAnswer] = {}
         self._counts: Counter[str] = Counter()
@@ -96,14 +97,13 @@ class AnswersFile:
 
     def _problem(self, answer: PostedAnswer) -> str:
         """What does not fit the key; empty if all does."""
-        if answer.test != self._key.test_id:
+        if answer.test != self._key.test:
             return "test: these are answers to another test"
         trial = self._trials.get(answer.trial)
         if trial is None:
             return f"trial: {answer.trial!r} is no trial of this test that counts"
-        names = {stimulus.name for stimulus in trial.stimuli}
         if self._key.method == "abx":
-            return _abx_problem(answer, names)
+            return _abx_problem(answer, trial)
         if answer.chosen or answer.correct is not None:
             return "chosen, correct: only an ABX test has them"
         return _ratings_problem(answer, trial, *_RANGES[self._key.method])
@@ -151,6 +151,8 @@ class AnswersFile:
         for number, line in enumerate(content[:end].splitlines(), 1):
             self._note(self._taken(line, f"{self._path}, line {number}"))
         if end < len(content):
+            if not content[end:].startswith(_START[: len(content) - end]):
+                self._taken(content[end:], f"{self._path}, its last line")
             os.ftruncate(self._descriptor, end)
             os.fsync(self._descriptor)
         self._size = end
@@ -161,15 +163,15 @@ class AnswersFile:
             content = json.loads(line)
             content.pop("received", None)
             answer = PostedAnswer.model_validate(content)
-        except (ValueError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise UsageError(f"{where}: no answer to a listening test; {advice}") from error
-        if answer.test != self._key.test_id:
+        if answer.test != self._key.test:
             raise UsageError(f"{where}: an answer to another test; {advice}")
         return answer
 
 
 @contextmanager
-def collecting(path: Path, key: TestKey) -> Iterator[AnswersFile]:
+def collecting(path: Path, key: Key) -> Iterator[AnswersFile]:
     """Hold the file of answers to this test, which is made where it is not there.
 
     The system lets go of it when this process dies. Raises UsageError where another process holds
@@ -227,16 +229,16 @@ def _first(error: ValidationError) -> str:
     return readable(f"{place}: {found['msg']}" if place else str(found["msg"]))[:300]
 
 
-def _abx_problem(answer: PostedAnswer, names: set[str]) -> str:
+def _abx_problem(answer: PostedAnswer, trial: KeyTrial) -> str:
     if answer.ratings:
         return "ratings: an ABX test has none"
-    if answer.chosen not in names:
+    if answer.chosen not in trial.stimuli:
         return "chosen: no sound of this trial"
     return "" if answer.correct is not None else "correct: true or false is missing"
 
 
-def _ratings_problem(answer: PostedAnswer, trial: Trial, lowest: float, highest: float) -> str:
-    names = {stimulus.name for stimulus in trial.stimuli}
+def _ratings_problem(answer: PostedAnswer, trial: KeyTrial, lowest: float, highest: float) -> str:
+    names = trial.stimuli.keys()
     if unknown := sorted(answer.ratings.keys() - names):
         return readable(f"ratings: {unknown[0]!r} is no sound of this trial")
     if missing := sorted(names - answer.ratings.keys()):

@@ -10,12 +10,13 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedIOBase
 from pathlib import Path
+from socketserver import TCPServer
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote
 
@@ -73,7 +74,7 @@ class TestServer(ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         """Without the base's question to the network what this machine is called."""
-        super(ThreadingHTTPServer.__mro__[1], self).server_bind()
+        TCPServer.server_bind(self)
         self.server_name, self.server_port = "", self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base's
@@ -163,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             self.rfile = stream
 
-    def do_GET(self) -> None:  # noqa: N802 - the base's name
+    def do_GET(self) -> None:
         self.server.has_come(self.connection)
         if self._has_body():
             self.close_connection = True  # nobody reads it
@@ -179,14 +180,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815 - the base's name
 
-    def do_OPTIONS(self) -> None:  # noqa: N802 - the base's name
+    def do_OPTIONS(self) -> None:
         """A page that lies elsewhere may post here, as its browser asks beforehand."""
         self.server.has_come(self.connection)
         allowed = {"Access-Control-Allow-Methods": "POST"}
         allowed |= {"Access-Control-Allow-Headers": "Content-Type"}
         self._send(204, b"", "", allowed)
 
-    def do_POST(self) -> None:  # noqa: N802 - the base's name
+    def do_POST(self) -> None:
         if self._place != ANSWERS_PATH:
             self._refuse(404, "answers are posted to /answers")
             return
@@ -343,5 +344,3 @@ def asked_range(header: str, size: int) -> tuple[int, int] | None:
     if found[2] and int(found[2]) < first:
         return 0, size - 1  # no range at all, says RFC 9110
     return (first, last) if first < size else None
-
-
