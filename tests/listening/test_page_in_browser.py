@@ -34,10 +34,30 @@ def browser() -> Iterator[Browser]:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
     """A MUSHRA test: training and two trials of four sounds."""
     folder = write_test(
-        tmp_path_factory.mktemp("tests") / "mine", make_key("mushra"), seconds=0.25, contact="us"
+        tmp_path_factory.mktemp("tests") / "mine", make_key("mushra"), seconds=0.1, contact="us"
     )
     with held(folder) as one:
         yield one
+
+
+@pytest.fixture(scope="module")
+def entered(browser: Browser, served: Held) -> Iterator[Page]:
+    """A page on the way through the test, for whatever needs no page of its own."""
+    with browser.new_context(
+        viewport={"width": 1400, "height": 900}, reduced_motion="reduce"
+    ) as one:
+        page = one.new_page()
+        page.add_init_script(SPY)
+        _enter(page, served.server.address)
+        yield page
+
+
+@pytest.fixture
+def training(entered: Page) -> Page:
+    """That page at the training, as if it had just come there."""
+    entered.evaluate("memory.data.place = 0; memory.data.current = {}; open()")
+    until(entered, "shown.deck?.names")
+    return entered
 
 
 def _enter(page: Page, url: str) -> None:
@@ -117,7 +137,7 @@ def test_two_listeners_take_the_test_and_what_they_entered_arrives(
     complaints: list[str] = []
     entered: dict[str, dict[str, dict[str, float]]] = {}
     for number in range(2):
-        with browser.new_context(accept_downloads=True) as context:
+        with browser.new_context(reduced_motion="reduce") as context:
             page = _watched(context, complaints)
             if number:
                 _lose_the_first_reply(context)
@@ -176,62 +196,50 @@ def _reload_in_the_middle(page: Page) -> None:
     assert page.get_by_label("rating of sound 2").input_value() == "1"
 
 
-def test_all_sounds_start_at_once_switch_in_place_and_loop(browser: Browser, served: Held) -> None:
-    with browser.new_context(viewport={"width": 1400, "height": 900}) as context:
-        page = _watched(context, [])
-        _enter(page, served.server.address)
-        page.evaluate("starts.length = gains.length = 0")
-        page.keyboard.press("Space")
-        until(page, "starts.length === 5")
-        starts = page.evaluate("starts")
-        assert all(one == starts[0] for one in starts)
-        page.keyboard.press("2")
-        gains = page.evaluate("gains")
-        assert sorted(gain for gain, _, _ in gains) == [0, 0, 0, 0, 1]
-        assert len({(at, fade) for _, at, fade in gains}) == 1
-        assert page.evaluate("starts.length") == 5
-        # No part is shorter than half a second: of this short clip it is all.
-        page.evaluate("shown.timeline.pick(0.1, 0.12)")
-        assert page.evaluate("shown.deck.region") == [0, 0.25]
-        page.evaluate("shown.deck.length = 2; shown.timeline.pick(1, 1.1)")
-        assert page.evaluate("shown.deck.region") == [1, 1.5]
+def test_all_sounds_start_at_once_switch_in_place_and_loop(training: Page) -> None:
+    page = training
+    page.evaluate("starts.length = gains.length = 0")
+    page.keyboard.press("Space")
+    until(page, "starts.length === 5")
+    starts = page.evaluate("starts")
+    assert all(one == starts[0] for one in starts)
+    page.keyboard.press("2")
+    gains = page.evaluate("gains")
+    assert sorted(gain for gain, _, _ in gains) == [0, 0, 0, 0, 1]
+    assert len({(at, fade) for _, at, fade in gains}) == 1
+    assert page.evaluate("starts.length") == 5
+    # No part is shorter than half a second: of this short clip it is all.
+    page.evaluate("shown.timeline.pick(0.04, 0.05)")
+    assert page.evaluate("shown.deck.region") == [0, 0.1]
+    page.evaluate("shown.deck.length = 2; shown.timeline.pick(1, 1.1)")
+    assert page.evaluate("shown.deck.region") == [1, 1.5]
 
 
-def test_nothing_can_be_skipped_and_a_missing_100_is_warned_of(
-    browser: Browser, served: Held
-) -> None:
-    with browser.new_context() as context:
-        page = _watched(context, [])
-        _enter(page, served.server.address)
-        status = page.locator("#missing")
-        page.keyboard.press("Enter")
-        assert status.inner_text() == "Still to do: listen to all sounds, then rate each of them."
-        _hear_all(page)
-        page.get_by_label("rating of sound 1").focus()
-        for _ in range(3):
-            page.keyboard.press("ArrowDown")
-        page.keyboard.press("Enter")
-        assert status.inner_text() == "Still to do: rate 2, 3 and 4."
-        for sign in (2, 3, 4):  # a click on the thumb leaves the slider where it is, and counts
-            page.get_by_label(f"rating of sound {sign}").click()
-        page.get_by_role("button", name="Next").click()
-        assert status.inner_text().startswith("No sound has 100")
-        page.get_by_role("button", name="Next all the same").click()
-        until(page, f"{HEADING} === 'Now the test begins'")
+def test_nothing_can_be_skipped_and_a_missing_100_is_warned_of(training: Page) -> None:
+    page = training
+    status = page.locator("#missing")
+    page.keyboard.press("Enter")
+    assert status.inner_text() == "Still to do: listen to all sounds, then rate each of them."
+    _hear_all(page)
+    page.get_by_label("rating of sound 1").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert status.inner_text() == "Still to do: rate 2, 3 and 4."
+    for sign in (2, 3, 4):  # a click on the thumb leaves the slider where it is, and counts
+        page.get_by_label(f"rating of sound {sign}").click()
+    page.get_by_role("button", name="Next").click()
+    assert status.inner_text().startswith("No sound has 100")
+    page.get_by_role("button", name="Next all the same").click()
+    until(page, f"{HEADING} === 'Now the test begins'")
 
 
-def test_orders_are_spread_over_listeners(browser: Browser, served: Held) -> None:
-    with browser.new_context() as context:
-        page = context.new_page()
-        page.goto(served.server.address)
-        plans = page.evaluate(
-            "Array.from({length: 400}, (_, i) => planFor(`listener${i}`).map((one) =>"
-            " [one.trial.id, one.order.join(' ')]))"
-        )
-        again = page.evaluate(
-            "planFor('listener7').map((one) => [one.trial.id, one.order.join(' ')])"
-        )
-    assert again == plans[7]
+def test_orders_are_spread_over_listeners(training: Page) -> None:
+    facts = "map((one) => [one.trial.id, one.order.join(' ')])"
+    plans = training.evaluate(
+        f"Array.from({{length: 400}}, (_, i) => planFor(`listener${{i}}`).{facts})"
+    )
+    assert training.evaluate(f"planFor('listener7').{facts}") == plans[7]
     assert {plan[0][0] for plan in plans} == {"t0"}
     firsts = Counter(plan[1][0] for plan in plans)
     assert all(140 < count < 260 for count in firsts.values())
@@ -245,7 +253,7 @@ def test_choices_work_from_a_disk_and_fit_phones(
     browser: Browser, tmp_path: Path, method: str
 ) -> None:
     key = make_key(method, num_trials=1, with_training=False)  # type: ignore[arg-type]
-    folder = write_test(tmp_path / "test", key, seconds=0.25, repeats=2)
+    folder = write_test(tmp_path / "test", key, seconds=0.1, repeats=2)
     complaints: list[str] = []
     still: Any = {"viewport": {"width": 390, "height": 844}, "reduced_motion": "reduce"}
     with browser.new_context(**still) as context:
@@ -284,7 +292,7 @@ def test_no_rule_of_axe_is_broken(browser: Browser, served: Held) -> None:
     script = Path(os.environ.get("SNAC_EVAL_AXE", "axe.min.js"))
     if not script.is_file():
         pytest.skip("SNAC_EVAL_AXE names no axe.min.js: npm install axe-core")
-    with browser.new_context(bypass_csp=True) as context:
+    with browser.new_context(bypass_csp=True, reduced_motion="reduce") as context:
         page = context.new_page()
         _enter(page, served.server.address)
         page.evaluate(script.read_text(encoding="utf-8"))

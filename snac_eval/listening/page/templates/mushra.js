@@ -21,7 +21,7 @@ class Mushra extends TrialScreen {
     this.sliders = new Map();
     this.values = new Map();
     const reference = make("div", { className: "sound reference" }, {}, [
-      this.chooser(this.trial.reference, "Ref", "the reference (R)", "R 0"),
+      this.chooser(this.trial.reference, "Ref", "the reference", "R 0"),
     ]);
     const field = make("div", { className: "sounds" }, {}, [scale(), reference, ...order.map((name) => this.column(name))]);
     this.timeline = new Timeline(this.deck, this.deck.buffers.get(this.trial.reference), () => this.keepRegion());
@@ -40,7 +40,7 @@ class Mushra extends TrialScreen {
       this.pick(name);
       // Whoever points goes on with the arrow keys at once; whoever tabs stays.
       if (event.detail) this.sliders.get(name)?.focus({ preventScroll: true });
-    }, { className: "choose", title: words }, { "aria-label": `play ${words}`, "aria-keyshortcuts": keys });
+    }, { className: "choose", title: words }, { "aria-label": `${sign}: play ${words}`, "aria-keyshortcuts": keys });
     this.buttons.set(name, element);
     return element;
   }
