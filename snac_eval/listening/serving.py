@@ -47,10 +47,9 @@ _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 _STRANGE = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]')
 
 
-class TestServer(ThreadingHTTPServer):
+class ListeningServer(ThreadingHTTPServer):
     """Serves what lies in ``folder``, and keeps what is posted in ``answers``."""
 
-    __test__ = False  # no class of tests, though its name begins so
     daemon_threads = True
     request_queue_size = MAX_CONNECTIONS
 
@@ -67,9 +66,9 @@ class TestServer(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        """Where a browser of this machine finds the test."""
+        """Where a browser finds the test."""
         host, port = self.server_address[:2]
-        name = str(host)
+        name = socket.gethostname() if host in ("0.0.0.0", "::") else str(host)
         return f"http://{f'[{name}]' if ':' in name else name}:{port}/"
 
     def server_bind(self) -> None:
@@ -119,11 +118,11 @@ class TestServer(ThreadingHTTPServer):
 @contextmanager
 def serving(
     folder: Path, test_id: str, answers: AnswersFile, host: str, port: int
-) -> Iterator[TestServer]:
+) -> Iterator[ListeningServer]:
     """Listen at this address; port 0 takes a free one. Nothing is answered before
     ``serve_forever``. Raises UsageError where the address cannot be had."""
     try:
-        server = TestServer(host, port, folder, test_id, answers)
+        server = ListeningServer(host, port, folder, test_id, answers)
     except (OSError, OverflowError) as error:
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             raise UsageError(f"port {port} of {host} is taken; give another by --port") from error
@@ -147,7 +146,7 @@ class _Headers:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: TestServer
+    server: ListeningServer
     protocol_version = "HTTP/1.1"
     timeout = _SILENCE_S
     wbufsize = -1

@@ -15,7 +15,7 @@ import soundfile
 
 from snac_eval.listening.answers import AnswersFile, collecting
 from snac_eval.listening.page.writing import write_page
-from snac_eval.listening.serving import TestServer, serving
+from snac_eval.listening.serving import ListeningServer, serving
 from snac_eval.listening.shapes import (
     AUDIO_FOLDER,
     Method,
@@ -75,7 +75,7 @@ class Held:
     """A test that is being served."""
 
     folder: Path
-    server: TestServer
+    server: ListeningServer
     answers: AnswersFile
 
     @property

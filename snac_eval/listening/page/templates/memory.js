@@ -12,6 +12,7 @@ const memory = {
 
   begin() {
     this.data = this.stored() ?? this.fresh();
+    this.data.window = randomName(8); // the newest window has the test: others hear of the change
     this.plan = planFor(this.data.listener);
     if (this.data.place > this.plan.length) this.data.place = this.plan.length;
   },
@@ -44,7 +45,8 @@ const memory = {
 
   // Another person at the same browser. What was not yet sent still will be.
   next() {
-    this.data = { ...this.fresh(), queue: this.data.queue, volume: this.data.volume };
+    const { queue, volume, window } = this.data;
+    this.data = { ...this.fresh(), queue, volume, window };
     this.plan = planFor(this.data.listener);
     this.save();
   },
