@@ -26,7 +26,8 @@ const memory = {
     try {
       const data = JSON.parse(localStorage.getItem(STORE));
       const whole = ["answers", "queue", "refused"].every((name) => Array.isArray(data?.[name]));
-      return whole && LISTENER.test(data.listener) ? data : null;
+      const isPlace = Number.isInteger(data?.place) && data.place >= 0 && data.current;
+      return whole && isPlace && LISTENER.test(data.listener) ? data : null;
     } catch {
       return null;
     }
