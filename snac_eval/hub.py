@@ -148,7 +148,8 @@ class HubModel:
         """Ways to get the weights; empty where they are on this machine."""
         if not self.state:
             return ()
-        return (*_of_hub(self.repository, self.revision or ""), f"{self.variable}=DIR, a folder of its files")
+        hub = _of_hub(self.repository, self.revision or "")
+        return (*hub, f"{self.variable}=DIR, a folder of its files")
 
     @property
     def _given(self) -> Path | None:

@@ -84,7 +84,7 @@ def _network() -> Any:  # noqa: ANN401 - the package is not installed where type
 
     # The package's own loading asks torch to read its old checkpoint as plain weights, which that
     # refuses. What is in the wheel may run code, as the wheel itself does.
-    kept = torch.load(_weights(), map_location="cpu", weights_only=False)
+    kept = torch.load(str(_weights()), map_location="cpu", weights_only=False)
     network = FINnet(encoder_layers=16, encoder_filters=64, classif_BN=0, input_size=512)
     network.load_state_dict(kept["state"])
     found = object.__new__(cdpam.CDPAM)

@@ -42,7 +42,7 @@ class DistillMos(PairMetric):
     def __init__(self) -> None:
         self.info = MetricInfo(
             name="distillmos",
-            description="predicted opinion of speech as a line leaves it (DistillMOS), no reference",
+            description="predicted opinion of transmitted speech (DistillMOS), no reference",
             unit="MOS",
             higher_is_better=True,
             value_range=(1.0, 5.0),

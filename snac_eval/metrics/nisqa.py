@@ -1,9 +1,9 @@
 """NISQA: quality of transmitted speech and its four dimensions, predicted without a reference.
 
 Mittag et al., "NISQA: a deep CNN-self-attention model for multidimensional speech quality
-prediction with crowdsourced datasets" (Interspeech 2021). ``torchmetrics`` (extra ``nisqa``) carries
-the network. The authors' weights (model v2.0) come from their repository, pinned by commit and
-checksum. Code: MIT. Weights: CC BY-NC-SA 4.0, not for commercial use.
+prediction with crowdsourced datasets" (Interspeech 2021). ``torchmetrics`` (extra ``nisqa``)
+carries the network. The authors' weights (model v2.0) come from their repository, pinned by commit
+and checksum. Code: MIT. Weights: CC BY-NC-SA 4.0, not for commercial use.
 
 The estimate is scored at the reference's own rate, mixed to mono, as the authors do; they trained
 on 48 kHz. The windows are set in seconds and their level rises with the rate: compare codecs on

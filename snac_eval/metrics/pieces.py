@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ def in_pieces(length: int, longest: int) -> list[slice]:
     """The fewest pieces of at most ``longest`` samples, as equal as whole samples allow."""
     count = max(1, math.ceil(length / longest))
     ends = [length * index // count for index in range(count + 1)]
-    return [slice(start, end) for start, end in zip(ends[:-1], ends[1:], strict=True)]
+    return [slice(start, end) for start, end in pairwise(ends)]
 
 
 def mean_of_pieces(
