@@ -10,6 +10,10 @@ and weights: CC BY 4.0.
 
 from __future__ import annotations
 
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +113,7 @@ def _predict(signal: Signal) -> dict[str, float]:
         wav, mask = torch.zeros(1, 1, length), torch.zeros(1, 1, length, dtype=torch.bool)
         wav[..., : len(window)] = torch.from_numpy(np.array(window))
         mask[..., : len(window)] = True
-        with torch.inference_mode():
+        with torch.inference_mode(), _quiet():
             for axis, value in network({"wav": wav, "mask": mask}).items():
                 found.setdefault(axis, []).append(float(value))
     scales, weights = network.target_transform, [len(window) for window in windows]
@@ -124,4 +128,14 @@ def _predict(signal: Signal) -> dict[str, float]:
 def _network(folder: Path) -> Any:  # noqa: ANN401 - the package is not installed where types are checked
     from audiobox_aesthetics.model.aes import AesMultiOutput
 
-    return AesMultiOutput.from_pretrained(folder).eval()
+    with _quiet():
+        return AesMultiOutput.from_pretrained(folder).eval()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The package prints where its weights lie, and uses of torch what is to go one day."""
+    with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask", UserWarning)
+        yield

@@ -71,7 +71,7 @@ class WebFile:
         if not self.state:
             return ()
         return (
-            f"a run with it downloads {self.url}",
+            f"curl -LO {self.url}",
             f"{self.variable}=DIR, a folder that holds {self.name}",
         )
 
