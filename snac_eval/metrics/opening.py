@@ -7,6 +7,7 @@ protocols below. Beside them a metric may have:
 ``imports``  names of modules that scoring loads, which a worker loads before its first clip
 ``prepare``  method without arguments that gets what scoring needs, such as weights
 ``state``    method without arguments: what ``snac-eval list`` shows, empty where it is ready
+``licence``  of the code and weights that it runs: text that ``snac-eval show`` tells
 ============ ================================================================================
 """
 
