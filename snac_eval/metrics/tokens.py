@@ -17,9 +17,9 @@ guessed costs a model little and carries little.
   dependent where they are few, so that what the same clips give with one side shuffled in time is
   taken off. What a clip as a whole has in common (its speaker) is taken off with it.
 
-From few tokens n-gram entropy and mutual information come out too low. A score says so where
-less than :data:`~snac_eval.metrics.codebook.FEW` of what would follow had occurred. Of very many
-tokens the first 16 million are counted, so that memory has a bound.
+From few tokens n-gram entropy and mutual information are far off, mostly too low. A score says so
+where less than :data:`~snac_eval.metrics.codebook.FEW` of what would follow had occurred. Of very
+many tokens the first 16 million are counted, so that memory has a bound.
 """
 
 from __future__ import annotations
