@@ -183,8 +183,10 @@ def metric_facts(name: str) -> MetricFacts:
     base, options = plugins.split_options(name)
     source = plugins.metric_source(base)
     try:
-        state = plugins.metric_state(base)
+        state = plugins.metric_state(name)
     except UsageError as error:
+        if options:
+            raise
         return MetricFacts(name, one_line(error), False, (), source)
     try:
         opened = open_metric(name)
@@ -192,7 +194,7 @@ def metric_facts(name: str) -> MetricFacts:
         if options:
             raise
         said = one_line(error) if state == plugins.READY else state
-        return MetricFacts(name, said, False, plugins.metric_remedy(base), source)
+        return MetricFacts(name, said, False, plugins.metric_remedy(name), source)
     info = opened.info
     ready = state == plugins.READY
     low, high = info.value_range
@@ -200,7 +202,7 @@ def metric_facts(name: str) -> MetricFacts:
         name=info.name,
         state=state,
         ready=ready,
-        remedy=() if ready else plugins.metric_remedy(base),
+        remedy=() if ready else plugins.metric_remedy(name),
         source=source,
         description=info.description,
         unit=info.unit,

@@ -30,6 +30,7 @@ _TITLES = {
     "bitrate_entropy": "Entropy-coded bitrate",
     "bitrate_nominal": "Nominal bitrate",
     "cdpam": "CDPAM",
+    "character_error_rate": "CER",
     "codebook_perplexity": "Codebook perplexity",
     "codebook_usage": "Codebook usage",
     "decode_real_time_factor": "Decode time",
@@ -39,6 +40,7 @@ _TITLES = {
     "dnsmos_ovrl": "DNSMOS OVRL",
     "dnsmos_p808": "DNSMOS P.808",
     "dnsmos_sig": "DNSMOS SIG",
+    "dwer": "dWER",
     "encode_real_time_factor": "Encode time",
     "estoi": "ESTOI",
     "f0_correlation": "F0 correlation",
@@ -66,6 +68,7 @@ _TITLES = {
     "si_sdr": "SI-SDR",
     "si_sdr_aligned": "SI-SDR (aligned)",
     "speaker_similarity": "Speaker similarity",
+    "speechbertscore": "SpeechBERTScore",
     "squim_pesq": "SQUIM PESQ",
     "squim_si_sdr": "SQUIM SI-SDR",
     "squim_stoi": "SQUIM STOI",
@@ -154,9 +157,12 @@ _ACCENTS = {
 def metric_title(info: MetricInfo) -> str:
     """The metric's name as papers print it, ``PESQ-WB`` for ``pesq_wb``, without its unit.
 
-    A metric that is not ours is called by its own name, with spaces.
+    A metric that is not ours is called by its own name, with spaces; of one with options they stand
+    behind: ``WER (model=hubert)``.
     """
-    return _TITLES.get(info.name) or info.name.replace("_", " ")
+    base, *options = info.name.split("@")
+    title = _TITLES.get(base) or base.replace("_", " ")
+    return f"{title} ({', '.join(options)})" if options else title
 
 
 def format_value(value: float) -> str:
@@ -209,6 +215,18 @@ def counts(reasons: Mapping[str, int]) -> str:
 def lost_lines(lost: Mapping[Loss, Sequence[str]]) -> list[str]:
     """What runs lost, a sentence per loss, with the metrics that have no verdict for it."""
     return [f"{loss}: no verdict on {', '.join(metrics)}." for loss, metrics in lost.items()]
+
+
+def pooled_notes(infos: Iterable[MetricInfo]) -> list[str]:
+    """Which means are no means of clips, and what they are pooled over; empty where none is."""
+    names: dict[str, list[str]] = {}
+    for info in infos:
+        if info.weighted_by and info.name not in (known := names.setdefault(info.weighted_by, [])):
+            known.append(info.name)
+    return [
+        f"Pooled over {what}, not a mean of clips: {', '.join(known)}."
+        for what, known in names.items()
+    ]
 
 
 def floor_notes(infos: Iterable[MetricInfo]) -> list[str]:

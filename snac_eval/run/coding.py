@@ -26,19 +26,12 @@ from snac_eval.errors import (
     kept_traces,
     one_line,
 )
+from snac_eval.metrics.base import Encoded
 from snac_eval.metrics.opening import OpenMetric
 from snac_eval.run.plan import Job, Setting, clip_seed
 from snac_eval.run.rows import PackedCodes, StoredCodes
 from snac_eval.run.scoring import score_in_place
-from snac_eval.types import (
-    Codec,
-    Encoded,
-    Reconstruction,
-    ReconstructionSource,
-    Score,
-    Timing,
-    Waveform,
-)
+from snac_eval.types import Codec, Reconstruction, ReconstructionSource, Score, Timing, Waveform
 
 # Of clips in a batch, so that memory is bounded by what was asked for; longer ones come in fewer.
 _MEAN_BATCHED_S = 20.0
@@ -94,8 +87,7 @@ class _Outcome:
     excess: int
     """As in :class:`Coded`."""
     new_codes: StoredCodes | None = None
-    source: Waveform | None = None
-    """What the codec was given; None where the estimate was read from a file."""
+    source: Waveform | None = None  # None where the estimate was read from a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,13 +335,12 @@ def _scored_in_place(coder: Coder, task: CodingTask, outcome: _Outcome, watch: W
             continue
         watch(name, [task.number])
         scores[name] = score_in_place(metric, made, coder.codec, encoded)
-    audible = made if remaining else None
     return Coded(
         task.number,
         scores,
         outcome.new_codes,
         tuple(remaining),
-        audible,
+        made if remaining else None,
         kept_traces(),
         outcome.excess,
     )
