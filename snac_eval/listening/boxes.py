@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from snac_eval.errors import UsageError
 from snac_eval.listening.reading import AbxReading, Reading
-from snac_eval.listening.report import UNITS
 from snac_eval.reports.figures import save
 from snac_eval.reports.figures.drawing import GRID, draw_box
 from snac_eval.reports.figures.style import SMALL_PT, mark, shown, style, width_in, wrapped
-from snac_eval.results.listeners.roles import RANGES
+from snac_eval.results.listeners.roles import RANGES, UNITS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

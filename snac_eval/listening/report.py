@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from snac_eval.errors import readable
@@ -13,18 +13,13 @@ from snac_eval.reports.latex import latex_table
 from snac_eval.reports.text import markdown_text, p_value, signed, span
 from snac_eval.results.listeners.consistency import Consistency
 from snac_eval.results.listeners.means import ALPHA, MeanRating, PairedRating
-from snac_eval.results.listeners.ratings import Ratings, Scale
+from snac_eval.results.listeners.ratings import Ratings
+from snac_eval.results.listeners.roles import UNITS
 from snac_eval.results.listeners.telling import Told
 from snac_eval.results.stats import MIN_UNITS
 
 ReadingFormat = Literal["md", "csv", "latex"]
 FORMATS: tuple[ReadingFormat, ...] = ("md", "csv", "latex")
-UNITS: Mapping[Scale, tuple[str, str]] = {
-    "mushra": ("MUSHRA", "0 to 100"),
-    "acr": ("MOS", "1 to 5"),
-    "other": ("rating", ""),
-}
-"""What a mean rating is called, and its unit."""
 _INTERVALS = (
     "95 % intervals are for other listeners and other clips like these: both are samples (two-way"
     " clustered, Student's t)."
