@@ -148,6 +148,8 @@ def test_webmushra_without_numbers_of_sessions_keeps_people_apart(tmp_path: Path
         "session_3",
     ]
     assert "each session counts as a listener" in found.notes[0]
+    coded = read_ratings(_file(tmp_path, "\n".join([header.replace("age", "listener"), *rows[1:]])))
+    assert coded.listeners == ("1990", "1991")
 
 
 def test_answers_of_a_crowd(tmp_path: Path) -> None:
