@@ -165,9 +165,11 @@ def _long(table: Table, columns: Mapping[str, str], _: str) -> _Read:
 def _webmushra(table: Table, columns: Mapping[str, str], _: str) -> _Read:
     """A row a rating, of whoever had the session."""
     usual = {"clip_id": "trial_id", "codec": "rating_stimulus", "rating": "rating_score"}
-    names = [_column(table, name, columns.get(name, usual[name])) for name in usual]
+    trial, stimulus, answer = (
+        _column(table, name, columns.get(name, usual[name])) for name in usual
+    )
     told = _column(table, "listener", one) if (one := columns.get("listener")) else ""
-    found, notes = session_rows(table, *names, told)
+    found, notes = session_rows(table, trial, stimulus, answer, told)
     rows = [
         (one.line, Rating(one.trial, one.stimulus, one.listener, number(table, one.line, one.text)))
         for one in found
