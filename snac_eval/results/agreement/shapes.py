@@ -17,6 +17,7 @@ Kind = Literal["pearson", "spearman", "kendall"]
 KINDS: tuple[Kind, ...] = ("pearson", "spearman", "kendall")
 Level = Literal["clips", "codecs"]
 """What a point is: a clip of a codec, or a codec's mean over clips."""
+LEVELS: tuple[Level, ...] = ("clips", "codecs")
 
 
 @dataclass(frozen=True, slots=True)
