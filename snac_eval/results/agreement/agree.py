@@ -40,6 +40,7 @@ from snac_eval.results.agreement.shapes import (
     Level,
     Mapped,
     MetricAgreement,
+    MetricDifference,
     PairCounts,
     Point,
 )
@@ -102,32 +103,36 @@ def agree(
     check_names(metrics, *runs)
     test = _test(runs, ratings, mapping, with_reference, with_anchors)
     found = [_metric(test, name) for name in metrics or _directed(test.runs)]
-    usable = [one for one in found if not one.problem]
-    table = np.array([one.scores for one in usable]).reshape(len(usable), test.points.count)
-    resampled = replicates(test.points, table, num_resamples, seed, watch=watch)
-    pairs = separated(test.points)
-    results = [
-        _result(one, test.points, resampled, place, pairs) for place, one in enumerate(usable)
-    ]
-    results += [_without(one) for one in found if one.problem]
-    points = test.points
+    results, against = _results(test.points, found, num_resamples, seed, watch)
     return Agreement(
         data=data or Path(ratings.source).name,
         source=source,
         scale=ratings.scale,
-        num_ratings=len(points.row_value),
-        num_listeners=len(points.listeners),
-        num_clips=len(points.clips),
-        codecs=points.codecs,
+        num_ratings=len(test.points.row_value),
+        num_listeners=len(test.points.listeners),
+        num_clips=len(test.points.clips),
+        codecs=test.points.codecs,
         with_reference=with_reference,
         with_anchors=with_anchors,
         metrics=tuple(sorted(results, key=_worth, reverse=True)),
-        differences=differences(points, results[: len(usable)], table, resampled, seed),
+        differences=against,
         left_out=test.left_out,
         num_resamples=num_resamples,
         seed=seed,
-        notes=tuple(_notes(points)),
+        notes=tuple(_notes(test.points)),
     )
+
+
+def _results(
+    points: Points, metrics: Sequence[_Metric], num_resamples: int, seed: int, watch: Watch
+) -> tuple[list[MetricAgreement], tuple[MetricDifference, ...]]:
+    usable = [one for one in metrics if not one.problem]
+    scores = np.array([one.scores for one in usable]).reshape(len(usable), points.count)
+    resampled = replicates(points, scores, num_resamples, seed, watch=watch)
+    pairs = separated(points)
+    found = [_result(one, points, resampled, place, pairs) for place, one in enumerate(usable)]
+    against = differences(points, found, scores, resampled, seed)
+    return [*found, *(_without(one) for one in metrics if one.problem)], against
 
 
 def _test(
@@ -179,7 +184,10 @@ def _nothing(runs: Sequence[Run], rated: Sequence[str]) -> str:
     theirs, ours = (
         ", ".join(map(readable, names)) for names in (rated, [run.name for run in runs])
     )
-    return f"no rated codec ({theirs}) is one of the runs ({ours}); say which is which: --map RATED=RUN"
+    return (
+        f"no rated codec ({theirs}) is one of the runs ({ours}); say which is which:"
+        " --map RATED=RUN"
+    )
 
 
 def _directed(runs: Sequence[Run]) -> list[str]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from snac_eval.results.agreement.shapes import Kind
 
 Array = NDArray[np.float64]
+Signs = NDArray[np.float32]
 _FEWEST = 3
 _TIE = 9
 """Means that are equal to so many decimals are ties: sums of the same numbers differ by rounding
@@ -77,23 +78,28 @@ def _ranks_of_fixed(values: Array, weights: Array) -> Array:
     return np.asarray((np.cumsum(of_group, axis=0) - of_group / 2)[group])
 
 
-def signs(values: Array) -> NDArray[np.float32]:
+def signs(values: Array) -> Signs:
     """Which of two points is higher, ``[points * points]`` or ``[points * points, resamples]``."""
     rounded = np.round(values, _TIE)
     found = np.sign(rounded[:, None] - rounded[None, :]).astype(np.float32)
     return found.reshape(-1, *found.shape[2:])
 
 
-def kendall(x_signs: NDArray[np.float32], y: Array, weights: Array) -> Array:
+def kendall(x_signs: Signs, y: Array, weights: Array) -> Array:
     """Weighted tau-b ``[metrics, resamples]`` of :func:`signs` of metrics ``[metrics, points *
-    points]``."""
+    points]`` and of ``y`` ``[points, resamples]``."""
     both = (weights[:, None] * weights[None, :]).astype(np.float32)
-    pairs = both.reshape(-1, weights.shape[1])
-    theirs = signs(y)
-    theirs = theirs if theirs.ndim == 2 else theirs[:, None]
-    agree = x_signs @ (theirs * pairs)
-    untied_x = np.abs(x_signs) @ pairs
-    untied_y = (np.abs(theirs) * pairs).sum(axis=0)
+    pairs, theirs = both.reshape(-1, weights.shape[1]), signs(y)
+    return _tau(x_signs @ (theirs * pairs), np.abs(x_signs) @ pairs, np.abs(theirs) * pairs)
+
+
+def paired_kendall(x: Array, y: Array) -> Array:
+    """tau-b ``[resamples]`` of sides ``[points, resamples]`` that both differ in each resample."""
+    ours, theirs = signs(x), signs(y)
+    return _tau((ours * theirs).sum(axis=0), np.abs(ours).sum(axis=0), np.abs(theirs))
+
+
+def _tau(agree: Signs, untied_x: Signs, untied_y: Signs) -> Array:
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = agree / np.sqrt(untied_x * untied_y)
+        found = agree / np.sqrt(untied_x * untied_y.sum(axis=0))
     return np.asarray(np.clip(np.where(np.isfinite(found), found, np.nan), -1, 1), dtype=float)

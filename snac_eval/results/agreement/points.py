@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,9 +134,9 @@ def _is_in(row: Rating, matches: Matches, names: Mapping[str, str]) -> bool:
     return row.codec in names and row.clip in matches.clips[row.codec]
 
 
-def _place(keys: Sequence[object]) -> dict[object, int]:
+def _place(keys: Iterable[Hashable]) -> dict[Hashable, int]:
     return {key: place for place, key in enumerate(keys)}
 
 
-def _places(found: object) -> Places:
-    return np.fromiter(found, dtype=np.intp)  # type: ignore[call-overload]
+def _places(found: Iterable[int]) -> Places:
+    return np.fromiter(found, dtype=np.intp)

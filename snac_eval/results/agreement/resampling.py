@@ -31,7 +31,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from snac_eval.results.agreement.coefficients import kendall, pearson, ranks, signs
+from snac_eval.results.agreement.coefficients import (
+    kendall,
+    paired_kendall,
+    pearson,
+    ranks,
+    signs,
+)
 from snac_eval.results.agreement.points import Points
 from snac_eval.results.agreement.shapes import KINDS, Coefficient, Kind
 
@@ -149,7 +155,7 @@ class _Groups:
         return cls(points, tuple(kinds), len(scores), tuple(groups))
 
     def over_clips(self, weights: Weights) -> dict[tuple[Kind, Scheme], Array]:
-        found = {}
+        found: dict[tuple[Kind, Scheme], Array] = {}
         for scheme in SCHEMES:
             means, counted = self._means(scheme, weights)
             shape = (self.num_metrics, means.shape[1])
@@ -224,11 +230,7 @@ def plain(kind: Kind, x: Array, y: Array) -> Array:
         return pearson(x, y, ones)
     if kind == "spearman":
         return pearson(ranks(x, ones), ranks(y, ones), ones)
-    columns = [
-        kendall(signs(a)[None], b[:, None], ones[:, :1])[0, 0]
-        for a, b in zip(x.T, y.T, strict=True)
-    ]
-    return np.array(columns)
+    return paired_kendall(x, y)
 
 
 def over_clips(
