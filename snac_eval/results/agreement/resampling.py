@@ -29,7 +29,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,7 @@ from snac_eval.results.agreement.coefficients import (
     paired_kendall,
     pearson,
     ranks,
+    repeated_kendall,
     signs,
 )
 from snac_eval.results.agreement.points import Points
@@ -47,12 +48,15 @@ from snac_eval.results.agreement.shapes import KINDS, Coefficient, Kind
 Array = NDArray[np.float64]
 Scheme = Literal["clips", "listeners", "within clips"]
 SCHEMES: tuple[Scheme, ...] = ("clips", "listeners", "within clips")
+_Key = TypeVar("_Key")
 Watch = Callable[[Iterable[int]], Iterable[int]]
 MIN_CLIPS = 4
 """The fewest clips of which an interval is given."""
 _CHUNK = 100
-_LARGEST_TAU = 600
-"""Kendall's coefficient compares every two points: of more there is no interval of it."""
+_MANY = 600
+"""Kendall's coefficient compares every two points: of more points it is computed one by one..."""
+_TAUS = 200
+"""... of so many resamples."""
 _SPREAD = 0.95
 _ALMOST = 1 - 1e-12
 _NORMAL = 1.959963984540054
@@ -114,15 +118,17 @@ def replicates(
     found = []
     for begin in watch(range(0, num_resamples, _CHUNK)):
         weights = draw(points, min(_CHUNK, num_resamples - begin), rng)
-        found.append(
-            (groups.over_clips(weights), groups.over_codecs(weights), groups.panels(weights))
-        )
+        few = points.count <= _MANY or begin < _TAUS
+        over = groups.over_clips(weights, kinds if few else [k for k in kinds if k != "kendall"])
+        found.append((over, groups.over_codecs(weights), groups.panels(weights)))
     clips, codecs, panels = zip(*found, strict=True)
-    return Replicates(
-        {key: np.concatenate([one[key] for one in clips], axis=1) for key in clips[0]},
-        {key: np.concatenate([one[key] for one in codecs], axis=1) for key in codecs[0]},
-        np.concatenate(panels, axis=1),
-    )
+    return Replicates(_joined(clips), _joined(codecs), np.concatenate(panels, axis=1))
+
+
+def _joined(chunks: Sequence[Mapping[_Key, Array]]) -> dict[_Key, Array]:
+    return {
+        key: np.concatenate([one[key] for one in chunks if key in one], axis=1) for key in chunks[0]
+    }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,20 +163,22 @@ class _Groups:
             there = np.isfinite(scores[places[0]])
             own = scores[places][:, there]
             codecs, clips = whole(points, there)
-            taus = "kendall" in kinds and own.shape[1] <= _LARGEST_TAU
+            taus = "kendall" in kinds and own.shape[1] <= _MANY
             grid = np.stack([points.grid(row)[np.ix_(codecs, clips)] for row in scores[places]])
             of_signs = np.stack([signs(row) for row in own]) if taus else None
             groups.append(_Group(tuple(places), there, own, of_signs, grid, codecs, clips))
         return cls(points, tuple(kinds), len(scores), tuple(groups))
 
-    def over_clips(self, weights: Weights) -> dict[tuple[Kind, Scheme], Array]:
+    def over_clips(
+        self, weights: Weights, kinds: Sequence[Kind]
+    ) -> dict[tuple[Kind, Scheme], Array]:
         found: dict[tuple[Kind, Scheme], Array] = {}
         for scheme in SCHEMES:
             means, counted = self._means(scheme, weights)
             shape = (self.num_metrics, means.shape[1])
-            found |= {(kind, scheme): np.full(shape, np.nan) for kind in self.kinds}
+            found |= {(kind, scheme): np.full(shape, np.nan) for kind in kinds}
             for group in self.groups:
-                for kind, values in self._of_group(group, means, counted):
+                for kind, values in _of_group(group, means, counted, kinds):
                     found[kind, scheme][list(group.places)] = values
         return found
 
@@ -216,20 +224,21 @@ class _Groups:
         rated = self._rated(weights.listeners if scheme == "listeners" else weights.within)
         return np.nan_to_num(rated), np.isfinite(rated).astype(float)
 
-    def _of_group(
-        self, group: _Group, means: Array, counted: Array
-    ) -> Iterator[tuple[Kind, Array]]:
-        y, weights = means[group.there], counted[group.there]
-        if "pearson" in self.kinds:
-            yield "pearson", np.stack([pearson(row, y, weights) for row in group.scores])
-        if "spearman" in self.kinds:
-            ranked = ranks(y, weights)
-            yield (
-                "spearman",
-                np.stack([pearson(ranks(row, weights), ranked, weights) for row in group.scores]),
-            )
-        if group.x_signs is not None:
-            yield "kendall", kendall(group.x_signs, y, weights)
+
+def _of_group(
+    group: _Group, means: Array, counted: Array, kinds: Sequence[Kind]
+) -> Iterator[tuple[Kind, Array]]:
+    y, weights = means[group.there], counted[group.there]
+    if "pearson" in kinds:
+        yield "pearson", np.stack([pearson(row, y, weights) for row in group.scores])
+    if "spearman" in kinds:
+        ranked = ranks(y, weights)
+        rows = [pearson(ranks(row, weights), ranked, weights) for row in group.scores]
+        yield "spearman", np.stack(rows)
+    if "kendall" in kinds and group.x_signs is not None:
+        yield "kendall", kendall(group.x_signs, y, weights)
+    elif "kendall" in kinds:
+        yield "kendall", repeated_kendall(group.scores, y, weights)
 
 
 def whole(points: Points, there: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
