@@ -177,7 +177,7 @@ def simulate(model: Model, repeats: int, clips: int, resamples: int) -> None:
             for metric, row in enumerate(scores):
                 one = over_clips(_value(kind, row, points.means()), found, kind, metric, points)
                 means = [points.grid(side).mean(axis=1) for side in (row, points.means())]
-                other = over_codecs(_value(kind, *means), found, kind, metric)
+                other = over_codecs(_value(kind, *means), found, kind, metric, points)
                 at = place, metric
                 held[0][at] += one.low <= panel[at] <= one.high
                 held[1][at] += one.low <= everyone[at] <= one.high

@@ -21,7 +21,9 @@ panels correlate with the panel's. ``benchmarks/agreement_simulation.py`` measur
 interval holds the truth.
 
 **Intervals over codecs** are percentiles of resamples of clips and listeners together, for Fisher's
-scale has no place for the coefficient 1 that few codecs often have.
+scale has no place for the coefficient 1 that few codecs often have; they are widened for few clips.
+Few codecs have few orders: where two codecs are close, ranks jump, and these intervals hold the
+truth less regularly than those over clips.
 """
 
 from __future__ import annotations
@@ -325,12 +327,17 @@ def _imbens_manski(distance: float, freedom: float) -> float:
     )
 
 
-def over_codecs(value: float, found: Replicates, kind: Kind, metric: int) -> Coefficient:
-    """The coefficient with the percentiles of its resamples, which reach to the value at least."""
-    known = _known(found.codecs[kind][metric])
-    if math.isnan(value) or not known.size:
+def over_codecs(
+    value: float, found: Replicates, kind: Kind, metric: int, points: Points
+) -> Coefficient:
+    """The coefficient with the percentiles of its resamples, each as much farther from the value as
+    Student's t of so few clips reaches farther than the normal distribution."""
+    known, num_clips = _known(found.codecs[kind][metric]), len(points.clips)
+    if math.isnan(value) or not known.size or num_clips < MIN_CLIPS:
         return Coefficient(value)
-    low, high = np.quantile(known, [(1 - _SPREAD) / 2, (1 + _SPREAD) / 2])
+    ends = np.quantile(known, [(1 - _SPREAD) / 2, (1 + _SPREAD) / 2])
+    wider = quantile(num_clips - 1) / _NORMAL * math.sqrt(_unbiased(num_clips))
+    low, high = np.clip(value + wider * (ends - value), -1, 1)
     return Coefficient(value, min(value, float(low)), max(value, float(high)))
 
 

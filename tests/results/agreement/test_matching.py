@@ -19,10 +19,10 @@ CLIPS = ("speech/a", "speech/b")
 
 
 def run(
-    tmp_path: Path, codec: str, clips: Sequence[str] = CLIPS, folder: str = "", **said: Any
+    tmp_path: Path, codec: str, clips: Sequence[str] = CLIPS, folder: str = "", **said: object
 ) -> Run:
     place = tmp_path / (folder or codec.replace("/", "_"))
-    return read_run(write_run(place, {"pesq_wb": [1.0] * len(clips)}, codec, clips=clips, **said))
+    return read_run(write_run(place, {"pesq_wb": [1.0] * len(clips)}, codec, clips=clips, **said))  # type: ignore[arg-type]
 
 
 def ratings(*codecs: str, clips: Sequence[str] = CLIPS, **roles: Role) -> Ratings:
