@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from snac_eval.registry import plugins
 from snac_eval.results.listeners.ratings import Rating, Ratings, Role
-from snac_eval.results.record import Run, read_run
-from tests.runs import Column, write_run
+from snac_eval.results.record import MetricResult, Run, RunClip, clip_result
 
 Array = NDArray[np.float64]
 CODECS = ("best", "good", "fair", "poor", "worst")
@@ -43,13 +45,44 @@ def rated(quality: Array, extra: Sequence[tuple[str, Role, float]] = (), seed: i
     return Ratings(tuple(rows), "mushra", "made/up.csv", roles)
 
 
-def runs(tmp_path: Path, scores: dict[str, Array], **changes: object) -> list[Run]:
+def run(
+    codec: str,
+    scores: Mapping[str, Sequence[float]],
+    clips: Sequence[str] = CLIPS,
+    name: str = "",
+    manifest: Mapping[str, Any] | None = None,
+) -> Run:
+    """A run with these scores, which no folder holds."""
+    return Run(
+        name=name or codec,
+        codec=codec,
+        run_id=codec,
+        codec_fingerprint=codec,
+        dataset="data",
+        finished=True,
+        clips={clip: RunClip(f"sha-{clip}") for clip in clips},
+        metrics={
+            metric: clip_result(
+                plugins.metric(metric).info, dict(zip(clips, map(float, one), strict=True)), {}
+            )
+            for metric, one in scores.items()
+        },
+        streams=(),
+        place={},
+        versions={},
+        manifest=manifest or {},
+        compact=pd.DataFrame(),
+    )
+
+
+def runs(scores: Mapping[str, Array]) -> list[Run]:
     """A run of each codec, of ``scores`` ``[codecs, clips]`` by metric."""
-    found = []
-    for at, codec in enumerate(CODECS):
-        of_codec: dict[str, Column] = {
-            name: list(map(float, one[at])) for name, one in scores.items()
-        }
-        folder = write_run(tmp_path / f"run{at}", of_codec, codec, clips=CLIPS, **changes)  # type: ignore[arg-type]
-        found.append(read_run(folder))
-    return found
+    return [
+        run(codec, {metric: one[at] for metric, one in scores.items()})
+        for at, codec in enumerate(CODECS)
+    ]
+
+
+def changed(run: Run, result: MetricResult) -> Run:
+    """The run with another result of one metric."""
+    return replace(run, metrics={**run.metrics, result.info.name: result})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,17 +11,16 @@ from snac_eval.errors import SnacEvalError, UsageError
 from snac_eval.results.agreement.matching import clips_of, match, parse_mapping
 from snac_eval.results.agreement.shapes import LeftOut
 from snac_eval.results.listeners.ratings import Rating, Ratings, Role
-from snac_eval.results.record import Run, read_run
-from tests.runs import write_run
+from snac_eval.results.record import Run
+from tests.results.agreement.data import run
 
 CLIPS = ("speech/a", "speech/b")
 
 
-def run(
-    tmp_path: Path, codec: str, clips: Sequence[str] = CLIPS, folder: str = "", **said: object
+def made(
+    codec: str, clips: Sequence[str] = CLIPS, folder: str = "", said: dict[str, Any] | None = None
 ) -> Run:
-    place = tmp_path / (folder or codec.replace("/", "_"))
-    return read_run(write_run(place, {"pesq_wb": [1.0] * len(clips)}, codec, clips=clips, **said))  # type: ignore[arg-type]
+    return run(codec, {"pesq_wb": [1.0] * len(clips)}, clips, folder, said)
 
 
 def ratings(*codecs: str, clips: Sequence[str] = CLIPS, **roles: Role) -> Ratings:
@@ -40,32 +38,35 @@ def ratings(*codecs: str, clips: Sequence[str] = CLIPS, **roles: Role) -> Rating
     [
         ("opus_12kbps", "opus_12kbps", {}),
         ("Opus 12-kbps", "opus_12kbps", {}),
-        ("Lyra v2", "lyra_v2", {"card": {"label": "Lyra 3.2"}}),
-        ("LYRA 3.2", "lyra_v2", {"card": {"label": "Lyra 3.2"}}),
+        ("Lyra v2", "lyra_v2", {"codec": {"card": {"label": "Lyra 3.2"}}}),
+        ("LYRA 3.2", "lyra_v2", {"codec": {"card": {"label": "Lyra 3.2"}}}),
         ("lyra_32", "files:lyra_32", {"config": {"model": "files:/data/lyra_32"}}),
         (
             "lyra_32",
             "files:y",
-            {"config": {"model": "files:/data/lyra_32@x=1"}, "card": {"family": "files"}},
+            {
+                "config": {"model": "files:/data/lyra_32@x=1"},
+                "codec": {"card": {"family": "files"}},
+            },
         ),
         ("my_folder", "codec", {}),
     ],
 )
-def test_a_name_finds_its_run(tmp_path: Path, rated: str, codec: str, said: dict[str, Any]) -> None:
-    found = match([run(tmp_path, codec, folder="my_folder", **said)], ratings(rated))
+def test_a_name_finds_its_run(rated: str, codec: str, said: dict[str, Any]) -> None:
+    found = match([made(codec, folder="my_folder", said=said)], ratings(rated))
     assert found.runs[rated].codec == codec
     assert found.clips[rated] == dict(zip(CLIPS, CLIPS, strict=True))
     assert found.left_out == ()
 
 
-def test_an_exact_name_wins_and_a_mapping_wins_over_it(tmp_path: Path) -> None:
-    runs = [run(tmp_path, "opus_6"), run(tmp_path, "opus6")]
+def test_an_exact_name_wins_and_a_mapping_wins_over_it() -> None:
+    runs = [made("opus_6"), made("opus6")]
     assert match(runs, ratings("opus6")).runs["opus6"].codec == "opus6"
     assert match(runs, ratings("opus6"), {"opus6": "opus_6"}).runs["opus6"].codec == "opus_6"
 
 
-def test_what_finds_nothing_is_listed(tmp_path: Path) -> None:
-    runs = [run(tmp_path, "a"), run(tmp_path, "b"), run(tmp_path, "c", clips=["other"])]
+def test_what_finds_nothing_is_listed() -> None:
+    runs = [made("a"), made("b"), made("c", clips=["other"])]
     rated = ratings("a", "x", "c", "ref", clips=[*CLIPS, "speech/z"], ref="reference")
     assert match(runs, rated).left_out == (
         LeftOut("codec", "x", "no run of it"),
@@ -76,8 +77,8 @@ def test_what_finds_nothing_is_listed(tmp_path: Path) -> None:
     )
 
 
-def test_of_two_datasets_the_rated_one_counts(tmp_path: Path) -> None:
-    runs = [run(tmp_path, "a", folder="one", clips=["else"]), run(tmp_path, "a", folder="two")]
+def test_of_two_datasets_the_rated_one_counts() -> None:
+    runs = [made("a", folder="one", clips=["else"]), made("a", folder="two")]
     found = match(runs, ratings("a"))
     assert found.runs["a"].name == "two"
     assert found.left_out == (LeftOut("run", "a", "it has none of the rated clips"),)
@@ -94,13 +95,12 @@ def test_of_two_datasets_the_rated_one_counts(tmp_path: Path) -> None:
     ],
 )
 def test_what_could_be_two_or_is_unknown_is_refused(
-    tmp_path: Path,
     codecs: tuple[str, ...],
     rated: tuple[str, ...],
     mapping: dict[str, str],
     said: str,
 ) -> None:
-    runs = [run(tmp_path, codec, folder=f"f{at}") for at, codec in enumerate(codecs)]
+    runs = [made(codec, folder=f"f{at}") for at, codec in enumerate(codecs)]
     with pytest.raises(UsageError) as refused:
         match(runs, ratings(*rated), mapping)
     assert said in str(refused.value)
@@ -120,9 +120,9 @@ def test_what_could_be_two_or_is_unknown_is_refused(
     ],
 )
 def test_clips_by_id_or_by_a_stem_that_is_one(
-    tmp_path: Path, rated: list[str], own: list[str], expected: dict[str, str]
+    rated: list[str], own: list[str], expected: dict[str, str]
 ) -> None:
-    assert clips_of(rated, run(tmp_path, "codec", clips=own)) == expected
+    assert clips_of(rated, made("codec", clips=own)) == expected
 
 
 def test_mappings_are_written_rated_first() -> None:
