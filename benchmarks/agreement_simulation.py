@@ -146,38 +146,44 @@ def points_of(test: Test, rng: np.random.Generator) -> tuple[Points, Array]:
     return table, test.metrics.reshape(len(CORRELATIONS), -1)
 
 
-def truths(model: Model, repeats: int = 30, clips: int = 400) -> tuple[Array, Array, Array]:
+def truths(
+    model: Model, kinds: tuple[Kind, ...], repeats: int = 30, clips: int = 400
+) -> tuple[Array, Array, Array]:
     """Correlations ``[kinds, metrics]`` with the mean of panels, with that of all listeners, and of
     codecs' means with these."""
     rng = np.random.default_rng(SEED)
     panels, everyone, codecs = [], [], []
     for _ in range(repeats):
         points, scores = points_of(make(model, clips, LISTENERS, rng), rng)
-        panels.append(_all(scores, points.means()))
+        panels.append(_all(kinds, scores, points.means()))
         crowd = make(model, clips, CROWD, rng)
         who = np.arange(CROWD)
         heard = np.stack([crowd.rate(at, who, rng).mean(axis=1) for at in range(clips)], axis=1)
-        everyone.append(_all(crowd.metrics.reshape(len(CORRELATIONS), -1), heard.ravel()))
+        everyone.append(_all(kinds, crowd.metrics.reshape(len(CORRELATIONS), -1), heard.ravel()))
         codecs.append((crowd.metrics.mean(axis=2), heard.mean(axis=1)))
     scores, ratings = (np.mean(side, axis=0) for side in zip(*codecs, strict=True))
     mean_z = [np.tanh(np.mean(np.arctanh(one), axis=0)) for one in (panels, everyone)]
-    return mean_z[0], mean_z[1], _all(scores, ratings)
+    return mean_z[0], mean_z[1], _all(kinds, scores, ratings)
 
 
-def simulate(model: Model, repeats: int, clips: int, resamples: int) -> None:
+def simulate(
+    model: Model, repeats: int, clips: int, resamples: int, kinds: tuple[Kind, ...]
+) -> None:
     """Print how often intervals hold the truths, in per cent."""
-    panel, everyone, of_codecs = truths(model)
+    panel, everyone, of_codecs = truths(model, kinds)
     rng, begin = np.random.default_rng(SEED + 1), time.perf_counter()
-    held = np.zeros((3, len(KINDS), len(CORRELATIONS)))
-    widths = np.zeros((2, len(KINDS), len(CORRELATIONS)))
+    held = np.zeros((3, len(kinds), len(CORRELATIONS)))
+    widths = np.zeros((2, len(kinds), len(CORRELATIONS)))
     for repeat in range(repeats):
         points, scores = points_of(make(model, clips, LISTENERS, rng), rng)
-        found = replicates(points, scores, resamples, repeat)
-        for place, kind in enumerate(KINDS):
+        found = replicates(points, scores, resamples, repeat, kinds)
+        for place, kind in enumerate(kinds):
             for metric, row in enumerate(scores):
-                one = over_clips(_value(kind, row, points.means()), found, kind, metric, points)
+                one = over_clips(
+                    correlation(kind, row, points.means()), found, kind, metric, points
+                )
                 means = [points.grid(side).mean(axis=1) for side in (row, points.means())]
-                other = over_codecs(_value(kind, *means), found, kind, metric, points)
+                other = over_codecs(correlation(kind, *means), found, kind, metric, points)
                 at = place, metric
                 held[0][at] += one.low <= panel[at] <= one.high
                 held[1][at] += one.low <= everyone[at] <= one.high
@@ -195,7 +201,7 @@ def simulate(model: Model, repeats: int, clips: int, resamples: int) -> None:
         ("holds codecs %", 100 * held[2] / repeats, "5.1f"),
         ("width", widths[1] / repeats, "5.2f"),
     )
-    print(f"{'':15}" + "".join(f"| {kind:31}" for kind in KINDS))
+    print(f"{'':15}" + "".join(f"| {kind:31}" for kind in kinds))
     for name, table, form in rows:
         print(f"{name:15}" + "".join(f"| {_row(one, form):31}" for one in table), flush=True)
 
@@ -204,12 +210,8 @@ def _row(values: Array, form: str) -> str:
     return " ".join(format(value, form) for value in values)
 
 
-def _value(kind: Kind, scores: Array, ratings: Array) -> float:
-    return correlation(kind, scores, ratings)
-
-
-def _all(scores: Array, ratings: Array) -> Array:
-    return np.array([[correlation(kind, row, ratings) for row in scores] for kind in KINDS])
+def _all(kinds: tuple[Kind, ...], scores: Array, ratings: Array) -> Array:
+    return np.array([[correlation(kind, row, ratings) for row in scores] for kind in kinds])
 
 
 def _draw(model: Model, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
@@ -224,6 +226,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=500)
     parser.add_argument("--clips", type=int, default=12)
     parser.add_argument("--resamples", type=int, default=500)
+    parser.add_argument("--kinds", default=list(KINDS), nargs="+", choices=KINDS)
     parser.add_argument("--models", default=",".join(model.name for model in MODELS))
     options = parser.parse_args()
     chosen = options.models.split(",")
@@ -232,7 +235,7 @@ def main() -> None:
     print(f"{options.repeats} repeats, {options.clips} clips, columns: {CORRELATIONS}")
     for model in MODELS:
         if model.name in chosen:
-            simulate(model, options.repeats, options.clips, options.resamples)
+            simulate(model, options.repeats, options.clips, options.resamples, tuple(options.kinds))
 
 
 if __name__ == "__main__":
