@@ -279,10 +279,23 @@ class Reconstruction:
 
 
 @dataclass(frozen=True, slots=True)
+class Encoded:
+    """A clip as a codec heard and coded it, for metrics that ask the codec again."""
+
+    source: Waveform
+    """What the codec was given: at its rate, with its channels."""
+    codes: Codes
+    """What it made of that."""
+    seed: int
+    """Seeds whatever is drawn for this clip: what the decoder draws, and what a metric draws."""
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """A value and what must be known of it, or the reason why there is none. Never a sentinel.
 
-    ``detail`` is what a metric of the whole dataset keeps of one clip, which has no value then.
+    ``detail`` is what a metric of the whole dataset keeps of one clip, which has no value then, or
+    what a metric of tokens found of each stream.
     """
 
     value: float | None
@@ -379,8 +392,8 @@ class MetricInfo(Heading):
     kind: MetricKind = "audio"
     """What it scores: a clip's audio, a clip's codes, a clip with the codec's help, or the corpus:
     all clips together."""
-    corpus_of: Literal["codes", "audio"] = "codes"
-    """What a metric of kind corpus looks at."""
+    corpus_of: Literal["codes", "tokens", "audio"] = "codes"
+    """What a metric of kind corpus looks at: how often tokens occur, in which order, or audio."""
     speed: Literal["", "run", "bench"] = ""
     """Set where it measures the machine too: in a run, in passing, or in a bench, alone."""
     floor: float | None = None

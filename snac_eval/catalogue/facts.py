@@ -111,6 +111,8 @@ class MetricFacts:
     """What a score depends on beside audio, codes and timings."""
     ranked: bool = True
     floor: float | None = None
+    licence: str = ""
+    """Of the code and weights that score; empty where they are ours or the metric names none."""
     fingerprint: tuple[str, ...] = ()
     kind: Literal["metric"] = "metric"
 
@@ -211,6 +213,7 @@ def metric_facts(name: str) -> MetricFacts:
         depends_on=opened.depends_on,
         ranked=info.ranked,
         floor=info.floor,
+        licence=getattr(opened.metric, "licence", ""),
         fingerprint=info.fingerprint.parts,
     )
 

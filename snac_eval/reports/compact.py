@@ -150,7 +150,7 @@ def _failed(run: Run) -> Iterator[str]:
 
 def _place(info: MetricInfo) -> tuple[int, int]:
     """Where a metric stands: quality, the default ones first, then rates and codes, then speed."""
-    is_of_codes = info.kind == "corpus" and info.corpus_of == "codes"
+    is_of_codes = info.kind == "corpus" and info.corpus_of != "audio"
     kind = 2 if info.speed else 0 if tells_quality(info) and not is_of_codes else 1
     return kind, _familiarity(info)
 

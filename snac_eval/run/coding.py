@@ -30,7 +30,15 @@ from snac_eval.metrics.opening import OpenMetric
 from snac_eval.run.plan import Job, Setting, clip_seed
 from snac_eval.run.rows import PackedCodes, StoredCodes
 from snac_eval.run.scoring import score_in_place
-from snac_eval.types import Codec, Reconstruction, ReconstructionSource, Score, Timing, Waveform
+from snac_eval.types import (
+    Codec,
+    Encoded,
+    Reconstruction,
+    ReconstructionSource,
+    Score,
+    Timing,
+    Waveform,
+)
 
 # Of clips in a batch, so that memory is bounded by what was asked for; longer ones come in fewer.
 _MEAN_BATCHED_S = 20.0
@@ -86,6 +94,8 @@ class _Outcome:
     excess: int
     """As in :class:`Coded`."""
     new_codes: StoredCodes | None = None
+    source: Waveform | None = None
+    """What the codec was given; None where the estimate was read from a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,8 +329,10 @@ def _code_batch(coder: Coder, loaded: Sequence[Loaded], watch: Watch) -> Iterato
 
 
 def _scored_in_place(coder: Coder, task: CodingTask, outcome: _Outcome, watch: Watch) -> Coded:
-    made = outcome.made
-    seed = clip_seed(task.job.clip, coder.config.seed)
+    made, encoded = outcome.made, None
+    if outcome.source is not None and made.codes is not None:
+        seed = clip_seed(task.job.clip, coder.config.seed)
+        encoded = Encoded(outcome.source, made.codes, seed)
     scores, remaining = dict(task.failed), []
     for name in task.job.metrics:
         if name in scores:
@@ -330,7 +342,7 @@ def _scored_in_place(coder: Coder, task: CodingTask, outcome: _Outcome, watch: W
             remaining.append(name)
             continue
         watch(name, [task.number])
-        scores[name] = score_in_place(metric, made, coder.codec, seed)
+        scores[name] = score_in_place(metric, made, coder.codec, encoded)
     audible = made if remaining else None
     return Coded(
         task.number,
@@ -372,7 +384,7 @@ def _through(codec: Codec, seed: int, loaded: Sequence[Loaded]) -> list[_Outcome
 def _coded(item: Loaded, estimate: Waveform, coded: StoredCodes) -> _Outcome:
     check_output(item.source, estimate)
     made = replace(_beside(item, estimate), codes=coded.codes, timing=coded.timing)
-    return _Outcome(made, _excess(item.source, estimate))
+    return _Outcome(made, _excess(item.source, estimate), source=item.source)
 
 
 def _read(source: ReconstructionSource, item: Loaded) -> _Outcome:
