@@ -60,6 +60,7 @@ _TITLES = {
     "pesq_wb": "PESQ-WB",
     "pesq_wb_c2": "PESQ-WB (Corrigendum 2)",
     "plcmos": "PLCMOS",
+    "rating": "Rating",
     "reencode_mel_distance": "Mel distance (re-encoded)",
     "scoreq": "SCOREQ",
     "scoreq_ref": "SCOREQ distance",
