@@ -1,4 +1,5 @@
-"""What kinds of values stand where in a manifest and in a baseline: asked once, when one is read.
+"""What kinds of values stand where in a manifest, in a baseline and in the record of an agreement:
+asked once, when one is read.
 
 Readers go on from here without looking again. What may be missing is not decided here: whoever
 needs it says so.
@@ -88,6 +89,65 @@ _BASELINE = {
     "clips": {_EACH: _CLIP},
     "metrics": {_EACH: {**_METRIC, "scores": {_EACH: _NUMBER}, "missing": {_EACH: [_TEXT]}}},
 }
+_COEFFICIENT = {"value": (_NUMBER,), "low": (_NUMBER,), "high": (_NUMBER,)}
+_POINT = {
+    "codec": _TEXT,
+    "clip": _TEXT,
+    "score": _NUMBER,
+    "rating": _NUMBER,
+    "low": (_NUMBER,),
+    "high": (_NUMBER,),
+    "ratings": _COUNT,
+}
+_AGREEING = {
+    "metric": _TEXT,
+    "unit": _TEXT,
+    "higher_is_better": (_FLAG,),
+    "fingerprint": _TEXT,
+    "num_points": {_EACH: _COUNT},
+    "points": {_EACH: [_POINT]},
+    "coefficients": {_EACH: {_EACH: _COEFFICIENT}},
+    "mapped": {
+        _EACH: {
+            "rmse": (_NUMBER,),
+            "rmse_star": (_NUMBER,),
+            "coefficients": [_NUMBER],
+            "reason": _TEXT,
+        }
+    },
+    "pairs": {"right": _COUNT, "wrong": _COUNT, "tied": _COUNT, "wrong_pairs": [[_TEXT]]},
+    "sentence": _TEXT,
+    "left_out": {_EACH: _COUNT},
+    "problem": _TEXT,
+}
+_AGREEMENT = {
+    "data": _TEXT,
+    "source": _TEXT,
+    "scale": _TEXT,
+    "num_ratings": _COUNT,
+    "num_listeners": _COUNT,
+    "num_clips": _COUNT,
+    "codecs": [_TEXT],
+    "with_reference": _FLAG,
+    "with_anchors": _FLAG,
+    "num_resamples": _COUNT,
+    "seed": _COUNT,
+    "icc": _COEFFICIENT,
+    "metrics": [_AGREEING],
+    "differences": [
+        {
+            "first": _TEXT,
+            "second": _TEXT,
+            "difference": (_NUMBER,),
+            "low": (_NUMBER,),
+            "high": (_NUMBER,),
+            "p_value": (_NUMBER,),
+            "p_holm": (_NUMBER,),
+        }
+    ],
+    "left_out": [{"what": _TEXT, "name": _TEXT, "reason": _TEXT}],
+    "notes": [_TEXT],
+}
 
 
 def manifest_misfit(manifest: Mapping[str, Any]) -> str:
@@ -98,6 +158,11 @@ def manifest_misfit(manifest: Mapping[str, Any]) -> str:
 def baseline_misfit(baseline: Mapping[str, Any]) -> str:
     """The same of a baseline."""
     return next(_misfits(baseline, _BASELINE, ()), "")
+
+
+def agreement_misfit(agreement: Mapping[str, Any]) -> str:
+    """The same of the record of an agreement."""
+    return next(_misfits(agreement, _AGREEMENT, ()), "")
 
 
 def _misfits(value: Any, shape: _Shape, where: tuple[str, ...]) -> Iterator[str]:  # noqa: ANN401

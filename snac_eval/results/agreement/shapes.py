@@ -17,6 +17,9 @@ Kind = Literal["pearson", "spearman", "kendall"]
 KINDS: tuple[Kind, ...] = ("pearson", "spearman", "kendall")
 Level = Literal["clips", "codecs"]
 """What a point is: a clip of a codec, or a codec's mean over clips."""
+LEVELS: tuple[Level, ...] = ("clips", "codecs")
+Verdict = Literal["agrees", "contradicts", "not shown"]
+"""Whether metric and people rank alike, the other way round, or neither is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +96,30 @@ class MetricAgreement:
     """Rated clips of codecs without a score of this metric, by reason."""
     problem: str = ""
     """Why the metric could not be held against the ratings; there are no points then."""
+    counts: Mapping[Level, int] = field(default_factory=dict)
+    """How many points there were, where a record does not keep them."""
+
+    def num_points(self, level: Level) -> int:
+        """How many points the coefficients of this level are of."""
+        return len(self.points.get(level, ())) or self.counts.get(level, 0)
 
     @property
     def sign(self) -> int:
         """-1 for a distance, else 1."""
         return -1 if self.higher_is_better is False else 1
+
+    def spearman(self, level: Level) -> Coefficient:
+        """Spearman's coefficient times the sign: positive where metric and people agree; NaN where
+        there is none."""
+        found = self.coefficients.get(level, {}).get("spearman", Coefficient(math.nan))
+        ends = sorted((self.sign * found.low, self.sign * found.high))
+        return Coefficient(self.sign * found.value, *ends)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the interval of Spearman's coefficient over clips shows."""
+        found = self.spearman("clips")
+        return "agrees" if found.low > 0 else "contradicts" if found.high < 0 else "not shown"
 
 
 @dataclass(frozen=True, slots=True)
