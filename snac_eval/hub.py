@@ -139,7 +139,10 @@ class HubModel:
         """Ways to get the weights; empty where they are on this machine."""
         if not self.state:
             return ()
-        return (*_of_hub(self.repository, self.revision or ""), f"{self.variable}=DIR, a folder of its files")
+        return (
+            *_of_hub(self.repository, self.revision or ""),
+            f"{self.variable}=DIR, a folder of its files",
+        )
 
     @property
     def _given(self) -> Path | None:
