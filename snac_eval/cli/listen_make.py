@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from snac_eval.listening.making import Made
 
 
+_SHOWN = {
+    "mushra": "a difference of two codecs",
+    "mos": "a difference of two codecs",
+    "abx": "it that a codec can be told from the reference",
+}
+
+
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     make = commands.add_parser("make", help="write a listening test from the clips of runs")
@@ -107,8 +114,8 @@ def _tell(made: Made, output: Path) -> None:
         f"key: {key_file(made.folder)}: keep it, and keep it from listeners",
         *(f"note: {note}" for note in made.notes),
         "",
-        f"How often a difference between two codecs is shown ({ASSUMED[key.method]};",
-        f"tested for other listeners and clips, corrected over {made.power.num_tests} tests):",
+        f"How often {_SHOWN[key.method]} is shown, for other listeners and other clips",
+        f"({ASSUMED[key.method]}; Holm over {made.power.num_tests}):",
         *table_lines(made.power),
         "",
         f"webMUSHRA: copy the folder to configs/{key.test_id} and open"

@@ -30,7 +30,7 @@ from snac_eval.listening.choosing import (
     contenders,
     ordered,
 )
-from snac_eval.listening.page.writing import DEFAULT_TITLES, write_page
+from snac_eval.listening.page.writing import DEFAULT_TITLES, page, write_page
 from snac_eval.listening.power import Power, planned_power
 from snac_eval.listening.shapes import (
     AUDIO_FOLDER,
@@ -42,7 +42,7 @@ from snac_eval.listening.shapes import (
     answers_file,
     key_file,
 )
-from snac_eval.listening.sounding import SAMPLE_RATE, SoundedClip, sound_clip
+from snac_eval.listening.sounding import SAMPLE_RATE, SHORTEST_S, SoundedClip, sound_clip
 from snac_eval.listening.trials import MOST_STIMULI, Names, TrialMaker
 from snac_eval.listening.webmushra import webmushra_yaml
 from snac_eval.progress import track
@@ -141,7 +141,7 @@ def make_test(runs: Sequence[Run], request: Request) -> Made:
     practice += islice(chosen, num_practice - len(practice))
     key, files = _key(request, codecs, chosen, practice)
     found = planned_power(request.method, len(chosen), len(codecs))
-    notes = [*_notes(request, chosen, practice), *sounding.notes]
+    notes = [*_notes(request, len(among), chosen, practice), *sounding.notes]
     facts = {**key.made, "notes": notes, "power": found.facts}
     key = replace(key, made=facts)
     _write(request, key, files)
@@ -208,10 +208,10 @@ def _check(request: Request, codecs: Sequence[Contender]) -> None:
     longest = LONGEST_S[request.method]
     if request.clips is not None and request.clips < 1:
         raise UsageError(f"--clips {request.clips}: must be at least 1")
-    if not 0.5 <= request.length_s <= longest:
+    if not SHORTEST_S <= request.length_s <= longest:
         raise UsageError(
-            f"--length {request.length_s:g}: give 0.5 to {longest:g} s; listeners of"
-            f" {request.method} compare no longer ones"
+            f"--length {request.length_s:g}: give {SHORTEST_S:g} to {longest:g} s, which is what"
+            f" listeners can keep in mind in {request.method}"
         )
     if not _LOUDNESS[0] <= request.loudness <= _LOUDNESS[1]:
         raise UsageError(
@@ -224,6 +224,9 @@ def _check(request: Request, codecs: Sequence[Contender]) -> None:
             if word.lower() in text.lower():
                 raise UsageError(f"{flag}: listeners would read '{word}' there; leave it out")
     _check_number(request, len(codecs))
+    # The page knows what it can post to; said before the work is done, not after.
+    nothing = TestKey("", request.method, request.seed, (), {})
+    page(nothing, post_to=request.url, repeats=request.repeats)
 
 
 def _check_number(request: Request, num_codecs: int) -> None:
@@ -328,16 +331,21 @@ def _rounded(value: Any) -> Any:  # noqa: ANN401 - a number, or several
     return round(value, 4) if isinstance(value, float) else value
 
 
-def _notes(request: Request, chosen: Sequence[Chosen], practice: Sequence[Chosen]) -> Iterator[str]:
+def _notes(
+    request: Request, num_candidates: int, chosen: Sequence[Chosen], practice: Sequence[Chosen]
+) -> Iterator[str]:
     """What the organiser must know of the clips."""
     if len(chosen) < request.num_clips:
-        yield f"{len(chosen)} clips are in all runs, fewer than --clips {request.num_clips}"
+        yield (
+            f"{len(chosen)} clips of all runs can be heard, fewer than the {request.num_clips} that"
+            " were asked for"
+        )
     if {clip.id for clip, _ in practice} & {clip.id for clip, _ in chosen}:
         yield "no clip was left to practise on: training uses clips of the test"
-    if request.choose == "telling" and len(chosen) > len(request.ids):
+    if request.choose == "telling" and len(request.ids) < len(chosen) < num_candidates:
         yield (
-            "the clips are those on which the codecs differ most by their metrics: means are of"
-            " these clips, not of the data (--choose random)"
+            "the clips are those that tell most by the metrics: means are of these clips, not of"
+            " the data (--choose random)"
         )
     all_of = [sounded for _, sounded in chosen]
     lowered = [one.loudness for one in all_of if one.loudness < request.loudness - 0.005]
