@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 _SHOWN = {
-    "mushra": "a difference of two codecs",
-    "mos": "a difference of two codecs",
-    "abx": "it that a codec can be told from the reference",
+    "mushra": "a difference of two codecs is shown, for other listeners and other clips",
+    "mos": "a difference of two codecs is shown, for other listeners and other clips",
+    "abx": "it is shown that these listeners tell a codec from the reference",
 }
 
 
@@ -104,18 +104,19 @@ def _tell(made: Made, output: Path) -> None:
     from snac_eval.listening.shapes import key_file
     from snac_eval.writing import printable
 
-    key = made.key
-    trials = [trial for trial in key.trials if not trial.is_training]
-    training = len(key.trials) - len(trials)
+    key, plan = made.key, made.power.plan
+    num_training = sum(trial.is_training for trial in key.trials)
+    num_asked, tests = len(key.trials) - num_training, plan.num_tests
+    clips = dict.fromkeys(trial.clip for trial in key.trials if not trial.is_training)
     said = [
-        f"test: {output} ({key.method}, {len(trials)} trials and {training} to practise on)",
+        f"test: {output} ({key.method}; trials: {num_asked}, to practise on: {num_training})",
         f"codecs: {', '.join(key.runs)}",
-        f"clips: {', '.join(dict.fromkeys(trial.clip for trial in trials))}",
+        f"clips: {', '.join(clips)}",
         f"key: {key_file(made.folder)}: keep it, and keep it from listeners",
         *(f"note: {note}" for note in made.notes),
         "",
-        f"How often {_SHOWN[key.method]} is shown, for other listeners and other clips",
-        f"({ASSUMED[key.method]}; Holm over {made.power.num_tests}):",
+        f"How often {_SHOWN[key.method]}",
+        f"({ASSUMED[key.method]}; corrected over {tests} test{'s' if tests > 1 else ''}):",
         *table_lines(made.power),
         "",
         f"webMUSHRA: copy the folder to configs/{key.test_id} and open"

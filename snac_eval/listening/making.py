@@ -31,7 +31,7 @@ from snac_eval.listening.choosing import (
     ordered,
 )
 from snac_eval.listening.page.writing import DEFAULT_TITLES, page, write_page
-from snac_eval.listening.power import Power, planned_power
+from snac_eval.listening.power import Plan, Power, planned_power
 from snac_eval.listening.shapes import (
     AUDIO_FOLDER,
     PAGE_FILE,
@@ -140,7 +140,8 @@ def make_test(runs: Sequence[Run], request: Request) -> Made:
     # With no clip left to practise on, those of the test serve.
     practice += islice(chosen, num_practice - len(practice))
     key, files = _key(request, codecs, chosen, practice)
-    found = planned_power(request.method, len(chosen), len(codecs))
+    plan = Plan(request.method, len(codecs), request.repeats)
+    found = planned_power(plan, len(chosen))
     notes = [*_notes(request, len(among), chosen, practice), *sounding.notes]
     facts = {**key.made, "notes": notes, "power": found.facts}
     key = replace(key, made=facts)

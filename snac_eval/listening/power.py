@@ -6,6 +6,9 @@ clip and from listener to listener, and the rest. Of such full tables the statis
 that ``listen read`` makes (:mod:`snac_eval.results.listeners.means`) are one normal and three
 chi-square variables: these are drawn, and the test is made of each draw.
 
+ABX needs no spread: the exact binomial test of all answers has its power in closed form, for these
+listeners and clips.
+
 A pair counts as told apart where Holm's correction leaves its p-value below 0.05 although no other
 pair differs; where others do, it is told apart at least as often.
 """
@@ -61,11 +64,14 @@ doi 10.1109/ACCESS.2024.3482359; CC BY 4.0): seven codecs, 12 clips, 19 listener
 ``python -m benchmarks.listening_power`` estimated them."""
 # No ratings by category are at hand. These are MUSHRA's, on a scale of 4 instead of 100 points, and
 # the rounding of votes to whole numbers.
-_MOS = Spread(
-    clip=0.04 * MUSHRA.clip,
-    listener=0.04 * MUSHRA.listener,
-    rest=math.hypot(0.04 * MUSHRA.rest, math.sqrt(1 / 12)),
-)
+_SPREADS: Mapping[Method, Spread] = {
+    "mushra": MUSHRA,
+    "mos": Spread(
+        clip=0.04 * MUSHRA.clip,
+        listener=0.04 * MUSHRA.listener,
+        rest=math.hypot(0.04 * MUSHRA.rest, math.sqrt(1 / 12)),
+    ),
+}
 ASSUMED: Mapping[Method, str] = {
     "mushra": "ratings spread as in Stahl et al. 2024 (7 codecs, 12 clips, 19 listeners)",
     "mos": "assumed: votes spread as MUSHRA ratings do in Stahl et al. 2024, and are rounded",
@@ -87,60 +93,66 @@ class Design:
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """A test whose size is not settled."""
+
+    method: Method
+    num_codecs: int
+    repeats: int = 1
+    """How often each trial of an ABX test is asked."""
+
+    @property
+    def num_tests(self) -> int:
+        """Over which p-values are corrected."""
+        pairs = self.num_codecs * (self.num_codecs - 1) // 2
+        return self.num_codecs if self.method == "abx" else max(1, pairs)
+
+    def power(self, design: Design, difference: float, seed: int = 0) -> float:
+        """How often this difference is shown, 0..1; 0 where there are too few to test."""
+        if self.method == "abx":
+            return _told_apart(design.cost * self.repeats, 0.5 + difference, self.num_tests)
+        if min(design.listeners, design.clips) < MIN_UNITS:
+            return 0.0
+        drawn = _draw(design, difference, _SPREADS[self.method], np.random.default_rng(seed))
+        return float((drawn * self.num_tests < ALPHA).mean())
+
+
+@dataclass(frozen=True, slots=True)
 class Power:
     """What a planned test shows."""
 
-    method: Method
-    num_tests: int
-    """Over which p-values are corrected."""
+    plan: Plan
     shares: Mapping[Design, tuple[float, ...]]
     """How often each of :data:`DIFFERENCES` is shown, 0..1."""
     needed: tuple[Design | None, ...]
-    """For each difference the cheapest design that shows it four times in five; None where none of
-    at most 100 listeners and 60 clips does."""
+    """For each difference the design with the fewest trials that shows it four times in five; None
+    where none of at most 100 listeners and 60 clips does."""
     needed_here: tuple[int | None, ...]
     """For each difference the least number of listeners with the planned clips."""
 
     @property
     def facts(self) -> dict[str, Any]:
         """For the key's record."""
+        shares = self.shares.items()
         return {
-            "assumed": ASSUMED[self.method],
-            "differences": list(DIFFERENCES[self.method]),
-            "shares": [
-                {**asdict(design), "shares": list(of)} for design, of in self.shares.items()
-            ],
+            "assumed": ASSUMED[self.plan.method],
+            "differences": list(DIFFERENCES[self.plan.method]),
+            "shares": [{**asdict(design), "shares": list(of)} for design, of in shares],
+            "listeners_for_80_percent": list(self.needed_here),
         }
 
 
-def planned_power(method: Method, num_clips: int, num_codecs: int) -> Power:
-    """The power of a test of so many clips and codecs, for several numbers of listeners."""
-    num_tests = num_codecs if method == "abx" else num_codecs * (num_codecs - 1) // 2
-    tests = max(1, num_tests)
-    differences = DIFFERENCES[method]
+def planned_power(plan: Plan, num_clips: int) -> Power:
+    """The power of a test of so many clips, for several numbers of listeners."""
+    differences = DIFFERENCES[plan.method]
     shown = [Design(listeners, num_clips) for listeners in _SHOWN_LISTENERS]
     shown += [Design(listeners, 2 * num_clips) for listeners in _SHOWN_LISTENERS[1:3]]
     return Power(
-        method,
-        tests,
-        {
-            design: tuple(power(method, design, one, tests) for one in differences)
-            for design in shown
-        },
-        tuple(_cheapest(method, one, tests) for one in differences),
-        tuple(_least(method, num_clips, _EVERY, one, tests) for one in differences),
+        plan,
+        {design: tuple(plan.power(design, one) for one in differences) for design in shown},
+        tuple(_cheapest(plan, one) for one in differences),
+        tuple(_least(plan, num_clips, _EVERY, one) for one in differences),
     )
-
-
-def power(
-    method: Method, design: Design, difference: float, num_tests: int, seed: int = 0
-) -> float:
-    """How often this difference is shown, 0..1; 0 where there are too few to test."""
-    if min(design.listeners, design.clips) < MIN_UNITS:
-        return 0.0
-    spread = _of_difference(method, difference)
-    p_values = _draw(design, difference, spread, np.random.default_rng(seed))
-    return float((p_values * num_tests < ALPHA).mean())
 
 
 def p_values(
@@ -164,17 +176,20 @@ def p_values(
 
 def table_lines(found: Power) -> list[str]:
     """The table and what is needed, for people."""
-    texts = [_difference_text(found.method, one) for one in DIFFERENCES[found.method]]
+    method = found.plan.method
+    texts = [_difference_text(method, one) for one in DIFFERENCES[method]]
     wide = max(map(len, texts)) + 2
     lines = ["listeners  clips" + "".join(text.rjust(wide) for text in texts)]
     for design, shares in found.shares.items():
         cells = "".join(f"{100 * share:.0f} %".rjust(wide) for share in shares)
         lines.append(f"{design.listeners:9}  {design.clips:5}{cells}")
     clips = next(iter(found.shares)).clips
+    if method != "abx" and clips < MIN_UNITS:
+        lines.append(f"nothing is tested with fewer than {MIN_UNITS} clips")
     for text, here, least in zip(texts, found.needed_here, found.needed, strict=True):
-        with_these = f"{here} listeners" if here else "not with 100 listeners"
+        these = f"{here} listeners" if here else f"more than {_EVERY[-1]} listeners"
         work = f"{least.listeners} listeners x {least.clips} clips" if least else "none found"
-        lines.append(f"80 % for {text}: with {clips} clips {with_these}; least work: {work}")
+        lines.append(f"80 % for {text}: with {clips} clips {these}; fewest trials: {work}")
     return lines
 
 
@@ -184,37 +199,36 @@ def _difference_text(method: Method, difference: float) -> str:
     return f"{difference:g} points" if method == "mushra" else f"{difference:g} MOS"
 
 
-def _cheapest(method: Method, difference: float, num_tests: int) -> Design | None:
+def _cheapest(plan: Plan, difference: float) -> Design | None:
     found = []
     for clips in _CLIPS:
-        least = _least(method, clips, _LISTENERS, difference, num_tests)
+        least = _least(plan, clips, _LISTENERS, difference)
         found += [] if least is None else [Design(least, clips)]
     return min(found, key=lambda one: (one.cost, one.listeners), default=None)
 
 
-def _least(
-    method: Method, clips: int, among: Sequence[int], difference: float, num_tests: int
-) -> int | None:
+def _least(plan: Plan, clips: int, among: Sequence[int], difference: float) -> int | None:
     """The least number of listeners among these, which ascend, that is enough."""
 
     def is_enough(listeners: int) -> bool:
-        return power(method, Design(listeners, clips), difference, num_tests) >= WANTED
+        return plan.power(Design(listeners, clips), difference) >= WANTED
 
     place = bisect_left(among, True, key=is_enough)
     return among[place] if place < len(among) else None
 
 
-def _of_difference(method: Method, difference: float) -> Spread:
-    """The spread of a difference: of two versions' ratings, or of right answers beyond one half."""
-    if method == "abx":
-        share = 0.5 + difference
-        return Spread(0.0, 0.0, math.sqrt(share * (1 - share)))
-    one = MUSHRA if method == "mushra" else _MOS
-    return Spread(*(math.sqrt(2) * part for part in (one.clip, one.listener, one.rest)))
+def _told_apart(num_answers: int, share: float, num_tests: int) -> float:
+    """How often the exact binomial test of ``listen read`` shows that answers are no guesses."""
+    from scipy.special import bdtrc
+
+    below = np.arange(num_answers)  # bdtrc(k, n, p): more than k of n answers are right
+    shown = np.flatnonzero(bdtrc(below, num_answers, 0.5) * num_tests < ALPHA)
+    return float(bdtrc(shown[0], num_answers, share)) if shown.size else 0.0
 
 
-def _draw(design: Design, difference: float, spread: Spread, rng: np.random.Generator) -> Vector:
-    """p-values of as many tests as are drawn."""
+def _draw(design: Design, difference: float, one: Spread, rng: np.random.Generator) -> Vector:
+    """p-values of as many tests as are drawn; ``one`` is of a version's rating."""
+    spread = Spread(*(math.sqrt(2) * part for part in (one.clip, one.listener, one.rest)))
     clips, listeners = design.clips, design.listeners
     both = (clips - 1) * (listeners - 1)
     single = spread.rest**2 / (clips * listeners)
