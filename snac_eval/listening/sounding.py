@@ -41,6 +41,7 @@ _TRANSITION_HZ = 500
 _STOP_DB = 60.0
 _SEARCH_S = 0.5
 _HOP_S = 0.02
+_STEP = SAMPLE_RATE // 10
 _FULL_SCALE = 1 << 15
 Side = tuple[Role, str]
 """What a sound is: its role, and the codec's name, ``reference`` or ``anchor_3500``."""
@@ -55,6 +56,7 @@ class SoundedClip:
     start_s: float
     """Where the excerpt begins in the clip."""
     length_s: float
+    """Of the excerpt; silence fills it up to a tenth of a second."""
     loudness: float
     """Of every version, in LUFS."""
     peak_db: float
@@ -208,11 +210,13 @@ def _earlier(samples: Samples, lag: float) -> Samples:
 
 
 def _faded(samples: Samples) -> Samples:
+    """With both ends faded, and silence up to a whole step of BS.1770: meters differ in what they
+    make of a broken one."""
     ramp = np.sin(np.linspace(0, np.pi / 2, round(FADE_S * SAMPLE_RATE))) ** 2
     faded = samples.astype(np.float64)
     faded[:, : len(ramp)] *= ramp
     faded[:, -len(ramp) :] *= ramp[::-1]
-    return faded
+    return np.pad(faded, ((0, 0), (0, -faded.shape[1] % _STEP)))
 
 
 @dataclass(frozen=True, slots=True)
