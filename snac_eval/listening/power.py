@@ -19,6 +19,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +42,7 @@ DIFFERENCES: Mapping[Method, tuple[float, ...]] = {
 """Points of 0 to 100; votes of 1 to 5; by how much the share of right answers passes one half."""
 _DRAWS = 2000
 _LISTENERS = (4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100)
-_CLIPS = (4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60)
+_CLIPS = (4, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60)
 _EVERY = range(MIN_UNITS, _LISTENERS[-1] + 1)
 _SHOWN_LISTENERS = (5, 10, 20, 40)
 
@@ -142,6 +143,7 @@ class Power:
         }
 
 
+@cache
 def planned_power(plan: Plan, num_clips: int) -> Power:
     """The power of a test of so many clips, for several numbers of listeners."""
     differences = DIFFERENCES[plan.method]

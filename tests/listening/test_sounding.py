@@ -1,4 +1,4 @@
-"""What listeners hear of a clip: equally loud, at one time, never clipped; anchors as BS.1534 says."""
+"""What listeners hear of a clip: equally loud, at one time, never clipped; and the anchors."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from snac_eval.listening.sounding import (
     ANCHORS_HZ,
     SAMPLE_RATE,
     SoundedClip,
-    low_pass,
     loudness_of,
+    low_pass,
     sound_clip,
     true_peak_db,
 )
