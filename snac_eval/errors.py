@@ -13,6 +13,7 @@ The command line prints it and exits with :attr:`SnacEvalError.exit_code`.
     ├── WeightsUnavailable      weights that are neither local, cached nor reachable
     ├── CheckpointError         weights or a configuration that cannot be loaded
     ├── CodecError              a codec that cannot do what was asked
+    ├── RatingsError            ratings of listeners that cannot be read
     ├── StoreError              a store that is damaged or of another version
     ├── CodesError              a file of codes that is damaged, or of another version or codec
     ├── OutputError             a place that cannot be written
@@ -89,6 +90,10 @@ class CheckpointError(SnacEvalError):
 
 class CodecError(SnacEvalError):
     """A codec cannot do what was asked."""
+
+
+class RatingsError(SnacEvalError):
+    """Ratings or answers of listeners cannot be read, or are not of this test."""
 
 
 class StoreError(SnacEvalError):

@@ -1,1 +1,1 @@
-"""What people said of codecs: ratings from any listening test, and who of the listeners counts."""
+"""Ratings by people: reading them, whose count, how far listeners agree, and means of codecs."""

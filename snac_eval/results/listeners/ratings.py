@@ -1,12 +1,13 @@
 """Single ratings of a listening test, whoever ran it: who gave which clip of which codec what.
 
-``formats`` reads them from files, ``screening`` says which listeners count.
+``formats`` reads them from files, ``screening`` says which listeners count, ``means`` and
+``consistency`` what they say together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Role = Literal["codec", "reference", "anchor"]
@@ -38,6 +39,8 @@ class Ratings:
     """The file, for messages."""
     roles: Mapping[str, Role] = field(default_factory=dict)
     """By codec name; every name in ``rows`` has one."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know of how the file was read: sentences."""
 
     @property
     def codecs(self) -> tuple[str, ...]:
@@ -57,3 +60,7 @@ class Ratings:
     def of_role(self, *roles: Role) -> Iterator[Rating]:
         """The rows of these roles."""
         return (row for row in self.rows if self.roles[row.codec] in roles)
+
+    def without(self, listeners: Collection[str]) -> Ratings:
+        """All but the answers of these listeners."""
+        return replace(self, rows=tuple(row for row in self.rows if row.listener not in listeners))
