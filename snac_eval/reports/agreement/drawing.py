@@ -23,8 +23,15 @@ MAX_POINTS = 600
 """So many clips of codecs a panel shows, evenly spread."""
 _MOST_BARS = 150
 """Of more clips, the intervals of their ratings would cover everything."""
+_CLEAR = "#ffffff00"
+# With a colour, though none is seen, each mark is an element of its own that has a tooltip.
 ROW_IN = 0.24
 """Height of a metric in the forest."""
+FOREST_LABEL = (
+    "Spearman's ρ with listeners: right of 0 agrees",
+    "● over clips   ◇ over codecs' means   bars: 95 %",
+)
+"""Below the forest's axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,7 @@ class Marks:
     collection: PathCollection
     tooltips: tuple[str, ...]
     """One a mark, in their order."""
-    bars: tuple[Artist, ...]
+    bars: Artist
 
 
 def scatter(
@@ -87,9 +94,9 @@ def thinned(points: Sequence[Point]) -> list[Point]:
 
 
 def scatter_title(one: MetricAgreement) -> str:
-    """``PESQ-WB: ρ = -0.10 (-0.29 to 0.07)``."""
+    """``ρ = -0.10 (-0.29 to 0.07)``."""
     found = one.coefficients.get("clips", {}).get("spearman", Coefficient(math.nan))
-    return f"{heading(one).title}: ρ = {with_interval(found)}"
+    return f"ρ = {with_interval(found)}"
 
 
 def forest(
@@ -115,22 +122,18 @@ def forest(
                 [height],
                 s=(2.2 if is_main else 1.1) * look.area,
                 marker=marker,
-                facecolors=colour if is_main else "none",
+                facecolors=colour if is_main else _CLEAR,
                 edgecolors=colour,
                 linewidths=0.9,
                 zorder=3,
+                clip_on=False,
             )
             yield drawn, f"{heading(one).title}, over {level}: {with_interval(found)}"
-    axes.set_xlim(-1.02, 1.02)
+    axes.set_xlim(-1, 1)
     axes.set_ylim(len(metrics) - 0.5, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", color=look.grid, linewidth=0.4)
-
-
-def forest_label(agreement: Agreement) -> str:
-    """What the axis of coefficients is called."""
-    return "Spearman's ρ with listeners: right of 0 agrees, left contradicts"
 
 
 def codec_order(agreement: Agreement) -> list[str]:
@@ -147,21 +150,16 @@ def _draw_codec(
     axes: Axes, points: Sequence[Point], index: int, look: Look, is_mean: bool, with_bars: bool
 ) -> Marks:
     colour, marker = look.mark(index)
-    bars: list[Artist] = []
     known = [point for point in points if with_bars and not math.isnan(point.rating_low)]
-    if known:
-        drawn = axes.errorbar(
-            [point.score for point in known],
-            [point.rating for point in known],
-            yerr=np.transpose([_reach(point) for point in known]),
-            fmt="none",
-            ecolor=colour,
-            elinewidth=1.3 if is_mean else 0.5,
-            alpha=1.0 if is_mean else 0.3,
-            capsize=2.5 if is_mean else 0,
-            zorder=3 if is_mean else 1,
-        )
-        bars = list(drawn.get_children())
+    bars = axes.vlines(
+        [point.score for point in known],
+        [point.rating_low for point in known],
+        [point.rating_high for point in known],
+        color=colour,
+        linewidth=1.4 if is_mean else 0.5,
+        alpha=1.0 if is_mean else 0.3,
+        zorder=3 if is_mean else 1,
+    )
     collection = axes.scatter(
         [point.score for point in points],
         [point.rating for point in points],
@@ -169,16 +167,11 @@ def _draw_codec(
         color=colour,
         marker=marker,
         alpha=1.0 if is_mean else 0.55,
-        edgecolors=look.text if is_mean else "none",
+        edgecolors=look.text if is_mean else "face",
         linewidths=0.7 if is_mean else 0,
         zorder=4 if is_mean else 2,
     )
-    return Marks(index, collection, tuple(map(_tooltip, points)), tuple(bars))
-
-
-def _reach(point: Point) -> tuple[float, float]:
-    low, high = point.rating - point.rating_low, point.rating_high - point.rating
-    return max(0.0, low), max(0.0, high)
+    return Marks(index, collection, tuple(map(_tooltip, points)), bars)
 
 
 def _tooltip(point: Point) -> str:

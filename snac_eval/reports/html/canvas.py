@@ -48,9 +48,9 @@ _STYLE: Any = {
 
 @contextmanager
 def figure(
-    title: str, height_in: float, left_in: float, top_in: float = 0.08
+    title: str, height_in: float, left_in: float, below_in: float = 0.45
 ) -> Iterator[tuple[Figure, Axes]]:
-    """A figure of the report's width, and its axes; ``top_in`` is what stands above them.
+    """A figure of the report's width, and its axes; ``below_in`` is the room below them.
 
     The margins are fixed: a fitted layout takes half of the time of the report. ``title`` keeps the
     ids of different drawings apart.
@@ -61,9 +61,9 @@ def figure(
     with rc_context(_STYLE | {"svg.hashsalt": title}):
         figure = Figure(figsize=(_WIDTH_IN, height_in))
         figure.patch.set_visible(False)
-        left, bottom = left_in / _WIDTH_IN, 0.45 / height_in
+        left, bottom = left_in / _WIDTH_IN, below_in / height_in
         width = (_WIDTH_IN - left_in - 0.15) / _WIDTH_IN
-        height = (height_in - 0.45 - top_in) / height_in
+        height = (height_in - below_in - 0.08) / height_in
         axes = figure.add_axes((left, bottom, width, height))
         axes.patch.set_visible(False)
         yield figure, axes
