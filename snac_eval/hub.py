@@ -98,24 +98,35 @@ class HubModel:
     repository: str
     variable: str
     """Environment variable that names a folder to take instead of the repository."""
+    revision: str | None = None
+    """The commit that is taken; None: the main branch, whatever it holds that day."""
+    files: tuple[str, ...] = WEIGHT_FILES
+    """Names that its weights may have; the first that is there is taken."""
 
     @cached_property
     def folder(self) -> Path:
         """Where the model's files are, downloaded first if need be. Raises WeightsUnavailable."""
         if (given := self._given) is None:
             return self._hub.folder()
-        if _weights_in(given) is None:
+        if _weights_in(given, self.files) is None:
             raise WeightsUnavailable(
-                f"{_no_weights(given)}; it must be a folder of '{self.repository}'"
+                f"{_no_weights(given, self.files)}; it must be a folder of '{self.repository}'"
                 f" (see {self.variable})"
             )
         return given
 
     @property
+    def weights(self) -> Path:
+        """The file of the weights in :attr:`folder`. Raises WeightsUnavailable."""
+        if (file := _weights_in(self.folder, self.files)) is None:
+            raise WeightsUnavailable(_no_weights(self.folder, self.files))
+        return file
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the weights, shortened; ``absent`` where they are not on this machine."""
         given = self._given
-        file = self._hub.cached_weights() if given is None else _weights_in(given)
+        file = self._hub.cached_weights() if given is None else _weights_in(given, self.files)
         return "absent" if file is None else file_sha256(file)[:16]
 
     @property
@@ -128,7 +139,10 @@ class HubModel:
         """Ways to get the weights; empty where they are on this machine."""
         if not self.state:
             return ()
-        return (*_of_hub(self.repository), f"{self.variable}=DIR, a folder of its files")
+        return (
+            *_of_hub(self.repository, self.revision or ""),
+            f"{self.variable}=DIR, a folder of its files",
+        )
 
     @property
     def _given(self) -> Path | None:
@@ -137,7 +151,8 @@ class HubModel:
 
     @property
     def _hub(self) -> _Repository:
-        return _Repository(self.repository, None, f"set {self.variable} to a folder of its files")
+        way_out = f"set {self.variable} to a folder of its files"
+        return _Repository(self.repository, self.revision, way_out, self.files)
 
 
 def quiet_transformers() -> Any:  # noqa: ANN401 - transformers' models are typed as Any
@@ -177,6 +192,7 @@ class _Repository:
     """A commit, a branch or a tag; None: the main branch."""
     way_out: str
     """What the user can do where neither cache nor hub has the files."""
+    weight_files: tuple[str, ...] = WEIGHT_FILES
 
     def files(self) -> WeightFiles:
         """Configuration and weights. Raises WeightsUnavailable."""
@@ -196,7 +212,7 @@ class _Repository:
 
     def cached_weights(self) -> Path | None:
         """The weights in the cache; None where they are not there."""
-        found = (self._cached(name) for name in WEIGHT_FILES)
+        found = (self._cached(name) for name in self.weight_files)
         return next((file for file in found if file is not None), None)
 
     def _weights(self) -> Path:
@@ -204,7 +220,7 @@ class _Repository:
 
         if (cached := self.cached_weights()) is not None:
             return cached
-        for name in WEIGHT_FILES[:-1]:
+        for name in self.weight_files[:-1]:
             try:
                 return self._file(name)
             except WeightsUnavailable as error:
@@ -214,7 +230,7 @@ class _Repository:
                     cause, EntryNotFoundError
                 ):
                     raise
-        return self._file(WEIGHT_FILES[-1])
+        return self._file(self.weight_files[-1])
 
     def _file(self, name: str) -> Path:
         from huggingface_hub import hf_hub_download
@@ -323,9 +339,10 @@ def _in_folder(folder: Path) -> WeightFiles:
     return WeightFiles(folder / CONFIG_FILE, weights)
 
 
-def _weights_in(folder: Path) -> Path | None:
-    return next((folder / name for name in WEIGHT_FILES if (folder / name).is_file()), None)
+def _weights_in(folder: Path, names: tuple[str, ...] = WEIGHT_FILES) -> Path | None:
+    return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-def _no_weights(folder: Path) -> str:
-    return f"{folder}: holds neither {' nor '.join(WEIGHT_FILES)}"
+def _no_weights(folder: Path, names: tuple[str, ...] = WEIGHT_FILES) -> str:
+    held = f"neither {' nor '.join(names)}" if len(names) > 1 else f"no {names[0]}"
+    return f"{folder}: holds {held}"

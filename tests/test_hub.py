@@ -142,6 +142,21 @@ def test_a_folder_that_the_user_named_must_hold_the_weights(
     assert model.digest == "e3b0c44298fc1c14"
 
 
+def test_a_model_is_taken_at_its_revision_with_weights_of_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    model = HubModel("owner/name", "TINY_WEIGHTS", revision="a" * 40, files=("net.pt",))
+    assert model.remedy[0] == f"hf download owner/name --revision {'a' * 40}"
+    for commit in ("b" * 40, "a" * 40):
+        assert model.state == hub.NEEDS_WEIGHTS
+        weights = tmp_path / "models--owner--name" / "snapshots" / commit / "net.pt"
+        weights.parent.mkdir(parents=True)
+        weights.write_bytes(commit.encode())
+    assert model.state == ""
+    assert model.weights == weights
+
+
 def test_published_names_are_taken_at_the_revision_of_their_card(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -20,6 +20,7 @@ from snac_eval.cli import (
     decode,
     doctor,
     encode,
+    listen,
     merge,
     new,
     plot,
@@ -32,7 +33,7 @@ from snac_eval.cli import (
     validate,
 )
 from snac_eval.cli import list as list_command
-from snac_eval.cli.flags import debugs
+from snac_eval.cli.flags import Commands, debugs
 from snac_eval.cli.parser import LONGEST_LINE, Parser
 from snac_eval.errors import Interrupted, OutputError, SnacEvalError, one_line, trace_of
 from snac_eval.run import interrupts
@@ -52,6 +53,7 @@ COMMANDS = (
     compare,
     baseline,
     check,
+    listen,
     encode,
     decode,
     score,
@@ -165,10 +167,16 @@ def _parser() -> Parser:
     for command in COMMANDS:
         command.add(commands)
     commands.choices["completion"].set_defaults(parser=parser)
+    _add_debug_below(commands)
+    return parser
+
+
+def _add_debug_below(commands: Commands[Parser]) -> None:
     for subparser in commands.choices.values():
         # Suppressed, for its default would undo what was said before the command.
         _add_debug(subparser, argparse.SUPPRESS)
-    return parser
+        if subparser._subparsers is not None:
+            _add_debug_below(subparser._subparsers._group_actions[0])  # type: ignore[arg-type]
 
 
 def _add_debug(parser: argparse.ArgumentParser, default: object) -> None:

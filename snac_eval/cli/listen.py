@@ -1,0 +1,22 @@
+"""snac-eval listen: a listening test out of runs, and what its listeners said."""
+
+from __future__ import annotations
+
+import argparse
+
+from snac_eval.cli import listen_make
+from snac_eval.cli.flags import Commands
+
+PARTS = (
+    listen_make,
+)  # fmt: skip
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Declare the command and its own commands."""
+    listen = commands.add_parser(
+        "listen", help="make a listening test from runs, hold it, read its answers"
+    )
+    parts = listen.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for part in PARTS:
+        part.add(parts)

@@ -1,0 +1,1 @@
+"""The page that listeners see: one file, and the sounds beside it."""
