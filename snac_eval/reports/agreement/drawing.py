@@ -66,9 +66,7 @@ class Marks:
     bars: Artist
 
 
-def scatter(
-    axes: Axes, one: MetricAgreement, codecs: Sequence[str], look: Look
-) -> list[Marks]:
+def scatter(axes: Axes, one: MetricAgreement, codecs: Sequence[str], look: Look) -> list[Marks]:
     """Clips, small, and codecs' means, large, with the intervals of their ratings and the mapping
     of P.1401; its axes have no labels."""
     clips = thinned(one.points.get("clips", ()))

@@ -47,8 +47,8 @@ _LOOK = Look(
     unclear=canvas.SERIES[7],
     area=10,
 )
-_PANEL_IN, _AXIS_IN, _NAMES_IN = 3.0, 0.65, 1.75
-_CHARACTERS = 30
+_PANEL_IN, _AXIS_IN, _NAMES_IN = 3.0, 0.65, 1.9
+_CHARACTERS = 28
 """Of a metric's name, what stands beside the forest."""
 
 
@@ -79,10 +79,10 @@ def agreement_page(agreement: Agreement) -> str:
     context = {
         "title": agreement.data,
         "caption": caption(agreement),
-        "warnings": list(left_out(agreement.left_out)),
+        "left_out": list(left_out(agreement.left_out)),
         "forest": _forest(agreement),
         "sentences": list(sentences(agreement)),
-        "grid": replace(agreement_grid(agreement, with_sentences=False), notes=()),
+        "grid": replace(agreement_grid(agreement), notes=()),
         "differences": differences_grid(agreement),
         "panels": [_panel(one, names, agreement) for one in drawn],
         "thinned": thinned,
@@ -131,7 +131,7 @@ def _forest(agreement: Agreement) -> _Drawing | None:
             mark.set_gid(f"forest{number}")
             titles[f"forest{number}"] = [tooltip]
         names = [f"{_cut(heading(one).title)} {heading(one).arrow}".strip() for one in metrics]
-        axes.set_yticks(range(len(names)), list(map(canvas.plain, names)))
+        axes.set_yticks(range(len(names)), list(map(canvas.plain, names)), fontsize=8)
         middle = {"x": 0.5, "y": 0.08 / height, "ha": "center", "fontsize": 8}
         figure.text(s="\n".join(FOREST_LABEL), **middle)
         return _Drawing(title, Markup(canvas.svg(figure, title, titles)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from snac_eval.reports.agreement.words import (
     caption,
@@ -10,7 +10,6 @@ from snac_eval.reports.agreement.words import (
     difference_text,
     heading,
     notes,
-    sentences,
 )
 from snac_eval.reports.grid import NONE, Cell, Column, Grid, count, number
 from snac_eval.reports.text import span
@@ -42,14 +41,10 @@ _COLUMNS = (
 _TIDY = ("data", "metric", "level", "kind", "n", "value", "low", "high", "agrees", "fingerprint")
 
 
-def agreement_grid(agreement: Agreement, with_sentences: bool = True) -> Grid:
-    """The table; its notes say how to read it and what was left out, and where
-    ``with_sentences`` also each metric's result in words."""
-    said = list(sentences(agreement)) if with_sentences else []
-    rows = (_row(one) for one in agreement.metrics)
-    return Grid.of(
-        _COLUMNS, rows, caption(agreement), [*said, *notes(agreement)], "agreement"
-    )
+def agreement_grid(agreement: Agreement, said: Iterable[str] = ()) -> Grid:
+    """The table. Its notes are ``said``, then how to read it and what was left out."""
+    rows = map(_row, agreement.metrics)
+    return Grid.of(_COLUMNS, rows, caption(agreement), [*said, *notes(agreement)], "agreement")
 
 
 def differences_grid(agreement: Agreement) -> Grid | None:

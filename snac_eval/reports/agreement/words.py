@@ -66,12 +66,12 @@ def notes(agreement: Agreement) -> list[str]:
     ]
 
 
-def sentences(agreement: Agreement) -> Iterator[str]:
-    """A sentence a metric, the best first."""
+def sentences(agreement: Agreement, only_contrary: bool = False) -> Iterator[str]:
+    """A sentence a metric, the best first; of those alone that point away from the ratings where
+    ``only_contrary``."""
     for one in agreement.metrics:
-        if said := one.problem or one.sentence:
-            title = heading(one).title
-            yield said if one.metric in said or title in said else f"{title}: {said}"
+        if one.sentence and (one.spearman("clips").value < 0 or not only_contrary):
+            yield f"{heading(one).title} {one.sentence}"
 
 
 def listener_facts(agreement: Agreement) -> Iterator[tuple[str, str]]:

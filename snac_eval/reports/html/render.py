@@ -50,9 +50,7 @@ def render(
     script = '"use strict";\n' + "\n".join(map(read, scripts))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     style = Markup("\n".join(map(read, STYLES)))
-    return template(name).render(
-        **context, script=Markup(script), script_hash=digest, style=style
-    )
+    return template(name).render(**context, script=Markup(script), script_hash=digest, style=style)
 
 
 def drawn_by() -> str:
