@@ -91,6 +91,8 @@ _LATEX = {
     "×": r"$\times$",
     "≠": r"$\neq$",
     "α": r"$\alpha$",
+    "ρ": r"$\rho$",
+    "τ": r"$\tau$",
     "µ": r"$\mu$",
     "μ": r"$\mu$",
     "↑": r"$\uparrow$",

@@ -132,8 +132,7 @@ def _forest(agreement: Agreement) -> _Drawing | None:
             titles[f"forest{number}"] = [tooltip]
         names = [f"{_cut(heading(one).title)} {heading(one).arrow}".strip() for one in metrics]
         axes.set_yticks(range(len(names)), list(map(canvas.plain, names)), fontsize=8)
-        middle = {"x": 0.5, "y": 0.08 / height, "ha": "center", "fontsize": 8}
-        figure.text(s="\n".join(FOREST_LABEL), **middle)
+        figure.text(0.5, 0.08 / height, "\n".join(FOREST_LABEL), ha="center", fontsize=8)
         return _Drawing(title, Markup(canvas.svg(figure, title, titles)))
 
 

@@ -105,8 +105,8 @@ def better_than(differences: Iterable[MetricDifference]) -> Iterator[str]:
         if one.p_holm < _ALPHA:
             better, worse = (one.first, one.second)[:: 1 if one.difference > 0 else -1]
             won.setdefault(better, []).append(worse)
-    for better, worse in won.items():
-        yield f"{better} agrees better than {', '.join(worse)}."
+    for better, beaten in won.items():
+        yield f"{better} agrees better than {', '.join(beaten)}."
     if known:
         yield (
             "Metrics were set against each other by Spearman's coefficient over clips (paired"
