@@ -52,11 +52,11 @@ def short(info: MetricInfo, agreements: Sequence[Agreement]) -> str:
 
 
 def long(info: MetricInfo, agreements: Sequence[Agreement]) -> list[str]:
-    """``ρ +0.49 (+0.25 to +0.67) with listeners over 84 clips of 7 codecs: Stahl 2024``, a line a
-    record that has a figure."""
+    """``ρ +0.49 (+0.25 to +0.67) with listeners, 12 clips of each of 7 codecs: Stahl 2024``, a line
+    a record that has a figure."""
     return [
-        f"ρ {_with_interval(one.spearman('clips'))} with listeners over {_points(one, agreement)}:"
-        f" {agreement.data}"
+        f"ρ {_with_interval(one.spearman('clips'))} with listeners, {agreement.num_clips} clips of"
+        f" each of {len(agreement.codecs)} codecs: {agreement.data}"
         for agreement in agreements
         if (one := found(info, agreement)) is not None
     ]
@@ -90,13 +90,11 @@ def page_note(agreements: Sequence[Agreement]) -> str:
     """What ρ beside a name is; empty without records."""
     if not agreements:
         return ""
-    data = "; ".join(
-        f"{one.data} ({one.num_clips} clips, {len(one.codecs)} codecs)" for one in agreements
-    )
+    data = "; ".join(f"{one.data}, {len(one.codecs)} codecs" for one in agreements)
     return (
         "ρ: how far the metric ranked clips as listeners did (Spearman's coefficient, positive"
-        f" where both rank alike), on {data}. It holds for such codecs; where none stands, it is not"
-        " known. docs/which-metric.md says more."
+        f" where both rank alike), on {data}. It holds for such codecs; where none stands, it is"
+        " not known. docs/which-metric.md says more."
     )
 
 
@@ -122,7 +120,3 @@ def _with_interval(rho: Coefficient) -> str:
     if math.isnan(rho.low):
         return _signed(rho.value)
     return f"{_signed(rho.value)} ({span(rho.low, rho.high, _signed)})"
-
-
-def _points(one: MetricAgreement, agreement: Agreement) -> str:
-    return f"{one.num_points('clips')} clips of {len(agreement.codecs)} codecs"

@@ -15,7 +15,7 @@ from snac_eval.reports.agreement.drawing import (
     scatter,
     scatter_title,
 )
-from snac_eval.reports.agreement.words import heading, rating_text
+from snac_eval.reports.agreement.words import heading, rating_text, with_arrow
 from snac_eval.reports.figures.style import (
     PANEL_IN,
     SMALL_PT,
@@ -114,7 +114,7 @@ def forest_figure(agreement: Agreement, width: str | float = "single") -> Figure
     metrics, inches = ranked(agreement.metrics), width_in(width)
     height = _AXIS_IN + ROW_IN * max(1, len(metrics))
     with style(_texts(agreement)):
-        names = [shortened(shown(_short(one)), _MOST_NAMES * inches) for one in metrics]
+        names = [shortened(shown(with_arrow(one)), _MOST_NAMES * inches) for one in metrics]
         figure = _figure(inches, height)
         left = (max(map(inches_of, names), default=0.5) + 0.12) / inches
         axes = figure.add_axes((left, _AXIS_IN / height, 0.97 - left, 1 - _AXIS_IN / height))
@@ -125,10 +125,6 @@ def forest_figure(agreement: Agreement, width: str | float = "single") -> Figure
         # In the middle of the figure: beside long names the axis is narrower than this.
         figure.text(0.5, 0.04 / height, "\n".join(FOREST_LABEL), ha="center", fontsize=SMALL_PT)
     return figure
-
-
-def _short(one: MetricAgreement) -> str:
-    return f"{heading(one).title} {heading(one).arrow}".strip()
 
 
 def ranked(metrics: Sequence[MetricAgreement]) -> list[MetricAgreement]:

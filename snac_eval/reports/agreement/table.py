@@ -8,8 +8,8 @@ from snac_eval.reports.agreement.words import (
     caption,
     coefficient,
     difference_text,
-    heading,
     notes,
+    with_arrow,
 )
 from snac_eval.reports.grid import NONE, Cell, Column, Grid, count, number
 from snac_eval.reports.text import span
@@ -79,7 +79,7 @@ def _row(one: MetricAgreement) -> list[Cell]:
     kinds, mapped = one.coefficients.get("clips", {}), one.mapped.get("clips")
     has_pairs = one.pairs.total > 0
     return [
-        Cell(heading(one).printed),
+        Cell(with_arrow(one)),
         Cell(one.verdict) if clips.value == clips.value else NONE,
         _value(clips),
         _interval(clips),

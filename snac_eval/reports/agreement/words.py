@@ -28,6 +28,12 @@ def heading(one: MetricAgreement) -> Column:
     return replace(named, title=metric_title(named))
 
 
+def with_arrow(one: MetricAgreement) -> str:
+    """``PESQ-WB ↑``, which does not break before the arrow."""
+    named = heading(one)
+    return f"{named.title}\N{NO-BREAK SPACE}{named.arrow}".strip()
+
+
 def coefficient(value: float) -> str:
     """``-0.54``; a dash where there is none."""
     return NOTHING if math.isnan(value) else f"{value:.2f}"
