@@ -9,6 +9,8 @@ in a repository on GitHub, of which one commit is asked for: git checks every by
 commit's id, which is thus the checksum. That id was read in a public index of repositories; the
 download itself could not be tried where this was written, which has no network.
 
+The record is written, and the table in docs/which-metric.md with it.
+
 ``--folder`` takes the repository's folder, or one that has ``ref/``, a folder a codec, and
 ``ratings.csv`` (clip_id, codec, listener, rating). Every metric that is ready here and scores audio
 is computed, or those of ``--runs`` are taken as they are. The record holds no ratings and no audio.
@@ -31,9 +33,11 @@ from snac_eval.cli.main import main as snac_eval
 from snac_eval.errors import SnacEvalError, UsageError, one_line
 from snac_eval.progress import track
 from snac_eval.registry import plugins
-from snac_eval.reports.agreement.words import sentences
+from snac_eval.reports.agreement.words import coefficient, heading, sentences, with_interval
 from snac_eval.results.agreement.listening import agree_with_listeners
-from snac_eval.results.agreement.record import write_agreement
+from snac_eval.results.agreement.record import read_agreement, write_agreement
+from snac_eval.results.agreement.shapes import Agreement
+from snac_eval.writing import read_text, write_text
 from snac_eval.results.listeners.formats import read_ratings
 from snac_eval.results.study import read_runs
 
@@ -57,6 +61,9 @@ SOURCE = (
     f" 10.1109/ACCESS.2024.3482359; data {URL}, CC BY 4.0"
 )
 RECORD = Path("reports/agreement/stahl2024.json")
+DOCUMENT = Path("docs/which-metric.md")
+MARKS = ("<!-- begin: reports/agreement/stahl2024.json -->", "<!-- end -->")
+"""Around the table in the document, which is made of the record."""
 
 
 def download(folder: Path, url: str = URL, commit: str = COMMIT) -> Path:
@@ -136,6 +143,26 @@ def score(data: Path, output: Path) -> Path:
     return output
 
 
+def table(agreement: Agreement) -> str:
+    """The document's table: what a reader must have to choose."""
+    rows = ["| metric | ρ over clips | ρ over codecs | pairs of codecs right, wrong, tied |"]
+    rows += ["|:--|--:|--:|--:|"]
+    for one in agreement.metrics:
+        clips, codecs = one.coefficients["clips"]["spearman"], one.coefficients["codecs"]["spearman"]
+        pairs = ", ".join(map(str, (one.pairs.right, one.pairs.wrong, one.pairs.tied)))
+        name = f"`{one.metric}` {heading(one).arrow}".strip()
+        over = f"{with_interval(clips)} | {coefficient(codecs.value)}"
+        rows.append(f"| {name} | {over} | {pairs} |")
+    return "\n".join(rows)
+
+
+def with_table(text: str, agreement: Agreement) -> str:
+    """The document with this record's table between its marks."""
+    before, begin, rest = text.partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    return f"{before}{begin}\n\n{table(agreement)}\n\n{end}{after}"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Download, or score and write the record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -174,6 +201,9 @@ def _record(options: argparse.Namespace) -> None:
         watch=lambda chunks: track(chunks, "resampling", "chunk", True),
     )
     write_agreement(found, options.output, with_points=False)
+    if options.output == RECORD:
+        # As it is read again: rounded.
+        write_text(DOCUMENT, with_table(read_text(DOCUMENT), read_agreement(RECORD)))
     print("\n".join(sentences(found)))
     print(f"record: {options.output}")
 
