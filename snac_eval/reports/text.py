@@ -41,6 +41,7 @@ _TITLES = {
     "pesq_nb": "PESQ-NB",
     "pesq_wb": "PESQ-WB",
     "plcmos": "PLCMOS",
+    "rating": "Rating",
     "reencode_mel_distance": "Mel distance (re-encoded)",
     "si_sdr": "SI-SDR",
     "si_sdr_aligned": "SI-SDR (aligned)",

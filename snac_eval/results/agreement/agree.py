@@ -235,7 +235,9 @@ def _result(
                 for kind in KINDS
             },
             "codecs": {
-                kind: over_codecs(correlation(kind, *_sides(at["codecs"])), found, kind, place)
+                kind: over_codecs(
+                    correlation(kind, *_sides(at["codecs"])), found, kind, place, points
+                )
                 for kind in KINDS
             },
         },

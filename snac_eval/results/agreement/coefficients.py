@@ -93,6 +93,19 @@ def kendall(x_signs: Signs, y: Array, weights: Array) -> Array:
     return _tau(x_signs @ (theirs * pairs), np.abs(x_signs) @ pairs, np.abs(theirs) * pairs)
 
 
+def repeated_kendall(x: Array, y: Array, weights: Array) -> Array:
+    """The same as :func:`kendall` of metrics ``x`` ``[metrics, points]``, one by one: of many
+    points there are more pairs than fit in memory."""
+    from scipy.stats import kendalltau
+
+    found = np.full((len(x), weights.shape[1]), np.nan)
+    for resample, times in enumerate(weights.T.astype(int)):
+        rated = np.round(np.repeat(y[:, resample], times), _TIE)
+        for metric, row in enumerate(x):
+            found[metric, resample] = kendalltau(np.repeat(row, times), rated).statistic
+    return found
+
+
 def paired_kendall(x: Array, y: Array) -> Array:
     """tau-b ``[resamples]`` of sides ``[points, resamples]`` that both differ in each resample."""
     ours, theirs = signs(x), signs(y)

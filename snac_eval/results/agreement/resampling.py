@@ -1,11 +1,13 @@
 """Correlations of many resamples, and the intervals that they give.
 
-**What is estimated.** A coefficient over clips is that of the metric with the *mean rating of as
-many listeners as rated here*, over further clips of these codecs: the limit of the printed value
-as clips are added, for a panel like this one. The noise of few listeners lowers it, as it lowers
-the printed value; nothing corrects for that. A coefficient over codecs is that of these codecs'
-means, which are fixed: its interval says what other clips and other listeners would have given of
-the same codecs, and nothing of further codecs.
+**What is estimated.** A coefficient over clips is that of the metric with mean ratings, over
+further clips of these codecs. The noise of few listeners lowers it: the printed value is what a
+panel of as many listeners sees, and all listeners there are would see a little more. The interval
+is made so that it holds either, and every panel between, in 95 of 100 tests: it begins where a
+panel like this one may be and ends where all listeners may be (an interval for a parameter between
+two bounds: Imbens and Manski 2004). A coefficient over codecs is that of these codecs' means, which
+are fixed: its interval says what other clips and other listeners would have given of the same
+codecs, and nothing of further codecs.
 
 **Intervals over clips.** Resampling clips and listeners both counts what a listener says of one
 clip thrice (Owen 2007), and the mean of a resampled panel is noisier than the panel's: a percentile
@@ -13,12 +15,15 @@ interval is too wide and lies too low. So the variance is put together, on Fishe
 of two-way clustered means is (Cameron, Gelbach and Miller 2011): of resampled clips, plus of
 resampled listeners, less of listeners that are resampled in each clip anew, which is what the first
 two have in common. The last two together are never below 0: listeners can only add. The interval is
-Student's, at the printed value, with Satterthwaite's degrees of freedom of the clips (less one) and
-the listeners (less one). ``benchmarks/agreement_simulation.py`` measures how often it holds the
-truth.
+Student's, with Satterthwaite's degrees of freedom of the clips (less one) and the listeners (less
+one). How much all listeners would see more follows from how well the mean ratings of resampled
+panels correlate with the panel's. ``benchmarks/agreement_simulation.py`` measures how often the
+interval holds the truth.
 
 **Intervals over codecs** are percentiles of resamples of clips and listeners together, for Fisher's
-scale has no place for the coefficient 1 that few codecs often have.
+scale has no place for the coefficient 1 that few codecs often have; they are widened for few clips.
+Few codecs have few orders: where two codecs are close, ranks jump, and these intervals hold the
+truth less regularly than those over clips.
 """
 
 from __future__ import annotations
@@ -26,7 +31,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +41,7 @@ from snac_eval.results.agreement.coefficients import (
     paired_kendall,
     pearson,
     ranks,
+    repeated_kendall,
     signs,
 )
 from snac_eval.results.agreement.points import Points
@@ -44,12 +50,15 @@ from snac_eval.results.agreement.shapes import KINDS, Coefficient, Kind
 Array = NDArray[np.float64]
 Scheme = Literal["clips", "listeners", "within clips"]
 SCHEMES: tuple[Scheme, ...] = ("clips", "listeners", "within clips")
+_Key = TypeVar("_Key")
 Watch = Callable[[Iterable[int]], Iterable[int]]
 MIN_CLIPS = 4
 """The fewest clips of which an interval is given."""
 _CHUNK = 100
-_LARGEST_TAU = 600
-"""Kendall's coefficient compares every two points: of more there is no interval of it."""
+_MANY = 600
+"""Kendall's coefficient compares every two points: of more points it is computed one by one..."""
+_TAUS = 200
+"""... of so many resamples."""
 _SPREAD = 0.95
 _ALMOST = 1 - 1e-12
 _NORMAL = 1.959963984540054
@@ -75,6 +84,9 @@ class Replicates:
     """Over clips, ``[metrics, resamples]``."""
     codecs: Mapping[Kind, Array]
     """Over codecs, clips and listeners resampled together."""
+    panels: Array
+    """Pearson's coefficient of the points' mean ratings with those of resampled listeners,
+    ``[metrics, resamples]``."""
 
 
 def draw(points: Points, count: int, rng: np.random.Generator) -> Weights:
@@ -105,15 +117,20 @@ def replicates(
     """
     rng = np.random.default_rng(seed)
     groups = _Groups.of(points, scores, kinds)
-    found: list[tuple[dict[Any, Array], dict[Any, Array]]] = []
+    found = []
     for begin in watch(range(0, num_resamples, _CHUNK)):
         weights = draw(points, min(_CHUNK, num_resamples - begin), rng)
-        found.append((groups.over_clips(weights), groups.over_codecs(weights)))
-    clips, codecs = zip(*found, strict=True)
-    return Replicates(
-        {key: np.concatenate([one[key] for one in clips], axis=1) for key in clips[0]},
-        {key: np.concatenate([one[key] for one in codecs], axis=1) for key in codecs[0]},
-    )
+        few = points.count <= _MANY or begin < _TAUS
+        over = groups.over_clips(weights, kinds if few else [k for k in kinds if k != "kendall"])
+        found.append((over, groups.over_codecs(weights), groups.panels(weights)))
+    clips, codecs, panels = zip(*found, strict=True)
+    return Replicates(_joined(clips), _joined(codecs), np.concatenate(panels, axis=1))
+
+
+def _joined(chunks: Sequence[Mapping[_Key, Array]]) -> dict[_Key, Array]:
+    return {
+        key: np.concatenate([one[key] for one in chunks if key in one], axis=1) for key in chunks[0]
+    }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,20 +165,22 @@ class _Groups:
             there = np.isfinite(scores[places[0]])
             own = scores[places][:, there]
             codecs, clips = whole(points, there)
-            taus = "kendall" in kinds and own.shape[1] <= _LARGEST_TAU
+            taus = "kendall" in kinds and own.shape[1] <= _MANY
             grid = np.stack([points.grid(row)[np.ix_(codecs, clips)] for row in scores[places]])
             of_signs = np.stack([signs(row) for row in own]) if taus else None
             groups.append(_Group(tuple(places), there, own, of_signs, grid, codecs, clips))
         return cls(points, tuple(kinds), len(scores), tuple(groups))
 
-    def over_clips(self, weights: Weights) -> dict[tuple[Kind, Scheme], Array]:
+    def over_clips(
+        self, weights: Weights, kinds: Sequence[Kind]
+    ) -> dict[tuple[Kind, Scheme], Array]:
         found: dict[tuple[Kind, Scheme], Array] = {}
         for scheme in SCHEMES:
             means, counted = self._means(scheme, weights)
             shape = (self.num_metrics, means.shape[1])
-            found |= {(kind, scheme): np.full(shape, np.nan) for kind in self.kinds}
+            found |= {(kind, scheme): np.full(shape, np.nan) for kind in kinds}
             for group in self.groups:
-                for kind, values in self._of_group(group, means, counted):
+                for kind, values in _of_group(group, means, counted, kinds):
                     found[kind, scheme][list(group.places)] = values
         return found
 
@@ -184,6 +203,14 @@ class _Groups:
                 found[kind][list(group.places)] = values
         return found
 
+    def panels(self, weights: Weights) -> Array:
+        rated, counted = self._means("listeners", weights)
+        found, means = np.empty((self.num_metrics, rated.shape[1])), self.points.means()
+        for group in self.groups:
+            at = group.there
+            found[list(group.places)] = pearson(means[at], rated[at], counted[at])
+        return found
+
     def _rated(self, rows: Array) -> Array:
         """Mean ratings of points ``[points, resamples]``; NaN where nobody is left."""
         heard = self.points.of_rows(rows)
@@ -199,20 +226,21 @@ class _Groups:
         rated = self._rated(weights.listeners if scheme == "listeners" else weights.within)
         return np.nan_to_num(rated), np.isfinite(rated).astype(float)
 
-    def _of_group(
-        self, group: _Group, means: Array, counted: Array
-    ) -> Iterator[tuple[Kind, Array]]:
-        y, weights = means[group.there], counted[group.there]
-        if "pearson" in self.kinds:
-            yield "pearson", np.stack([pearson(row, y, weights) for row in group.scores])
-        if "spearman" in self.kinds:
-            ranked = ranks(y, weights)
-            yield (
-                "spearman",
-                np.stack([pearson(ranks(row, weights), ranked, weights) for row in group.scores]),
-            )
-        if group.x_signs is not None:
-            yield "kendall", kendall(group.x_signs, y, weights)
+
+def _of_group(
+    group: _Group, means: Array, counted: Array, kinds: Sequence[Kind]
+) -> Iterator[tuple[Kind, Array]]:
+    y, weights = means[group.there], counted[group.there]
+    if "pearson" in kinds:
+        yield "pearson", np.stack([pearson(row, y, weights) for row in group.scores])
+    if "spearman" in kinds:
+        ranked = ranks(y, weights)
+        rows = [pearson(ranks(row, weights), ranked, weights) for row in group.scores]
+        yield "spearman", np.stack(rows)
+    if "kendall" in kinds and group.x_signs is not None:
+        yield "kendall", kendall(group.x_signs, y, weights)
+    elif "kendall" in kinds:
+        yield "kendall", repeated_kendall(group.scores, y, weights)
 
 
 def whole(points: Points, there: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -242,16 +270,74 @@ def over_clips(
     error, freedom = standard_error(
         {scheme: fisher(found.clips[kind, scheme][metric]) for scheme in SCHEMES}, points
     )
-    centre, reach = float(fisher(np.array(value))), quantile(freedom) * error
-    return Coefficient(value, math.tanh(centre - reach), math.tanh(centre + reach))
+    num = len(points.row_value) / points.count
+    low, high = _either(abs(value), noise_factor(found.panels[metric], num), kind, error, freedom)
+    return Coefficient(value, low, high) if value >= 0 else Coefficient(value, -high, -low)
 
 
-def over_codecs(value: float, found: Replicates, kind: Kind, metric: int) -> Coefficient:
-    """The coefficient with the percentiles of its resamples, which reach to the value at least."""
-    known = _known(found.codecs[kind][metric])
-    if math.isnan(value) or not known.size:
+def noise_factor(panels: Array, num_ratings: float) -> float:
+    """By how much the noise of ``num_ratings`` listeners multiplies a correlation, 0 to 1: the root
+    of the mean ratings' reliability, from what resampling the listeners adds of the same noise."""
+    known = _known(panels)
+    if num_ratings <= 1 or not known.size:
+        return 1.0
+    kept = float(np.median(known))
+    noise = (1 / kept**2 - 1) * num_ratings / (num_ratings - 1) if kept > 0 else 1.0
+    return math.sqrt(max(0.0, 1 - noise))
+
+
+def _either(
+    value: float, factor: float, kind: Kind, error: float, freedom: float
+) -> tuple[float, float]:
+    """The interval that holds the coefficient of a panel like this, and that of all listeners."""
+    most = _noiseless(value, factor, kind)
+    near, far = float(fisher(np.array(value))), float(fisher(np.array(most)))
+    step = 1e-4
+    slope = (_noiseless(min(value + step, 1.0), factor, kind) - most) / step
+    # How a step of the one moves the other, on the z scale.
+    wider = slope * (1 - value**2) / max(1 - most**2, 1 / _ALMOST - 1)
+    errors = error, error * max(1.0, wider)
+    reach = _imbens_manski((far - near) / max(errors) if error else 0.0, freedom)
+    return math.tanh(near - reach * errors[0]), math.tanh(far + reach * errors[1])
+
+
+def _noiseless(value: float, factor: float, kind: Kind) -> float:
+    """A coefficient, not below 0, without the noise of the ratings; Kendall's by way of
+    Pearson's."""
+    if kind == "kendall":
+        plain_value = math.sin(math.pi * value / 2)
+        return 2 / math.pi * math.asin(min(1.0, plain_value / factor)) if factor else 1.0
+    return min(1.0, value / factor) if factor else 1.0
+
+
+def _imbens_manski(distance: float, freedom: float) -> float:
+    """How many standard errors to reach beyond bounds that are ``distance`` standard errors
+    apart."""
+    from scipy.optimize import brentq
+    from scipy.special import stdtr
+
+    if not math.isfinite(freedom) or not math.isfinite(distance):
+        return math.nan if math.isnan(freedom) else quantile(freedom)
+    return float(
+        brentq(
+            lambda c: stdtr(freedom, c + distance) - stdtr(freedom, -c) - _SPREAD,
+            0.0,
+            2 * quantile(freedom),
+        )
+    )
+
+
+def over_codecs(
+    value: float, found: Replicates, kind: Kind, metric: int, points: Points
+) -> Coefficient:
+    """The coefficient with the percentiles of its resamples, each as much farther from the value as
+    Student's t of so few clips reaches farther than the normal distribution."""
+    known, num_clips = _known(found.codecs[kind][metric]), len(points.clips)
+    if math.isnan(value) or not known.size or num_clips < MIN_CLIPS:
         return Coefficient(value)
-    low, high = np.quantile(known, [(1 - _SPREAD) / 2, (1 + _SPREAD) / 2])
+    ends = np.quantile(known, [(1 - _SPREAD) / 2, (1 + _SPREAD) / 2])
+    wider = quantile(num_clips - 1) / _NORMAL * math.sqrt(_unbiased(num_clips))
+    low, high = np.clip(value + wider * (ends - value), -1, 1)
     return Coefficient(value, min(value, float(low)), max(value, float(high)))
 
 

@@ -4,67 +4,76 @@ from __future__ import annotations
 
 import math
 
-from snac_eval.results.agreement.shapes import Coefficient, Level, MetricAgreement
+from snac_eval.results.agreement.shapes import LEVELS, Coefficient, Level, MetricAgreement
 
 _CLOSE = 0.7
-"""From here on a metric ranks "much as" listeners do, where all of the interval lies beyond."""
+"""Where all of an interval lies beyond, a metric ranks "much as" listeners do, else "in part"."""
 
 
 def sentence(one: MetricAgreement) -> str:
-    """What is shown of the metric, with the figures behind it; without its name."""
+    """What is shown of the metric and the figures behind it, to be read after its name."""
     if one.problem:
         return f"cannot be held against the ratings: {one.problem}."
-    clips, codecs = (_spearman(one, level) for level in ("clips", "codecs"))
-    said = [f"Spearman {_figures(clips)} over clips"]
-    if not math.isnan(codecs.value):
-        said.append(f"{_figures(codecs)} over codecs")
-    figures = ", ".join(said) + _pairs(one)
-    turned = "; a distance, so a negative coefficient is agreement" if one.sign < 0 else ""
-    return f"{_verdict(one, clips, codecs)} ({figures}{turned})."
+    figures = [
+        f"{_figures(found)} over {level}"
+        for level in LEVELS
+        if not math.isnan((found := _spearman(one, level)).value)
+    ]
+    said = f"Spearman {', '.join(figures)}; " if figures else ""
+    turned = "" if one.sign > 0 else "; of a distance, a negative coefficient is agreement"
+    return f"{_verdict(one)} ({said}{_pairs(one)}{turned}).{_turned_round(one)}"
 
 
-def _verdict(one: MetricAgreement, clips: Coefficient, codecs: Coefficient) -> str:
-    value, low, high = _turned(clips, one.sign)
+def _verdict(one: MetricAgreement) -> str:
+    value, low, high = _turned(one, "clips")
     if math.isnan(value):
-        return "says nothing of the ratings, for it or they do not vary over clips"
+        return "says nothing of the ratings: over clips it does not vary, or they do not"
     if math.isnan(low):
-        return f"was heard on too few clips to tell{_lean(one, value)}"
-    if low > 0:
-        how = "much as" if low >= _CLOSE else "in part as"
-        return f"ranks clips of these codecs {how} listeners do{_but_codecs(one, codecs)}"
-    if high < 0:
-        order = "in the opposite order of" if high <= -_CLOSE else "in part against"
-        return f"ranks clips of these codecs {order} listeners: {_inverse(one)}"
-    return f"is not shown to rank clips of these codecs as listeners do{_lean(one, value)}"
+        return "has too few clips to tell whether it ranks as listeners do"
+    shown = _shown(one, "clips")
+    return f"{_of_clips(shown, low if shown > 0 else -high)}{_of_codecs(one, shown)}"
 
 
-def _lean(one: MetricAgreement, value: float) -> str:
-    """Which way a coefficient points that its interval does not tell from 0."""
-    if value >= 0:
+def _of_clips(shown: int, least: float) -> str:
+    if not shown:
+        return "is not shown to rank clips of these codecs as listeners do"
+    how = "much" if least >= _CLOSE else "in part"
+    whom = "as listeners do" if shown > 0 else "against listeners"
+    return f"ranks clips of these codecs {how} {whom}"
+
+
+def _of_codecs(one: MetricAgreement, of_clips: int) -> str:
+    """What is shown of the order of codecs, where it is not the same as of clips."""
+    if math.isnan(_turned(one, "codecs")[1]):
         return ""
-    return f", and points the other way: {_inverse(one)}, as far as these clips tell"
-
-
-def _inverse(one: MetricAgreement) -> str:
-    return f"what it scores {'lower' if one.sign < 0 else 'higher'}, they rate lower"
-
-
-def _but_codecs(one: MetricAgreement, codecs: Coefficient) -> str:
-    value, _, high = _turned(codecs, one.sign)
-    if math.isnan(value) or value >= 0:
+    shown = _shown(one, "codecs")
+    if shown == of_clips:
         return ""
-    if high < 0:
-        return ", but ranks the codecs' means against them"
-    return ", but is not shown to rank the codecs' means so"
+    if not shown:
+        return ", but is not shown to order the codecs' means so"
+    how = "as they do" if shown > 0 else "against them"
+    return f", but orders the codecs' means in part {how}"
+
+
+def _turned_round(one: MetricAgreement) -> str:
+    """In words, what a coefficient of the wrong sign means."""
+    levels = [level for level in LEVELS if _turned(one, level)[0] < 0]
+    if not levels:
+        return ""
+    which = "coefficients are" if len(levels) > 1 else f"coefficient over {levels[0]} is"
+    sign = "negative" if one.sign > 0 else "positive, of a distance"
+    scored = "higher" if one.sign > 0 else "lower"
+    chance = "" if any(_shown(one, level) < 0 for level in levels) else ", which may be chance"
+    return f" Its {which} {sign}: what it scores {scored}, listeners rate lower{chance}."
 
 
 def _pairs(one: MetricAgreement) -> str:
     found = one.pairs
     if not found.total:
-        return "; listeners tell no two codecs apart"
+        return "listeners tell no two codecs apart"
     pairs = "pair" if found.total == 1 else "pairs"
     return (
-        f"; of {found.total} {pairs} of codecs that listeners tell apart it orders {found.right}"
+        f"of {found.total} {pairs} of codecs that listeners tell apart it orders {found.right}"
         f" rightly, {found.wrong} wrongly and {found.tied} not at all"
     )
 
@@ -73,9 +82,16 @@ def _spearman(one: MetricAgreement, level: Level) -> Coefficient:
     return one.coefficients[level]["spearman"]
 
 
-def _turned(found: Coefficient, sign: int) -> tuple[float, float, float]:
+def _shown(one: MetricAgreement, level: Level) -> int:
+    """1 where the interval shows agreement, -1 where it shows the opposite, else 0."""
+    _, low, high = _turned(one, level)
+    return int(low > 0) - int(high < 0)
+
+
+def _turned(one: MetricAgreement, level: Level) -> tuple[float, float, float]:
     """Value, low and high, positive where metric and people agree."""
-    if sign > 0:
+    found = _spearman(one, level)
+    if one.sign > 0:
         return found.value, found.low, found.high
     return -found.value, -found.high, -found.low
 

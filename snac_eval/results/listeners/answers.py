@@ -127,7 +127,7 @@ def given_answers(path: Path, text: str, key: Key) -> list[Given]:
     """
     found = list(_json(path, text) if text.lstrip().startswith("{") else _table(path, text))
     for one in found:
-        _check(one, key)
+        check_answer(one, key)
     return found
 
 
@@ -201,7 +201,7 @@ def _row(table: Table, line: int, cells: Mapping[str, str]) -> Given:
     )
 
 
-def _check(one: Given, key: Key) -> None:
+def check_answer(one: Given, key: Key) -> None:
     """Raise RatingsError for an answer that does not fit the key."""
     if one.test != key.test:
         raise RatingsError(

@@ -100,7 +100,7 @@ def read_ratings(
     if outside := first_outside(read.rows, asked):
         table.refuse(*outside)
     rows, twice = merged([row for _, row in read.rows])
-    again = f"{twice} ratings of a stimulus by one listener are the mean of several."
+    again = f"{twice} ratings are the mean of several of one listener of one stimulus."
     named = roles([row.codec for row in rows], reference, anchors)
     return Ratings(rows, asked, str(path), named, (*read.notes, *([again] if twice else [])))
 

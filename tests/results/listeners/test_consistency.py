@@ -37,15 +37,15 @@ def test_the_example_of_the_textbooks() -> None:
 def test_empty_cells_leave_the_estimate_where_it_is() -> None:
     rng = np.random.default_rng(4)
     full, holed = [], []
-    for _ in range(25):
+    for _ in range(15):
         table = 15 * rng.normal(size=(40, 1)) + 8 * rng.normal(size=(1, 10))
         table = table + 15 * rng.normal(size=(40, 10))
         full.append(consistency_of(_rows(table)).single)
         table[rng.random(table.shape) < 0.4] = math.nan
         holed.append(consistency_of(_rows(table)).single)
     true = 225 / (225 + 64 + 225)
-    assert np.mean(full) == pytest.approx(true, abs=0.04)
-    assert np.mean(holed) == pytest.approx(true, abs=0.04)
+    assert np.mean(full) == pytest.approx(true, abs=0.05)
+    assert np.mean(holed) == pytest.approx(true, abs=0.05)
 
 
 def test_references_and_anchors_do_not_flatter() -> None:

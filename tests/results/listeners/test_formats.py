@@ -78,7 +78,7 @@ def test_columns_of_other_names_are_told(tmp_path: Path) -> None:
 def test_several_ratings_of_one_listener_are_their_mean(tmp_path: Path) -> None:
     found = read_ratings(_file(tmp_path, LONG + "a,opus,l1,50\n"))
     assert ("a", "opus", "l1", 45.0) in _rows(found)
-    assert found.notes == ("1 ratings of a stimulus by one listener are the mean of several.",)
+    assert found.notes == ("1 ratings are the mean of several of one listener of one stimulus.",)
 
 
 @pytest.mark.parametrize(
