@@ -36,10 +36,10 @@ from snac_eval.registry import plugins
 from snac_eval.reports.agreement.words import coefficient, heading, sentences, with_interval
 from snac_eval.results.agreement.listening import agree_with_listeners
 from snac_eval.results.agreement.record import read_agreement, write_agreement
-from snac_eval.results.agreement.shapes import Agreement
-from snac_eval.writing import read_text, write_text
+from snac_eval.results.agreement.shapes import LEVELS, Agreement
 from snac_eval.results.listeners.formats import read_ratings
 from snac_eval.results.study import read_runs
+from snac_eval.writing import read_text, write_text
 
 URL = "https://github.com/BenjSta/bernoulli-var-speech-codec"
 COMMIT = "5f93a109c2d3abc2306d1912a1ae6ce660c08e73"
@@ -148,7 +148,7 @@ def table(agreement: Agreement) -> str:
     rows = ["| metric | ρ over clips | ρ over codecs | pairs of codecs right, wrong, tied |"]
     rows += ["|:--|--:|--:|--:|"]
     for one in agreement.metrics:
-        clips, codecs = one.coefficients["clips"]["spearman"], one.coefficients["codecs"]["spearman"]
+        clips, codecs = (one.coefficients[level]["spearman"] for level in LEVELS)
         pairs = ", ".join(map(str, (one.pairs.right, one.pairs.wrong, one.pairs.tied)))
         name = f"`{one.metric}` {heading(one).arrow}".strip()
         over = f"{with_interval(clips)} | {coefficient(codecs.value)}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from snac_eval.cli.flags import Commands, names, path
 from snac_eval.cli.streams import print_styled, screen
-from snac_eval.errors import UsageError
+from snac_eval.errors import UsageError, readable
 
 if TYPE_CHECKING:
     from snac_eval.results.agreement.shapes import Agreement
@@ -158,6 +158,7 @@ def _agreement(options: argparse.Namespace, _: Sequence[str]) -> int:
         seed=options.seed,
         watch=lambda chunks: track(chunks, "resampling", "chunk", not options.quiet),
     )
+    _tell_unmatched(found, ratings)
     folder = options.output or Path(f"agreement_{options.ratings.stem}")
     _write(found, folder)
     _print(found, options.format)
@@ -186,6 +187,16 @@ def _ratings(options: argparse.Namespace) -> Ratings:
         anchors=None if anchors is None else names(anchors),
         pattern=options.pattern,
     )
+
+
+def _tell_unmatched(found: Agreement, ratings: Ratings) -> None:
+    left = [one.name for one in found.left_out if one.what == "codec"]
+    if unmatched := [name for name in left if ratings.roles[name] == "codec"]:
+        said = ", ".join(map(readable, unmatched))
+        print(
+            f"note: rated, but not in the result: {said}; --map RATED=RUN says which run one is",
+            file=sys.stderr,
+        )
 
 
 def _write(found: Agreement, folder: Path) -> None:

@@ -35,7 +35,10 @@ def test_what_is_asked_for_is_written(capsys: pytest.CaptureFixture[str]) -> Non
     [
         (["told.csv"], "has no column 'codec'"),
         (["told.csv", "--columns", "codec"], "write NAME=COLUMN"),
-        (["told.csv", "--columns", "codec=Verfahren", "--reference", "x"], "unknown codec of the rat"),
+        (
+            ["told.csv", "--columns", "codec=Verfahren", "--reference", "x"],
+            "unknown codec of the rat",
+        ),
         (["nothere.csv"], "no such file"),
         (["folder"], "folder.key.json: not there"),
         (["folder", "--scale", "acr"], "--scale is of files of other tests"),

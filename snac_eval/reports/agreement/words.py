@@ -48,10 +48,17 @@ def with_interval(one: Coefficient) -> str:
 
 def caption(agreement: Agreement) -> str:
     """What was held against what."""
-    return (
-        f"Metrics against {agreement.num_ratings} ratings by {agreement.num_listeners} listeners:"
-        f" {agreement.num_clips} clips, {len(agreement.codecs)} codecs ({agreement.data})."
+    ratings = _number(agreement.num_ratings, "rating")
+    listeners = _number(agreement.num_listeners, "listener")
+    clips, codecs = (
+        _number(agreement.num_clips, "clip"),
+        _number(len(agreement.codecs), "codec"),
     )
+    return f"Metrics against {ratings} by {listeners}: {clips}, {codecs} ({agreement.data})."
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def rating_text(agreement: Agreement) -> str:
