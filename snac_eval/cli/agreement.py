@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -163,8 +164,8 @@ def _agreement(options: argparse.Namespace, _: Sequence[str]) -> int:
     _write(found, folder)
     _print(found, options.format)
     print(f"page: {folder / 'agreement.html'}", file=sys.stderr)
-    has_any = any(one.num_points("clips") for one in found.metrics)
-    return 0 if has_any else _NOTHING_COMPARED
+    told = any(not math.isnan(one.spearman("clips").value) for one in found.metrics)
+    return 0 if told else _NOTHING_COMPARED
 
 
 def _ratings(options: argparse.Namespace) -> Ratings:

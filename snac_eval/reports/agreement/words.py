@@ -70,7 +70,7 @@ def notes(agreement: Agreement) -> list[str]:
     """How to read the table, what is in it, what is not, and who the listeners were."""
     return [
         *_reading(agreement),
-        *agreement.notes,
+        *map(_sentence, agreement.notes),
         *_listeners(agreement),
         *left_out(agreement.left_out),
         *_not_scored(agreement.metrics),
@@ -80,10 +80,10 @@ def notes(agreement: Agreement) -> list[str]:
 
 
 def sentences(agreement: Agreement, only_contrary: bool = False) -> Iterator[str]:
-    """A sentence a metric, the best first; of those alone that point away from the ratings where
-    ``only_contrary``."""
+    """A sentence a metric, the best first; where ``only_contrary``, of those alone that point away
+    from the ratings or have no coefficient."""
     for one in agreement.metrics:
-        if one.sentence and (one.spearman("clips").value < 0 or not only_contrary):
+        if one.sentence and not (only_contrary and one.spearman("clips").value >= 0):
             yield f"{heading(one).title} {one.sentence}"
 
 
@@ -132,6 +132,10 @@ def difference_text(one: MetricDifference) -> str:
     """``0.65, 0.41 to 0.88, p < 0.001``."""
     ends = span(one.low, one.high, coefficient)
     return f"{coefficient(one.difference)}, {ends}, p {p_value(one.p_holm)}"
+
+
+def _sentence(note: str) -> str:
+    return f"{note[:1].upper()}{note[1:].rstrip('.')}."
 
 
 def _reading(agreement: Agreement) -> Iterator[str]:
