@@ -278,7 +278,8 @@ class Reconstruction:
 class Score:
     """A value and what must be known of it, or the reason why there is none. Never a sentinel.
 
-    ``detail`` is what a metric of the whole dataset keeps of one clip, which has no value then.
+    ``detail`` is what a metric of the whole dataset keeps of one clip, which has no value then, or
+    what a metric of tokens found of each stream.
     ``weight``, above 0, is how much the clip counts in a mean (:attr:`MetricInfo.weighted_by`).
     """
 
@@ -376,8 +377,8 @@ class MetricInfo(Heading):
     kind: MetricKind = "audio"
     """What it scores: a clip's audio, a clip's codes, a clip with the codec's help, or the corpus:
     all clips together."""
-    corpus_of: Literal["codes", "audio"] = "codes"
-    """What a metric of kind corpus looks at."""
+    corpus_of: Literal["codes", "tokens", "audio"] = "codes"
+    """What a metric of kind corpus looks at: how often tokens occur, in which order, or audio."""
     speed: Literal["", "run", "bench"] = ""
     """Set where it measures the machine too: in a run, in passing, or in a bench, alone."""
     floor: float | None = None

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from snac_eval.hub import HubModel
 from snac_eval.metrics.base import (
     SPEECH_ONLY,
     ClipMetric,
@@ -41,6 +42,7 @@ DEFAULT = "wav2vec2"
 class _ErrorRate(HubMetric):
     """What the three have in common."""
 
+    model: HubModel
     packages = ("transformers", "jiwer")
     version = 2
     counts = "words"

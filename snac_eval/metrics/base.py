@@ -32,6 +32,7 @@ from snac_eval.metrics.checks import checked
 from snac_eval.types import (
     DOMAINS,
     Clip,
+    Codes,
     Domain,
     Fingerprint,
     MetricInfo,
@@ -77,6 +78,18 @@ DEFAULT_METRICS: Mapping[Domain, tuple[str, ...]] = {
 UNKNOWN_SIZES = "the codec does not say how large its codebooks are: declare codebook_size"
 _MEMO_LIMIT_BYTES = 1 << 25
 _R = TypeVar("_R")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A clip as a codec heard and coded it, for metrics that ask the codec again."""
+
+    source: Waveform
+    """What the codec was given: at its rate, with its channels."""
+    codes: Codes
+    """What it made of that."""
+    seed: int
+    """Seeds whatever is drawn for this clip: what the decoder draws, and what a metric draws."""
 
 
 class Undefined(Exception):  # noqa: N818 - a state of the score, not a failure

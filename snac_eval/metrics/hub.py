@@ -1,11 +1,12 @@
-"""What metrics share that ask a model of the hub, as transformers runs it."""
+"""What metrics share whose weights are on the hub or the web."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
 from snac_eval.audio import RESAMPLER
 from snac_eval.hub import HubModel, quiet_transformers
@@ -15,14 +16,37 @@ from snac_eval.types import Fingerprint, MetricInfo
 _WINDOW_S, _CONTEXT_S = 40, 5
 
 
+class Weights(Protocol):
+    """Where a metric's weights come from."""
+
+    @property
+    def source(self) -> str:
+        """The repository or address that its fingerprint names."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights, shortened; ``absent`` where they are not on this machine."""
+
+    @property
+    def state(self) -> str:
+        """Empty where the weights are on this machine."""
+
+    @property
+    def remedy(self) -> tuple[str, ...]:
+        """Ways to get them; empty where they are on this machine."""
+
+    def get(self) -> Path:
+        """Have them on this machine. Raises WeightsUnavailable."""
+
+
 class HubMetric:
-    """A metric that asks a model of the hub. Its fingerprint names the model and the weights.
+    """A metric that asks a published model. Its fingerprint names the model and the weights.
 
     Subclasses set ``model`` and ``info``, whose fingerprint they get from :meth:`fingerprint`.
     """
 
     info: MetricInfo
-    model: HubModel
+    model: Weights
     packages: ClassVar[tuple[str, ...]] = ("transformers",)
     """Packages whose versions can change the numbers."""
     settings: ClassVar[Mapping[str, object]] = {}
@@ -40,7 +64,7 @@ class HubMetric:
 
     def prepare(self) -> None:
         """Get the weights. Raises WeightsUnavailable."""
-        _ = self.model.folder
+        self.model.get()
         info = self.info
         self.info = replace(info, fingerprint=self.fingerprint(info.name, info.sample_rate))
 
@@ -49,7 +73,7 @@ class HubMetric:
         return fingerprint(
             name,
             *self.packages,
-            model=self.model.repository,
+            model=self.model.source,
             weights=self.model.digest,
             **self.settings,
             rate=sample_rate,

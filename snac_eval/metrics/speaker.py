@@ -40,6 +40,7 @@ DEFAULT, LARGE = "wavlm_base_plus", "wavlm_large"
 class SpeakerSimilarity(HubMetric, PairMetric):
     """Cosine of speaker embeddings, -1..1, higher is better."""
 
+    model: HubModel
     mixes_down = True
     shortest_s = SHORTEST_S
     imports = ("torch", "transformers")

@@ -216,7 +216,7 @@ def _section(runs: Sequence[Run], tolerances: Tolerances, metrics: Sequence[str]
         runs=tuple(runs),
         infos={info.name: info for info in infos},
         differences=tuple(raw),
-        clips={(a.name, b.name): _telling(a, b, metrics) for a, b in pairs},
+        clips={(a.name, b.name): telling_clips(a, b, metrics) for a, b in pairs},
         ranks=tuple(ranks(runs, names if metrics else ())),
         frontiers=tuple(drawn),
         notes=(
@@ -362,7 +362,9 @@ def _within(one: Difference, tolerance: Tolerance | None) -> bool:
     return abs(size) <= tolerance.size
 
 
-def _telling(first: Run, second: Run, names: Sequence[str]) -> tuple[TellingClip, ...]:
+def telling_clips(first: Run, second: Run, names: Sequence[str] = ()) -> tuple[TellingClip, ...]:
+    """How far apart two runs are on each clip that both scored, most telling first, by the quality
+    metrics among ``names``, or by all."""
     by_metric = dict(_quality_differences(first, second, names))
     clips = dict.fromkeys(clip for _, by_clip in by_metric.values() for clip in by_clip)
     telling = []

@@ -81,9 +81,11 @@ def intervals(run: Run) -> Mapping[str, Interval]:
 
 
 def streams_frame(run: Run) -> pd.DataFrame:
-    """One row per code stream, columns :data:`STREAM_COLUMNS`; empty for codecs without any."""
+    """One row per code stream, columns :data:`STREAM_COLUMNS` and one for each metric that says
+    something of single streams (``ngram_entropy``); empty for codecs without any."""
     rows = [{"codec": run.codec, "dataset": run.dataset, **row} for row in run.streams]
-    return pd.DataFrame(rows, columns=STREAM_COLUMNS)
+    more = [name for row in rows[:1] for name in row if name not in STREAM_COLUMNS]
+    return pd.DataFrame(rows, columns=[*STREAM_COLUMNS, *more])
 
 
 def _statistics(result: MetricResult, interval: Interval | None) -> list[float | str]:

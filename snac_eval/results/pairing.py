@@ -198,7 +198,7 @@ def _why_lost(run: Run, result: MetricResult, clip: str) -> str:
 
 def _problem(first: Run, second: Run, metric: str) -> str:
     """Why this metric of the two cannot be compared; empty where it can."""
-    return _clips_problem(first, second) or _metric_problem(first, second, metric)
+    return _clips_problem(first, second) or metric_problem(first, second, metric)
 
 
 _KNOWN: WeakKeyDictionary[Run, WeakKeyDictionary[Run, str]] = WeakKeyDictionary()
@@ -222,7 +222,8 @@ def _compared(first: Run, second: Run) -> str:
     return ""
 
 
-def _metric_problem(first: Run, second: Run, metric: str) -> str:
+def metric_problem(first: Run, second: Run, metric: str) -> str:
+    """Why this metric of the two, whatever their clips, cannot be compared; empty where it can."""
     found = [run.metrics[metric].info for run in (first, second) if metric in run.metrics]
     if any(info.kind == "corpus" for info in found):
         return "no value per clip"

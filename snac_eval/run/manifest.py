@@ -291,7 +291,7 @@ class KeysOf:
         self._metrics: dict[str, Mapping[str, Any]] = {
             name: facts
             for name, facts in manifest["metrics"].items()
-            if (facts["kind"], facts["corpus_of"]) != ("corpus", "codes")
+            if facts["kind"] != "corpus" or facts["corpus_of"] == "audio"
         }
         self.partial = {name for name, one in self._metrics.items() if one["kind"] == "corpus"}
         """Metrics whose scores of single clips are but a part of the score of all."""
