@@ -279,23 +279,10 @@ class Reconstruction:
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
-    """A clip as a codec heard and coded it, for metrics that ask the codec again."""
-
-    source: Waveform
-    """What the codec was given: at its rate, with its channels."""
-    codes: Codes
-    """What it made of that."""
-    seed: int
-    """Seeds whatever is drawn for this clip: what the decoder draws, and what a metric draws."""
-
-
-@dataclass(frozen=True, slots=True)
 class Score:
     """A value and what must be known of it, or the reason why there is none. Never a sentinel.
 
-    ``detail`` is what a metric of the whole dataset keeps of one clip, which has no value then, or
-    what a metric of tokens found of each stream.
+    ``detail`` is what a metric of all clips keeps of one, without a value, or found of each stream.
     """
 
     value: float | None

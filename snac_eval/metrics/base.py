@@ -31,6 +31,7 @@ from snac_eval.errors import AudioError, keep_trace, one_line
 from snac_eval.metrics.checks import checked
 from snac_eval.types import (
     DOMAINS,
+    Codes,
     Domain,
     Fingerprint,
     MetricInfo,
@@ -153,6 +154,18 @@ class PreparedPair:
         estimate = audio.resample(self.estimate, rate)
         length = max(reference.num_samples, estimate.num_samples)
         return reference, audio.fit_length(estimate, length)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A clip as a codec heard and coded it, for metrics that ask the codec again."""
+
+    source: Waveform
+    """What the codec was given: at its rate, with its channels."""
+    codes: Codes
+    """What it made of that."""
+    seed: int
+    """Seeds whatever is drawn for this clip: what the decoder draws, and what a metric draws."""
 
 
 class PairMetric(ABC):

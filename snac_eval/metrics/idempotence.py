@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from snac_eval.errors import UsageError
-from snac_eval.metrics.base import ALL_DOMAINS, fingerprint
+from snac_eval.metrics.base import ALL_DOMAINS, Encoded, fingerprint
 from snac_eval.metrics.spectral import MelDacPaper
-from snac_eval.types import Codec, Codes, Encoded, Fingerprint, MetricInfo, Score, Waveform
+from snac_eval.types import Codec, Codes, Fingerprint, MetricInfo, Score, Waveform
 
 NO_TOKENS = "this codec emits packets of bytes, not tokens"
 _DEFAULT_N = 3

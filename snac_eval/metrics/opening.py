@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from snac_eval.errors import UsageError
-from snac_eval.metrics.base import PairMetric, PreparedPair, guarded
+from snac_eval.metrics.base import Encoded, PairMetric, PreparedPair, guarded
 from snac_eval.metrics.codebook import CodesTogether
 from snac_eval.registry import plugins
 from snac_eval.types import (
     Codec,
     CodecCard,
     Codes,
-    Encoded,
     Metric,
     MetricInfo,
     Reconstruction,

@@ -24,9 +24,9 @@ import numpy as np
 
 from snac_eval.audio import with_white_noise
 from snac_eval.errors import CodecError, UsageError
-from snac_eval.metrics.base import ALL_DOMAINS, Undefined, fingerprint, is_silent
+from snac_eval.metrics.base import ALL_DOMAINS, Encoded, Undefined, fingerprint, is_silent
 from snac_eval.metrics.idempotence import NO_TOKENS
-from snac_eval.types import Codec, Codes, Encoded, MetricInfo, Score, Waveform
+from snac_eval.types import Codec, Codes, MetricInfo, Score, Waveform
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

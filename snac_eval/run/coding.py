@@ -26,19 +26,12 @@ from snac_eval.errors import (
     kept_traces,
     one_line,
 )
+from snac_eval.metrics.base import Encoded
 from snac_eval.metrics.opening import OpenMetric
 from snac_eval.run.plan import Job, Setting, clip_seed
 from snac_eval.run.rows import PackedCodes, StoredCodes
 from snac_eval.run.scoring import score_in_place
-from snac_eval.types import (
-    Codec,
-    Encoded,
-    Reconstruction,
-    ReconstructionSource,
-    Score,
-    Timing,
-    Waveform,
-)
+from snac_eval.types import Codec, Reconstruction, ReconstructionSource, Score, Timing, Waveform
 
 # Of clips in a batch, so that memory is bounded by what was asked for; longer ones come in fewer.
 _MEAN_BATCHED_S = 20.0
@@ -329,10 +322,9 @@ def _code_batch(coder: Coder, loaded: Sequence[Loaded], watch: Watch) -> Iterato
 
 
 def _scored_in_place(coder: Coder, task: CodingTask, outcome: _Outcome, watch: Watch) -> Coded:
-    made, encoded = outcome.made, None
-    if outcome.source is not None and made.codes is not None:
-        seed = clip_seed(task.job.clip, coder.config.seed)
-        encoded = Encoded(outcome.source, made.codes, seed)
+    made, source, encoded = outcome.made, outcome.source, None
+    if source is not None and made.codes is not None:
+        encoded = Encoded(source, made.codes, clip_seed(task.job.clip, coder.config.seed))
     scores, remaining = dict(task.failed), []
     for name in task.job.metrics:
         if name in scores:
@@ -344,15 +336,8 @@ def _scored_in_place(coder: Coder, task: CodingTask, outcome: _Outcome, watch: W
         watch(name, [task.number])
         scores[name] = score_in_place(metric, made, coder.codec, encoded)
     audible = made if remaining else None
-    return Coded(
-        task.number,
-        scores,
-        outcome.new_codes,
-        tuple(remaining),
-        audible,
-        kept_traces(),
-        outcome.excess,
-    )
+    rest = tuple(remaining), audible, kept_traces(), outcome.excess
+    return Coded(task.number, scores, outcome.new_codes, *rest)
 
 
 def _through(codec: Codec, seed: int, loaded: Sequence[Loaded]) -> list[_Outcome]:

@@ -7,9 +7,9 @@ from functools import partial
 
 from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.errors import Interrupted, keep_trace, one_line
-from snac_eval.metrics.base import PreparedPair, guarded
+from snac_eval.metrics.base import Encoded, PreparedPair, guarded
 from snac_eval.metrics.opening import CodecMetric, CodesMetric, OpenMetric, open_metric
-from snac_eval.types import Encoded, Reconstruction, Score
+from snac_eval.types import Reconstruction, Score
 
 SENT_METRIC = "bitrate"
 """The metric that takes somebody's word for bits, where reconstructions come without codes."""

@@ -11,10 +11,11 @@ import pytest
 
 from snac_eval.cli.main import main
 from snac_eval.errors import UsageError
+from snac_eval.metrics.base import Encoded
 from snac_eval.metrics.idempotence import ReencodeMelDistance, TokenAgreement
 from snac_eval.metrics.spectral import MelDacPaper
 from snac_eval.registry import plugins
-from snac_eval.types import CodecCard, Codes, Encoded, Waveform
+from snac_eval.types import CodecCard, Codes, Waveform
 from tests.cli.helpers import scores
 from tests.conftest import tone
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from snac_eval.errors import UsageError
-from snac_eval.metrics.base import guarded
+from snac_eval.metrics.base import Encoded, guarded
 from snac_eval.metrics.stability import TokenStability
 from snac_eval.registry import plugins
-from snac_eval.types import CodecCard, Codes, Encoded, Score, Waveform
+from snac_eval.types import CodecCard, Codes, Score, Waveform
 from tests.conftest import tone
 
 RATE = 16000

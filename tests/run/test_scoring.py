@@ -10,6 +10,7 @@ import pytest
 
 from snac_eval.codecs.opening import open_model
 from snac_eval.errors import Interrupted, one_line
+from snac_eval.metrics.base import Encoded
 from snac_eval.metrics.bitrate import Bitrate
 from snac_eval.metrics.opening import open_metric, opened
 from snac_eval.run.scoring import score_clip, score_in_place
@@ -17,7 +18,6 @@ from snac_eval.types import (
     Clip,
     CodecCard,
     Codes,
-    Encoded,
     Reconstruction,
     Score,
     Timing,
