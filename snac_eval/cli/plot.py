@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from snac_eval.cli.flags import Commands, names, path
+from snac_eval.cli.ratings import add_ratings, rated
 from snac_eval.errors import UsageError
 
 # A codec's name may have options: snac_24khz@k=2.
@@ -48,6 +49,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="NAME=TEXT",
         help="call a codec, line, metric or dataset so; may be repeated",
     )
+    add_ratings(plot)
     plot.add_argument(
         "-o", "--output", type=path, required=True, help="file to write: .pdf, .svg or .png"
     )
@@ -60,11 +62,10 @@ def _plot(options: argparse.Namespace, _: Sequence[str]) -> None:
 
     figures.suffix(options.output)
     labels = dict(map(_label, options.label))
-    made = figures.content(
-        read_runs(options.runs), options.x, names(options.y), options.kind, labels
-    )
+    runs, said = rated(options, read_runs(options.runs))
+    made = figures.content(runs, options.x, names(options.y), options.kind, labels)
     figures.save(figures.draw(made, options.width), options.output)
-    for line in figures.caption(made):
+    for line in (*figures.caption(made), *said):
         print(printable(line))
     print(f"figure: {printable(str(options.output))}")
 

@@ -7,6 +7,7 @@ protocols below. Beside them a metric may have:
 ``imports``  names of modules that scoring loads, which a worker loads before its first clip
 ``prepare``  method without arguments that gets what scoring needs, such as weights
 ``state``    method without arguments: what ``snac-eval list`` shows, empty where it is ready
+``licence``  of the code and weights that it runs: text that ``snac-eval show`` tells
 ============ ================================================================================
 """
 
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from snac_eval.errors import UsageError
-from snac_eval.metrics.base import Encoded, PairMetric, PreparedPair, guarded
+from snac_eval.metrics.base import ClipMetric, Encoded, PairMetric, PreparedPair, guarded
 from snac_eval.metrics.codebook import CodesTogether
 from snac_eval.registry import plugins
 from snac_eval.types import (
@@ -122,6 +123,8 @@ class OpenMetric:
     """What scores a clip's audio: the clip itself, or the clip's part in a score of the corpus."""
     pair: PairMetric | None = None
     """The same, where it is of two waveforms alone and shares their preparation with others."""
+    clip: ClipMetric | None = None
+    """The same, where it looks at the clip's facts too and shares that preparation."""
     codes: CodesMetric | None = None
     codec: CodecMetric | None = None
     corpus: CorpusMetric | None = None
@@ -155,9 +158,11 @@ class OpenMetric:
 
         Never raises: what the metric raises is the score's reason.
         """
-        pair_metric, audio_metric = self.pair, self.audio
+        pair_metric, clip_metric, audio_metric = self.pair, self.clip, self.audio
         if pair_metric is not None:
             return pair_metric.score_prepared(pair, reconstruction.clip.domain)
+        if clip_metric is not None:
+            return clip_metric.score_prepared(pair, reconstruction.clip)
         if audio_metric is None:
             raise ValueError(f"{self.info.name} scores no audio")
         return guarded(self.info, lambda: audio_metric.score(reconstruction))
@@ -194,6 +199,7 @@ def opened(metric: Metric, name: str) -> OpenMetric:
         metric,
         audio=made if scores_audio else None,
         pair=made if kind == "audio" and isinstance(made, PairMetric) else None,
+        clip=made if kind == "audio" and isinstance(made, ClipMetric) else None,
         codes=made if kind == "codes" else None,
         codec=made if kind == "codec" else None,
         corpus=made if corpus_of == "codes" else None,

@@ -52,7 +52,8 @@ def summary_frame(run: Run) -> pd.DataFrame:
 
     The interval is the 95 % interval of the mean over clips: ``ci_units`` says over how many
     speakers or clips, ``ci_claim`` what it holds for (:data:`~snac_eval.results.stats.Claim`). A
-    metric of all clips together has its value as mean, and no interval. ``n_catastrophic`` counts
+    metric of all clips together has its value as mean, and no interval; of one whose clips have
+    weights, the mean is pooled over them, while percentiles are of clips. ``n_catastrophic`` counts
     the clips that are worse than the metric's floor or failed, ``catastrophic_share`` is their
     share of those ok or failed; both are empty without a floor.
     """
@@ -72,6 +73,7 @@ def intervals(run: Run) -> Mapping[str, Interval]:
             list(one.values.values()),
             [run.speaker(clip) for clip in one.values],
             one.info.value_range,
+            one.weights_of(one.values),
         )
         for name, one in run.metrics.items()
         if one.values
@@ -95,4 +97,4 @@ def _statistics(result: MetricResult, interval: Interval | None) -> list[float |
     values = list(result.values.values())
     quantiles = np.quantile(values, [0.5, 0.05, 0.95]).tolist()
     ends = interval.low, interval.high
-    return [float(np.mean(values)), *ends, *quantiles, interval.num_units, interval.claim]
+    return [result.mean, *ends, *quantiles, interval.num_units, interval.claim]

@@ -87,8 +87,7 @@ class _Outcome:
     excess: int
     """As in :class:`Coded`."""
     new_codes: StoredCodes | None = None
-    source: Waveform | None = None
-    """What the codec was given; None where the estimate was read from a file."""
+    source: Waveform | None = None  # None where the estimate was read from a file
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 _LOST = " †"
-_GRID = "#cccccc"
+GRID = "#cccccc"
 _LINE_IN = 0.16
 """Height of a line of the legend."""
 _BOX_IN = 0.24
@@ -176,7 +176,7 @@ def _draw_row(
             _name_axes(axes, made.x_text, metric, size)
         if len({one.dataset for one in made.panels}) > 1:
             axes.set_title(_fitting(made.dataset_text(panel), size[0] - 2 * _LABELS_IN))
-        axes.grid(axis="x" if made.kind == "box" else "both", color=_GRID, linewidth=0.4)
+        axes.grid(axis="x" if made.kind == "box" else "both", color=GRID, linewidth=0.4)
         # Said to the axes, which make marks of their own when they are drawn.
         axes.tick_params(labelsize=SMALL_PT, width=0.6)
 
@@ -274,7 +274,7 @@ def _draw_boxes(axes: Axes, made: Content, panel: Panel, inches: float) -> None:
     order = made.curves
     rows = [(order.index(curve.name), point) for curve in panel.curves for point in curve.points]
     for place, (number, point) in enumerate(rows):
-        _draw_box(axes, point.values, place, mark(number)["color"])
+        draw_box(axes, point.values, place, mark(number)["color"])
     names = [
         wrapped(shown(made.run_text(point.run)), _MOST_OF_NAMES * inches)
         + (_LOST if point.lost else "")
@@ -286,7 +286,8 @@ def _draw_boxes(axes: Axes, made: Content, panel: Panel, inches: float) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def _draw_box(axes: Axes, values: Sequence[float], place: int, colour: str) -> None:
+def draw_box(axes: Axes, values: Sequence[float], place: int, colour: str) -> None:
+    """A box of these values, lying at this height, and the values as dots."""
     import numpy as np
 
     p5, p25, median, p75, p95 = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
@@ -308,6 +309,7 @@ def _draw_box(axes: Axes, values: Sequence[float], place: int, colour: str) -> N
     ordered = np.sort(np.asarray(values))
     if len(ordered) > _MAX_DOTS:
         ordered = ordered[(ordered < p5) | (ordered > p95)]
+    if len(ordered) > _MAX_DOTS:
         ordered = ordered[np.linspace(0, len(ordered) - 1, _MAX_DOTS).round().astype(int)]
     heights = place + np.random.default_rng(0).uniform(-0.16, 0.16, len(ordered))
     axes.scatter(ordered, heights, s=5, color=colour, alpha=0.6, linewidths=0)

@@ -1,7 +1,8 @@
 """Answers to our own listening test, and the key that says what was heard.
 
 The shapes are those of :mod:`snac_eval.listening.shapes`, as their files hold them. Practice does
-not count. Where a listener answered a trial more than once, the last answer counts.
+not count. Where a listener answered a trial more than once, the last answer counts; in an ABX test,
+where trials repeat, the last of each place in the listener's order.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from snac_eval.results.listeners.tables import Table, file_text, read_table
 _SCALES: Mapping[str, Scale] = {"mushra": "mushra", "mos": "acr", "abx": "other"}
 _RANGES: Mapping[str, tuple[float, float]] = {"mushra": (0.0, 100.0), "mos": (1.0, 5.0)}
 _CSV = ("test", "listener", "trial", "stimulus", "rating")
-_ROLES: tuple[Role, ...] = ("codec", "reference", "anchor")
+_ROLES: Mapping[str, Role] = {"codec": "codec", "reference": "reference", "anchor": "anchor"}
 ANSWERS_END, KEY_END = ".answers.jsonl", ".key.json"
 
 
@@ -53,9 +54,12 @@ class Given:
     trial: str
     ratings: Mapping[str, float]
     correct: bool | None
-    place: str
+    """Of an ABX trial."""
+    place: int
+    """In the listener's order, from 1."""
+    where: str
     """File and line, for messages."""
-    test: str = field(repr=False, default="")
+    test: str
 
 
 def are_answers(text: str) -> bool:
@@ -109,8 +113,7 @@ def read_key(path: Path) -> Key:
 def _trial(facts: Mapping[str, Any]) -> KeyTrial:
     stimuli: dict[str, tuple[str, Role]] = {}
     for one in facts["stimuli"]:
-        role = next(role for role in _ROLES if role == one["role"])
-        stimuli[str(one["name"])] = (str(one["codec"]), role)
+        stimuli[str(one["name"])] = (str(one["codec"]), _ROLES[one["role"]])
     training = facts.get("is_training", False) is True
     return KeyTrial(str(facts["clip"]), stimuli, str(facts.get("reference", "")), training)
 
@@ -123,7 +126,7 @@ def given_answers(path: Path, text: str, key: Key) -> list[Given]:
     """
     found = list(_json(path, text) if text.lstrip().startswith("{") else _table(path, text))
     for one in found:
-        _check(one, key)
+        check_answer(one, key)
     return found
 
 
@@ -132,7 +135,7 @@ def _json(path: Path, text: str) -> Iterator[Given]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        place = f"{path}:{number}"
+        where = f"{path}:{number}"
         try:
             facts = json.loads(line)
             ratings = {str(name): _value(one) for name, one in dict(facts["ratings"]).items()}
@@ -140,12 +143,13 @@ def _json(path: Path, text: str) -> Iterator[Given]:
             if correct not in (None, True, False):
                 raise ValueError("correct is neither true nor false")
             names = [str(facts[name]) for name in ("listener", "trial", "test")]
+            place = int(facts.get("place", 0))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if number == len(lines):
                 return
             said = readable(f"{type(error).__name__}: {error}")
-            raise RatingsError(f"{place}: is no answer to a listening test ({said})") from error
-        yield Given(names[0], names[1], ratings, correct, place, names[2])
+            raise RatingsError(f"{where}: is no answer to a listening test ({said})") from error
+        yield Given(names[0], names[1], ratings, correct, place, where, names[2])
 
 
 def _value(found: object) -> float:
@@ -165,7 +169,7 @@ def _table(path: Path, text: str) -> list[Given]:
     for line, cells in table.rows:
         one = _row(table, line, {name.lower(): cell for name, cell in cells.items()})
         who = (one.test, one.listener, one.trial)
-        if who in begun and not set(one.ratings) & set(answers[begun[who]].ratings):
+        if one.ratings and who in begun and not set(one.ratings) & set(answers[begun[who]].ratings):
             before = answers[begun[who]]
             answers[begun[who]] = replace(before, ratings={**before.ratings, **one.ratings})
         else:
@@ -184,47 +188,55 @@ def _row(table: Table, line: int, cells: Mapping[str, str]) -> Given:
             ratings = {cells["stimulus"]: _value(float(cells["rating"].replace(",", ".")))}
         except ValueError:
             table.refuse(line, f"the rating '{readable(cells['rating'][:40])}' is no number")
-    place = f"{table.path}:{line}"
-    return Given(cells["listener"], cells["trial"], ratings, correct, place, cells["test"])
+    place = cells.get("place", "")
+    return Given(
+        listener=cells["listener"],
+        trial=cells["trial"],
+        ratings=ratings,
+        correct=correct,
+        place=int(place) if place.isdecimal() else 0,
+        where=f"{table.path}:{line}",
+        test=cells["test"],
+    )
 
 
-def _check(one: Given, key: Key) -> None:
+def check_answer(one: Given, key: Key) -> None:
     """Raise RatingsError for an answer that does not fit the key."""
     if one.test != key.test:
         raise RatingsError(
-            f"{one.place}: is an answer to another test ({readable(one.test[:40])}), not to that of"
+            f"{one.where}: is an answer to another test ({readable(one.test[:40])}), not to that of"
             f" {key.path} ({readable(key.test[:40])})"
         )
     if not one.listener:
-        raise RatingsError(f"{one.place}: says no listener")
+        raise RatingsError(f"{one.where}: says no listener")
     if one.trial not in key.trials:
-        raise RatingsError(f"{one.place}: the test has no trial '{readable(one.trial[:40])}'")
+        raise RatingsError(f"{one.where}: the test has no trial '{readable(one.trial[:40])}'")
     stimuli = key.trials[one.trial].stimuli
     low, high = _RANGES.get(key.method, (-math.inf, math.inf))
     for name, value in one.ratings.items():
         if name not in stimuli:
-            raise RatingsError(f"{one.place}: the trial has no stimulus '{readable(name[:40])}'")
+            raise RatingsError(f"{one.where}: the trial has no stimulus '{readable(name[:40])}'")
         if not low <= value <= high:
             raise RatingsError(
-                f"{one.place}: the rating {value:g} is outside of {low:g} to {high:g}"
+                f"{one.where}: the rating {value:g} is outside of {low:g} to {high:g}"
             )
 
 
 def counted(given: Iterable[Given], key: Key) -> tuple[list[Given], list[str]]:
     """Of each listener and trial the last answer, practice left out; and what was dropped."""
-    last: dict[tuple[str, str], Given] = {}
+    last: dict[tuple[str, str, int], Given] = {}
     again = 0
     for one in given:
         if key.trials[one.trial].is_training:
             continue
-        again += (one.listener, one.trial) in last
-        last[one.listener, one.trial] = one
+        which = (one.listener, one.trial, one.place if key.method == "abx" else 0)
+        again += which in last
+        last[which] = one
     if not last:
         raise RatingsError(f"{key.path}: nobody has answered a trial of this test yet")
-    counts = "1 answer was" if again == 1 else f"{again} answers were"
-    return list(last.values()), [
-        f"{counts} replaced by a later one of the same listener."
-    ] if again else []
+    said = "1 answer was" if again == 1 else f"{again} answers were"
+    note = f"{said} replaced by a later one of the same listener."
+    return list(last.values()), [note] if again else []
 
 
 def ratings_of(given: Sequence[Given], key: Key, source: str, notes: Sequence[str]) -> Ratings:

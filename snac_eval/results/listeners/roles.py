@@ -20,6 +20,12 @@ SCALE_NAMES: Mapping[Scale, str] = {
     "acr": "absolute categories, 1 to 5",
     "other": "a scale of its own",
 }
+UNITS: Mapping[Scale, tuple[str, str]] = {
+    "mushra": ("MUSHRA", "0 to 100"),
+    "acr": ("MOS", "1 to 5"),
+    "other": ("rating", ""),
+}
+"""What a mean rating is called, and its unit."""
 _REFERENCES = frozenset(
     ("ref", "reference", "hiddenref", "hiddenreference", "hr", "original", "openreference")
 )
