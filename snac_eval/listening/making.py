@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
+import wave
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -222,7 +224,7 @@ def _check(request: Request, codecs: Sequence[Contender]) -> None:
         raise UsageError(f"--training {request.num_training}: must be at least 0")
     for text, flag in ((request.title, "--title"), (request.contact, "--contact")):
         for word in _taboo(codecs):
-            if word.lower() in text.lower():
+            if re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE):
                 raise UsageError(f"{flag}: listeners would read '{word}' there; leave it out")
     _check_number(request, len(codecs))
     # The page knows what it can post to; said before the work is done, not after.
@@ -355,8 +357,12 @@ def _notes(
             f"{len(lowered)} of {len(chosen)} clips are quieter than {request.loudness:g} LUFS (at"
             f" least {min(lowered):.1f}), so that no peak passes -1 dBTP"
         )
-    undelayed = Counter(name for one in all_of for name in one.undelayed)
-    for name, count in undelayed.items():
+    for name, count in Counter(name for one in all_of for name in one.roughly).items():
+        yield (
+            f"{name}: does not keep the waveform of {count} of {len(chosen)} clips; its delay was"
+            " taken out by the envelope there, to some milliseconds"
+        )
+    for name, count in Counter(name for one in all_of for name in one.undelayed).items():
         yield (
             f"{name}: no delay could be measured on {count} of {len(chosen)} clips, and none was"
             " taken out there"
@@ -389,6 +395,8 @@ def _write(request: Request, key: TestKey, sounds: dict[str, NDArray[np.int16]])
 
 def _write_wav(path: Path, samples: NDArray[np.int16]) -> None:
     """``[time, channel]`` as 16-bit WAV, without any tag."""
-    import soundfile
-
-    soundfile.write(os.fsencode(path), samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(samples.shape[1])
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(samples.astype("<i2").tobytes())
