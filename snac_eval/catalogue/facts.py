@@ -6,7 +6,7 @@ The fields are the keys of ``--format json``: public names, in this order.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,8 @@ from snac_eval.errors import UsageError, one_line
 from snac_eval.metrics.base import DEFAULT_METRICS
 from snac_eval.metrics.opening import open_metric
 from snac_eval.registry import plugins
-from snac_eval.types import DOMAINS, CodecCard, Domain
+from snac_eval.reports import agreed
+from snac_eval.types import DOMAINS, CodecCard, Domain, MetricInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,8 @@ class MetricFacts:
     licence: str = ""
     """Of the code and weights that score; empty where they are ours or the metric names none."""
     fingerprint: tuple[str, ...] = ()
+    listeners: tuple[str, ...] = ()
+    """How far it agreed with people on which data, by the records that come with snac-eval."""
     kind: Literal["metric"] = "metric"
 
 
@@ -217,12 +220,20 @@ def metric_facts(name: str) -> MetricFacts:
         floor=info.floor,
         licence=getattr(opened.metric, "licence", ""),
         fingerprint=info.fingerprint.parts,
+        listeners=tuple(_listeners(info)),
     )
 
 
 def _streams(card: CodecCard) -> tuple[Stream, ...]:
     rates = zip(card.codebook_sizes, card.frame_rates_hz, strict=True)
     return tuple(Stream(size, rate, rate * math.log2(size)) for size, rate in rates)
+
+
+def _listeners(info: MetricInfo) -> Iterator[str]:
+    yield from agreed.long(info, agreed.shipped())
+    for agreement in agreed.shipped():
+        if difference := agreed.other_definition(info, agreement):
+            yield f"no figure: {agreement.data} is of another definition ({difference})"
 
 
 def _finite(value: float) -> float | None:

@@ -24,7 +24,7 @@ from snac_eval.reports.text import NOTHING
 from snac_eval.writing import printable
 
 _LABEL_WIDTH = 14
-_PROSE = ("about", "licence", "citation")
+_PROSE = ("about", "licence", "citation", "listeners")
 _KINDS: Mapping[type, str] = {CodecFacts: "codec", DatasetFacts: "dataset", MetricFacts: "metric"}
 
 
@@ -162,6 +162,8 @@ def _metric(one: MetricFacts) -> Iterator[tuple[str, str | Sequence[str]]]:
         if one.licence:
             yield "licence", one.licence
         yield "fingerprint", one.fingerprint
+        if one.listeners:
+            yield "listeners", one.listeners
     yield "made by", one.source
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from snac_eval.metrics.base import DEFAULT_METRICS
+from snac_eval.reports.agreed import agreement_block, agreement_notes
 from snac_eval.reports.fragment import html_table
 from snac_eval.reports.grid import NONE, Block, Cell, Column, Grid, metric_column
 from snac_eval.reports.naming import Rows
@@ -24,6 +25,7 @@ from snac_eval.reports.summary import (
 )
 from snac_eval.reports.terminal import render_terminal
 from snac_eval.reports.text import metric_title, pooled_notes, worst_notes
+from snac_eval.results.agreement.shapes import Agreement
 from snac_eval.results.frames import summary_frame
 from snac_eval.results.ranking import ALPHA, BITRATE, tells_quality
 from snac_eval.results.record import Run, first_info
@@ -78,8 +80,10 @@ def compact_grid(
     metrics: Sequence[str] = (),
     published: Published | None = None,
     rows: Rows = BY_RATE,
+    agreements: Sequence[Agreement] = (),
 ) -> Grid:
-    """A block a dataset, a row a codec; quality, then bitrate, then speed.
+    """A block a dataset, a row a codec; quality, then bitrate, then speed; then how far each metric
+    agrees with listeners.
 
     ``metrics`` chooses the columns, in this order. Raises UsageError without runs, for a metric
     that none has, and for a codec, a label or an order that there is not.
@@ -96,6 +100,9 @@ def compact_grid(
         of_these = published.of(names)
         blocks.append(_narrowed(published_block(of_these, names)))
         notes += of_these.notes()
+    if agreements:
+        blocks.append(_narrowed(agreement_block(agreements, shown)))
+        notes += agreement_notes(agreements, shown)
     return Grid(
         columns=(
             Column("codec", title="Codec"),

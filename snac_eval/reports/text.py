@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from snac_eval.results.pairing import Loss
     from snac_eval.results.record import MetricResult, Run
-    from snac_eval.types import MetricInfo
+    from snac_eval.types import Heading, MetricInfo
 
 NOTHING = "–"
 """What stands where there is no value."""
@@ -121,6 +121,8 @@ _LATEX = {
     "×": r"$\times$",
     "≠": r"$\neq$",
     "α": r"$\alpha$",
+    "ρ": r"$\rho$",
+    "τ": r"$\tau$",
     "µ": r"$\mu$",
     "μ": r"$\mu$",
     "↑": r"$\uparrow$",
@@ -155,7 +157,7 @@ _ACCENTS = {
 }
 
 
-def metric_title(info: MetricInfo) -> str:
+def metric_title(info: Heading) -> str:
     """The metric's name as papers print it, ``PESQ-WB`` for ``pesq_wb``, without its unit.
 
     A metric that is not ours is called by its own name, with spaces; of one with options they stand

@@ -54,6 +54,11 @@ def page_data(groups: Sequence[Group], main: str) -> Markup:
         "levelDb": SPECTROGRAM_RANGE_DB,
         "differenceDb": DIFFERENCE_RANGE_DB,
     }
+    return in_script(content)
+
+
+def in_script(content: Mapping[str, Any]) -> Markup:
+    """JSON that may stand in a ``<script>``."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character, escaped in _UNSAFE.items():
         text = text.replace(character, escaped)
