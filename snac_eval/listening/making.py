@@ -1,18 +1,14 @@
-"""Makes a listening test of runs: its folder, and the key beside it.
-
-The folder is built aside and moved into place whole. A test that is there is replaced only where
-that was asked for, and never where answers to it are.
-"""
+"""Makes a listening test of runs: its folder, and the key beside it."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -20,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snac_eval.errors import OutputError, StoreError, UsageError, one_line
+from snac_eval.errors import StoreError, UsageError, one_line
 from snac_eval.listening.choosing import (
     Candidate,
     Choice,
@@ -30,25 +26,15 @@ from snac_eval.listening.choosing import (
     contenders,
     ordered,
 )
-from snac_eval.listening.page.writing import DEFAULT_TITLES, page, write_page
+from snac_eval.listening.folder import require_place, write_folder
+from snac_eval.listening.page.writing import DEFAULT_TITLES, page
 from snac_eval.listening.power import Plan, Power, planned_power
-from snac_eval.listening.shapes import (
-    AUDIO_FOLDER,
-    PAGE_FILE,
-    WEBMUSHRA_FILE,
-    Method,
-    TestKey,
-    Trial,
-    answers_file,
-    key_file,
-)
-from snac_eval.listening.sounding import SAMPLE_RATE, SHORTEST_S, SoundedClip, sound_clip
+from snac_eval.listening.shapes import Method, TestKey, Trial
+from snac_eval.listening.sounding import SHORTEST_S, SoundedClip, sound_clip
 from snac_eval.listening.trials import MOST_STIMULI, Names, TrialMaker
-from snac_eval.listening.webmushra import webmushra_yaml
 from snac_eval.progress import track
 from snac_eval.results.record import Run
 from snac_eval.results.sounds import RunSounds, Sound, open_sounds
-from snac_eval.writing import jsonable, write_json, write_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -124,7 +110,7 @@ def make_test(runs: Sequence[Run], request: Request) -> Made:
     request = replace(request, output=Path(os.path.abspath(request.output)))
     codecs = contenders(runs)
     _check(request, codecs)
-    _check_place(request)
+    require_place(request.output, request.overwrite)
     among = candidates(codecs)
     asked = asked_for(request.ids, among, codecs)
     rest = (one for one in ordered(codecs, among, request.choose, request.seed) if one not in asked)
@@ -145,7 +131,15 @@ def make_test(runs: Sequence[Run], request: Request) -> Made:
     notes = [*_notes(request, len(among), chosen, practice), *sounding.notes]
     facts = {**key.made, "notes": notes, "power": found.facts}
     key = replace(key, made=facts)
-    _write(request, key, files)
+    write_folder(
+        request.output,
+        key,
+        files,
+        title=_title(request),
+        url=request.url,
+        contact=request.contact,
+        repeats=request.repeats,
+    )
     return Made(request.output, key, tuple(notes), found)
 
 
@@ -222,7 +216,7 @@ def _check(request: Request, codecs: Sequence[Contender]) -> None:
         raise UsageError(f"--training {request.num_training}: must be at least 0")
     for text, flag in ((request.title, "--title"), (request.contact, "--contact")):
         for word in _taboo(codecs):
-            if word.lower() in text.lower():
+            if re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE):
                 raise UsageError(f"{flag}: listeners would read '{word}' there; leave it out")
     _check_number(request, len(codecs))
     # The page knows what it can post to; said before the work is done, not after.
@@ -245,28 +239,6 @@ def _taboo(codecs: Sequence[Contender]) -> list[str]:
     """What would tell a listener which codec is heard."""
     words = [word for codec in codecs for run in codec.runs for word in (run.codec, run.title)]
     return [word for word in dict.fromkeys(words) if word]
-
-
-def _check_place(request: Request) -> None:
-    folder = request.output
-    key, answers = key_file(folder), answers_file(folder)
-    try:
-        if not folder.name:
-            raise UsageError(f"{folder}: no folder of a test; name one with -o")
-        if answers.exists() and answers.stat().st_size:
-            raise UsageError(
-                f"{answers}: holds answers to the test that is there; choose another -o"
-            )
-        there = os.listdir(folder) if folder.exists() else []
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {error.strerror}") from error
-    if others := set(there) - {PAGE_FILE, WEBMUSHRA_FILE, AUDIO_FOLDER}:
-        raise UsageError(f"{folder}: holds other files ({min(others)}); choose another -o")
-    if (there or key.exists()) and not request.overwrite:
-        raise UsageError(
-            f"{folder}: holds a test; choose another -o, or --overwrite it: answers that others"
-            " still send to it cannot be read then"
-        )
 
 
 def _clips_to_practise_on(request: Request, num_codecs: int) -> int:
@@ -355,40 +327,15 @@ def _notes(
             f"{len(lowered)} of {len(chosen)} clips are quieter than {request.loudness:g} LUFS (at"
             f" least {min(lowered):.1f}), so that no peak passes -1 dBTP"
         )
-    undelayed = Counter(name for one in all_of for name in one.undelayed)
-    for name, count in undelayed.items():
+    for name, count in Counter(name for one in all_of for name in one.roughly).items():
+        yield (
+            f"{name}: does not keep the waveform of {count} of {len(chosen)} clips; its delay was"
+            " taken out by the envelope there, to some milliseconds"
+        )
+    for name, count in Counter(name for one in all_of for name in one.undelayed).items():
         yield (
             f"{name}: no delay could be measured on {count} of {len(chosen)} clips, and none was"
             " taken out there"
         )
     for name, count in Counter(name for one in all_of for name in one.silent).items():
         yield f"{name}: {count} of {len(chosen)} excerpts are silent"
-
-
-def _write(request: Request, key: TestKey, sounds: dict[str, NDArray[np.int16]]) -> None:
-    folder, title = request.output, _title(request)
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        (aside / AUDIO_FOLDER).mkdir(parents=True)
-        for name, samples in sounds.items():
-            _write_wav(aside / AUDIO_FOLDER / f"{name}.wav", samples)
-        write_text(aside / WEBMUSHRA_FILE, webmushra_yaml(key, title))
-        write_page(
-            aside, key, title=title, post_to=request.url, contact=request.contact,
-            repeats=request.repeats,
-        )  # fmt: skip
-        if folder.exists():
-            shutil.rmtree(folder)
-        write_json(key_file(folder), jsonable(asdict(key)))
-        aside.rename(folder)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def _write_wav(path: Path, samples: NDArray[np.int16]) -> None:
-    """``[time, channel]`` as 16-bit WAV, without any tag."""
-    import soundfile
-
-    soundfile.write(os.fsencode(path), samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snac_eval import audio
+from snac_eval.audio import measure_delay
 from snac_eval.errors import AudioError
 from snac_eval.metrics.waveform import Delay
 from snac_eval.results.listeners.ratings import Role
@@ -39,6 +40,10 @@ FADE_S = 0.01
 REFERENCE = "reference"
 _TRANSITION_HZ = 500
 _STOP_DB = 60.0
+_KEPT = 0.6
+_AGREED_S = 0.001
+_ENVELOPE_STEP = SAMPLE_RATE // 2000
+_ENVELOPE_WINDOW = 20
 _SEARCH_S = 0.5
 _HOP_S = 0.02
 _STEP = SAMPLE_RATE // 10
@@ -65,6 +70,8 @@ class SoundedClip:
     """By codec, what was added to its level."""
     delays_ms: Mapping[str, float]
     """By codec, the lag that was taken out."""
+    roughly: tuple[str, ...]
+    """Codecs whose lag is that of the envelope, since they do not keep the waveform."""
     undelayed: Mapping[str, str]
     """By codec, why no lag could be measured: nothing was shifted there."""
     silent: tuple[str, ...] = ()
@@ -89,11 +96,13 @@ def sound_clip(
     """
     whole = _at_rate(reference)
     made = {name: _at_rate(one, whole.num_samples) for name, one in estimates.items()}
-    lags, undelayed = _lags(whole, made)
-    low, high = _overlap(whole.num_samples, lags.values())
+    lags = {name: _lag(whole, one) for name, one in made.items()}
+    low, high = _overlap(whole.num_samples, [lag.samples for lag in lags.values()])
     start, end = _excerpt(whole.samples.mean(axis=0)[low:high], round(length_s * SAMPLE_RATE), low)
     sides: dict[Side, Samples] = {("reference", REFERENCE): whole.samples}
-    sides |= {("codec", name): _earlier(one.samples, lags[name]) for name, one in made.items()}
+    sides |= {
+        ("codec", name): _earlier(one.samples, lags[name].samples) for name, one in made.items()
+    }
     for hz in ANCHORS_HZ if anchors else ():
         sides["anchor", f"anchor_{hz}"] = low_passed(whole.samples, hz)
     cut = {side: _faded(one[:, start:end]) for side, one in sides.items()}
@@ -105,8 +114,11 @@ def sound_clip(
         loudness=levelled.loudness,
         peak_db=levelled.peak_db,
         gains_db={name: levelled.gains_db["codec", name] for name in made},
-        delays_ms={name: 1000 * lags[name] / SAMPLE_RATE for name in made if name not in undelayed},
-        undelayed=undelayed,
+        delays_ms={
+            name: 1000 * lag.samples / SAMPLE_RATE for name, lag in lags.items() if not lag.problem
+        },
+        roughly=tuple(name for name, lag in lags.items() if lag.is_rough),
+        undelayed={name: lag.problem for name, lag in lags.items() if lag.problem},
         silent=levelled.silent,
     )
 
@@ -156,17 +168,56 @@ def _at_rate(waveform: Waveform, num_samples: int | None = None) -> Waveform:
     return resampled if num_samples is None else audio.fit_length(resampled, num_samples)
 
 
-def _lags(
-    reference: Waveform, estimates: Mapping[str, Waveform]
-) -> tuple[dict[str, float], dict[str, str]]:
-    """Samples by which each lags, 0 where that cannot be measured; and why it cannot."""
-    lags, undelayed, delay = dict[str, float](), dict[str, str](), Delay()
-    for name, estimate in estimates.items():
-        found = delay.score_pair(reference.samples, estimate.samples, SAMPLE_RATE)
-        if found.value is None:
-            undelayed[name] = found.reason
-        lags[name] = (found.value or 0.0) * SAMPLE_RATE / 1000
-    return lags, undelayed
+@dataclass(frozen=True, slots=True)
+class _Lag:
+    samples: float = 0.0
+    is_rough: bool = False
+    problem: str = ""
+
+
+def _lag(reference: Waveform, estimate: Waveform) -> _Lag:
+    """By the waveform where the codec keeps it, else by the envelope.
+
+    Of a codec that does not, the waveforms correlate a little at many lags, and the highest of
+    these peaks is often milliseconds off: it counts only where the envelope says the same.
+    """
+    found = Delay().score_pair(reference.samples, estimate.samples, SAMPLE_RATE)
+    sides = [one.samples.mean(axis=0) for one in (reference, estimate)]
+    rough, alike = _envelope_lag(*sides)
+    if found.value is not None:
+        lag = found.value * SAMPLE_RATE / 1000
+        moved = _earlier(sides[1][None], lag)[0]
+        keeps = abs(np.corrcoef(sides[0], moved)[0, 1]) >= _KEPT
+        if keeps or abs(lag - rough) <= _AGREED_S * SAMPLE_RATE:
+            return _Lag(lag)
+    if alike >= _KEPT:
+        return _Lag(rough, is_rough=True)
+    return _Lag(problem=found.reason or "neither waveforms nor envelopes are alike")
+
+
+def _envelope_lag(reference: Samples, estimate: Samples) -> tuple[float, float]:
+    """Samples by which the envelope lags, in steps of half a millisecond, within 100 ms; and how
+    the two envelopes correlate then."""
+    sides = _envelope(reference), _envelope(estimate)
+    limit = min(round(0.1 * SAMPLE_RATE) // _ENVELOPE_STEP, len(sides[0]) // 2)
+    lag = measure_delay(sides[0], sides[1], limit)
+    length = len(sides[0]) - abs(lag)
+    first, second = (
+        one[start : start + length]
+        for one, start in zip(sides, (max(0, -lag), max(0, lag)), strict=True)
+    )
+    if not (first.any() and second.any()):
+        return 0.0, 0.0
+    return float(lag * _ENVELOPE_STEP), float(np.corrcoef(first, second)[0, 1])
+
+
+def _envelope(samples: Samples) -> NDArray[np.float32]:
+    whole = len(samples) // _ENVELOPE_STEP * _ENVELOPE_STEP
+    powers = np.square(samples[:whole], dtype=np.float64).reshape(-1, _ENVELOPE_STEP).mean(axis=1)
+    window = np.hanning(_ENVELOPE_WINDOW + 2)[1:-1]
+    envelope = np.sqrt(np.convolve(powers, window / window.sum(), mode="same"))
+    found: NDArray[np.float32] = (envelope - envelope.mean()).astype(np.float32)
+    return found
 
 
 def _overlap(num_samples: int, lags: Collection[float]) -> tuple[int, int]:
@@ -251,7 +302,7 @@ def _levelled(sounds: Mapping[Side, Samples], target: float) -> _Levelled:
 def _quantised(sounds: Mapping[Side, Samples], seed: int) -> dict[Side, NDArray[np.int16]]:
     """16-bit PCM with triangular dither, the same for all: what was equal stays equal."""
     length = sounds["reference", REFERENCE].shape[1]
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(abs(seed))
     dither = rng.random(length) - rng.random(length)
     return {
         side: np.rint(one * _FULL_SCALE + dither).astype(np.int16).T for side, one in sounds.items()

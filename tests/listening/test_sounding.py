@@ -83,6 +83,7 @@ def test_every_version_is_as_loud_as_the_others_by_another_meter() -> None:
     same = found.sounds["codec", "quiet"] - found.sounds["reference", "reference"]
     assert np.abs(same).max() <= 1
     assert "hardly correlate" in found.undelayed["noise"]
+    assert not found.roughly
 
 
 def test_where_a_peak_would_clip_all_versions_get_quieter_together() -> None:
@@ -106,6 +107,17 @@ def test_a_lag_is_taken_out_to_a_fraction_of_a_sample(samples: float) -> None:
     error = np.abs(mine[:, middle] - theirs[:, middle]).max() / np.abs(mine).max()
     assert error < 0.02
     assert found.length_s == pytest.approx(1.5 - abs(lag), abs=2e-4)
+
+
+def test_a_codec_that_does_not_keep_the_waveform_is_aligned_by_its_envelope() -> None:
+    talk = speech_like(2 * RATE, RATE, seed=2)
+    late = np.roll(talk.samples, round(0.018 * RATE))
+    other = np.random.default_rng(1).standard_normal(late.shape)  # its phases are not the speech's
+    power = np.convolve(np.square(late[0]), np.ones(80) / 80, mode="same")
+    vocoded = Waveform((np.sqrt(power) * other).astype(np.float32), RATE)
+    found = sounded(talk, {"vocoder": vocoded}, anchors=False)
+    assert found.roughly == ("vocoder",)
+    assert found.delays_ms["vocoder"] == pytest.approx(18, abs=4)
 
 
 def test_a_long_clip_is_cut_where_it_is_loudest() -> None:
