@@ -120,15 +120,15 @@ def laid_out(folder: Path, work: Path) -> Path:
 
 def _ratings(path: Path) -> Iterator[tuple[str, str, str, float]]:
     """A row a rating out of the authors' table, which has a row a stimulus; that of the low anchor
-    names no file."""
-    clip = ""
+    names no file, but its signal does elsewhere."""
     with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            clip = row["file"].partition("/")[0] or clip
-            codec = Path(row["file"]).stem or "anchor"
-            listeners = ast.literal_eval(row["participant_ids"])
-            for listener, rating in zip(listeners, ast.literal_eval(row["ratings"]), strict=True):
-                yield f"speech/{clip}", codec, f"listener_{listener}", float(rating)
+        rows = list(csv.DictReader(file))
+    clips = {row["signal"]: row["file"].partition("/")[0] for row in rows if row["file"]}
+    for row in rows:
+        clip, codec = clips[row["signal"]], Path(row["file"]).stem or "anchor"
+        listeners = ast.literal_eval(row["participant_ids"])
+        for listener, rating in zip(listeners, ast.literal_eval(row["ratings"]), strict=True):
+            yield f"speech/{clip}", codec, f"listener_{listener}", float(rating)
 
 
 def score(data: Path, output: Path) -> Path:
