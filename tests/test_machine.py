@@ -60,57 +60,52 @@ def test_a_device_that_there_is_not_is_refused() -> None:
     assert machine.resolve_device("cpu") == "cpu"
 
 
-TORCH_SETTINGS = (
-    "import json, sys, torch, warnings;"
-    " warnings.simplefilter('always');"
-    " caught = warnings.catch_warnings(record=True); said = caught.__enter__();"
-    " {setting};"
-    " from snac_eval.machine import set_up_torch;"
-    " set_up_torch('cpu', 1); set_up_torch('cpu', 1);"
-    " print(json.dumps([torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision(),"
-    " [str(one.message) for one in said]]))"
-)
+TORCH_SETTINGS = """
+import json, torch, warnings
+from snac_eval.machine import in_float32, set_up_torch
+
+def now():
+    return torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+
+def for_a_while():
+    before = now()
+    with in_float32("cuda"):
+        inside = now()
+    with in_float32("cpu"):
+        assert now() == before
+    try:
+        with in_float32("cuda"):
+            raise KeyError
+    except KeyError:
+        assert now() == before
+    return before, inside
+
+def from_now_on():
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        set_up_torch("cpu", 1)
+        set_up_torch("cpu", 1)
+    return (*now(), torch.get_float32_matmul_precision(), [str(one.message) for one in said])
+
+found = [for_a_while()]
+torch.backends.cuda.matmul.allow_tf32 = True
+found.append(for_a_while())
+torch.backends.cuda.matmul.allow_tf32 = False
+found.append(from_now_on())
+torch.backends.cuda.matmul.allow_tf32 = True
+found.append(from_now_on())
+print(json.dumps(found))
+"""
 
 
-@pytest.mark.parametrize(
-    ("setting", "words"),
-    [
-        ("pass", ""),
-        ("torch.backends.cuda.matmul.allow_tf32 = True", "'high'|'tf32'"),
-    ],
-)
-def test_float32_is_float32_and_what_was_chosen_otherwise_is_said_once(
-    setting: str, words: str
-) -> None:
-    program = TORCH_SETTINGS.format(setting=setting)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-    of_cudnn, of_products, said = json.loads(done.stdout)
-    assert of_cudnn is False
-    assert of_products == "highest"
-    assert len(said) == bool(words)
-    assert all(re.search(words, text) and "turned that off" in text for text in said)
-
-
-FLOAT32 = (
-    "import torch; from snac_eval.machine import in_float32;"
-    " now = lambda: (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32);"
-    " {setting}; before = now()\n"
-    "with in_float32('cuda'): inside = now()\n"
-    "with in_float32('cpu'): on_cpu = now()\n"
-    "try:\n"
-    "    with in_float32('cuda'): raise KeyError\n"
-    "except KeyError: print(inside, on_cpu == before == now(), before)"
-)
-
-
-@pytest.mark.parametrize(
-    ("setting", "before"),
-    [
-        ("pass", (True, False)),
-        ("torch.backends.cuda.matmul.allow_tf32 = True", (True, True)),
-    ],
-)
-def test_float32_is_float32_for_a_while_only(setting: str, before: tuple[bool, bool]) -> None:
-    command = [sys.executable, "-c", FLOAT32.format(setting=setting)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == f"(False, False) True {before}"
+def test_float32_is_float32_and_what_was_chosen_otherwise_is_said_once() -> None:
+    # In a process of its own, which starts with what torch chooses.
+    done = subprocess.run([sys.executable, "-c", TORCH_SETTINGS], capture_output=True, check=True)
+    as_torch_has_it, as_was_chosen, quiet, told = json.loads(done.stdout)
+    assert as_torch_has_it == [[True, False], [False, False]]
+    assert as_was_chosen == [[True, True], [False, False]]
+    assert quiet == [False, False, "highest", []]
+    *settings, (said,) = told
+    assert settings == [False, False, "highest"]
+    assert re.search("'high'|'tf32'", said)
+    assert "turned that off" in said

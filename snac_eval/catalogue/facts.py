@@ -112,6 +112,8 @@ class MetricFacts:
     """What a score depends on beside audio, codes and timings."""
     ranked: bool = True
     floor: float | None = None
+    licence: str = ""
+    """Of the code and weights that score; empty where they are ours or the metric names none."""
     fingerprint: tuple[str, ...] = ()
     listeners: tuple[str, ...] = ()
     """How far it agreed with people on which data, by the records that come with snac-eval."""
@@ -184,8 +186,10 @@ def metric_facts(name: str) -> MetricFacts:
     base, options = plugins.split_options(name)
     source = plugins.metric_source(base)
     try:
-        state = plugins.metric_state(base)
+        state = plugins.metric_state(name)
     except UsageError as error:
+        if options:
+            raise
         return MetricFacts(name, one_line(error), False, (), source)
     try:
         opened = open_metric(name)
@@ -193,7 +197,7 @@ def metric_facts(name: str) -> MetricFacts:
         if options:
             raise
         said = one_line(error) if state == plugins.READY else state
-        return MetricFacts(name, said, False, plugins.metric_remedy(base), source)
+        return MetricFacts(name, said, False, plugins.metric_remedy(name), source)
     info = opened.info
     ready = state == plugins.READY
     low, high = info.value_range
@@ -201,7 +205,7 @@ def metric_facts(name: str) -> MetricFacts:
         name=info.name,
         state=state,
         ready=ready,
-        remedy=() if ready else plugins.metric_remedy(base),
+        remedy=() if ready else plugins.metric_remedy(name),
         source=source,
         description=info.description,
         unit=info.unit,
@@ -214,6 +218,7 @@ def metric_facts(name: str) -> MetricFacts:
         depends_on=opened.depends_on,
         ranked=info.ranked,
         floor=info.floor,
+        licence=getattr(opened.metric, "licence", ""),
         fingerprint=info.fingerprint.parts,
         listeners=tuple(_listeners(info)),
     )

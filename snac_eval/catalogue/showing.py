@@ -159,6 +159,8 @@ def _metric(one: MetricFacts) -> Iterator[tuple[str, str | Sequence[str]]]:
         yield "scores", one.scores
         yield "depends on", ", ".join(one.depends_on)
         yield "catastrophic", f"worse than {one.floor:g}" if one.floor is not None else ""
+        if one.licence:
+            yield "licence", one.licence
         yield "fingerprint", one.fingerprint
         if one.listeners:
             yield "listeners", one.listeners

@@ -22,7 +22,7 @@ from snac_eval.results.listeners.answers import (
     read_key,
 )
 from snac_eval.results.listeners.consistency import Consistency, consistency
-from snac_eval.results.listeners.formats import merged, read_ratings
+from snac_eval.results.listeners.formats import merged
 from snac_eval.results.listeners.means import (
     MeanRating,
     PairedRating,
@@ -31,9 +31,16 @@ from snac_eval.results.listeners.means import (
 )
 from snac_eval.results.listeners.ratings import Ratings, Role
 from snac_eval.results.listeners.screening import Screening, screen
-from snac_eval.results.listeners.tables import file_text
+from snac_eval.results.listeners.tables import Table, file_text, number, read_table
 from snac_eval.results.listeners.telling import Told, told
+from snac_eval.results.listeners.webmushra import SessionRow, session_rows
 
+_WEBMUSHRA = {
+    "mushra": ("trial_id", "rating_stimulus", "rating_score"),
+    "mos": ("trial_id", "stimuli", "stimuli_rating"),
+    "abx": ("trial_id", "choice_non_reference", "choice_answer"),
+}
+"""Columns of webMUSHRA's results, by the method that our test has there."""
 _NO_SCREENING = ("Listeners were not screened, as was asked.",)
 
 
@@ -78,8 +85,9 @@ def read_test(
         files = (answers_file(path.with_name(path.name.removesuffix(".key.json"))),)
         if not files[0].is_file():
             raise UsageError(f"{files[0]}: not there; name the files that listeners sent")
-    given = [one for file in dict.fromkeys(files) for one in _given(file, key)]
-    kept, notes = counted(given, key)
+    found = [_given(file, key) for file in dict.fromkeys(files)]
+    kept, replaced = counted([one for given, _ in found for one in given], key)
+    notes = [*dict.fromkeys(note for _, several in found for note in several), *replaced]
     source = ", ".join(map(str, files))
     if key.method == "abx":
         return AbxReading(source, tuple(told(kept, key)), tuple(notes))
@@ -122,28 +130,41 @@ def examined(ratings: Ratings, screens: bool = True) -> Reading:
     )
 
 
-def _given(path: Path, key: Key) -> list[Given]:
-    """The answers in a file of ours, or of webMUSHRA."""
+def _given(path: Path, key: Key) -> tuple[list[Given], tuple[str, ...]]:
+    """The answers in a file of ours, or of webMUSHRA; and what must be known of them."""
     text = file_text(path)
     if are_answers(text):
-        return given_answers(path, text, key)
-    return list(_of_webmushra(path, key))
+        return given_answers(path, text, key), ()
+    return _of_webmushra(path, read_table(path, text), key)
 
 
-def _of_webmushra(path: Path, key: Key) -> Iterator[Given]:
+def _of_webmushra(path: Path, table: Table, key: Key) -> tuple[list[Given], tuple[str, ...]]:
     """webMUSHRA's results of this test, in which trials and stimuli are as opaque as in ours, but
     for the reference and the anchors that webMUSHRA made itself."""
-    if key.method != "mushra":
-        raise RatingsError(f"{path}: holds no answers to an {key.method.upper()} test")
-    found = read_ratings(path, kind="webmushra")
-    by_trial: dict[tuple[str, str], dict[str, float]] = {}
-    for row in found.rows:
-        name = _stimulus(key, row.clip, row.codec)
-        by_trial.setdefault((row.listener, row.clip), {})[name] = row.value
-    for (listener, trial), ratings in by_trial.items():
-        one = Given(listener, trial, ratings, None, 0, str(path), key.test)
+    names = [table.column(one) for one in _WEBMUSHRA[key.method]]
+    if not all(names):
+        lacking, method = _WEBMUSHRA[key.method][names.index("")], key.method.upper()
+        raise RatingsError(f"{path}: holds no answers to this {method} test: no column {lacking}")
+    rows, notes = session_rows(table, *names)
+    given = list((_choices if key.method == "abx" else _rated)(table, rows, key))
+    for one in given:
         check_answer(one, key)
-        yield one
+    return given, notes
+
+
+def _choices(table: Table, rows: Sequence[SessionRow], key: Key) -> Iterator[Given]:
+    for row in rows:
+        where, is_right = f"{table.path}:{row.line}", row.text.lower() == "correct"
+        yield Given(row.listener, row.trial, {}, is_right, row.line, where, key.test)
+
+
+def _rated(table: Table, rows: Sequence[SessionRow], key: Key) -> Iterator[Given]:
+    ratings: dict[tuple[str, str], dict[str, float]] = {}
+    for row in rows:
+        rated = ratings.setdefault((row.listener, row.trial), {})
+        rated[_stimulus(key, row.trial, row.stimulus)] = number(table, row.line, row.text)
+    for (listener, trial), rated in ratings.items():
+        yield Given(listener, trial, rated, None, 0, str(table.path), key.test)
 
 
 def _stimulus(key: Key, trial: str, name: str) -> str:

@@ -24,7 +24,7 @@ from snac_eval.reports.summary import (
     without_empty_catastrophes,
 )
 from snac_eval.reports.terminal import render_terminal
-from snac_eval.reports.text import metric_title, worst_notes
+from snac_eval.reports.text import metric_title, pooled_notes, worst_notes
 from snac_eval.results.agreement.shapes import Agreement
 from snac_eval.results.frames import summary_frame
 from snac_eval.results.ranking import ALPHA, BITRATE, tells_quality
@@ -93,7 +93,8 @@ def compact_grid(
     shown = infos if metrics else sorted(infos, key=_place)
     order = [info.name for info in (infos if metrics else sorted(infos, key=_importance))]
     blocks = [_block(found, dataset, shown) for dataset in found.groups]
-    notes = [*_legend(found, rows.against), *_notes(found), *worst_notes(runs, found.names)]
+    notes = [*_legend(found, rows.against), *_notes(found), *pooled_notes(infos)]
+    notes += worst_notes(runs, found.names)
     names = [info.name for info in shown]
     if published is not None:
         of_these = published.of(names)
@@ -157,7 +158,7 @@ def _failed(run: Run) -> Iterator[str]:
 
 def _place(info: MetricInfo) -> tuple[int, int]:
     """Where a metric stands: quality, the default ones first, then rates and codes, then speed."""
-    is_of_codes = info.kind == "corpus" and info.corpus_of == "codes"
+    is_of_codes = info.kind == "corpus" and info.corpus_of != "audio"
     kind = 2 if info.speed else 0 if tells_quality(info) and not is_of_codes else 1
     return kind, _familiarity(info)
 

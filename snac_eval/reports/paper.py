@@ -20,7 +20,7 @@ from snac_eval.reports.published import (
     published_cells,
 )
 from snac_eval.reports.standings import Standings, metric_cells, standings
-from snac_eval.reports.text import lost_lines, worst_notes
+from snac_eval.reports.text import lost_lines, pooled_notes, worst_notes
 from snac_eval.results.agreement.shapes import Agreement
 from snac_eval.results.ranking import ALPHA, Contest
 from snac_eval.results.record import Run, first_info
@@ -55,6 +55,7 @@ def paper_grid(
     blocks = [_block(found, dataset) for dataset in found.groups]
     against = found.against_note(rows.against)
     notes = [*lost_notes(found), *([against] if against else []), *_notes(found)]
+    notes += pooled_notes(first_info(runs, name) for name in found.names)
     notes += worst_notes(runs, found.names)
     if published is not None:
         shown = published.of(found.names)

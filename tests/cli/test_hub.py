@@ -16,9 +16,9 @@ from tests.hub_server import serve_hub
 
 SNAC_24KHZ = SNACConfig(
     sampling_rate=24000,
-    encoder_dim=48,
+    encoder_dim=8,
     encoder_rates=(2, 4, 8, 8),
-    decoder_dim=1024,
+    decoder_dim=64,
     decoder_rates=(8, 8, 4, 2),
     vq_strides=(4, 2, 1),
 )

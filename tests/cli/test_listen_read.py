@@ -22,10 +22,9 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_asked_for_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["listen", "read", "told.csv", "--columns", "codec=Verfahren"]
-    assert main([*asked, "--figure", "b.png", "--ratings", "r.csv", "-o", "t.tex"]) == 0
+    assert main([*asked, "--ratings", "r.csv", "-o", "t.tex"]) == 0
     assert not capsys.readouterr().out
     assert r"\toprule" in Path("t.tex").read_text()
-    assert Path("b.png").stat().st_size > 1000
     assert main(["listen", "read", "r.csv"]) == 0
     assert "a against b" in capsys.readouterr().out
 

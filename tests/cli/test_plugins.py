@@ -37,8 +37,7 @@ def clips(tmp_path: Path) -> Path:
 
 
 def test_plugin_is_listed_and_run(site: Path, clips: Path, tmp_path: Path) -> None:
-    for kind, name in (("codecs", "tiny_half"), ("datasets", "tiny"), ("metrics", "tiny_peak")):
-        assert name in run_process("list", kind, path=site).stdout
+    assert "tiny_half" in run_process("list", "codecs", path=site).stdout
     run = ["run", "--model", "tiny_half", "--dataset", f"tiny:{clips}", "--metrics", "tiny_peak"]
     done = run_process(*run, "--output", tmp_path / "run", "--workers", "1", path=site)
     assert done.returncode == 0, done.stderr

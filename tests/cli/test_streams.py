@@ -40,7 +40,7 @@ def _shell(redirection: str, *arguments: str | Path) -> subprocess.CompletedProc
     return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
 
 
-@pytest.mark.parametrize("redirection", [">&- 2>&-", "2>/dev/full", "| true"])
+@pytest.mark.parametrize("redirection", [">&- 2>&-", "2>/dev/full"])
 def test_a_verdict_stands_whether_or_not_it_can_be_shown(
     runs: tuple[Path, Path], redirection: str
 ) -> None:
@@ -62,7 +62,7 @@ def test_a_full_disk_is_one_line_and_no_pass(runs: tuple[Path, Path]) -> None:
         assert (done.returncode, done.stderr) == (code, line)
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1"])
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_signs_that_a_stream_cannot_carry_are_replaced(
     runs: tuple[Path, Path], encoding: str
 ) -> None:

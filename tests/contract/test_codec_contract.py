@@ -25,7 +25,8 @@ CARDS = {
 _MODULES = {"codec2": "pycodec2", "lc3": "lc3"}
 # Rates of one codec differ in a number: the lowest and the highest stand for the others.
 _MIDDLE = {f"amr_nb_{rate}kbps" for rate in (5.15, 5.9, 6.7, 7.4, 7.95, 10.2)}
-_MIDDLE |= {f"codec2_{rate}" for rate in (1200, 1400, 1600, 2400)} | {"lc3_32kbps", "lc3_48kbps"}
+_MIDDLE |= {f"codec2_{rate}" for rate in (1200, 1300, 1400, 1600, 2400)}
+_MIDDLE |= {"lc3_32kbps", "lc3_48kbps", "opus_12kbps", "opus_vbr_6kbps", "opus_vbr_24kbps"}
 
 
 @pytest.fixture(params=sorted(set(CARDS) - _MIDDLE))

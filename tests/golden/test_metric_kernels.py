@@ -87,11 +87,9 @@ def swapped() -> Pair:
 
 
 ODD: dict[str, Callable[[], Pair]] = {
-    **{
-        f"{rate} Hz": lambda rate=rate: at_rate(rate) for rate in (8000, 16000, 24000, 44100, 48000)
-    },
-    **{f"delay {by}": lambda by=by: delayed(by) for by in (1, -1, 37, -37, 400, 9000)},
-    **{f"length {by}": lambda by=by: longer_and_shorter(by) for by in (700, -700, 13, -13)},
+    **{f"{rate} Hz": lambda rate=rate: at_rate(rate) for rate in (8000, 44100, 48000)},
+    **{f"delay {by}": lambda by=by: delayed(by) for by in (-1, 37, 9000)},
+    **{f"length {by}": lambda by=by: longer_and_shorter(by) for by in (700, -13)},
     "silent ends": with_silent_ends,
     "hole": with_a_hole,
     "very short": lambda: (tone(0.7), noisy(tone(0.7)), 16000),
@@ -274,7 +272,7 @@ def test_parts_overlap_as_in_the_package_and_know_their_place(seed: int, rate: i
             np.testing.assert_array_equal(one.samples, part)
 
 
-@pytest.mark.parametrize("size", [*range(2, 34), 6397, 6400])
+@pytest.mark.parametrize("size", [2, 3, 4, 5, 31, 32, 6397, 6400])
 def test_envelopes_are_the_packages_but_for_rounding(size: int) -> None:
     samples = np.random.default_rng(size).standard_normal(size) + 0.3
     ((magnitude, mean),) = _lag._envelopes(samples)

@@ -138,6 +138,21 @@ def test_webmushra_results_of_our_test_are_read_by_its_key(tmp_path: Path) -> No
         read_test(test, [web])
 
 
+def test_webmushra_results_of_abx_and_categories(tmp_path: Path) -> None:
+    _test(tmp_path / "test", "abx", [_trial(0, {"reference": "", "a": ""})])
+    web = tmp_path / "paired_comparison.csv"
+    header = "session_test_id,listener,trial_id,choice_reference,choice_non_reference,choice_answer"
+    web.write_text(header + "\nT1,x,t0,reference,s01,correct\nT1,y,t0,reference,s01,undecided\n")
+    found = read_test(tmp_path / "test", [web])
+    assert isinstance(found, AbxReading)
+    assert (found.told[0].num_right, found.told[0].num_answers) == (1, 2)
+    _test(tmp_path / "test", "mos", [_trial(0, {"a": ""})])
+    with pytest.raises(SnacEvalError, match="no answers to this MOS test"):
+        read_test(tmp_path / "test", [web])
+    web.write_text("session_test_id,listener,trial_id,stimuli_rating,stimuli\nT1,x,t0, 4 ,s00\n")
+    assert _read(tmp_path / "test", web).means["a"].mean == 4
+
+
 def test_nothing_to_read(tmp_path: Path) -> None:
     with pytest.raises(SnacEvalError, match=r"test.key.json: not there"):
         read_test(tmp_path / "test")
@@ -147,9 +162,12 @@ def test_nothing_to_read(tmp_path: Path) -> None:
     answers_file(tmp_path / "test").write_text(_answer(_trial(0, CODECS), "l", CODECS))
     with pytest.raises(SnacEvalError, match="nobody has answered"):
         read_test(tmp_path / "test")
-    key_file(tmp_path / "test").write_text('{"trials": 3}')
-    with pytest.raises(SnacEvalError, match="is no key"):
-        read_test(tmp_path / "test")
+    key = key_file(tmp_path / "test")
+    of_no_role = key.read_text().replace('"role": "codec"', '"role": "x"')
+    for content in ('{"trials": 3}', of_no_role):
+        key.write_text(content)
+        with pytest.raises(SnacEvalError, match="is no key"):
+            read_test(tmp_path / "test")
 
 
 def _abx(folder: Path, right: Mapping[str, Sequence[bool]]) -> AbxReading:

@@ -24,6 +24,7 @@ from snac_eval.reports.text import (
     floor_notes,
     format_value,
     percent,
+    pooled_notes,
     worst_mark,
     worst_notes,
 )
@@ -72,7 +73,8 @@ def summary_table(shown: Sequence[Shown]) -> Grid:
     ]
     notes = [f"{INTERVALS} A value of all clips together, such as codebook use, has none."]
     notes += [f"{one.name}: {said}" for one in shown for said in run_limits(one.run)]
-    notes += floor_notes(first_info([one.run for one in shown], name) for name in names)
+    infos = [first_info([one.run for one in shown], name) for name in names]
+    notes += [*pooled_notes(infos), *floor_notes(infos)]
     notes += remark_notes(names.values())
     columns = [Column("metric"), Column("codec"), *STATISTICS]
     grid = Grid.of(columns, rows, "Every metric, over the clips of each run", notes, "summary")
@@ -95,6 +97,7 @@ def comparison_table(shown: Sequence[Shown], contests: Sequence[Contest], num_te
             *_mark_notes(num_tests),
             f"Clips scored by every run: {_sizes(contests) or 'none'}.",
             *contest_limits(contests),
+            *pooled_notes(each.info for each in contests),
             *worst_notes([one.run for one in shown], names),
             *remark_notes(columns),
         ],
@@ -150,7 +153,8 @@ def breakdown_table(shown: Sequence[Shown], by: str) -> Grid | None:
         scores = one.run.compact[one.run.compact[by] != ""]
         for group, part in scores.groupby(by, observed=True):
             ok = part[part["status"] == "ok"]
-            means = ok.groupby("metric", observed=True)["value"].mean()
+            sums = ok.assign(value=ok["value"] * ok["weight"]).groupby("metric", observed=True)
+            means = sums["value"].sum() / sums["weight"].sum()
             head = [Cell(str(group)), Cell(one.name), count(part["clip_id"].nunique())]
             rows.append([*head, *(number(means.get(name, math.nan)) for name in columns)])
     if len({row[0].text for row in rows}) < 2:

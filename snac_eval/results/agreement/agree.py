@@ -19,7 +19,7 @@ from snac_eval.results.agreement.coefficients import correlation
 from snac_eval.results.agreement.differences import differences
 from snac_eval.results.agreement.matching import Matches, match
 from snac_eval.results.agreement.p1401 import mapped
-from snac_eval.results.agreement.pairs import clustered_mean, counts, separated
+from snac_eval.results.agreement.pairs import counts, separated
 from snac_eval.results.agreement.points import Points, points_of, scores_of
 from snac_eval.results.agreement.resampling import (
     MIN_CLIPS,
@@ -45,6 +45,8 @@ from snac_eval.results.agreement.shapes import (
     Point,
 )
 from snac_eval.results.families import named_by_title
+from snac_eval.results.listeners.consistency import consistency
+from snac_eval.results.listeners.means import mean_rating
 from snac_eval.results.listeners.ratings import Ratings, Role
 from snac_eval.results.pairing import metric_problem
 from snac_eval.results.record import Run, check_names, first_info, metric_names
@@ -68,6 +70,7 @@ class _Metric:
 class _Test:
     """The ratings that are in, and the runs that they are of."""
 
+    ratings: Ratings
     points: Points
     runs: tuple[Run, ...]
     """Of each codec of the points."""
@@ -103,7 +106,8 @@ def agree(
     check_names(metrics, *runs)
     test = _test(runs, ratings, mapping, with_reference, with_anchors)
     found = [_metric(test, name) for name in metrics or _directed(test.runs)]
-    results, against = _results(test.points, found, num_resamples, seed, watch)
+    results, against = _results(test, found, num_resamples, seed, watch)
+    alike = consistency(test.ratings)
     return Agreement(
         data=data or Path(ratings.source).name,
         source=source,
@@ -119,18 +123,20 @@ def agree(
         left_out=test.left_out,
         num_resamples=num_resamples,
         seed=seed,
-        notes=tuple(_notes(test.points)),
+        icc=Coefficient(alike.average, *alike.average_interval),
+        notes=(*ratings.notes, *_notes(test.points)),
     )
 
 
 def _results(
-    points: Points, metrics: Sequence[_Metric], num_resamples: int, seed: int, watch: Watch
+    test: _Test, metrics: Sequence[_Metric], num_resamples: int, seed: int, watch: Watch
 ) -> tuple[list[MetricAgreement], tuple[MetricDifference, ...]]:
+    points = test.points
     usable = [one for one in metrics if not one.problem]
     scores = np.array([one.scores for one in usable]).reshape(len(usable), points.count)
     resampled = replicates(points, scores, num_resamples, seed, watch=watch)
-    pairs = separated(points)
-    found = [_result(one, points, resampled, place, pairs) for place, one in enumerate(usable)]
+    pairs = separated(test.ratings)
+    found = [_result(one, test, resampled, place, pairs) for place, one in enumerate(usable)]
     against = differences(points, found, scores, resampled, seed)
     return [*found, *(_without(one) for one in metrics if one.problem)], against
 
@@ -146,15 +152,19 @@ def _test(
     wanted: set[Role] = {"codec"}
     wanted |= {"reference"} if with_reference else set()
     wanted |= {"anchor"} if with_anchors else set()
-    roles = {name: ratings.roles.get(name, "codec") for name in ratings.codecs}
+    roles = {name: ratings.roles[name] for name in ratings.codecs}
     names = {name: run.name for name, run in matches.runs.items() if roles[name] in wanted}
     if not names:
         raise UsageError(_nothing(runs, [name for name in roles if roles[name] in wanted]))
-    points = points_of(ratings, matches, names)
+    rows = (row for row in ratings.of_role(*wanted) if row.codec in names)
+    kept = tuple(row for row in rows if row.clip in matches.clips[row.codec])
+    inside = replace(ratings, rows=kept, roles=dict.fromkeys(names, "codec"))
+    points = points_of(inside, names)
     return _Test(
+        inside,
         points,
-        tuple(matches.runs[name] for name in names),
-        tuple(matches.clips[name] for name in names),
+        tuple(matches.runs[name] for name in inside.codecs),
+        tuple(matches.clips[name] for name in inside.codecs),
         tuple(_left_out(ratings, matches, roles, wanted, points)),
     )
 
@@ -214,12 +224,12 @@ def _metric(test: _Test, name: str) -> _Metric:
 
 
 def _result(
-    one: _Metric, points: Points, found: Replicates, place: int, pairs: Sequence[tuple[int, int]]
+    one: _Metric, test: _Test, found: Replicates, place: int, pairs: Sequence[tuple[int, int]]
 ) -> MetricAgreement:
-    there = np.isfinite(one.scores)
+    points, there = test.points, np.isfinite(one.scores)
     at: Mapping[Level, tuple[Point, ...]] = {
         "clips": _clip_points(points, one.scores, there),
-        "codecs": _codec_points(points, one.scores, there),
+        "codecs": _codec_points(test, one.scores, there),
     }
     result = MetricAgreement(
         metric=one.info.name,
@@ -281,20 +291,19 @@ def _clip_points(points: Points, scores: Array, there: NDArray[np.bool_]) -> tup
     )
 
 
-def _codec_points(points: Points, scores: Array, there: NDArray[np.bool_]) -> tuple[Point, ...]:
+def _codec_points(test: _Test, scores: Array, there: NDArray[np.bool_]) -> tuple[Point, ...]:
     """Means over the clips that all codecs have."""
-    codecs, clips = whole(points, there)
+    codecs, clips = whole(test.points, there)
     if not len(clips):
         return ()
-    grid, found = points.grid(scores), []
+    grid, inside = test.points.grid(scores), {test.points.clips[clip] for clip in clips}
+    found = []
     for codec in codecs:
-        rows = (points.codec[points.row_point] == codec) & np.isin(points.row_clip, clips)
-        mean = clustered_mean(
-            points.row_value[rows], points.row_clip[rows], points.row_listener[rows]
-        )
-        low, high = mean.interval
-        score, name = float(grid[codec, clips].mean()), points.codecs[codec]
-        found.append(Point(name, "", score, mean.value, low, high, int(rows.sum())))
+        name = test.ratings.codecs[codec]
+        rows = [row for row in test.ratings.rows if row.codec == name and row.clip in inside]
+        mean = mean_rating(rows)
+        score, shown = float(grid[codec, clips].mean()), test.points.codecs[codec]
+        found.append(Point(shown, "", score, mean.mean, mean.low, mean.high, len(rows)))
     return tuple(found)
 
 
@@ -318,9 +327,9 @@ def _worth(one: MetricAgreement) -> float:
 
 def _notes(points: Points) -> Iterator[str]:
     if len(points.clips) < MIN_CLIPS:
-        yield f"{len(points.clips)} clips are too few for intervals, which need {MIN_CLIPS}"
+        yield f"{len(points.clips)} clips are too few for intervals, which need {MIN_CLIPS}."
     if points.counts().max() == 1:
         yield (
-            "every clip of a codec has one rating: intervals are over clips alone, and RMSE* is"
-            " undefined"
+            "Every clip of a codec has one rating: intervals are over clips alone, and RMSE* is"
+            " undefined."
         )

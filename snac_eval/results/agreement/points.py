@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from snac_eval.results.agreement.matching import Matches
-from snac_eval.results.listeners.ratings import Rating, Ratings
+from snac_eval.results.listeners.ratings import Ratings
 from snac_eval.results.record import Run
 
 Array = NDArray[np.float64]
@@ -87,19 +86,16 @@ class Points:
         return sparse.csr_array((np.ones(len(rows)), (self.row_point, rows)), shape=shape)
 
 
-def points_of(ratings: Ratings, matches: Matches, names: Mapping[str, str]) -> Points:
-    """The points of the rated codecs in ``names``, which says what each is called."""
-    rows = [row for row in ratings.rows if _is_in(row, matches, names)]
-    codecs = [name for name in ratings.codecs if name in names]
-    clips = list(dict.fromkeys(row.clip for row in rows))
-    listeners = list(dict.fromkeys(row.listener for row in rows))
+def points_of(ratings: Ratings, names: Mapping[str, str]) -> Points:
+    """The points of the ratings; ``names`` says what each codec is called."""
+    rows, codecs, clips, listeners = ratings.rows, ratings.codecs, ratings.clips, ratings.listeners
     at_codec, at_clip, at_listener = map(_place, (codecs, clips, listeners))
     keys = sorted({(at_codec[row.codec], at_clip[row.clip]) for row in rows})
     at_point = _place(keys)
     return Points(
         codecs=tuple(names[name] for name in codecs),
-        clips=tuple(clips),
-        listeners=tuple(listeners),
+        clips=clips,
+        listeners=listeners,
         codec=np.array([codec for codec, _ in keys], dtype=np.intp),
         clip=np.array([clip for _, clip in keys], dtype=np.intp),
         row_point=_places(at_point[at_codec[row.codec], at_clip[row.clip]] for row in rows),
@@ -128,10 +124,6 @@ def scores_of(
             why = f"{missing.status}: {missing.reason}" if missing else "not scored"
             reasons[f"{runs[codec].name}: {why}"] += 1
     return found, dict(reasons)
-
-
-def _is_in(row: Rating, matches: Matches, names: Mapping[str, str]) -> bool:
-    return row.codec in names and row.clip in matches.clips[row.codec]
 
 
 def _place(keys: Iterable[Hashable]) -> dict[Hashable, int]:

@@ -15,9 +15,9 @@ def sentence(one: MetricAgreement) -> str:
     if one.problem:
         return f"cannot be held against the ratings: {one.problem}."
     figures = [
-        f"{_figures(found)} over {level}"
+        f"{_figures(one.coefficients[level]['spearman'])} over {level}"
         for level in LEVELS
-        if not math.isnan((found := _spearman(one, level)).value)
+        if not math.isnan(one.spearman(level).value)
     ]
     said = f"Spearman {', '.join(figures)}; " if figures else ""
     turned = "" if one.sign > 0 else "; of a distance, a negative coefficient is agreement"
@@ -25,13 +25,13 @@ def sentence(one: MetricAgreement) -> str:
 
 
 def _verdict(one: MetricAgreement) -> str:
-    value, low, high = _turned(one, "clips")
-    if math.isnan(value):
+    found = one.spearman("clips")
+    if math.isnan(found.value):
         return "says nothing of the ratings: over clips it does not vary, or they do not"
-    if math.isnan(low):
+    if math.isnan(found.low):
         return "has too few clips to tell whether it ranks as listeners do"
     shown = _shown(one, "clips")
-    return f"{_of_clips(shown, low if shown > 0 else -high)}{_of_codecs(one, shown)}"
+    return f"{_of_clips(shown, found.low if shown > 0 else -found.high)}{_of_codecs(one, shown)}"
 
 
 def _of_clips(shown: int, least: float) -> str:
@@ -44,7 +44,7 @@ def _of_clips(shown: int, least: float) -> str:
 
 def _of_codecs(one: MetricAgreement, of_clips: int) -> str:
     """What is shown of the order of codecs, where it is not the same as of clips."""
-    if math.isnan(_turned(one, "codecs")[1]):
+    if math.isnan(one.spearman("codecs").low):
         return ""
     shown = _shown(one, "codecs")
     if shown == of_clips:
@@ -57,7 +57,7 @@ def _of_codecs(one: MetricAgreement, of_clips: int) -> str:
 
 def _turned_round(one: MetricAgreement) -> str:
     """In words, what a coefficient of the wrong sign means."""
-    levels = [level for level in LEVELS if _turned(one, level)[0] < 0]
+    levels = [level for level in LEVELS if one.spearman(level).value < 0]
     if not levels:
         return ""
     which = "coefficients are" if len(levels) > 1 else f"coefficient over {levels[0]} is"
@@ -78,22 +78,10 @@ def _pairs(one: MetricAgreement) -> str:
     )
 
 
-def _spearman(one: MetricAgreement, level: Level) -> Coefficient:
-    return one.coefficients[level]["spearman"]
-
-
 def _shown(one: MetricAgreement, level: Level) -> int:
     """1 where the interval shows agreement, -1 where it shows the opposite, else 0."""
-    _, low, high = _turned(one, level)
-    return int(low > 0) - int(high < 0)
-
-
-def _turned(one: MetricAgreement, level: Level) -> tuple[float, float, float]:
-    """Value, low and high, positive where metric and people agree."""
-    found = _spearman(one, level)
-    if one.sign > 0:
-        return found.value, found.low, found.high
-    return -found.value, -found.high, -found.low
+    found = one.spearman(level)
+    return int(found.low > 0) - int(found.high < 0)
 
 
 def _figures(found: Coefficient) -> str:

@@ -19,7 +19,8 @@ from snac_eval.errors import RatingsError, UsageError, readable
 from snac_eval.results.listeners.answers import answered_ratings, are_answers
 from snac_eval.results.listeners.ratings import Rating, Ratings, Role, Scale
 from snac_eval.results.listeners.roles import first_outside, roles, scale_of
-from snac_eval.results.listeners.tables import Table, file_text, read_table
+from snac_eval.results.listeners.tables import Table, file_text, number, read_table
+from snac_eval.results.listeners.webmushra import session_rows
 
 RatingsKind = Literal["long", "webmushra", "p808", "answers"]
 KINDS: tuple[RatingsKind, ...] = get_args(RatingsKind)
@@ -157,51 +158,23 @@ def _long(table: Table, columns: Mapping[str, str], _: str) -> _Read:
         what = zip(COLUMNS[:3], (clip, codec, listener), strict=True)
         if lacking := next((name for name, cell in what if not cell), ""):
             table.refuse(line, f"has no {lacking}")
-        rows.append((line, Rating(clip, codec, listener, _number(table, line, rating))))
+        rows.append((line, Rating(clip, codec, listener, number(table, line, rating))))
     return _Read(rows)
 
 
 def _webmushra(table: Table, columns: Mapping[str, str], _: str) -> _Read:
-    """A row a rating, of whoever had the session; what a participant said of himself stays out."""
+    """A row a rating, of whoever had the session."""
     usual = {"clip_id": "trial_id", "codec": "rating_stimulus", "rating": "rating_score"}
-    clip, codec, rating = (_column(table, name, columns.get(name, usual[name])) for name in usual)
-    session = _column(table, "listener", one) if (one := columns.get("listener")) else ""
-    session = session or table.column("session_uuid")
-    people = _Sessions() if session else _Sessions(_participant(table, clip))
-    rows = []
-    for line, cells in table.rows:
-        stimulus = (cells[clip], cells[codec])
-        if not all(stimulus):
-            table.refuse(line, f"has no {clip if cells[codec] else codec}")
-        listener = cells[session] if session else people.listener(cells, stimulus)
-        if not listener:
-            table.refuse(line, f"has no {session}")
-        rows.append((line, Rating(*stimulus, listener, _number(table, line, cells[rating]))))
-    note = "No session_uuid: each session counts as a listener, whoever had it."
-    return _Read(rows, "mushra", () if session else (note,))
-
-
-class _Sessions:
-    """Who a row is of where sessions have no number: another one begins where another person's
-    particulars do, or where a stimulus comes again."""
-
-    def __init__(self, particulars: Sequence[str] = ()) -> None:
-        self._particulars = particulars
-        self._person: list[str] | None = None
-        self._seen: set[tuple[str, str]] = set()
-        self._count = 0
-
-    def listener(self, cells: Mapping[str, str], stimulus: tuple[str, str]) -> str:
-        """``session_3``."""
-        person = [cells[name] for name in self._particulars]
-        if person != self._person or stimulus in self._seen:
-            self._person, self._seen, self._count = person, set(), self._count + 1
-        self._seen.add(stimulus)
-        return f"session_{self._count}"
-
-
-def _participant(table: Table, trial: str) -> tuple[str, ...]:
-    return table.header[: table.header.index(trial)]
+    trial, stimulus, answer = (
+        _column(table, name, columns.get(name, usual[name])) for name in usual
+    )
+    told = _column(table, "listener", one) if (one := columns.get("listener")) else ""
+    found, notes = session_rows(table, trial, stimulus, answer, told)
+    rows = [
+        (one.line, Rating(one.trial, one.stimulus, one.listener, number(table, one.line, one.text)))
+        for one in found
+    ]
+    return _Read(rows, "mushra", notes)
 
 
 def _p808(table: Table, columns: Mapping[str, str], pattern: str) -> _Read:
@@ -222,7 +195,7 @@ def _p808(table: Table, columns: Mapping[str, str], pattern: str) -> _Read:
             if not url or any(one in url for one in control):
                 continue
             codec, clip = _clip_of(table, line, url, pattern)
-            value = _number(table, line, cells[vote])
+            value = number(table, line, cells[vote])
             rows.append((line, Rating(clip, codec, cells[worker], value)))
     notes = ["The toolkit's own cleaning of votes was not done here."]
     notes += [f"{rejected} rejected assignments are left out."] if rejected else []
@@ -245,15 +218,19 @@ def _questions(table: Table, suffix: str) -> Iterator[tuple[str, str]]:
 
 def _clip_of(table: Table, line: int, url: str, pattern: str) -> tuple[str, str]:
     """Codec and clip of a clip's address."""
-    place = unquote(urlsplit(url).path) if "://" in url else url
+    try:
+        place = unquote(urlsplit(url).path) if "://" in url else url
+    except ValueError:
+        table.refuse(line, f"'{readable(url[:80])}' is no address")
     if pattern:
         if (found := re.search(pattern, place)) and found["codec"] and found["clip"]:
             return found["codec"], found["clip"]
-        table.refuse(line, f"the pattern is not found in '{place}'")
-    *folders, name = [part for part in place.split("/") if part]
-    if not folders:
-        table.refuse(line, f"'{place}' has no folder that names the codec; give a pattern")
-    return folders[-1], name.rpartition(".")[0] or name
+        table.refuse(line, f"the pattern is not found in '{readable(place[:80])}'")
+    parts = [part for part in place.split("/") if part]
+    if len(parts) < 2:
+        said = readable(url[:80])
+        table.refuse(line, f"'{said}' has no folder that names the codec and a file, the clip")
+    return parts[-2], parts[-1].rpartition(".")[0] or parts[-1]
 
 
 def _column(table: Table, what: str, told: str) -> str:
@@ -263,19 +240,6 @@ def _column(table: Table, what: str, told: str) -> str:
     have = ", ".join(map(readable, table.header))[:300]
     advice = "" if told else f"; say which column it is: --columns {what}=NAME"
     raise UsageError(f"{table.path}: has no column '{told or what}', but {have}{advice}")
-
-
-def _number(table: Table, line: int, text: str) -> float:
-    """A rating, with a decimal point or comma."""
-    plain = text.replace(",", ".") if text.count(",") == 1 and "." not in text else text
-    try:
-        value = float(plain) if "_" not in plain else math.nan
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        said = f"the rating '{readable(text[:40])}' is no number" if text else "has no rating"
-        table.refuse(line, said)
-    return value
 
 
 _READERS = {"long": _long, "webmushra": _webmushra, "p808": _p808}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from snac_eval.errors import RatingsError, detail
+from snac_eval.errors import RatingsError, detail, readable
 from snac_eval.writing import read_text, require_file
 
 _SEPARATORS = (",", ";", "\t", "|")
@@ -110,3 +111,16 @@ def _plain(cell: str) -> str:
     """Without spaces around, and without the apostrophe that keeps spreadsheets from running it."""
     stripped = cell.strip()
     return stripped[1:] if stripped.startswith(_FORMULA) else stripped
+
+
+def number(table: Table, line: int, text: str) -> float:
+    """A rating, with a decimal point or comma. Raises RatingsError for what is none."""
+    plain = text.replace(",", ".") if text.count(",") == 1 and "." not in text else text
+    try:
+        value = float(plain) if "_" not in plain else math.nan
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        said = f"the rating '{readable(text[:40])}' is no number" if text else "has no rating"
+        table.refuse(line, said)
+    return value

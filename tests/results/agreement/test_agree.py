@@ -179,10 +179,10 @@ def test_few_clips_and_single_ratings_have_no_more_than_they_can() -> None:
     ratings = rated(QUALITY)
     first = [row for row in ratings.rows if row.clip in CLIPS[1:4]]
     few = agree(of_codecs, replace(ratings, rows=tuple(first)), num_resamples=100)
-    assert few.notes == ("3 clips are too few for intervals, which need 4",)
+    assert few.notes == ("3 clips are too few for intervals, which need 4.",)
     assert "has too few clips to tell" in few.metrics[0].sentence
     single = tuple(row for row in ratings.rows if row.listener == LISTENERS[-1])
     one = agree(of_codecs, replace(ratings, rows=single), num_resamples=100)
-    assert one.notes[0].startswith("every clip of a codec has one rating")
+    assert one.notes[0].startswith("Every clip of a codec has one rating")
     assert math.isnan(one.metrics[0].mapped["clips"].rmse_star)
     assert one.metrics[0].coefficients["clips"]["pearson"].low > 0
