@@ -172,6 +172,16 @@ class Fitted(Waveform):
     """Samples that it gave beyond these; negative: so many at the end are silence instead."""
 
 
+def with_white_noise(waveform: Waveform, snr_db: float, seed: int) -> Waveform:
+    """The waveform with white Gaussian noise ``snr_db`` below its mean power, which is over all its
+    channels and the whole of it; silence stays as it is."""
+    samples = waveform.samples
+    power = float(np.mean(np.square(samples, dtype=np.float64))) if samples.size else 0.0
+    level = np.float32(np.sqrt(power * 10 ** (-snr_db / 10)))
+    drawn = np.random.default_rng(seed).standard_normal(samples.shape, dtype=np.float32)
+    return replace(waveform, samples=samples + level * drawn)
+
+
 def fit_length(waveform: Waveform, num_samples: int) -> Waveform:
     """Trim or zero-pad at the end to exactly ``num_samples``; says how much was missing."""
     missing = num_samples - waveform.num_samples

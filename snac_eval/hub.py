@@ -116,6 +116,15 @@ class HubModel:
         return given
 
     @property
+    def source(self) -> str:
+        """What a fingerprint names; the digest beside it says which commit's weights they are."""
+        return self.repository
+
+    def get(self) -> Path:
+        """The folder, as :attr:`folder`."""
+        return self.folder
+
+    @property
     def weights(self) -> Path:
         """The file of the weights in :attr:`folder`. Raises WeightsUnavailable."""
         if (file := _weights_in(self.folder, self.files)) is None:
@@ -139,10 +148,8 @@ class HubModel:
         """Ways to get the weights; empty where they are on this machine."""
         if not self.state:
             return ()
-        return (
-            *_of_hub(self.repository, self.revision or ""),
-            f"{self.variable}=DIR, a folder of its files",
-        )
+        hub = _of_hub(self.repository, self.revision or "")
+        return (*hub, f"{self.variable}=DIR, a folder of its files")
 
     @property
     def _given(self) -> Path | None:

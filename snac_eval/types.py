@@ -62,7 +62,7 @@ class Clip:
     """One piece of audio of a dataset, not yet read.
 
     A loader gives id, paths and what its lists say, :func:`snac_eval.audio.inspect` the rest.
-    ``sha256`` is of the content and the excerpt; ``relative_path``, below the dataset's root, finds
+    ``sha256`` is of content and excerpt; ``relative_path``, below the dataset's root, finds
     reconstructions; ``problem`` says why it cannot be read, ``remarks`` what is odd where it can.
     """
 
@@ -101,8 +101,7 @@ class DatasetCard:
 class DatasetRequest:
     """What the user asked of a loader: ``librispeech:test-clean`` has argument ``test-clean``.
 
-    ``first`` bounds how many clips a loader must fetch that cannot list without fetching (a stream
-    from a hub); 0: all.
+    ``first`` bounds how many clips a loader fetches that cannot list without fetching; 0: all.
     """
 
     card: DatasetCard
@@ -114,7 +113,7 @@ class DatasetRequest:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Clips in a stable order. ``name`` is what reports call it: ``librispeech:test-clean``;
+    """Clips in a stable order; ``name`` is what reports call it (``librispeech:test-clean``),
     ``notes`` are what a reader of the numbers must know: clips missing, nothing to verify by."""
 
     name: str
@@ -248,8 +247,7 @@ class ReconstructionSource(Protocol):
         """Check that the source exists. Raises SnacEvalError when it does not."""
 
     def identity(self, clip: Clip) -> str:
-        """Digest of the reconstruction of this clip, so that a changed file is scored anew; empty
-        where there is none."""
+        """Digest of this clip's reconstruction: a changed file is scored anew. Empty: none."""
 
     def read(self, clip: Clip) -> Waveform:
         """The reconstruction of this clip. Raises AudioError where there is none."""
@@ -265,11 +263,9 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Reconstruction:
-    """A clip before and after the codec.
-
-    ``reference`` is the clip at its own sample rate (or the codec's, if the run says so);
-    ``estimate`` is the codec's output at the codec's rate, trimmed to the clip's length.
-    """
+    """A clip before and after the codec: ``reference`` is the clip at its own sample rate (or the
+    codec's, if the run says so), ``estimate`` the codec's output at the codec's rate, trimmed to
+    the clip's length."""
 
     clip: Clip
     reference: Waveform
@@ -282,20 +278,23 @@ class Reconstruction:
 class Score:
     """A value and what must be known of it, or the reason why there is none. Never a sentinel.
 
-    ``detail`` is what a metric of the whole dataset keeps of one clip, which has no value then.
+    ``detail`` is what a metric of the whole dataset keeps of one clip, which has no value then, or
+    what a metric of tokens found of each stream.
+    ``weight``, above 0, is how much the clip counts in a mean (:attr:`MetricInfo.weighted_by`).
     """
 
     value: float | None
     status: Status = "ok"
     reason: str = ""
     detail: bytes = b""
+    weight: float = 1.0
 
     @classmethod
-    def ok(cls, value: float) -> Score:
+    def ok(cls, value: float, weight: float = 1.0) -> Score:
         """A finite value; anything else is an error of the metric and is reported as one."""
         if not math.isfinite(value):
             return cls(None, "error", f"the metric returned {value}")
-        return cls(float(value))
+        return cls(float(value), weight=float(weight))
 
     @classmethod
     def partial(cls, detail: bytes) -> Score:
@@ -317,8 +316,7 @@ class Score:
 class Fingerprint:
     """Identity of a metric's numbers: only numbers of equal fingerprints are compared.
 
-    ``parts`` are the metric's name, then package versions and settings: ``pesq==0.0.4``,
-    ``mode=wb``. Files hold the parts joined by semicolons.
+    ``parts``: name, package versions, settings (``mode=wb``). Files join them by semicolons.
     """
 
     parts: tuple[str, ...]
@@ -379,14 +377,16 @@ class MetricInfo(Heading):
     kind: MetricKind = "audio"
     """What it scores: a clip's audio, a clip's codes, a clip with the codec's help, or the corpus:
     all clips together."""
-    corpus_of: Literal["codes", "audio"] = "codes"
-    """What a metric of kind corpus looks at."""
+    corpus_of: Literal["codes", "tokens", "audio"] = "codes"
+    """What a metric of kind corpus looks at: how often tokens occur, in which order, or audio."""
     speed: Literal["", "run", "bench"] = ""
     """Set where it measures the machine too: in a run, in passing, or in a bench, alone."""
     floor: float | None = None
     """A clip whose score is worse than this is a catastrophe; None where no value says so."""
     ranked: bool = True
     """False where it is shown but decides nothing unless it is asked for by name."""
+    weighted_by: str = ""
+    """What clips' weights count (``words``): the mean is pooled over it. Empty: all count alike."""
 
     @property
     def is_quality(self) -> bool:

@@ -29,9 +29,13 @@ def write_run(
     domains: Sequence[str] = (),
     floors: Mapping[str, float] | None = None,
     card: Mapping[str, Any] | None = None,
+    words: Mapping[str, Sequence[float]] | None = None,
     **manifest: Any,  # noqa: ANN401 - whatever the test wants the manifest to say
 ) -> Path:
-    """A run of one score per clip and metric; text such as ``error: why`` is a missing score."""
+    """A run of one score per clip and metric; text such as ``error: why`` is a missing score.
+
+    ``words``: the clips' weights, by the metrics that are pooled by them.
+    """
     length = max(map(len, scores.values()))
     clips = clips or [f"clip{index:03d}" for index in range(length)]
     known = {name: f"{name};v=1" for name in [*scores, *(corpus or {})]} | dict(fingerprints or {})
@@ -42,6 +46,7 @@ def write_run(
             *("id", codec, "data", clip, said[clip], kinds[clip], name),
             *_score(column[index]),
             known[name],
+            words[name][index] if words and name in words else 1.0,
         ]
         for name, column in scores.items()
         for index, clip in enumerate(clips[: len(column)])
@@ -63,7 +68,10 @@ def write_run(
             for clip in clips
         },
         "metrics": {
-            name: _facts(name, known[name]) | {"floor": (floors or {}).get(name)} for name in known
+            name: _facts(name, known[name])
+            | {"floor": (floors or {}).get(name)}
+            | {"weighted_by": "words" if name in (words or {}) else ""}
+            for name in known
         },
         "corpus_scores": {
             name: {"value": value, "status": "ok", "reason": "", "counts": [length, 0, 0]}

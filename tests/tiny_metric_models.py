@@ -37,6 +37,54 @@ def save_recogniser(folder: Path) -> Path:
     return folder
 
 
+def save_whisper(folder: Path) -> Path:
+    """A Whisper that hears 30 s at a time, of two languages, with one layer on either side."""
+    import transformers
+
+    folder.mkdir(parents=True, exist_ok=True)
+    spoken = ["<|startoftranscript|>", "<|en|>", "<|de|>", "<|transcribe|>", "<|translate|>"]
+    special = ["<|endoftext|>", *spoken, "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"]
+    words = [*"abcdefghijklmnopqrstuvwxyz", *(f"Ġ{letter}" for letter in "abcdefgh"), "Ġ"]
+    known = [*words, *special, *(f"<|{step / 50:.2f}|>" for step in range(1501))]
+    (folder / "vocab.json").write_text(json.dumps({word: i for i, word in enumerate(known)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    (folder / "normalizer.json").write_text(json.dumps({"colour": "color"}))
+    files = [str(folder / name) for name in ("vocab.json", "merges.txt")]
+    tokenizer = transformers.WhisperTokenizer(
+        *files, bos_token=special[0], eos_token=special[0], unk_token=special[0]
+    )
+    tokenizer.add_special_tokens({"additional_special_tokens": special})
+    extractor = transformers.WhisperFeatureExtractor()
+    processor = transformers.WhisperProcessor(extractor, tokenizer)
+    processor.save_pretrained(folder)
+    places = {name: known.index(name) for name in special}
+    end, start = places["<|endoftext|>"], places["<|startoftranscript|>"]
+    tokens = {"bos_token_id": end, "eos_token_id": end, "pad_token_id": end}
+    config = transformers.WhisperConfig(
+        vocab_size=len(known), d_model=16, encoder_layers=1, decoder_layers=1,
+        encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=32,
+        decoder_ffn_dim=32, max_target_positions=32, decoder_start_token_id=start, **tokens,
+    )  # fmt: skip
+    _save(transformers.WhisperForConditionalGeneration, config, folder)
+    how = transformers.GenerationConfig(
+        decoder_start_token_id=start, max_length=24, is_multilingual=True, **tokens,
+        no_timestamps_token_id=places["<|notimestamps|>"], return_timestamps=False,
+        lang_to_id={name: places[name] for name in ("<|en|>", "<|de|>")},
+        task_to_id={name: places[f"<|{name}|>"] for name in ("transcribe", "translate")},
+    )  # fmt: skip
+    how.save_pretrained(folder)
+    return folder
+
+
+def save_wavlm(folder: Path) -> Path:
+    """A WavLM of as many layers as the large one, none of which is wide."""
+    import transformers
+
+    config = transformers.WavLMConfig(**_SMALL | {"num_hidden_layers": 24})
+    _save(transformers.WavLMModel, config, folder)
+    return folder
+
+
 def save_speaker_model(folder: Path) -> Path:
     """A WavLM with an x-vector head."""
     import transformers

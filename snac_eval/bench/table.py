@@ -124,7 +124,7 @@ def score_rows(
     """
     rows = [
         [run_id, one.codec, dataset, *_which(one, repeat), metric, value, one.status, reason,
-         str(metric_info(metric, machine).fingerprint)]
+         str(metric_info(metric, machine).fingerprint), 1.0]
         for one in measured
         for repeat, metric, value, reason in _values(one)
     ]  # fmt: skip

@@ -6,7 +6,7 @@ The fields are the keys of ``--format json``: public names, in this order.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,8 @@ from snac_eval.errors import UsageError, one_line
 from snac_eval.metrics.base import DEFAULT_METRICS
 from snac_eval.metrics.opening import open_metric
 from snac_eval.registry import plugins
-from snac_eval.types import DOMAINS, CodecCard, Domain
+from snac_eval.reports import agreed
+from snac_eval.types import DOMAINS, CodecCard, Domain, MetricInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,11 @@ class MetricFacts:
     """What a score depends on beside audio, codes and timings."""
     ranked: bool = True
     floor: float | None = None
+    licence: str = ""
+    """Of the code and weights that score; empty where they are ours or the metric names none."""
     fingerprint: tuple[str, ...] = ()
+    listeners: tuple[str, ...] = ()
+    """How far it agreed with people on which data, by the records that come with snac-eval."""
     kind: Literal["metric"] = "metric"
 
 
@@ -181,8 +186,10 @@ def metric_facts(name: str) -> MetricFacts:
     base, options = plugins.split_options(name)
     source = plugins.metric_source(base)
     try:
-        state = plugins.metric_state(base)
+        state = plugins.metric_state(name)
     except UsageError as error:
+        if options:
+            raise
         return MetricFacts(name, one_line(error), False, (), source)
     try:
         opened = open_metric(name)
@@ -190,7 +197,7 @@ def metric_facts(name: str) -> MetricFacts:
         if options:
             raise
         said = one_line(error) if state == plugins.READY else state
-        return MetricFacts(name, said, False, plugins.metric_remedy(base), source)
+        return MetricFacts(name, said, False, plugins.metric_remedy(name), source)
     info = opened.info
     ready = state == plugins.READY
     low, high = info.value_range
@@ -198,7 +205,7 @@ def metric_facts(name: str) -> MetricFacts:
         name=info.name,
         state=state,
         ready=ready,
-        remedy=() if ready else plugins.metric_remedy(base),
+        remedy=() if ready else plugins.metric_remedy(name),
         source=source,
         description=info.description,
         unit=info.unit,
@@ -211,13 +218,22 @@ def metric_facts(name: str) -> MetricFacts:
         depends_on=opened.depends_on,
         ranked=info.ranked,
         floor=info.floor,
+        licence=getattr(opened.metric, "licence", ""),
         fingerprint=info.fingerprint.parts,
+        listeners=tuple(_listeners(info)),
     )
 
 
 def _streams(card: CodecCard) -> tuple[Stream, ...]:
     rates = zip(card.codebook_sizes, card.frame_rates_hz, strict=True)
     return tuple(Stream(size, rate, rate * math.log2(size)) for size, rate in rates)
+
+
+def _listeners(info: MetricInfo) -> Iterator[str]:
+    yield from agreed.long(info, agreed.shipped())
+    for agreement in agreed.shipped():
+        if difference := agreed.other_definition(info, agreement):
+            yield f"no figure: {agreement.data} is of another definition ({difference})"
 
 
 def _finite(value: float) -> float | None:

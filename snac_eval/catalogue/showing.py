@@ -24,7 +24,7 @@ from snac_eval.reports.text import NOTHING
 from snac_eval.writing import printable
 
 _LABEL_WIDTH = 14
-_PROSE = ("about", "licence", "citation")
+_PROSE = ("about", "licence", "citation", "listeners")
 _KINDS: Mapping[type, str] = {CodecFacts: "codec", DatasetFacts: "dataset", MetricFacts: "metric"}
 
 
@@ -159,7 +159,11 @@ def _metric(one: MetricFacts) -> Iterator[tuple[str, str | Sequence[str]]]:
         yield "scores", one.scores
         yield "depends on", ", ".join(one.depends_on)
         yield "catastrophic", f"worse than {one.floor:g}" if one.floor is not None else ""
+        if one.licence:
+            yield "licence", one.licence
         yield "fingerprint", one.fingerprint
+        if one.listeners:
+            yield "listeners", one.listeners
     yield "made by", one.source
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from snac_eval.cli import listen_make, listen_read
+from snac_eval.cli import listen_make, listen_read, listen_serve
 from snac_eval.cli.flags import Commands
 
 PARTS = (
     listen_make,
     listen_read,
+    listen_serve,
 )  # fmt: skip
 
 

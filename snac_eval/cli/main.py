@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Sequence
 
 from snac_eval.cli import (
+    agreement,
     baseline,
     bench,
     check,
@@ -51,6 +52,7 @@ COMMANDS = (
     table,
     plot,
     compare,
+    agreement,
     baseline,
     check,
     listen,

@@ -53,7 +53,8 @@ def _add_what(what: argparse._ArgumentGroup) -> None:
         default=[],
         help="codec; see snac-eval list codecs. Several: parted by commas, or the flag again;"
         " patterns fit cards: 'opus_*'. NAME@k=2 keeps its first two streams, NAME@generation=3"
-        " encodes its output again, MODULE:CLASS or FILE.py:CLASS is one's own",
+        " encodes its output again, NAME@noise_db=20 hears white noise, MODULE:CLASS or"
+        " FILE.py:CLASS is one's own",
     )
     what.add_argument(
         "--dataset",

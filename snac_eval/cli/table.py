@@ -48,6 +48,14 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     table.add_argument(
         "--published", action="store_true", help="set published figures beside ours, not ranked"
     )
+    table.add_argument(
+        "--agreement",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="how far each metric agrees with listeners, by this agreement.json; shipped: by those"
+        " that come with snac-eval; may be repeated",
+    )
     add_ratings(table)
     _add_rows(table.add_argument_group("rows"))
     _add_latex(table.add_argument_group("with --format latex"))
@@ -144,19 +152,21 @@ def _runs(options: argparse.Namespace, form: str) -> None:
     from snac_eval.reports.paper import paper_grid
     from snac_eval.reports.published import load_published
     from snac_eval.reports.terminal import render_terminal
+    from snac_eval.results.agreement.record import read_agreements
     from snac_eval.results.study import read_runs
 
     layout = _layout(options, form)
     runs, said = rated(options, read_runs([path(folder) for folder in options.runs]))
     published = load_published() if options.published else None
+    agreements = read_agreements(options.agreement)
     rows, metrics = _rows(options, runs), names(options.metrics)
     if form != "screen":
-        grid = paper_grid(runs, metrics, published, rows)
+        grid = paper_grid(runs, metrics, published, rows, agreements)
         _write_paper(options, form, layout, replace(grid, notes=(*grid.notes, *said)))
         return
     seen = screen()
     more = "--format md shows all" if metrics else hint(_study(options.runs))
-    grid = compact_grid(runs, metrics, published, rows)
+    grid = compact_grid(runs, metrics, published, rows, agreements)
     grid = replace(grid, notes=(*grid.notes, *said))
     print_styled(render_terminal(grid, seen.width, seen.colour, more))
 
@@ -237,6 +247,7 @@ def _of_runs(options: argparse.Namespace, form: str) -> str:
         "--sort": options.sort,
         "--label": options.label,
         "--against": options.against,
+        "--agreement": options.agreement,
         "--ratings": options.ratings is not None,
         "--map": options.map,
         _latex_flag(options): _latex_flag(options),

@@ -5,6 +5,7 @@
 ``files:DIR``                     the same, with an argument for its adapter
 ``snac_24khz@k=2``                its first two streams; the others are not sent
 ``snac_24khz@generation=3``       its own output encoded again, to the third generation
+``snac_24khz@noise_db=20``        the codec that hears white noise 20 dB below each clip
 ``opus@kbps=9.5``                 a codec at a rate of which there need be no card
 ``encodec_24khz@kbps=3``          a codec with as many streams as come to that rate
 ``encodec_24khz@k=4``             a codec that has a card for each of several rates, cut down
@@ -30,6 +31,7 @@ from typing import Any
 from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.codecs.bitrates import card_at, refuse_rate
 from snac_eval.codecs.generations import after_itself
+from snac_eval.codecs.noisy import in_noise
 from snac_eval.codecs.wrapping.adapter import How, without_card
 from snac_eval.codecs.wrapping.objects import (
     find,
@@ -43,7 +45,7 @@ from snac_eval.errors import UnknownNameError, UsageError
 from snac_eval.registry import cards, plugins
 from snac_eval.types import CodecCard, CodecRequest
 
-_OPTIONS = ("k", "generation", "kbps")
+_OPTIONS = ("k", "generation", "kbps", "noise_db")
 _DECIMALS = ("kbps",)
 _OWN = "module"
 _CODEC = ("card", "fingerprint", "device", "prepare", "padded_length", "encode", "decode")
@@ -54,13 +56,14 @@ _ABSENT = object()
 @dataclass(frozen=True, slots=True)
 class ModelName:
     """A model's name in its parts. ``num_streams`` 0: all; ``generation`` 1: encoded once; ``kbps``
-    None: the card's rate."""
+    None: the card's rate; ``noise_db`` None: no noise is added to what it hears."""
 
     name: str
     argument: str = ""
     num_streams: int = 0
     generation: int = 1
     kbps: Decimal | None = None
+    noise_db: int | None = None
 
     @classmethod
     def parse(cls, model: str, card_names: Container[str]) -> ModelName:
@@ -76,12 +79,12 @@ class ModelName:
             there = ", ".join(_OPTIONS)
             raise UsageError(f"--model {model}: no option '{unknown[0]}'; there are {there}")
         for option, value in options.items():
-            least = 0 if option in _DECIMALS else 1
-            if value < least or not value:
-                at_least = f"at least {least}" if least else "above 0"
+            if not value and option != "noise_db":
+                at_least = "above 0" if option in _DECIMALS else "at least 1"
                 raise UsageError(f"--model {model}: {option}={value} must be {at_least}")
         count, generation = int(options.get("k", 0)), int(options.get("generation", 1))
-        return cls(name, argument, count, generation, options.get("kbps"))
+        noise = int(options["noise_db"]) if "noise_db" in options else None
+        return cls(name, argument, count, generation, options.get("kbps"), noise)
 
 
 def open_model(
@@ -109,7 +112,7 @@ def open_model(
         card, num_streams = _card(name, card_dirs)
         how = How(device, num_threads, weights, num_streams)
         codec = _of_card(card, name.argument, arguments, how)
-    return _generation(codec, model, name.generation)
+    return _heard(codec, model, name)
 
 
 def open_instance(
@@ -133,7 +136,7 @@ def open_instance(
         codec = _of_card(_cut(instance, parsed.num_streams), "", arguments, how)
     else:
         codec = _own(instance, where, arguments, how)
-    return _generation(codec, name, parsed.generation)
+    return _heard(codec, name, parsed)
 
 
 def _refuse_rate_of_ones_own(name: ModelName, where: str) -> None:
@@ -141,12 +144,13 @@ def _refuse_rate_of_ones_own(name: ModelName, where: str) -> None:
         raise UsageError(f"--model {where}: @kbps is for codecs that have a card")
 
 
-def _generation(codec: OpenCodec, model: str, generation: int) -> OpenCodec:
-    if generation == 1:
-        return codec
-    if codec.coder is None:
+def _heard(codec: OpenCodec, model: str, name: ModelName) -> OpenCodec:
+    """The codec with what its name says of how it hears a clip: in noise, or after itself."""
+    if codec.coder is None and (name.generation > 1 or name.noise_db is not None):
         raise UsageError(f"{model}: reconstructions from elsewhere cannot be encoded again")
-    return after_itself(codec, generation)
+    if name.generation > 1:
+        codec = after_itself(codec, name.generation)
+    return codec if name.noise_db is None else in_noise(codec, name.noise_db)
 
 
 def opened(adapter: object, who: str) -> OpenCodec:

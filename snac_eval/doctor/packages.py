@@ -12,11 +12,14 @@ from importlib.metadata import PackageNotFoundError, distribution, metadata, req
 from typing import Any
 
 from snac_eval.doctor.findings import Finding, Status
+from snac_eval.registry.extras import ALONE
 
 OURS = "snac-eval"
 _TIMEOUT_S = 180.0
 _LEAST_PYTHON = (3, 11)
 _NOT_SHOWN = ("all", "dev")
+# What of a package we use, where its own top wants what we do without.
+_IN_PART = {"distillmos": "snac_eval.metrics._distillmos"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Wanted:
     @property
     def command(self) -> str:
         """What installs it."""
+        if self.extra in ALONE:
+            return f"pip install --no-deps '{self.requirement}'"
         wanted = f"{OURS}[{self.extra}]" if self.extra else self.requirement
         return f"pip install '{wanted}'"
 
@@ -78,6 +83,8 @@ def problem(wanted: Wanted) -> tuple[str, str]:
 
 def module_of(package: str) -> str:
     """What the package imports as; empty where its files do not tell."""
+    if package in _IN_PART:
+        return _IN_PART[package]
     files = distribution(package).files or ()
     tops = {
         file.parts[0].partition(".")[0]

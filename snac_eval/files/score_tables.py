@@ -25,7 +25,8 @@ from snac_eval.reports.grid import (
     number,
     render,
 )
-from snac_eval.results.stats import Interval, mean_interval
+from snac_eval.reports.text import pooled_notes
+from snac_eval.results.stats import Interval, mean_interval, mean_of
 from snac_eval.types import Score
 
 ScoreFormat = Literal["txt", "md", "csv", "json"]
@@ -83,25 +84,31 @@ def _means(found: Scores) -> Grid:
         if not counts["ok"] and not counts["error"]:
             nowhere.append(name)
             continue
-        values, reach = _interval(found, name)
+        mean, reach = _mean(found, name)
         reaches.append((name, reach.claim, reach.num_units, reach.unit))
-        rows.append([Cell(info.heading), *_statistics(values, reach), *map(count, _ends(counts))])
+        ends = interval(reach.low, reach.high)
+        middle = number(_median(found.scores[name].values()))
+        statistics = [number(mean), ends, middle]
+        rows.append([Cell(info.heading), *statistics, *map(count, _ends(counts))])
     undefined = [f"Undefined on every pair: {', '.join(nowhere)}."] if nowhere else []
     said = [*_reasons(found), INTERVALS, *narrowed(reaches)]
     columns = map(Column, ("metric", *_STATISTICS))
+    said += pooled_notes(found.infos[name] for name, *_ in reaches)
     return Grid.of(columns, rows, notes=[*undefined, *said, *_notes(found)])
 
 
-def _statistics(values: Sequence[float], reach: Interval) -> list[Cell]:
-    if not values:
-        return [NONE, NONE, NONE]
-    mean, median = float(np.mean(values)), float(np.median(values))
-    return [number(mean), interval(reach.low, reach.high), number(median)]
+def _mean(found: Scores, name: str) -> tuple[float, Interval]:
+    """The mean over pairs, pooled where they have weights; NaN without any; and its interval."""
+    info, scores = found.infos[name], found.scores[name].values()
+    values = [one.value for one in scores if one.value is not None]
+    counted = [one.weight for one in scores if one.value is not None and info.weighted_by]
+    reach = mean_interval(values, value_range=info.value_range, weights=counted)
+    return mean_of(values, counted), reach
 
 
-def _interval(found: Scores, name: str) -> tuple[list[float], Interval]:
-    values = [one.value for one in found.scores[name].values() if one.value is not None]
-    return values, mean_interval(values, value_range=found.infos[name].value_range)
+def _median(scores: Iterable[Score]) -> float:
+    values = [one.value for one in scores if one.value is not None]
+    return float(np.median(values)) if values else math.nan
 
 
 def _reasons(found: Scores) -> Iterator[str]:
@@ -195,11 +202,10 @@ def _facts(found: Scores) -> dict[str, Any]:
 def _summary(found: Scores, name: str) -> dict[str, Any]:
     if name in found.whole:
         return {"value": found.whole[name].value}
-    values, reach = _interval(found, name)
+    mean, reach = _mean(found, name)
     counts = _counts(found.scores[name].values())
-    ends = {"mean": float(np.mean(values)) if values else None}
-    ends |= {
+    ends = {
         key: None if math.isnan(end) else end
-        for key, end in (("ci_low", reach.low), ("ci_high", reach.high))
+        for key, end in (("mean", mean), ("ci_low", reach.low), ("ci_high", reach.high))
     }
     return ends | {f"n_{status}": counts[status] for status in ("ok", "undefined", "error")}

@@ -238,7 +238,8 @@ def _by_pair(
 ) -> Iterator[tuple[str, Score]]:
     for pair, link in zip(pairing.pairs, places, strict=True):
         if link.clip in result.values:
-            yield pair.name, Score(result.values[link.clip])
+            weight = result.weights.get(link.clip, 1.0)
+            yield pair.name, Score(result.values[link.clip], weight=weight)
         elif link.clip in result.missing:
             one = result.missing[link.clip]
             reason = one.reason.replace("the codec behind the file", "the estimate")

@@ -31,6 +31,8 @@ from snac_eval.errors import AudioError, keep_trace, one_line
 from snac_eval.metrics.checks import checked
 from snac_eval.types import (
     DOMAINS,
+    Clip,
+    Codes,
     Domain,
     Fingerprint,
     MetricInfo,
@@ -76,6 +78,18 @@ DEFAULT_METRICS: Mapping[Domain, tuple[str, ...]] = {
 UNKNOWN_SIZES = "the codec does not say how large its codebooks are: declare codebook_size"
 _MEMO_LIMIT_BYTES = 1 << 25
 _R = TypeVar("_R")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A clip as a codec heard and coded it, for metrics that ask the codec again."""
+
+    source: Waveform
+    """What the codec was given: at its rate, with its channels."""
+    codes: Codes
+    """What it made of that."""
+    seed: int
+    """Seeds whatever is drawn for this clip: what the decoder draws, and what a metric draws."""
 
 
 class Undefined(Exception):  # noqa: N818 - a state of the score, not a failure
@@ -215,15 +229,24 @@ class PairMetric(ABC):
         channels = audible_channels(reference, estimate, " at the rate or mix that is scored")
         rate = reference.sample_rate
         require_length(self.info.name, reference, self.shortest_s)
-        values = []
+        values, weights = [], []
         for index in channels:
             memo = pair.memo(rate, self.mixes_down, index)
             sides = reference.samples[index], estimate.samples[index]
-            one = checked(self.info, Score(self._compute_with(memo, *sides, rate)))
+            one = checked(self.info, self._score_with(memo, *sides, rate))
             if one.value is None:
                 return one
             values.append(one.value)
-        return Score(float(np.mean(values)), reason=_left_out(channels, reference.num_channels))
+            weights.append(one.weight)
+        left_out = _left_out(channels, reference.num_channels)
+        return Score(float(np.mean(values)), reason=left_out, weight=float(np.mean(weights)))
+
+    def _score_with(
+        self, memo: Memo, reference: Signal, estimate: Signal, sample_rate: int
+    ) -> Score:
+        """The score of one channel, for metrics whose clips do not count alike: those override
+        this, and give it a weight."""
+        return Score(self._compute_with(memo, reference, estimate, sample_rate))
 
     def _compute_with(
         self, memo: Memo, reference: Signal, estimate: Signal, sample_rate: int
@@ -235,6 +258,25 @@ class PairMetric(ABC):
     def _compute(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:
         """Value for two float32 ``[time]`` of equal length; the estimate may be longer where the
         metric ``aligns``. Raises Undefined with a reason."""
+
+
+class ClipMetric(ABC):
+    """A metric of two waveforms and of what the dataset says of the clip: speaker, transcript.
+
+    It shares what is found of the waveforms with the others of the clip. Subclasses set ``info``.
+    """
+
+    info: MetricInfo
+    imports: ClassVar[tuple[str, ...]] = ()
+
+    def score(self, reconstruction: Reconstruction) -> Score:
+        """Score of a clip that no other metric looks at."""
+        pair = PreparedPair(reconstruction.reference, reconstruction.estimate)
+        return self.score_prepared(pair, reconstruction.clip)
+
+    @abstractmethod
+    def score_prepared(self, pair: PreparedPair, clip: Clip) -> Score:
+        """Score of a pair that several metrics share. Never raises."""
 
 
 def guarded(info: MetricInfo, compute: Callable[[], object]) -> Score:

@@ -19,7 +19,8 @@ def checked(info: MetricInfo, found: object) -> Score:
     """``found`` where it is a score that this metric can give, else an error that names the metric.
 
     A value may be any real number but a bool; NumPy's become plain floats. It is finite and within
-    ``info.value_range``. Only a part of a corpus's score has a state of ok and no value.
+    ``info.value_range``, and a weight is above 0. Only a part of a corpus's score has a state of ok
+    and no value.
     """
     if not isinstance(found, Score):
         return _refused(info, f"{_shown(found)} instead of a snac_eval.types.Score")
@@ -49,6 +50,11 @@ def _checked_value(info: MetricInfo, found: Score) -> Score:
     slack = [_TOLERANCE * max(1.0, abs(bound)) for bound in (low, high)]
     if not low - slack[0] <= value <= high + slack[1]:
         return _refused(info, f"{value:.6g}, which is not within its range of {low:g} to {high:g}")
+    weight: object = found.weight
+    if not isinstance(weight, float) or not 0 < weight < math.inf:
+        return _refused(info, f"a score whose weight is {_shown(weight)}")
+    if weight != 1 and not info.weighted_by:
+        return _refused(info, f"a weight of {weight:g}, and its info does not say of what")
     return found if given.__class__ is float else replace(found, value=value)
 
 

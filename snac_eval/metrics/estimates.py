@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     Counts = NDArray[np.int64]
 
 
-def entropy_bits(counts: Counts) -> float:
+def entropy_bits(counts: Counts, size: float | None = None) -> float:
     """Entropy of one token in bits: 0 where one entry was seen, or none, and at most that of all
-    :func:`entries_in_use` alike."""
+    :func:`entries_in_use` alike. ``size`` is as there."""
     from scipy.special import digamma
 
     seen = counts[counts > 0]
@@ -42,15 +42,16 @@ def entropy_bits(counts: Counts) -> float:
         return 0.0
     of_seen = float((seen / total * (digamma(total) - digamma(seen))).sum())
     nats = of_seen + _entropy_of_unseen(*_once_and_twice(counts), total)
-    return min(nats / math.log(2), math.log2(entries_in_use(counts)))
+    return min(nats / math.log(2), math.log2(entries_in_use(counts, size)))
 
 
-def entries_in_use(counts: Counts) -> float:
-    """How many entries the source uses at least, from those seen to ``len(counts)``."""
+def entries_in_use(counts: Counts, size: float | None = None) -> float:
+    """How many entries the source uses at least, from those seen to ``size``: how many there are;
+    None: as many as there are counts."""
     once, twice = _once_and_twice(counts)
     seen, total = int(np.count_nonzero(counts)), max(1, int(counts.sum()))
     unseen = (total - 1) / total * once * (once - 1) / (2 * (twice + 1))
-    return min(seen + unseen, float(len(counts)))
+    return min(seen + unseen, float(len(counts) if size is None else size))
 
 
 def coverage(counts: Counts) -> float:

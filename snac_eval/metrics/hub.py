@@ -1,30 +1,58 @@
-"""What metrics share that ask a model of the hub, as transformers runs it."""
+"""What metrics share whose weights are on the hub or the web."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
 from snac_eval.audio import RESAMPLER
 from snac_eval.hub import HubModel, quiet_transformers
 from snac_eval.metrics.base import fingerprint
 from snac_eval.types import Fingerprint, MetricInfo
 
+_WINDOW_S, _CONTEXT_S = 40, 5
+
+
+class Weights(Protocol):
+    """Where a metric's weights come from."""
+
+    @property
+    def source(self) -> str:
+        """The repository or address that its fingerprint names."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights, shortened; ``absent`` where they are not on this machine."""
+
+    @property
+    def state(self) -> str:
+        """Empty where the weights are on this machine."""
+
+    @property
+    def remedy(self) -> tuple[str, ...]:
+        """Ways to get them; empty where they are on this machine."""
+
+    def get(self) -> Path:
+        """Have them on this machine. Raises WeightsUnavailable."""
+
 
 class HubMetric:
-    """A metric that asks a model of the hub. Its fingerprint names the model and the weights.
+    """A metric that asks a published model. Its fingerprint names the model and the weights.
 
     Subclasses set ``model`` and ``info``, whose fingerprint they get from :meth:`fingerprint`.
     """
 
     info: MetricInfo
-    model: ClassVar[HubModel]
+    model: Weights
     packages: ClassVar[tuple[str, ...]] = ("transformers",)
     """Packages whose versions can change the numbers."""
     settings: ClassVar[Mapping[str, object]] = {}
     """Settings, besides the sample rate, that can change the numbers."""
+    version: ClassVar[int] = 1
+    """Of our own part in the numbers."""
 
     def state(self) -> str:
         """What ``snac-eval list`` shows of it."""
@@ -36,7 +64,7 @@ class HubMetric:
 
     def prepare(self) -> None:
         """Get the weights. Raises WeightsUnavailable."""
-        _ = self.model.folder
+        self.model.get()
         info = self.info
         self.info = replace(info, fingerprint=self.fingerprint(info.name, info.sample_rate))
 
@@ -45,12 +73,12 @@ class HubMetric:
         return fingerprint(
             name,
             *self.packages,
-            model=self.model.repository,
+            model=self.model.source,
             weights=self.model.digest,
             **self.settings,
             rate=sample_rate,
             resampler=RESAMPLER,
-            v=1,
+            v=self.version,
         )
 
 
@@ -62,3 +90,26 @@ def load(model: HubModel, processor: str, network: str) -> tuple[Any, Any]:
         getattr(transformers, processor).from_pretrained(model.folder),
         getattr(transformers, network).from_pretrained(model.folder).eval(),
     )
+
+
+def windowed(
+    values: Any,  # noqa: ANN401 - a tensor of torch, which is not imported here
+    sample_rate: int,
+    ask: Callable[[Any], Any],
+) -> Iterator[Any]:
+    """What ``ask`` gives for a signal ``[1, time]``, ``[1, frames, ...]``, of a long one in parts.
+
+    A model of attention takes memory by the square of the length. A clip of up to 50 s is asked
+    whole; of a longer one each 40 s, with 5 s of context on either side, whose frames are cut off.
+    """
+    length, step, context = values.shape[1], _WINDOW_S * sample_rate, _CONTEXT_S * sample_rate
+    if length <= step + 2 * context:
+        yield ask(values)
+        return
+    for start in range(0, length, step):
+        end = min(start + step, length)
+        first, last = max(0, start - context), min(length, end + context)
+        found = ask(values[:, first:last])
+        frames, samples = found.shape[1], last - first
+        cuts = (round(frames * (cut - first) / samples) for cut in (start, end))
+        yield found[:, slice(*cuts)]

@@ -12,10 +12,11 @@ from dataclasses import replace
 import numpy as np
 
 from snac_eval.errors import UsageError
-from snac_eval.metrics.base import ALL_DOMAINS, fingerprint
+from snac_eval.metrics.base import ALL_DOMAINS, Encoded, fingerprint
 from snac_eval.metrics.spectral import MelDacPaper
 from snac_eval.types import Codec, Codes, Fingerprint, MetricInfo, Score, Waveform
 
+NO_TOKENS = "this codec emits packets of bytes, not tokens"
 _DEFAULT_N = 3
 
 
@@ -37,11 +38,12 @@ class TokenAgreement:
         )
         self._n = n
 
-    def score_codec(self, codec: Codec, codes: Codes, seed: int) -> Score:
+    def score_codec(self, codec: Codec, encoded: Encoded) -> Score:
         """Undefined for codecs that emit packets; an error where lengths differ."""
+        codes = encoded.codes
         if not codes.num_tokens:
-            return Score.undefined("this codec emits packets of bytes, not tokens")
-        last, _ = _reencode(codec, codes, seed, self._n)
+            return Score.undefined(NO_TOKENS)
+        last, _ = _reencode(codec, codes, encoded.seed, self._n)
         if [one.size for one in last.streams] != [one.size for one in codes.streams]:
             return Score.error("encoding the output again gives another number of tokens")
         pairs = zip(codes.streams, last.streams, strict=True)
@@ -64,11 +66,11 @@ class ReencodeMelDistance:
             kind="codec",
         )
 
-    def score_codec(self, codec: Codec, codes: Codes, seed: int) -> Score:
+    def score_codec(self, codec: Codec, encoded: Encoded) -> Score:
         """Undefined where the mel distance is: the first output is too short, or silent. (Of an
         audible clip a run calls that an error of the codec before it comes here.)"""
-        (first,) = codec.decode([codes], [seed])
-        _, last = _reencode(codec, codes, seed, self._n)
+        (first,) = codec.decode([encoded.codes], [encoded.seed])
+        _, last = _reencode(codec, encoded.codes, encoded.seed, self._n)
         return self._distance.score_pair(first.samples, last.samples, first.sample_rate)
 
 

@@ -7,6 +7,7 @@ protocols below. Beside them a metric may have:
 ``imports``  names of modules that scoring loads, which a worker loads before its first clip
 ``prepare``  method without arguments that gets what scoring needs, such as weights
 ``state``    method without arguments: what ``snac-eval list`` shows, empty where it is ready
+``licence``  of the code and weights that it runs: text that ``snac-eval show`` tells
 ============ ================================================================================
 """
 
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from snac_eval.errors import UsageError
-from snac_eval.metrics.base import PairMetric, PreparedPair, guarded
+from snac_eval.metrics.base import ClipMetric, Encoded, PairMetric, PreparedPair, guarded
 from snac_eval.metrics.codebook import CodesTogether
 from snac_eval.registry import plugins
 from snac_eval.types import (
@@ -58,12 +59,24 @@ class CodesMetric(Protocol):
 
 
 class CorpusMetric(Protocol):
-    """Kind ``corpus``, ``corpus_of`` ``codes``: a score of all clips together, from their codes."""
+    """Kind ``corpus``, ``corpus_of`` ``codes``: a score of all clips together, from how often their
+    tokens occur."""
 
     info: MetricInfo
 
     def score_corpus(self, codes: CodesTogether) -> Score:
         """One score for the whole dataset, from what is counted over its clips."""
+
+
+class TokenMetric(Protocol):
+    """Kind ``corpus``, ``corpus_of`` ``tokens``: a score of all clips together, from the order of
+    their tokens."""
+
+    info: MetricInfo
+
+    def score_tokens(self, clips: Iterable[Codes]) -> Score:
+        """One score for the whole dataset, from codes that come clip by clip and once: of many
+        clips there may be more than the memory holds."""
 
 
 class AudioCorpusMetric(Protocol):
@@ -85,8 +98,8 @@ class CodecMetric(Protocol):
 
     info: MetricInfo
 
-    def score_codec(self, codec: Codec, codes: Codes, seed: int) -> Score:
-        """``codes`` are the clip's, ``seed`` is what they are decoded with."""
+    def score_codec(self, codec: Codec, encoded: Encoded) -> Score:
+        """``encoded`` is what this codec made of the clip."""
 
 
 _METHODS = {
@@ -94,6 +107,7 @@ _METHODS = {
     ("codes", ""): {"score_codes"},
     ("codec", ""): {"score_codec"},
     ("corpus", "codes"): {"score_corpus"},
+    ("corpus", "tokens"): {"score_tokens"},
     ("corpus", "audio"): {"score", "finish"},
 }
 _EVERY_METHOD = sorted(set().union(*_METHODS.values()))
@@ -109,9 +123,12 @@ class OpenMetric:
     """What scores a clip's audio: the clip itself, or the clip's part in a score of the corpus."""
     pair: PairMetric | None = None
     """The same, where it is of two waveforms alone and shares their preparation with others."""
+    clip: ClipMetric | None = None
+    """The same, where it looks at the clip's facts too and shares that preparation."""
     codes: CodesMetric | None = None
     codec: CodecMetric | None = None
     corpus: CorpusMetric | None = None
+    tokens: TokenMetric | None = None
     audio_corpus: AudioCorpusMetric | None = None
     imports: tuple[str, ...] = ()
     """Modules that scoring loads, its own among them."""
@@ -141,9 +158,11 @@ class OpenMetric:
 
         Never raises: what the metric raises is the score's reason.
         """
-        pair_metric, audio_metric = self.pair, self.audio
+        pair_metric, clip_metric, audio_metric = self.pair, self.clip, self.audio
         if pair_metric is not None:
             return pair_metric.score_prepared(pair, reconstruction.clip.domain)
+        if clip_metric is not None:
+            return clip_metric.score_prepared(pair, reconstruction.clip)
         if audio_metric is None:
             raise ValueError(f"{self.info.name} scores no audio")
         return guarded(self.info, lambda: audio_metric.score(reconstruction))
@@ -173,16 +192,19 @@ def opened(metric: Metric, name: str) -> OpenMetric:
     made: Any = metric
     _check_info(made, name)
     _check_methods(made, name)
-    kind, is_of_audio = made.info.kind, made.info.corpus_of == "audio"
-    scores_audio = kind == "audio" or (kind == "corpus" and is_of_audio)
+    kind = made.info.kind
+    corpus_of = made.info.corpus_of if kind == "corpus" else ""
+    scores_audio = "audio" in (kind, corpus_of)
     return OpenMetric(
         metric,
         audio=made if scores_audio else None,
         pair=made if kind == "audio" and isinstance(made, PairMetric) else None,
+        clip=made if kind == "audio" and isinstance(made, ClipMetric) else None,
         codes=made if kind == "codes" else None,
         codec=made if kind == "codec" else None,
-        corpus=made if kind == "corpus" and not is_of_audio else None,
-        audio_corpus=made if kind == "corpus" and is_of_audio else None,
+        corpus=made if corpus_of == "codes" else None,
+        tokens=made if corpus_of == "tokens" else None,
+        audio_corpus=made if corpus_of == "audio" else None,
         imports=(type(made).__module__, *getattr(made, "imports", ())),
     )
 

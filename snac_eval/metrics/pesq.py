@@ -1,7 +1,9 @@
 """PESQ: ITU-T P.862.2 (wideband, 16 kHz) and P.862 (narrowband, 8 kHz), as MOS-LQO.
 
-Computed by the package ``pesq``, without Corrigendum 2 of P.862.2: scores of tools that apply it
-differ by up to 1. Stereo is mixed to mono first. Delay is aligned inside.
+Computed by the package ``pesq``, without Corrigendum 2 of P.862 (2018): scores of tools that apply
+it differ by up to 1. ``pesq_wb_c2`` applies it, by the package ``pesqc2`` of AudioLabs Erlangen
+(extra ``pesqc2``, which needs NumPy 1 and a C compiler). Stereo is mixed to mono first. Delay is
+aligned inside.
 
 A clip is scored whole where the native code can hold it. Its tables have room for 50 bursts of
 speech (it crashes at 60) and 1000 stretches of bad frames, each of which takes 0.1 s or more. So a
@@ -17,7 +19,8 @@ median of 1.06 to 1.08 wideband and 1.12 to 1.20 narrowband; the worst of intact
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -53,16 +56,22 @@ _THRESHOLDS_DB = tuple(range(0, -41, -2))
 
 
 class _Pesq(PairMetric):
+    package: ClassVar[str] = "pesq"
     shortest_s = SHORTEST_S
     mixes_down = True
     aligns = True
-    imports = ("pesq",)
+    imports: ClassVar[tuple[str, ...]] = ("pesq",)
 
     def __init__(
-        self, mode: Literal["wb", "nb"], band: str, sample_rate: int, floor: float
+        self,
+        mode: Literal["wb", "nb"],
+        band: str,
+        sample_rate: int,
+        floor: float | None,
+        name: str = "",
     ) -> None:
         self._mode = mode
-        name = f"pesq_{mode}"
+        name = name or f"pesq_{mode}"
         self.info = MetricInfo(
             name=name,
             description=f"predicted opinion of speech quality, {band}",
@@ -73,7 +82,7 @@ class _Pesq(PairMetric):
             floor=floor,
             sample_rate=sample_rate,
             fingerprint=fingerprint(
-                name, "pesq", mode=mode, rate=sample_rate, whole_s=LONGEST_S,
+                name, self.package, mode=mode, rate=sample_rate, whole_s=LONGEST_S,
                 max_bursts=MAX_BURSTS, resampler=RESAMPLER, v=2,
             ),
         )  # fmt: skip
@@ -89,8 +98,7 @@ class _Pesq(PairMetric):
         return float(np.average(values, weights=weights))
 
     def _part(self, reference: Signal, estimate: Signal, sample_rate: int) -> float | None:
-        import pesq
-
+        pesq = import_module(self.package)
         try:
             return float(pesq.pesq(sample_rate, reference, estimate, self._mode))
         except pesq.NoUtterancesError:
@@ -109,6 +117,20 @@ class PesqNb(_Pesq):
 
     def __init__(self) -> None:
         super().__init__("nb", "narrowband PESQ (P.862)", 8000, floor=1.4)
+
+
+class PesqWbC2(_Pesq):
+    """Wideband PESQ with Corrigendum 2 of P.862 at 16 kHz: 1.0 to 4.64, higher is better.
+
+    It is not to be compared with ``pesq_wb``. Nothing says yet below which score a clip is lost.
+    """
+
+    package = "pesqc2"
+    imports = ("pesqc2",)
+
+    def __init__(self) -> None:
+        band = "wideband PESQ (P.862.2) with Corrigendum 2"
+        super().__init__("wb", band, 16000, floor=None, name="pesq_wb_c2")
 
 
 def num_bursts(signal: Signal, sample_rate: int) -> int:

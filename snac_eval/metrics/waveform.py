@@ -177,6 +177,27 @@ def aligned(pair: Spectra, delay: float) -> Aligned:
     return Aligned(reference[first:last], estimate[first:last])
 
 
+def in_time(memo: Memo, reference: Signal, estimate: Signal, rate: int) -> tuple[Signal, Signal]:
+    """Both sides where they overlap once the delay is taken out, to a whole sample; as they are
+    where they hardly correlate, for then there is no delay to be measured."""
+    pair = memo.get("spectra", lambda: spectra(reference, estimate, rate))
+    late = round(memo.get("delay", lambda: delay_samples(pair)))
+    first, second = reference[max(0, -late) :], estimate[max(0, late) :]
+    size = min(len(first), len(second))
+    first, second = first[:size], second[:size]
+    if abs(late) < pair.limit and size and _correlation(first, second) >= MIN_CORRELATION:
+        return first, second
+    size = min(len(reference), len(estimate))
+    return reference[:size], estimate[:size]
+
+
+def _correlation(one: Samples, other: Samples) -> float:
+    """Magnitude of the correlation; 0 where a side is constant."""
+    if not (np.ptp(one) and np.ptp(other)):
+        return 0.0
+    return float(abs(np.corrcoef(one, other)[0, 1]))
+
+
 class _DelayMetric(PairMetric):
     """Measures the delay once for all that need it. Subclasses write ``_at_delay``."""
 

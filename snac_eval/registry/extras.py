@@ -15,6 +15,10 @@ from packaging.requirements import Requirement
 
 from snac_eval.errors import UsageError
 
+ALONE = frozenset({"audiobox", "distillmos"})
+"""Our extras whose packages are best installed without what they require: torchaudio, which we do
+not use. Where its build does not fit torch's, half of transformers cannot be imported any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class MissingExtra:
@@ -37,6 +41,8 @@ class MissingExtra:
     @property
     def command(self) -> str:
         """What installs it."""
+        if self.extra in ALONE and self.distribution == "snac-eval":
+            return f"pip install --no-deps {' '.join(self.packages)}"
         return f"pip install '{self.distribution}[{self.extra}]'"
 
 

@@ -144,9 +144,7 @@ def metric(name: str) -> Metric:
     """
     base, options = split_options(name)
     make = _load("snac_eval.metrics", base, "metric", listing="metrics")
-    if options:
-        _check_options(make, base, options)
-    return cast(Metric, make(**options))
+    return cast(Metric, make(**_read_options(make, name, options)))
 
 
 def require_metric_extra(name: str) -> None:
@@ -171,8 +169,8 @@ def dataset_state(card: DatasetCard) -> str:
 
 
 def metric_state(name: str) -> str:
-    """``ready``, or what the metric lacks here: an extra, weights."""
-    if (missing := missing_extra(_group("snac_eval.metrics")[name])) is not None:
+    """``ready``, or what the metric, with its options, lacks here: an extra, weights."""
+    if (missing := missing_extra(_group("snac_eval.metrics")[split_options(name)[0]])) is not None:
         return missing.state
     state: Callable[[], str] | None = getattr(metric(name), "state", None)
     return (state() if state is not None else "") or READY
@@ -197,7 +195,7 @@ def dataset_remedy(card: DatasetCard) -> tuple[str, ...]:
 
 def metric_remedy(name: str) -> tuple[str, ...]:
     """Ways to get what the metric lacks here, as :func:`codec_remedy`."""
-    if (missing := missing_extra(_group("snac_eval.metrics")[name])) is not None:
+    if (missing := missing_extra(_group("snac_eval.metrics")[split_options(name)[0]])) is not None:
         return (missing.command,)
     remedy: Callable[[], tuple[str, ...]] | None = getattr(metric(name), "remedy", None)
     return remedy() if remedy is not None else ()
@@ -257,11 +255,17 @@ def _state(group: str, name: str, what: str, card: CodecCard | DatasetCard) -> s
         return str(error)
 
 
-def split_options(name: str) -> tuple[str, dict[str, int]]:
-    """``token_agreement@n=2`` as ``token_agreement`` and ``{"n": 2}``; raises as
-    :func:`split_numbers`."""
-    base, numbers = split_numbers(name)
-    return base, {key: int(number) for key, number in numbers.items()}
+def split_options(name: str) -> tuple[str, dict[str, str]]:
+    """``token_agreement@n=2`` as ``token_agreement`` and ``{"n": "2"}``. Raises UsageError for what
+    is no option with a value."""
+    base, *parts = name.split("@")
+    options = {}
+    for part in parts:
+        key, _, value = part.partition("=")
+        if not (key.isidentifier() and value):
+            raise UsageError(f"'@{part}' in '{name}': give an option and its value, such as @n=2")
+        options[key] = value
+    return base, options
 
 
 def split_numbers(name: str, decimals: Container[str] = ()) -> tuple[str, dict[str, Decimal]]:
@@ -278,11 +282,24 @@ def split_numbers(name: str, decimals: Container[str] = ()) -> tuple[str, dict[s
     return base, options
 
 
-def _check_options(make: Callable[..., Any], name: str, options: Mapping[str, int]) -> None:
-    known = signature(make).parameters
+def _read_options(
+    make: Callable[..., Any], name: str, options: Mapping[str, str]
+) -> dict[str, int | str]:
+    """Options as the metric takes them: text where its parameter is text, else whole numbers."""
+    known = signature(make).parameters if options else {}
     if unknown := sorted(set(options) - set(known)):
         there = f"there is {', '.join(known)}" if known else "there are none"
-        raise UsageError(f"metric '{name}' has no option '{unknown[0]}'; {there}")
+        base = name.partition("@")[0]
+        raise UsageError(f"metric '{base}' has no option '{unknown[0]}'; {there}")
+    read: dict[str, int | str] = {}
+    for key, value in options.items():
+        if known[key].annotation in ("str", str):
+            read[key] = value
+        elif _WHOLE.fullmatch(value):
+            read[key] = int(value)
+        else:
+            raise UsageError(f"'@{key}={value}' in '{name}': give a number, such as @k=2")
+    return read
 
 
 def _load(group: str, name: str, what: str, listing: str = "") -> Callable[..., Any]:

@@ -55,6 +55,10 @@ class Column(Heading):
     """The name as papers print it; empty: the name as it is."""
     importance: int = 0
     """Where there is no room for all, columns of the highest number go first."""
+    remark: str = ""
+    """What a page says below the name, in few words."""
+    hint: str = ""
+    """What it says of the name where the pointer rests on it."""
 
     @property
     def printed(self) -> str:

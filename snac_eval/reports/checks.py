@@ -19,6 +19,7 @@ from snac_eval.reports.text import (
     format_value,
     markdown_text,
     p_value,
+    pooled_notes,
     signed,
     span,
     xml_text,
@@ -183,7 +184,8 @@ def _method(result: GateResult) -> list[str]:
     tested = [one for one in result.checks if one.num_units]
     reaches = [(one.metric, one.claim, one.num_units, one.unit) for one in tested]
     caveats = [markdown_text(f"{caveat}.") for caveat in result.run.caveats()]
-    return [" ".join([method, *unseen(reaches)]), *narrowed(reaches), *caveats]
+    pooled = pooled_notes(one.info for one in tested)
+    return [" ".join([method, *unseen(reaches)]), *narrowed(reaches), *pooled, *caveats]
 
 
 def _add_case(suite: ElementTree.Element, name: str, outcome: str, line: str) -> None:

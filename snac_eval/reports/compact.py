@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from snac_eval.metrics.base import DEFAULT_METRICS
+from snac_eval.reports.agreed import agreement_block, agreement_notes
 from snac_eval.reports.fragment import html_table
 from snac_eval.reports.grid import NONE, Block, Cell, Column, Grid, metric_column
 from snac_eval.reports.naming import Rows
@@ -23,7 +24,8 @@ from snac_eval.reports.summary import (
     without_empty_catastrophes,
 )
 from snac_eval.reports.terminal import render_terminal
-from snac_eval.reports.text import metric_title, worst_notes
+from snac_eval.reports.text import metric_title, pooled_notes, worst_notes
+from snac_eval.results.agreement.shapes import Agreement
 from snac_eval.results.frames import summary_frame
 from snac_eval.results.ranking import ALPHA, BITRATE, tells_quality
 from snac_eval.results.record import Run, first_info
@@ -78,8 +80,10 @@ def compact_grid(
     metrics: Sequence[str] = (),
     published: Published | None = None,
     rows: Rows = BY_RATE,
+    agreements: Sequence[Agreement] = (),
 ) -> Grid:
-    """A block a dataset, a row a codec; quality, then bitrate, then speed.
+    """A block a dataset, a row a codec; quality, then bitrate, then speed; then how far each metric
+    agrees with listeners.
 
     ``metrics`` chooses the columns, in this order. Raises UsageError without runs, for a metric
     that none has, and for a codec, a label or an order that there is not.
@@ -89,12 +93,16 @@ def compact_grid(
     shown = infos if metrics else sorted(infos, key=_place)
     order = [info.name for info in (infos if metrics else sorted(infos, key=_importance))]
     blocks = [_block(found, dataset, shown) for dataset in found.groups]
-    notes = [*_legend(found, rows.against), *_notes(found), *worst_notes(runs, found.names)]
+    notes = [*_legend(found, rows.against), *_notes(found), *pooled_notes(infos)]
+    notes += worst_notes(runs, found.names)
     names = [info.name for info in shown]
     if published is not None:
         of_these = published.of(names)
         blocks.append(_narrowed(published_block(of_these, names)))
         notes += of_these.notes()
+    if agreements:
+        blocks.append(_narrowed(agreement_block(agreements, shown)))
+        notes += agreement_notes(agreements, shown)
     return Grid(
         columns=(
             Column("codec", title="Codec"),
@@ -150,7 +158,7 @@ def _failed(run: Run) -> Iterator[str]:
 
 def _place(info: MetricInfo) -> tuple[int, int]:
     """Where a metric stands: quality, the default ones first, then rates and codes, then speed."""
-    is_of_codes = info.kind == "corpus" and info.corpus_of == "codes"
+    is_of_codes = info.kind == "corpus" and info.corpus_of != "audio"
     kind = 2 if info.speed else 0 if tells_quality(info) and not is_of_codes else 1
     return kind, _familiarity(info)
 

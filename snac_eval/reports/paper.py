@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from snac_eval.reports.agreed import agreement_block, agreement_notes
 from snac_eval.reports.claims import INTERVALS, narrowed
 from snac_eval.reports.grid import NONE, Block, Cell, Column, Grid, count, metric_column
 from snac_eval.reports.naming import AS_GIVEN, Rows
@@ -19,7 +20,8 @@ from snac_eval.reports.published import (
     published_cells,
 )
 from snac_eval.reports.standings import Standings, metric_cells, standings
-from snac_eval.reports.text import lost_lines, worst_notes
+from snac_eval.reports.text import lost_lines, pooled_notes, worst_notes
+from snac_eval.results.agreement.shapes import Agreement
 from snac_eval.results.ranking import ALPHA, Contest
 from snac_eval.results.record import Run, first_info
 
@@ -34,15 +36,17 @@ def paper_grid(
     metrics: Sequence[str] = (),
     published: Published | None = None,
     rows: Rows = AS_GIVEN,
+    agreements: Sequence[Agreement] = (),
 ) -> Grid:
     """The table of these runs, a block per dataset; ``rows`` names and orders them.
 
     ``metrics`` chooses the columns; none: bitrate, quality and speed. ``published`` figures become
-    the last block. As CSV it has a row per run: ``<metric>``, ``<metric>_ci_low``,
-    ``<metric>_ci_high``, ``<metric>_ci_units``, ``<metric>_ci_claim``, ``<metric>_n``,
-    ``<metric>_undefined``, ``<metric>_failed``, ``<metric>_catastrophic`` and ``<metric>_mark``;
+    a block below them, ``agreements`` with listeners the last. As CSV it has a row per run:
+    ``<metric>``, ``<metric>_ci_low``, ``<metric>_ci_high``, ``<metric>_ci_units``,
+    ``<metric>_ci_claim``, ``<metric>_n``, ``<metric>_undefined``, ``<metric>_failed``,
+    ``<metric>_catastrophic`` and ``<metric>_mark``;
     published figures follow with ``<metric>``, ``<metric>_definition``, ``read`` and what listeners
-    said.
+    said, agreements with ``<metric>_agreement``, ``_low``, ``_high`` and ``_n``.
 
     Raises UsageError without runs, for a metric that none has, and for a codec, a label or an order
     that there is not.
@@ -51,12 +55,17 @@ def paper_grid(
     blocks = [_block(found, dataset) for dataset in found.groups]
     against = found.against_note(rows.against)
     notes = [*lost_notes(found), *([against] if against else []), *_notes(found)]
+    notes += pooled_notes(first_info(runs, name) for name in found.names)
     notes += worst_notes(runs, found.names)
     if published is not None:
         shown = published.of(found.names)
         blocks.append(published_block(shown, found.names))
         notes += shown.notes()
-    columns = [metric_column(first_info(runs, name)) for name in found.names]
+    infos = [first_info(runs, name) for name in found.names]
+    if agreements:
+        blocks.append(agreement_block(agreements, infos))
+        notes += agreement_notes(agreements, infos)
+    columns = map(metric_column, infos)
     return Grid(
         columns=(Column("codec", title="Codec"), _CLIPS, *columns),
         blocks=tuple(blocks),

@@ -9,7 +9,7 @@ from typing import Any
 
 from snac_eval.reports.claims import INTERVALS, narrowed
 from snac_eval.reports.grid import NONE, Cell, Column, Grid, count, interval, number, render
-from snac_eval.reports.text import floor_notes, markdown_text
+from snac_eval.reports.text import floor_notes, markdown_text, pooled_notes
 from snac_eval.results.frames import intervals, streams_frame, summary_frame
 from snac_eval.results.left_out import is_undefined_everywhere, left_out, left_out_of_all
 from snac_eval.results.record import Run
@@ -54,7 +54,8 @@ def summary_grid(run: Run) -> Grid:
     intervals hold."""
     rows = summary_frame(run).to_dict("records")
     nowhere = [name for name, one in run.metrics.items() if is_undefined_everywhere(one)]
-    floors = floor_notes(run.info(row["metric"]) for row in rows if row["metric"] not in nowhere)
+    shown = [run.info(row["metric"]) for row in rows if row["metric"] not in nowhere]
+    pooled, floors = pooled_notes(shown), floor_notes(shown)
     grid = Grid.of(
         [Column("metric"), *STATISTICS],
         (
@@ -66,7 +67,7 @@ def summary_grid(run: Run) -> Grid:
         notes=[
             *left_out_lines(run),
             *(f"{caveat}." for caveat in run.caveats()),
-            *(INTERVALS, *run_limits(run), *floors),
+            *(INTERVALS, *run_limits(run), *pooled, *floors),
         ],
     )
     return without_empty_catastrophes(grid)

@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from snac_eval.results.pairing import Loss
     from snac_eval.results.record import MetricResult, Run
-    from snac_eval.types import MetricInfo
+    from snac_eval.types import Heading, MetricInfo
 
 NOTHING = "–"
 """What stands where there is no value."""
 
 _TITLES = {
+    "audiobox_ce": "Audiobox CE",
+    "audiobox_cu": "Audiobox CU",
+    "audiobox_pc": "Audiobox PC",
+    "audiobox_pq": "Audiobox PQ",
     "bench_decode_real_time_factor": "Decode time alone",
     "bench_encode_real_time_factor": "Encode time alone",
     "bench_first_chunk_latency": "First-chunk latency",
@@ -25,37 +29,62 @@ _TITLES = {
     "bitrate": "Bitrate",
     "bitrate_entropy": "Entropy-coded bitrate",
     "bitrate_nominal": "Nominal bitrate",
+    "cdpam": "CDPAM",
+    "character_error_rate": "CER",
     "codebook_perplexity": "Codebook perplexity",
     "codebook_usage": "Codebook usage",
     "decode_real_time_factor": "Decode time",
     "delay": "Delay",
+    "distillmos": "DistillMOS",
     "dnsmos_bak": "DNSMOS BAK",
     "dnsmos_ovrl": "DNSMOS OVRL",
     "dnsmos_p808": "DNSMOS P.808",
     "dnsmos_sig": "DNSMOS SIG",
+    "dwer": "dWER",
     "encode_real_time_factor": "Encode time",
     "estoi": "ESTOI",
+    "f0_correlation": "F0 correlation",
+    "f0_rmse": "F0 RMSE",
     "fad_clap": "FAD (CLAP)",
+    "log_spectral_distance": "Log-spectral distance",
+    "mcd": "MCD",
     "mel_audiotools": "Mel distance (audiotools)",
     "mel_dac_paper": "Mel distance (DAC)",
+    "nisqa": "NISQA",
+    "nisqa_coloration": "NISQA coloration",
+    "nisqa_discontinuity": "NISQA discontinuity",
+    "nisqa_loudness": "NISQA loudness",
+    "nisqa_noisiness": "NISQA noisiness",
+    "ngram_entropy": "Bigram entropy",
     "pesq_nb": "PESQ-NB",
     "pesq_wb": "PESQ-WB",
+    "pesq_wb_c2": "PESQ-WB (Corrigendum 2)",
     "plcmos": "PLCMOS",
     "rating": "Rating",
     "reencode_mel_distance": "Mel distance (re-encoded)",
+    "scoreq": "SCOREQ",
+    "scoreq_ref": "SCOREQ distance",
+    "scoreq_ref_synthetic": "SCOREQ distance (synthetic)",
+    "scoreq_synthetic": "SCOREQ (synthetic)",
     "si_sdr": "SI-SDR",
     "si_sdr_aligned": "SI-SDR (aligned)",
     "speaker_similarity": "Speaker similarity",
+    "speechbertscore": "SpeechBERTScore",
     "squim_pesq": "SQUIM PESQ",
     "squim_si_sdr": "SQUIM SI-SDR",
     "squim_stoi": "SQUIM STOI",
     "stft_distance": "STFT distance",
     "stoi": "STOI",
+    "stream_mutual_information": "Mutual information of streams",
     "token_agreement": "Token agreement",
+    "token_compressibility": "Token compressibility",
+    "token_stability": "Token stability",
     "tokens_per_second": "Token rate",
+    "utmos": "UTMOS",
     "visqol_audio": "ViSQOL (audio)",
     "visqol_speech": "ViSQOL (speech)",
     "visqol_speech_polynomial": "ViSQOL (speech, polynomial)",
+    "voicing_error": "Voicing error",
     "warpq": "WARP-Q",
     "word_error_rate": "WER",
     "zimtohrli": "Zimtohrli",
@@ -92,6 +121,8 @@ _LATEX = {
     "×": r"$\times$",
     "≠": r"$\neq$",
     "α": r"$\alpha$",
+    "ρ": r"$\rho$",
+    "τ": r"$\tau$",
     "µ": r"$\mu$",
     "μ": r"$\mu$",
     "↑": r"$\uparrow$",
@@ -126,12 +157,15 @@ _ACCENTS = {
 }
 
 
-def metric_title(info: MetricInfo) -> str:
+def metric_title(info: Heading) -> str:
     """The metric's name as papers print it, ``PESQ-WB`` for ``pesq_wb``, without its unit.
 
-    A metric that is not ours is called by its own name, with spaces.
+    A metric that is not ours is called by its own name, with spaces; of one with options they stand
+    behind: ``WER (model=hubert)``.
     """
-    return _TITLES.get(info.name) or info.name.replace("_", " ")
+    base, *options = info.name.split("@")
+    title = _TITLES.get(base) or base.replace("_", " ")
+    return f"{title} ({', '.join(options)})" if options else title
 
 
 def format_value(value: float) -> str:
@@ -184,6 +218,18 @@ def counts(reasons: Mapping[str, int]) -> str:
 def lost_lines(lost: Mapping[Loss, Sequence[str]]) -> list[str]:
     """What runs lost, a sentence per loss, with the metrics that have no verdict for it."""
     return [f"{loss}: no verdict on {', '.join(metrics)}." for loss, metrics in lost.items()]
+
+
+def pooled_notes(infos: Iterable[MetricInfo]) -> list[str]:
+    """Which means are no means of clips, and what they are pooled over; empty where none is."""
+    names: dict[str, list[str]] = {}
+    for info in infos:
+        if info.weighted_by and info.name not in (known := names.setdefault(info.weighted_by, [])):
+            known.append(info.name)
+    return [
+        f"Pooled over {what}, not a mean of clips: {', '.join(known)}."
+        for what, known in names.items()
+    ]
 
 
 def floor_notes(infos: Iterable[MetricInfo]) -> list[str]:

@@ -18,6 +18,7 @@ from snac_eval.reports.text import (
     lost_lines,
     markdown_text,
     p_value,
+    pooled_notes,
     signed,
     span,
 )
@@ -210,5 +211,6 @@ def _method(result: Comparison) -> str:
         INTERVALS,
         *unseen(reaches),
         *narrowed(reaches),
+        *pooled_notes(section.infos[name] for section in result.sections for name in section.infos),
     )
     return " ".join(said)

@@ -105,6 +105,7 @@ def _kept(result: MetricResult) -> dict[str, Any]:
     return {
         **metric_facts(result.info),
         "scores": {clip: rounded(value) for clip, value in result.values.items()},
+        **({"weights": dict(result.weights)} if result.weights else {}),
         "missing": {clip: [one.status, one.reason] for clip, one in result.missing.items()},
     }
 
@@ -141,7 +142,8 @@ def _result(name: str, entry: Mapping[str, Any]) -> MetricResult:
     missing = {
         clip: Score(None, status, reason) for clip, (status, reason) in entry["missing"].items()
     }
-    return clip_result(metric_info(name, entry), values, missing)
+    weights = {clip: float(weight) for clip, weight in entry.get("weights", {}).items()}
+    return clip_result(metric_info(name, entry), values, missing, weights)
 
 
 def _whole(info: MetricInfo, kept: Mapping[str, Any]) -> MetricResult:

@@ -36,6 +36,7 @@ from snac_eval.results.stats import (
     Interval,
     Unit,
     holm,
+    mean_of,
     paired_difference,
     units,
 )
@@ -215,7 +216,7 @@ def _section(runs: Sequence[Run], tolerances: Tolerances, metrics: Sequence[str]
         runs=tuple(runs),
         infos={info.name: info for info in infos},
         differences=tuple(raw),
-        clips={(a.name, b.name): _telling(a, b, metrics) for a, b in pairs},
+        clips={(a.name, b.name): telling_clips(a, b, metrics) for a, b in pairs},
         ranks=tuple(ranks(runs, names if metrics else ())),
         frontiers=tuple(drawn),
         notes=(
@@ -246,7 +247,7 @@ def _difference(
     dataset: str, first: Run, second: Run, info: MetricInfo, tolerances: Tolerances
 ) -> Difference:
     pairs = pair(first, second, info.name)
-    tolerance = tolerances.metrics.get(info.name, Tolerance(math.inf))
+    tolerance = tolerances.of(info.name) or Tolerance(math.inf)
     blank = Difference(dataset, first.name, second.name, info.name, "not comparable")
     blank = replace(
         blank,
@@ -263,7 +264,8 @@ def _difference(
 
 def _tested(blank: Difference, info: MetricInfo, tolerance: Tolerance, pairs: Pairs) -> Difference:
     first, second = tolerance.scale(pairs.first), tolerance.scale(pairs.second)
-    tested = paired_difference(first.tolist(), second.tolist(), pairs.speakers)
+    sides = first.tolist(), second.tolist()
+    tested = paired_difference(*sides, pairs.speakers, "two-sided", *pairs.weights)
     interval = tested.interval
     shown = np.expm1 if tolerance.relative else np.float64
     verdict, reason = _untested(info, pairs, interval)
@@ -271,8 +273,8 @@ def _tested(blank: Difference, info: MetricInfo, tolerance: Tolerance, pairs: Pa
         blank,
         verdict=verdict,
         n=tested.n,
-        mean_first=float(np.mean(pairs.first)),
-        mean_second=float(np.mean(pairs.second)),
+        mean_first=mean_of(pairs.first, pairs.weights[0]),
+        mean_second=mean_of(pairs.second, pairs.weights[1]),
         difference=float(shown(tested.mean)),
         low=float(shown(interval.low)),
         high=float(shown(interval.high)),
@@ -316,7 +318,7 @@ def _too_few(interval: Interval) -> str:
 
 
 def _with_verdict(one: Difference, info: MetricInfo, tolerances: Tolerances) -> Difference:
-    tolerance = tolerances.metrics.get(one.metric)
+    tolerance = tolerances.of(one.metric)
     if one.reason or not one.p_holm <= tolerances.alpha:
         return _of_these_clips(one, info, tolerance)
     if info.speed and _within(one, tolerance):
@@ -360,7 +362,9 @@ def _within(one: Difference, tolerance: Tolerance | None) -> bool:
     return abs(size) <= tolerance.size
 
 
-def _telling(first: Run, second: Run, names: Sequence[str]) -> tuple[TellingClip, ...]:
+def telling_clips(first: Run, second: Run, names: Sequence[str] = ()) -> tuple[TellingClip, ...]:
+    """How far apart two runs are on each clip that both scored, most telling first, by the quality
+    metrics among ``names``, or by all."""
     by_metric = dict(_quality_differences(first, second, names))
     clips = dict.fromkeys(clip for _, by_clip in by_metric.values() for clip in by_clip)
     telling = []

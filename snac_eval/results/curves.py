@@ -12,8 +12,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from snac_eval.errors import UsageError
 from snac_eval.registry import plugins
 from snac_eval.results.families import (
@@ -213,7 +211,7 @@ def _mean(run: Run, metric: str, found: Shared) -> float:
     whole = run.metrics[metric].whole
     if whole is not None and whole.value is not None:
         return whole.value
-    return float(np.mean(found.values(run, metric)))
+    return found.mean(run, metric)
 
 
 def _joined(

@@ -52,7 +52,8 @@ def summary_frame(run: Run) -> pd.DataFrame:
 
     The interval is the 95 % interval of the mean over clips: ``ci_units`` says over how many
     speakers or clips, ``ci_claim`` what it holds for (:data:`~snac_eval.results.stats.Claim`). A
-    metric of all clips together has its value as mean, and no interval. ``n_catastrophic`` counts
+    metric of all clips together has its value as mean, and no interval; of one whose clips have
+    weights, the mean is pooled over them, while percentiles are of clips. ``n_catastrophic`` counts
     the clips that are worse than the metric's floor or failed, ``catastrophic_share`` is their
     share of those ok or failed; both are empty without a floor.
     """
@@ -72,6 +73,7 @@ def intervals(run: Run) -> Mapping[str, Interval]:
             list(one.values.values()),
             [run.speaker(clip) for clip in one.values],
             one.info.value_range,
+            one.weights_of(one.values),
         )
         for name, one in run.metrics.items()
         if one.values
@@ -79,9 +81,11 @@ def intervals(run: Run) -> Mapping[str, Interval]:
 
 
 def streams_frame(run: Run) -> pd.DataFrame:
-    """One row per code stream, columns :data:`STREAM_COLUMNS`; empty for codecs without any."""
+    """One row per code stream, columns :data:`STREAM_COLUMNS` and one for each metric that says
+    something of single streams (``ngram_entropy``); empty for codecs without any."""
     rows = [{"codec": run.codec, "dataset": run.dataset, **row} for row in run.streams]
-    return pd.DataFrame(rows, columns=STREAM_COLUMNS)
+    more = [name for row in rows[:1] for name in row if name not in STREAM_COLUMNS]
+    return pd.DataFrame(rows, columns=[*STREAM_COLUMNS, *more])
 
 
 def _statistics(result: MetricResult, interval: Interval | None) -> list[float | str]:
@@ -93,4 +97,4 @@ def _statistics(result: MetricResult, interval: Interval | None) -> list[float |
     values = list(result.values.values())
     quantiles = np.quantile(values, [0.5, 0.05, 0.95]).tolist()
     ends = interval.low, interval.high
-    return [float(np.mean(values)), *ends, *quantiles, interval.num_units, interval.claim]
+    return [result.mean, *ends, *quantiles, interval.num_units, interval.claim]

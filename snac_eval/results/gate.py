@@ -47,7 +47,7 @@ from snac_eval.results.outcomes import WORSE, MetricCheck, Outcome, judge_part, 
 from snac_eval.results.pairing import Pairs, pair
 from snac_eval.results.parts import Measured, parts
 from snac_eval.results.record import Run, check_names
-from snac_eval.results.stats import MIN_UNITS, holm, paired_difference, units
+from snac_eval.results.stats import MIN_UNITS, holm, mean_of, paired_difference, units
 from snac_eval.results.tolerances import Tolerance, Tolerances, direction
 
 # Differences up to this part of a tolerance are rounding: other threads, another build of torch.
@@ -133,9 +133,7 @@ def check(
     """
     check_names(metrics, baseline)
     names = [name for name in metrics or baseline.metrics if speed or not baseline.info(name).speed]
-    found = [
-        _test(run, baseline, name, tolerances.metrics.get(name), allow_missing) for name in names
-    ]
+    found = [_test(run, baseline, name, tolerances.of(name), allow_missing) for name in names]
     whole = [one for one, _ in found]
     looked_at = [(one, part) for one, scores in found if scores for part in parts(scores)]
     corrected = holm([one.p_value for one in whole] + [part.p_value for _, part in looked_at])
@@ -208,7 +206,8 @@ def _test(
         clip: (rounded(theirs), rounded(ours))
         for clip, ours, theirs in zip(pairs.clips, pairs.first, pairs.second, strict=True)
     }
-    measured = Measured.of(info, tolerance, better, run, scores)
+    ours, theirs = pairs.weights
+    measured = Measured.of(info, tolerance, better, run, scores, (theirs, ours))
     one = _measured(blank, measured)
     return one, None if info.speed or one.reason else measured
 
@@ -236,8 +235,10 @@ def _measured(blank: MetricCheck, measured: Measured) -> MetricCheck:
     # The machine shifts the speeds of all clips alike: that all are slower says nothing.
     speed = measured.info.speed
     counted = None if speed else tally(clips, base, run, drops, size, _SAME * size)
+    pooled, weights = measured.drops_in(slice(None)), measured.weights
+    zeros = [0.0] * len(drops)
     tested = paired_difference(
-        drops.tolist(), [0.0] * len(drops), measured.speakers, alternative="greater"
+        pooled.tolist(), zeros, measured.speakers, "greater", weights.tolist()
     )
     same = bool(np.all(np.abs(drops) <= _SAME * size))
     return replace(
@@ -248,8 +249,8 @@ def _measured(blank: MetricCheck, measured: Measured) -> MetricCheck:
         num_units=tested.interval.num_units,
         unit=tested.interval.unit,
         claim=tested.interval.claim,
-        baseline_mean=float(np.mean(base)),
-        run_mean=float(np.mean(run)),
+        baseline_mean=mean_of(base, weights),
+        run_mean=mean_of(run, measured.run_weights),
         drop=tested.mean,
         drop_low=tested.interval.low,
         drop_high=tested.interval.high,

@@ -19,6 +19,7 @@ from itertools import combinations
 from weakref import WeakKeyDictionary
 
 from snac_eval.results.record import DECLARED_BITS, MetricResult, Run
+from snac_eval.results.stats import mean_of
 from snac_eval.types import Fingerprint
 
 
@@ -58,6 +59,14 @@ class Shared:
         """The run's scores on these clips, in their order."""
         return [run.metrics[metric].values[clip] for clip in self.clips]
 
+    def weights(self, run: Run, metric: str) -> list[float]:
+        """How much each of these clips counts in it; empty where all count alike."""
+        return run.metrics[metric].weights_of(self.clips)
+
+    def mean(self, run: Run, metric: str) -> float:
+        """Mean of :meth:`values` by :meth:`weights`."""
+        return mean_of(self.values(run, metric), self.weights(run, metric))
+
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
@@ -67,6 +76,8 @@ class Pairs:
     speakers: tuple[str, ...] = ()
     first: tuple[float, ...] = ()
     second: tuple[float, ...] = ()
+    weights: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
+    """How much each clip counts in the first and in the second; empty where all count alike."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """How many clips of either run are not among them, by reason."""
     problem: str = ""
@@ -89,6 +100,10 @@ def pair(first: Run, second: Run, metric: str) -> Pairs:
         speakers=tuple(map(first.speaker, clips)),
         first=tuple(mine[clip] for clip in clips),
         second=tuple(theirs[clip] for clip in clips),
+        weights=(
+            tuple(first.metrics[metric].weights_of(clips)),
+            tuple(second.metrics[metric].weights_of(clips)),
+        ),
         left_out=left_out,
         lost=lost,
     )

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snac_eval.results.record import Run, is_catastrophic
-from snac_eval.results.stats import paired_difference
+from snac_eval.results.stats import mean_of, paired_difference, reweighted
 from snac_eval.results.tolerances import Tolerance
 from snac_eval.types import MetricInfo
 
@@ -56,6 +56,9 @@ class Measured:
     domains: tuple[str, ...]
     base: Vector
     run: Vector
+    weights: Vector
+    """How much each clip counts in the baseline's mean; 1 where all count alike."""
+    run_weights: Vector
 
     @classmethod
     def of(
@@ -65,19 +68,29 @@ class Measured:
         better: bool,
         run: Run,
         values: Mapping[str, tuple[float, float]],
+        weights: tuple[Sequence[float], Sequence[float]] = ((), ()),
     ) -> Measured:
-        """From the score in the baseline and in the run by clip."""
+        """From the score in the baseline and in the run by clip, and the clips' weights in both;
+        empty where all count alike."""
         known = [run.clips[clip] for clip in values]
         base, new = np.array(list(values.values()), dtype=np.float64).reshape(-1, 2).T
         speakers = tuple(clip.speaker for clip in known)
         domains = tuple(clip.domain for clip in known)
-        return cls(info, tolerance, better, tuple(values), speakers, domains, base, new)
+        both = [np.array(side or [1.0] * len(values), dtype=np.float64) for side in weights]
+        return cls(info, tolerance, better, tuple(values), speakers, domains, base, new, *both)
 
     @property
     def drops(self) -> Vector:
         """How much worse each clip is, on the tolerance's scale."""
         drops: Vector = self.goodness(self.base) - self.goodness(self.run)
         return drops
+
+    def drops_in(self, group: Indices | slice) -> Vector:
+        """The same of some clips, so that their mean by ``weights`` is how much worse the mean of
+        these clips is, though clips may count otherwise in the run."""
+        run = self.goodness(self.run[group])
+        run = reweighted(run, self.run_weights[group], self.weights[group])
+        return np.asarray(self.goodness(self.base[group]) - run)
 
     def goodness(self, values: Vector) -> Vector:
         """Values on the tolerance's scale, turned so that more is better."""
@@ -145,12 +158,13 @@ def _labellings(measured: Measured) -> Iterator[tuple[Kind, Sequence[str]]]:
 
 
 def _groups(measured: Measured, kind: Kind, groups: Mapping[str, Indices]) -> Iterator[Part]:
-    drops, size = measured.drops, measured.tolerance.size
-    noise = stands_out(drops, list(groups.values()), 2 * size)
+    size, weights = measured.tolerance.size, measured.weights
+    noise = stands_out(measured.drops, list(groups.values()), 2 * size, weights)
     # How far apart speakers are, two or three do not say.
     enough = len(set(measured.speakers)) >= _MIN_GROUPS
     for (name, group), p_noise in zip(groups.items(), noise, strict=True):
-        drop = float(drops[group].mean())
+        drops = measured.drops_in(group)
+        drop = mean_of(drops, weights[group])
         speakers = [measured.speakers[index] for index in group]
         one_speaker = kind != "domain" and len(set(speakers)) == 1 and bool(speakers[0])
         p_value = math.nan if one_speaker and not enough else 1.0
@@ -158,20 +172,22 @@ def _groups(measured: Measured, kind: Kind, groups: Mapping[str, Indices]) -> It
             kind="speaker" if one_speaker else kind,
             name=f"{kind} {name}",
             n=len(group),
-            base=float(measured.base[group].mean()),
-            run=float(measured.run[group].mean()),
+            base=mean_of(measured.base[group], weights[group]),
+            run=mean_of(measured.run[group], measured.run_weights[group]),
             drop=drop,
-            p_value=_mean_test(drops[group], speakers) if p_value == 1 and drop > size else p_value,
+            p_value=_mean_test(drops, speakers, weights[group])
+            if p_value == 1 and drop > size
+            else p_value,
             p_noise=p_noise,
-            fell=int((drops[group] > size).sum()),
+            fell=int((measured.drops[group] > size).sum()),
         )
 
 
-def _mean_test(drops: Vector, speakers: Sequence[str]) -> float:
+def _mean_test(drops: Vector, speakers: Sequence[str], weights: Vector) -> float:
     zeros = [0.0] * len(drops)
     # A group of one speaker says something of that speaker: its clips are the units.
     known = speakers if len(set(speakers)) > 1 else ()
-    return paired_difference(drops.tolist(), zeros, known, alternative="greater").p_value
+    return paired_difference(drops.tolist(), zeros, known, "greater", weights.tolist()).p_value
 
 
 def _tail(measured: Measured) -> Part:
@@ -246,10 +262,14 @@ def _sign_test(moves: Vector, speakers: Sequence[str]) -> float:
     return float(bdtrc(up - 1, total, 0.5)) if up else 1.0
 
 
-def stands_out(drops: Vector, groups: Sequence[Indices], limit: float) -> list[float]:
+def stands_out(
+    drops: Vector, groups: Sequence[Indices], limit: float, weights: Vector
+) -> list[float]:
     """For each group how likely noise alone lifts its mean drop above ``limit``."""
-    means = np.array([drops[group].mean() for group in groups])
-    sizes = np.array([len(group) for group in groups])
+    means = np.array([mean_of(drops[group], weights[group]) for group in groups])
+    # A mean by weights varies as that of so many clips that count alike.
+    shares = [weights[group] for group in groups]
+    sizes = np.array([own.sum() ** 2 / (own @ own) for own in shares])
     spread, freedom = _within(drops, groups)
     p_values = _upper_tail(means - limit, spread / np.sqrt(sizes), freedom)
     count = len(groups)

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from snac_eval.results.pairing import Loss, Shared, losses, lost_by_metric, shared
@@ -23,6 +22,7 @@ from snac_eval.results.stats import (
     Interval,
     holm,
     mean_interval,
+    mean_of,
     paired_difference,
     rank_intervals,
 )
@@ -69,11 +69,17 @@ class Contest:
         """95 % interval of the mean of :meth:`values`."""
         clips = self._clips(run.metrics[self.info.name].values)
         speakers = [run.speaker(clip) for clip in clips]
-        return mean_interval(self.values(run), speakers, self.info.value_range)
+        within = self.info.value_range
+        return mean_interval(self.values(run), speakers, within, self.weights(run))
 
     def mean(self, run: Run) -> float:
-        """Mean of :meth:`values`."""
-        return float(np.mean(self.values(run)))
+        """Mean of :meth:`values`, pooled where clips have weights."""
+        return mean_of(self.values(run), self.weights(run))
+
+    def weights(self, run: Run) -> list[float]:
+        """How much each of :meth:`values` counts; empty where all count alike."""
+        result = run.metrics[self.info.name]
+        return result.weights_of(self._clips(result.values))
 
     def _clips(self, have: Mapping[str, float]) -> Iterable[str]:
         return have if self.problem else self.shared.clips
@@ -171,10 +177,11 @@ def ranks(runs: Sequence[Run], metrics: Sequence[str]) -> Iterator[RankIntervals
         if not found.clips or found.lost:
             continue
         scores = [found.values(run, name) for run in runs]
+        weights = [found.weights(run, name) for run in runs]
         if mean_interval(scores[0], found.speakers).claim != "general":
             continue
         better = bool(first_info(runs, name).higher_is_better)
-        intervals = rank_intervals(scores, better, found.speakers)
+        intervals = rank_intervals(scores, better, found.speakers, weights if all(weights) else ())
         by_run = zip((run.name for run in runs), intervals, strict=True)
         yield RankIntervals(name, len(found.clips), dict(by_run))
 
@@ -248,7 +255,13 @@ def _best(one: Contest, among: Sequence[Run]) -> Run:
 
 
 def _p_value(one: Contest, best: Run, other: Run) -> float:
-    return paired_difference(one.values(best), one.values(other), one.shared.speakers).p_value
+    return paired_difference(
+        one.values(best),
+        one.values(other),
+        one.shared.speakers,
+        weights=one.weights(best),
+        weights_second=one.weights(other),
+    ).p_value
 
 
 def speed_columns(runs: Sequence[Run]) -> tuple[str, str]:
@@ -271,13 +284,14 @@ def _frontier(
     found = shared(runs, metric, *columns)
     if not found.clips or found.lost:
         return None
-    prices = [sum(float(np.mean(found.values(run, name))) for name in columns) for run in runs]
-    means = [float(np.mean(found.values(run, metric))) for run in runs]
+    prices = [sum(found.mean(run, name) for name in columns) for run in runs]
+    means = [found.mean(run, metric) for run in runs]
     sign = 1.0 if first_info(runs, metric).higher_is_better else -1.0
     free = unbeaten([(price, sign * mean) for price, mean in zip(prices, means, strict=True)])
     within = first_info(runs, metric).value_range
     points = []
     for run, price, mean, kept in zip(runs, prices, means, free, strict=True):
-        interval = mean_interval(found.values(run, metric), found.speakers, within)
+        values, weights = found.values(run, metric), found.weights(run, metric)
+        interval = mean_interval(values, found.speakers, within, weights)
         points.append(FrontierPoint(run.name, price, mean, interval, kept))
     return Frontier(metric, cost, len(found.clips), tuple(points))

@@ -22,13 +22,15 @@ from snac_eval.errors import SnacEvalError, StoreError, detail
 from snac_eval.results.shapes import manifest_misfit
 from snac_eval.run.manifest import stored_tables
 from snac_eval.run.sealed import FILE_NAME as MANIFEST_FILE
-from snac_eval.run.sealed import SCORE_COLUMNS, SCORES_FILE, unsealed
+from snac_eval.run.sealed import NUMBERS, SCORE_COLUMNS, SCORES_FILE, unsealed
 from snac_eval.run.store import FILE_NAME as STORE_FILE
 from snac_eval.run.store import Store
 from snac_eval.writing import require_file
 
 # A run that ends while its folder is read moves other files into place between two looks.
 _LOOKS = 3
+_WEIGHT = "weight"
+"""Runs of earlier versions lack this column: every clip counts alike in them."""
 
 
 def read_files(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -78,13 +80,15 @@ def _vouched_rows(folder: Path, manifest: Mapping[str, Any]) -> pd.DataFrame:
         frame = _frame(read_table(io.BytesIO(content), read_dictionary=list(SCORE_COLUMNS)))
     except (OSError, ValueError) as error:
         raise StoreError(f"{path}: not a readable Parquet file ({detail(error)})") from error
+    if _WEIGHT not in frame.columns:
+        frame[_WEIGHT] = 1.0
     if lacking := [name for name in SCORE_COLUMNS if name not in frame.columns]:
         raise StoreError(f"{path}: has no column '{lacking[0]}'; write the run again")
     for name in SCORE_COLUMNS:
         kind = frame[name].dtype
         kind = kind.categories.dtype if isinstance(kind, pd.CategoricalDtype) else kind
-        if is_numeric_dtype(kind) != (name == "value"):
-            said = "numbers" if name == "value" else "text"
+        if is_numeric_dtype(kind) != (name in NUMBERS):
+            said = "numbers" if name in NUMBERS else "text"
             raise StoreError(f"{path}: column '{name}' should hold {said}; write the run again")
     if frame.duplicated(["clip_id", "metric"]).any():
         raise StoreError(f"{path}: scores a clip twice by one metric; write the run again")
@@ -126,5 +130,5 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     del table, plain
     # Arrow keeps what it no longer needs, and that is more than what the frame takes.
     pa.default_memory_pool().release_unused()
-    texts = [name for name in SCORE_COLUMNS if name in frame.columns and name != "value"]
+    texts = [name for name in SCORE_COLUMNS if name in frame.columns and name not in NUMBERS]
     return frame.astype(dict.fromkeys(texts, "category"))

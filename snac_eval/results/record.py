@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,10 @@ from snac_eval.errors import StoreError, UsageError, detail
 from snac_eval.registry import plugins
 from snac_eval.results.reading import read_files
 from snac_eval.results.shapes import LARGEST
+from snac_eval.results.stats import mean_of
 from snac_eval.run.manifest import DETERMINISM, metric_info
 from snac_eval.run.sealed import FILE_NAME as MANIFEST_FILE
-from snac_eval.run.sealed import SCORES_FILE
+from snac_eval.run.sealed import NUMBERS, SCORES_FILE
 from snac_eval.types import MetricInfo, Score
 from snac_eval.writing import read_text
 
@@ -57,6 +58,17 @@ class MetricResult:
     """The score of all clips together, of a metric of kind corpus."""
     counts: tuple[int, int, int] = (0, 0, 0)
     """How many clips are ok, undefined and failed."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """By clip id as ``values``, of a metric whose clips do not all count alike; else empty."""
+
+    @property
+    def mean(self) -> float:
+        """Mean over the clips, pooled where they have weights; NaN without a clip."""
+        return mean_of(list(self.values.values()), self.weights_of(self.values))
+
+    def weights_of(self, clips: Iterable[str]) -> list[float]:
+        """How much each of these clips counts; empty where all count alike."""
+        return [self.weights[clip] for clip in clips] if self.weights else []
 
     @property
     def caveat(self) -> str:
@@ -121,7 +133,7 @@ class Run:
     @property
     def rows(self) -> pd.DataFrame:
         """The whole ``scores.parquet``, made anew when it is asked for: it is large."""
-        texts = [name for name in self.compact.columns if name != "value"]
+        texts = [name for name in self.compact.columns if name not in NUMBERS]
         return self.compact.astype(dict.fromkeys(texts, "str"))
 
     @property
@@ -311,14 +323,24 @@ def _clip_result(info: MetricInfo, rows: pd.DataFrame) -> MetricResult:
     values = dict(zip(clips[ok].tolist(), rows["value"][ok].tolist(), strict=True))
     others = zip(clips[~ok].tolist(), rows["status"][~ok], rows["reason"][~ok], strict=True)
     missing = {clip: Score(None, status, str(reason)) for clip, status, reason in others}
-    return clip_result(info, values, missing)
+    weights = dict(zip(clips[ok].tolist(), rows["weight"][ok].tolist(), strict=True))
+    return clip_result(info, values, missing, weights if info.weighted_by else {})
 
 
 def clip_result(
-    info: MetricInfo, values: Mapping[str, float], missing: Mapping[str, Score]
+    info: MetricInfo,
+    values: Mapping[str, float],
+    missing: Mapping[str, Score],
+    weights: Mapping[str, float] | None = None,
 ) -> MetricResult:
-    """The result of a metric with a score per clip. Raises ValueError for a value or a status that
-    is none."""
+    """The result of a metric with a score per clip. Raises ValueError for a value, a weight or a
+    status that is none."""
+    weights = weights or {}
+    if weights.keys() != (values.keys() if info.weighted_by else set()):
+        raise ValueError(f"{info.name} has not a weight for each of its scores")
+    for clip, weight in weights.items():
+        if not 0 < weight <= LARGEST:
+            raise ValueError(f"{info.name} of clip '{clip}' has the weight {weight:g}")
     for clip, value in values.items():
         if not abs(value) <= LARGEST:
             raise ValueError(f"{info.name} of clip '{clip}' is {value:g}, which no clip scores")
@@ -327,7 +349,7 @@ def clip_result(
             raise ValueError(f"{info.name} of clip '{clip}' has no value and is '{score.status}'")
     undefined = sum(score.status == "undefined" for score in missing.values())
     counts = (len(values), undefined, len(missing) - undefined)
-    return MetricResult(info, values, missing, counts=counts)
+    return MetricResult(info, values, missing, counts=counts, weights=weights)
 
 
 def _place(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -51,6 +51,7 @@ _METRIC = {
     "speed": _TEXT,
     "floor": (_NUMBER,),
     "ranked": _FLAG,
+    "weighted_by": _TEXT,
     "fingerprint": [_TEXT],
     "depends_on": [_TEXT],
 }
@@ -87,7 +88,14 @@ _BASELINE = {
     "versions": {_EACH: _TEXT},
     "place": {},
     "clips": {_EACH: _CLIP},
-    "metrics": {_EACH: {**_METRIC, "scores": {_EACH: _NUMBER}, "missing": {_EACH: [_TEXT]}}},
+    "metrics": {
+        _EACH: {
+            **_METRIC,
+            "scores": {_EACH: _NUMBER},
+            "weights": {_EACH: _NUMBER},
+            "missing": {_EACH: [_TEXT]},
+        }
+    },
 }
 _COEFFICIENT = {"value": (_NUMBER,), "low": (_NUMBER,), "high": (_NUMBER,)}
 _POINT = {

@@ -3,10 +3,12 @@
 Conventions: ``values`` are one finite number per clip, ``clusters`` one speaker (or recording) per
 clip, "" where unknown. Clips of one speaker are not independent: the **units** are the speakers,
 and each clip of an unknown speaker for itself. What is estimated is the **mean over clips**, as it
-is printed: a speaker of many clips weighs more. Its standard error is the jackknife over units
-(CR3; MacKinnon, Nielsen and Webb 2023), with the degrees of freedom of Satterthwaite where all
-variance is the speakers' (Bell and McCaffrey 2002), so that an interval widens where speakers are
-few or one of them has most of the clips. Units of equal size give the t interval of the textbooks.
+is printed: a speaker of many clips weighs more. Where clips have ``weights``, it is the mean by
+these: of error rates weighted by words, all errors over all words. Its standard error is the
+jackknife over units (CR3; MacKinnon, Nielsen and Webb 2023), with the degrees of freedom of
+Satterthwaite where all variance is the speakers' (Bell and McCaffrey 2002), so that an interval
+widens where speakers are few or one of them has most of the clips, or of the words. Units of equal
+size give the t interval of the textbooks.
 
 Student's t expects no skew. An interval reaches as far as t's or as that of Hall's correction for
 skewness (1992), whichever reaches farther on its side, and a p-value is the larger of the two's:
@@ -81,13 +83,15 @@ def mean_interval(
     values: Sequence[float],
     clusters: Sequence[str] = (),
     value_range: tuple[float, float] = (-math.inf, math.inf),
+    weights: Sequence[float] = (),
 ) -> Interval:
     """95 % interval of the mean over clips, which ends where a metric's ``value_range`` does.
 
-    Raises ValueError for a value that is not finite, and for ``clusters`` of another length.
+    Raises ValueError for a value that is not finite, a weight that is not above 0, and for
+    ``clusters`` or ``weights`` of another length.
     """
     data = _finite(values)
-    found = _Mean.of(data, clusters).interval()
+    found = _Mean.of(data, clusters, _weights(data, weights)).interval()
     if math.isnan(found.low):
         return found
     least, most = min(value_range[0], data.min()), max(value_range[1], data.max())
@@ -99,16 +103,24 @@ def paired_difference(
     second: Sequence[float],
     clusters: Sequence[str] = (),
     alternative: Alternative = "two-sided",
+    weights: Sequence[float] = (),
+    weights_second: Sequence[float] = (),
 ) -> PairedDifference:
     """Difference of two scores of the same clips, ``[n]`` each, in the same order.
 
-    ``alternative`` "less" asks whether the first is smaller. Raises ValueError where the lengths
-    differ and for a score that is not finite.
+    ``alternative`` "less" asks whether the first is smaller. ``weights`` are of both, unless
+    ``weights_second`` are the second's own: the mean is then that of the first by its weights less
+    that of the second by its own. Raises ValueError where lengths differ, for a score that is not
+    finite and for a weight that is not above 0.
     """
     if len(first) != len(second):
         raise ValueError(f"{len(first)} scores against {len(second)}")
-    differences = _differences(_finite(first), _finite(second))
-    mean = _Mean.of(differences, clusters)
+    ours, theirs = _finite(first), _finite(second)
+    counts = _weights(ours, weights)
+    if len(weights_second):
+        theirs = reweighted(theirs, _weights(theirs, weights_second), counts)
+    differences = _differences(ours, theirs)
+    mean = _Mean.of(differences, clusters, counts)
     interval = mean.interval()
     tested = interval.claim != "too few"
     return PairedDifference(
@@ -119,6 +131,16 @@ def paired_difference(
         p_wilcoxon=_wilcoxon(mean.by_unit, alternative) if tested else math.nan,
         p_sign=_sign(mean.by_unit),
     )
+
+
+def mean_of(values: Sequence[float] | Vector, weights: Sequence[float] | Vector = ()) -> float:
+    """The mean that every table prints: over clips, or where they have ``weights`` the sum of
+    values times weights over that of weights. NaN without a value. Raises ValueError for weights of
+    another number, and for one that is not above 0."""
+    data = np.asarray(values, dtype=np.float64)
+    if not data.size:
+        return math.nan
+    return float(np.mean(data)) if not len(weights) else _pooled(data, _weights(data, weights))
 
 
 def units(count: int, unit: Unit) -> str:
@@ -144,8 +166,10 @@ def rank_intervals(
     scores: Sequence[Sequence[float]],
     higher_is_better: bool,
     clusters: Sequence[str] = (),
+    weights: Sequence[Sequence[float]] = (),
 ) -> list[tuple[int, int]]:
-    """95 % interval of each codec's rank, 1 best, from ``scores`` ``[codecs, clips]``.
+    """95 % interval of each codec's rank, 1 best, from ``scores`` ``[codecs, clips]``, whose clips
+    count by ``weights`` of the same shape.
 
     A codec's rank lies below those that are shown to be better and above those that are shown to
     be worse, by paired tests of it against each other, Holm-corrected (Mogstad, Romano, Shaikh and
@@ -155,8 +179,10 @@ def rank_intervals(
     low, high = [1] * len(scores), [len(scores)] * len(scores)
     p_values: list[dict[int, float]] = [{} for _ in scores]
     ahead: dict[tuple[int, int], bool] = {}
+    own = weights or [()] * len(scores)
     for one, other in combinations(range(len(scores)), 2):
-        found = paired_difference(scores[one], scores[other], clusters)
+        sides, counts = (scores[one], scores[other]), (own[one], own[other])
+        found = paired_difference(*sides, clusters, "two-sided", *counts)
         if not _differences(_finite(scores[one]), _finite(scores[other])).any():
             high[one], high[other] = high[one] - 1, high[other] - 1
             continue
@@ -177,7 +203,7 @@ class _Mean:
 
     mean: float
     by_unit: Vector
-    """Mean of each unit."""
+    """Mean of each unit, by the weights of its clips."""
     error: float
     """Standard error."""
     skewness: float
@@ -188,11 +214,11 @@ class _Mean:
     claim: Claim
 
     @classmethod
-    def of(cls, values: Vector, clusters: Sequence[str]) -> _Mean:
+    def of(cls, values: Vector, clusters: Sequence[str], counts: Vector) -> _Mean:
         which, unit, claim = _units(len(values), clusters)
-        sizes = np.bincount(which).astype(np.float64)
-        by_unit: Vector = np.bincount(which, values) / sizes
-        mean = float(values.mean()) if values.size else math.nan
+        sizes = np.bincount(which, counts)
+        by_unit: Vector = np.bincount(which, values * counts) / sizes
+        mean = _pooled(values, counts) if values.size else math.nan
         if len(sizes) < 2:
             return cls(mean, by_unit, math.nan, 0.0, math.nan, unit, claim)
         weights = sizes / sizes.sum()
@@ -284,6 +310,32 @@ def _finite(values: Sequence[float] | Vector) -> Vector:
         where = int(np.flatnonzero(~np.isfinite(data))[0])
         raise ValueError(f"score {where + 1} of {data.size} is {data[where]}, not a finite number")
     return data
+
+
+def _weights(values: Vector, weights: Sequence[float] | Vector) -> Vector:
+    """How much each value counts: 1 without ``weights``."""
+    if not len(weights):
+        return np.ones(len(values))
+    if len(weights) != len(values):
+        raise ValueError(f"{len(values)} scores and {len(weights)} weights; give each its own")
+    data = np.asarray(weights, dtype=np.float64)
+    if wrong := data[~((data > 0) & np.isfinite(data))].tolist():
+        raise ValueError(f"{wrong[0]:g} is no weight; they are above 0")
+    return data
+
+
+def _pooled(values: Vector, counts: Vector) -> float:
+    return float((values * counts).sum() / counts.sum())
+
+
+def reweighted(values: Vector, own: Vector, wanted: Vector) -> Vector:
+    """Values whose mean by the weights ``wanted``, and how far each unit moves it, are those of
+    ``values`` by their ``own``; where the two are alike, the values themselves."""
+    if np.array_equal(own, wanted):
+        return values
+    mean = _pooled(values, own)
+    moved: Vector = mean + own / own.sum() * (values - mean) * wanted.sum() / wanted
+    return moved
 
 
 def _differences(first: Vector, second: Vector) -> Vector:

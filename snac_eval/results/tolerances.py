@@ -75,10 +75,15 @@ class Tolerances:
     alpha: float = 0.05
     metrics: Mapping[str, Tolerance] = field(default_factory=dict)
 
+    def of(self, metric: str) -> Tolerance | None:
+        """The metric's; of one with options (``word_error_rate@model=hubert``) without its own,
+        that of the metric without them."""
+        return self.metrics.get(metric) or self.metrics.get(metric.partition("@")[0])
+
     def with_override(self, text: str) -> Tolerances:
         """These with one more: ``pesq_wb=0.05`` or ``mel_dac_paper=5%``. Raises UsageError."""
         name, _, value = (part.strip() for part in text.rpartition("="))
-        old = self.metrics.get(name)
+        old = self.of(name)
         relative = value.endswith("%")
         try:
             number = float(value.removesuffix("%")) / (100 if relative else 1)

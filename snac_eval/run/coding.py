@@ -26,6 +26,7 @@ from snac_eval.errors import (
     kept_traces,
     one_line,
 )
+from snac_eval.metrics.base import Encoded
 from snac_eval.metrics.opening import OpenMetric
 from snac_eval.run.plan import Job, Setting, clip_seed
 from snac_eval.run.rows import PackedCodes, StoredCodes
@@ -86,6 +87,7 @@ class _Outcome:
     excess: int
     """As in :class:`Coded`."""
     new_codes: StoredCodes | None = None
+    source: Waveform | None = None  # None where the estimate was read from a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,8 +321,10 @@ def _code_batch(coder: Coder, loaded: Sequence[Loaded], watch: Watch) -> Iterato
 
 
 def _scored_in_place(coder: Coder, task: CodingTask, outcome: _Outcome, watch: Watch) -> Coded:
-    made = outcome.made
-    seed = clip_seed(task.job.clip, coder.config.seed)
+    made, encoded = outcome.made, None
+    if outcome.source is not None and made.codes is not None:
+        seed = clip_seed(task.job.clip, coder.config.seed)
+        encoded = Encoded(outcome.source, made.codes, seed)
     scores, remaining = dict(task.failed), []
     for name in task.job.metrics:
         if name in scores:
@@ -330,14 +334,13 @@ def _scored_in_place(coder: Coder, task: CodingTask, outcome: _Outcome, watch: W
             remaining.append(name)
             continue
         watch(name, [task.number])
-        scores[name] = score_in_place(metric, made, coder.codec, seed)
-    audible = made if remaining else None
+        scores[name] = score_in_place(metric, made, coder.codec, encoded)
     return Coded(
         task.number,
         scores,
         outcome.new_codes,
         tuple(remaining),
-        audible,
+        made if remaining else None,
         kept_traces(),
         outcome.excess,
     )
@@ -372,7 +375,7 @@ def _through(codec: Codec, seed: int, loaded: Sequence[Loaded]) -> list[_Outcome
 def _coded(item: Loaded, estimate: Waveform, coded: StoredCodes) -> _Outcome:
     check_output(item.source, estimate)
     made = replace(_beside(item, estimate), codes=coded.codes, timing=coded.timing)
-    return _Outcome(made, _excess(item.source, estimate))
+    return _Outcome(made, _excess(item.source, estimate), source=item.source)
 
 
 def _read(source: ReconstructionSource, item: Loaded) -> _Outcome:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from snac_eval.errors import CodecError
 from snac_eval.metrics.base import guarded
 from snac_eval.metrics.codebook import CodesTogether, stream_table
 from snac_eval.metrics.opening import AudioCorpusMetric, OpenMetric
-from snac_eval.types import MetricInfo, Score, Status
+from snac_eval.metrics.tokens import by_stream
+from snac_eval.types import Codes, MetricInfo, Score, Status
 
 if TYPE_CHECKING:
     from snac_eval.run.plan import Plan
@@ -107,11 +107,47 @@ def score_stored(
         if metric.audio_corpus is not None:
             parts = _kept_parts(wanted, store, name)
             scores[name] = _from_parts(metric.info, parts, metric.audio_corpus)
-        elif (corpus := metric.corpus) is not None and codes.num_clips:
-            found = guarded(metric.info, partial(corpus.score_corpus, codes))
-            score = Score.error(problem) if problem else found
+        elif codes.num_clips:
+            failed = Score.error(problem) if problem else None
+            score = failed or _of_codes(metric, codes, durations_s, store)
             scores[name] = CorpusScore.of(score, codes.num_clips, lost)
-    return Together(scores, () if problem else stream_table(codes))
+    return Together(scores, () if problem else _streams(codes, scores, metrics))
+
+
+def _streams(
+    codes: CodesTogether, scores: Mapping[str, CorpusScore], metrics: Mapping[str, OpenMetric]
+) -> list[Mapping[str, Any]]:
+    """A row for each stream, with a column for each metric that says something of single ones."""
+    rows = stream_table(codes)
+    for name, found in scores.items():
+        if metrics[name].tokens is not None and (values := by_stream(found.score)):
+            for row in rows:
+                row[name] = values[row["stream"]]
+    return [*rows]
+
+
+def _of_codes(
+    metric: OpenMetric, together: CodesTogether, ids: Iterable[str], store: Store
+) -> Score:
+    """The score of a metric that looks at codes. Raises what the store raises: that it is broken is
+    no fault of the metric."""
+    if (corpus := metric.corpus) is not None:
+        return guarded(metric.info, lambda: corpus.score_corpus(together))
+    tokens = metric.tokens
+    assert tokens is not None
+    broken: list[Exception] = []
+
+    def clips() -> Iterator[Codes]:
+        try:
+            yield from (stored.codes for _, stored in store.codes(ids))
+        except Exception as error:
+            broken.append(error)
+            raise
+
+    score = guarded(metric.info, lambda: tokens.score_tokens(clips()))
+    if broken:
+        raise broken[0]
+    return score
 
 
 def _count(

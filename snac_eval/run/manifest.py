@@ -206,6 +206,7 @@ def metric_facts(info: MetricInfo) -> dict[str, Any]:
         "speed": info.speed,
         "floor": info.floor,
         "ranked": info.ranked,
+        "weighted_by": info.weighted_by,
         "fingerprint": list(info.fingerprint.parts),
     }
 
@@ -230,6 +231,7 @@ def metric_info(name: str, facts: Mapping[str, Any]) -> MetricInfo:
         speed=facts["speed"],
         floor=facts.get("floor"),
         ranked=facts.get("ranked", True),
+        weighted_by=str(facts.get("weighted_by", "")),
     )
 
 
@@ -279,7 +281,7 @@ def _score_rows(manifest: Mapping[str, Any], store: Store) -> Iterator[list[obje
             if score is not None and name not in keys.partial:
                 which = [clip, facts["speaker"], facts["domain"], name]
                 what = [score.value, score.status, score.reason, keys.prints[name]]
-                yield [*run, *which, *what]
+                yield [*run, *which, *what, None if score.value is None else score.weight]
 
 
 class KeysOf:
@@ -289,7 +291,7 @@ class KeysOf:
         self._metrics: dict[str, Mapping[str, Any]] = {
             name: facts
             for name, facts in manifest["metrics"].items()
-            if (facts["kind"], facts["corpus_of"]) != ("corpus", "codes")
+            if facts["kind"] != "corpus" or facts["corpus_of"] == "audio"
         }
         self.partial = {name for name, one in self._metrics.items() if one["kind"] == "corpus"}
         """Metrics whose scores of single clips are but a part of the score of all."""

@@ -7,7 +7,7 @@ from functools import partial
 
 from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.errors import Interrupted, keep_trace, one_line
-from snac_eval.metrics.base import PreparedPair, guarded
+from snac_eval.metrics.base import Encoded, PreparedPair, guarded
 from snac_eval.metrics.opening import CodecMetric, CodesMetric, OpenMetric, open_metric
 from snac_eval.types import Reconstruction, Score
 
@@ -39,15 +39,18 @@ def each_score(
         yield name, _survived(partial(metric.score_audio, reconstruction, pair))
 
 
-def score_in_place(metric: OpenMetric, made: Reconstruction, codec: OpenCodec, seed: int) -> Score:
-    """A score that needs the codec, or codes and timings, but no audio.
+def score_in_place(
+    metric: OpenMetric, made: Reconstruction, codec: OpenCodec, encoded: Encoded | None
+) -> Score:
+    """A score that needs the codec, or codes and timings, but not both waveforms.
 
-    ``seed`` is what the clip's codes were decoded with. Raises ValueError for a metric of audio.
+    ``encoded`` is what the codec made of the clip; None where it was read from a file. Raises
+    ValueError for a metric of audio.
     """
     if metric.codes is not None:
         return _score_codes(metric.codes, made, codec)
     if metric.codec is not None:
-        return _score_codec(metric.codec, made, codec, seed)
+        return _score_codec(metric.codec, codec, encoded)
     raise ValueError(f"{metric.info.name} is not scored in place")
 
 
@@ -65,11 +68,11 @@ def _score_codes(metric: CodesMetric, made: Reconstruction, codec: OpenCodec) ->
     return _survived(lambda: guarded(metric.info, score))
 
 
-def _score_codec(metric: CodecMetric, made: Reconstruction, codec: OpenCodec, seed: int) -> Score:
-    coder, codes = codec.coder, made.codes
-    if coder is None or codes is None:
+def _score_codec(metric: CodecMetric, codec: OpenCodec, encoded: Encoded | None) -> Score:
+    coder = codec.coder
+    if coder is None or encoded is None:
         return Score.undefined("reconstructions that were read from files cannot be encoded again")
-    return _survived(lambda: guarded(metric.info, lambda: metric.score_codec(coder, codes, seed)))
+    return _survived(lambda: guarded(metric.info, lambda: metric.score_codec(coder, encoded)))
 
 
 def _survived(compute: Callable[[], Score]) -> Score:

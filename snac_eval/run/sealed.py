@@ -35,7 +35,10 @@ SCORE_COLUMNS = (
     "status",
     "reason",
     "fingerprint",
+    "weight",
 )
+NUMBERS = ("value", "weight")
+"""Those of the columns that hold numbers; the others hold text."""
 _SEAL = re.compile(rb',\n  "sha256": "([0-9a-f]{64})"\n}\n\Z')
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MEND = "remove it and run the same command again, which keeps what was scored"
@@ -123,8 +126,8 @@ def schema() -> pa.Schema:
     """The columns :data:`SCORE_COLUMNS` with their types."""
     import pyarrow as pa
 
-    kinds = {"value": pa.float64()}
-    return pa.schema([(name, kinds.get(name, pa.string())) for name in SCORE_COLUMNS])
+    kinds = [pa.float64() if name in NUMBERS else pa.string() for name in SCORE_COLUMNS]
+    return pa.schema(list(zip(SCORE_COLUMNS, kinds, strict=True)))
 
 
 def _write_tables(path: Path, tables: Iterable[pa.Table]) -> None:

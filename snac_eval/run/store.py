@@ -36,7 +36,7 @@ from snac_eval.run.rows import PackedCodes, Row, Settled, StoredCodes
 from snac_eval.types import Score, Timing
 
 FILE_NAME = "store.sqlite"
-_SCHEMA_VERSION = "5"
+_SCHEMA_VERSION = "6"
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -54,7 +54,7 @@ CREATE TABLE IF NOT EXISTS scores (
     reconstruction INTEGER NOT NULL REFERENCES reconstructions (number),
     metric INTEGER NOT NULL REFERENCES metrics (number),
     value REAL, status TEXT NOT NULL, reason TEXT NOT NULL, detail BLOB NOT NULL,
-    version TEXT NOT NULL, checksum INTEGER NOT NULL,
+    weight REAL NOT NULL, version TEXT NOT NULL, checksum INTEGER NOT NULL,
     PRIMARY KEY (reconstruction, metric)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS files (
@@ -69,8 +69,8 @@ COMMIT;
 # One parameter holds all ids, so that their number has no limit. CROSS JOIN keeps their order.
 _WANTED = "FROM json_each(?) AS wanted CROSS JOIN reconstructions AS r ON r.id = wanted.value"
 _SCORES = f"""
-SELECT wanted.key, r.id, m.key, s.value, s.status, s.reason, s.detail, s.version, s.checksum,
-    s.reconstruction, s.metric {_WANTED}
+SELECT wanted.key, r.id, m.key, s.value, s.status, s.reason, s.detail, s.weight, s.version,
+    s.checksum, s.reconstruction, s.metric {_WANTED}
     CROSS JOIN scores AS s ON s.reconstruction = r.number
     CROSS JOIN metrics AS m ON m.number = s.metric
 """
@@ -92,7 +92,7 @@ DELETE FROM tokens WHERE EXISTS (
 """
 _INSERT_SCORE = """
 INSERT OR REPLACE INTO scores
-SELECT r.number, m.number, ?, ?, ?, ?, ?, ? FROM reconstructions AS r, metrics AS m
+SELECT r.number, m.number, ?, ?, ?, ?, ?, ?, ? FROM reconstructions AS r, metrics AS m
 WHERE r.id = ? AND m.key = ?
 """
 
@@ -321,10 +321,10 @@ class Store:
         self, rows: Iterable[tuple[Any, ...]], broken: list[list[int]]
     ) -> dict[str, Score]:
         found = {}
-        for _, id_, name, value, status, reason, detail, made_by, kept, *place in rows:
-            if kept == checksum(id_, name, value, status, reason, detail, made_by):
+        for _, id_, name, value, status, reason, detail, weight, made_by, kept, *place in rows:
+            if kept == checksum(id_, name, value, status, reason, detail, weight, made_by):
                 # Interned: a million scores share a handful of texts.
-                found[intern(name)] = Score(value, status, intern(reason), detail)
+                found[intern(name)] = Score(value, status, intern(reason), detail, weight)
             else:
                 broken.append(place)
         return found
@@ -364,7 +364,7 @@ def _this_version() -> str:
     return version("snac-eval")
 
 
-def _said(score: Score, made_by: str) -> tuple[float | None, str, str, bytes, str]:
+def _said(score: Score, made_by: str) -> tuple[float | None, str, str, bytes, float, str]:
     # Names of files within a reason may hold bytes that are no UTF-8.
     reason = score.reason.encode("utf-8", "backslashreplace").decode("utf-8")
-    return (real(score.value), score.status, reason, score.detail, made_by)
+    return (real(score.value), score.status, reason, score.detail, float(score.weight), made_by)

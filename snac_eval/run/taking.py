@@ -19,7 +19,8 @@ _CODES = f"""
 SELECT r.codes, r.encode_s, r.decode_s, r.checksum, r.id {_WANTED} WHERE r.codes IS NOT NULL
 """
 _SCORES = f"""
-SELECT r.id, m.key, s.value, s.status, s.reason, s.detail, s.version, s.checksum {_WANTED}
+SELECT r.id, m.key, s.value, s.status, s.reason, s.detail, s.weight, s.version,
+    s.checksum {_WANTED}
     CROSS JOIN scores AS s ON s.reconstruction = r.number
     CROSS JOIN metrics AS m ON m.number = s.metric
 """
@@ -32,7 +33,7 @@ UPDATE reconstructions SET codes = ?, encode_s = ?, decode_s = ?, checksum = ? W
 """
 _PUT_SCORE = """
 INSERT OR REPLACE INTO scores
-SELECT r.number, m.number, ?3, ?4, ?5, ?6, ?7, ?8 FROM reconstructions AS r, metrics AS m
+SELECT r.number, m.number, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM reconstructions AS r, metrics AS m
 WHERE r.id = ?1 AND m.key = ?2 AND (?4 <> 'error' OR NOT EXISTS (
     SELECT 1 FROM scores AS s WHERE s.reconstruction = r.number AND s.metric = m.number))
 """

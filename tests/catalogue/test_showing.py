@@ -74,6 +74,9 @@ def test_a_metric_and_a_dataset() -> None:
         "snac_eval.metrics.pesq:PesqWb",
     ):
         assert fact in text, fact
+    assert "licence" not in text
+    for metric, licence in (("nisqa", "weights CC BY-NC-SA 4.0"), ("audiobox_pc", "CC BY 4.0")):
+        assert licence in _shown(metric)
     text = " ".join(_shown("librispeech").split())
     assert "splits test-clean, test-other, dev-clean" in text
     assert "Khudanpur, Sanjeev" in text

@@ -44,6 +44,7 @@ EXCLUDED = {
 PARSED = {
     "--engine ray": "needs a Ray cluster",
     "snac-eval doctor": "imports and scores for a minute; tests/doctor does so",
+    "listen serve": "serves until it is stopped; tests/listening/test_serving.py does",
     "snac-eval bench": "measures for minutes; tests/bench runs it small",
     "table --models": "builds every ready model; tests/cli/test_models_table.py does",
     "python -m benchmarks": "measures for minutes to hours",

@@ -77,9 +77,12 @@ def test_packages_are_those_of_the_metadata() -> None:
     assert not {extra for _, extra in by_extra} & {"dev", "all"}
     visqol = next(one for one in wanted if one.package == "visqol-python")
     assert visqol.command == "pip install 'visqol-python[accel,lattice]>=3.8'"
+    alone = {one.command for one in wanted if one.extra == "audiobox"}
+    assert alone == {"pip install --no-deps 'audiobox-aesthetics>=0.0.4'"}
     assert module_of("pillow") == "PIL"
     assert module_of("huggingface-hub") == "huggingface_hub"
     assert module_of("pesq") == "pesq"
+    assert module_of("distillmos") == "snac_eval.metrics._distillmos"
 
 
 def test_missing_old_and_broken_packages_are_told_apart() -> None:

@@ -28,6 +28,7 @@ Signal = NDArray[np.float32]
 DNSMOS = {"sig": DnsmosSig, "bak": DnsmosBak, "ovrl": DnsmosOvrl, "p808": DnsmosP808}
 OPTIONAL = [*(f"dnsmos_{key}" for key in DNSMOS), "plcmos", "zimtohrli", "warpq"]
 OPTIONAL += ["squim_stoi", "squim_pesq", "squim_si_sdr"]
+OPTIONAL += ["mcd", "f0_correlation", "f0_rmse", "voicing_error", "pesq_wb_c2"]
 
 
 def noisy(signal: Signal, level: float) -> Signal:

@@ -162,9 +162,12 @@ def test_nothing_to_read(tmp_path: Path) -> None:
     answers_file(tmp_path / "test").write_text(_answer(_trial(0, CODECS), "l", CODECS))
     with pytest.raises(SnacEvalError, match="nobody has answered"):
         read_test(tmp_path / "test")
-    key_file(tmp_path / "test").write_text('{"trials": 3}')
-    with pytest.raises(SnacEvalError, match="is no key"):
-        read_test(tmp_path / "test")
+    key = key_file(tmp_path / "test")
+    of_no_role = key.read_text().replace('"role": "codec"', '"role": "x"')
+    for content in ('{"trials": 3}', of_no_role):
+        key.write_text(content)
+        with pytest.raises(SnacEvalError, match="is no key"):
+            read_test(tmp_path / "test")
 
 
 def _abx(folder: Path, right: Mapping[str, Sequence[bool]]) -> AbxReading:

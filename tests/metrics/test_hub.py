@@ -11,14 +11,23 @@ import pytest
 import soundfile
 
 from snac_eval.cli.main import main
-from snac_eval.metrics import asr, frechet, speaker
-from snac_eval.metrics.hub import load
+from snac_eval.errors import UsageError, WeightsUnavailable
+from snac_eval.metrics import asr, frechet, hub, recognition, speaker, speechbert
+from snac_eval.metrics.base import Memo, PreparedPair
+from snac_eval.metrics.recognition import RECOGNISERS, Recogniser
 from snac_eval.registry import plugins
 from snac_eval.run.sealed import read_manifest
 from snac_eval.types import Clip, Reconstruction, Score, Waveform
 from tests.conftest import tone
 
-MODELS = {asr: "WER", speaker: "SPEAKER", frechet: "FAD"}
+MODELS = {
+    "WER": RECOGNISERS["wav2vec2"],
+    "WHISPER": RECOGNISERS["whisper"],
+    "SPEAKER": speaker.MODEL,
+    "WAVLM": speechbert.MODEL,
+    "FAD": frechet.MODEL,
+}
+CACHES = (hub.load, recognition._load, recognition._config, recognition._normaliser)
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +38,8 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     root = tmp_path_factory.mktemp("models")
     tiny.save_recogniser(root / "WER")
+    tiny.save_whisper(root / "WHISPER")
+    tiny.save_wavlm(root / "WAVLM")
     tiny.save_speaker_model(root / "SPEAKER")
     tiny.save_clap(root / "FAD")
     return root
@@ -37,10 +48,11 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def models(saved: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The metrics ask those models."""
-    load.cache_clear()
-    for module, name in MODELS.items():
-        monkeypatch.setenv(f"SNAC_EVAL_{name}_WEIGHTS", str(saved / name))
-        module.MODEL.__dict__.pop("folder", None)
+    for cache in (*CACHES, speechbert._load):
+        cache.cache_clear()
+    for name, model in MODELS.items():
+        monkeypatch.setenv(model.variable, str(saved / name))
+        model.__dict__.pop("folder", None)
     return saved
 
 
@@ -139,12 +151,15 @@ def test_windows_of_ten_seconds_and_what_is_left() -> None:
 def test_word_error_rate_counts_words(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("jiwer", reason="needs the extra wer")
     metric = asr.WordErrorRate()
-    monkeypatch.setattr(asr, "transcribe", lambda signal: "THE CAT SAT ON MAT")
+    monkeypatch.setattr(Recogniser, "transcribe", lambda *_: "THE CAT SAT ON MAT")
     signal = tone(1.0)
     score = metric.score(pair(signal, signal, transcript="The cat sat — on the mat."))
-    assert score.value == pytest.approx(100 / 6)
+    assert (score.value, score.weight) == (pytest.approx(100 / 6), 6.0)
+    letters = asr.CharacterErrorRate().score(pair(signal, signal, transcript="The cat sat"))
+    assert (letters.value, letters.weight) == (pytest.approx(100 * 7 / 11), 11.0)
     for fields, reason in (
         ({"transcript": ""}, "no transcript"),
+        ({"transcript": "42!"}, "nothing of the clip's transcript"),
         ({"transcript": "a", "domain": "music"}, "defined for speech"),
     ):
         assert reason in metric.score(pair(signal, signal, **fields)).reason
@@ -162,8 +177,158 @@ def test_transcripts_are_those_of_transformers(models: Path) -> None:
     with torch.no_grad():
         logits = model(**processor(signal, sampling_rate=16000, return_tensors="pt")).logits
     expected = processor.decode(logits[0].argmax(-1), skip_special_tokens=True)
-    assert asr.transcribe(signal) == expected
-    assert asr.normalised("it’s—Fine, no. 5!") == "IT'S FINE NO"
+    assert Recogniser.named("wav2vec2", "en").transcribe(signal) == expected
+    assert recognition.letters("it’s—Fine, no. 5!") == "IT'S FINE NO"
+
+
+def test_dwer_asks_what_the_recogniser_hears_in_the_reference(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("jiwer", reason="needs the extra wer")
+    one, other = tone(1.5, seed=3), tone(1.5, seed=4)
+    metric = asr.DifferentialWordErrorRate()
+    heard = iter(["ONE TWO THREE FOUR", "ONE THREE FOUR FIVE", ""])
+    monkeypatch.setattr(Recogniser, "transcribe", lambda *_: next(heard))
+    score = metric.score_pair(one, other, 16000)
+    assert (score.value, score.weight) == (50.0, 4.0)
+    assert "hears no word in the reference" in metric.score_pair(one, other, 16000).reason
+
+
+def test_a_clip_is_heard_once_whatever_is_asked(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("jiwer", reason="needs the extra wer")
+    asked = []
+    real = Recogniser.transcribe
+    monkeypatch.setattr(
+        Recogniser, "transcribe", lambda self, signal: asked.append(signal) or real(self, signal)
+    )
+    clip = pair(tone(1.5, seed=3), tone(1.5, seed=4), transcript="a word")
+    both = PreparedPair(clip.reference, clip.estimate)
+    found = [
+        asr.WordErrorRate().score_prepared(both, clip.clip),
+        asr.CharacterErrorRate().score_prepared(both, clip.clip),
+        asr.DifferentialWordErrorRate().score_prepared(both, "speech"),
+    ]
+    assert [one.status for one in found] == ["ok"] * 3
+    assert len(asked) == 2
+    same = asr.DifferentialWordErrorRate().score_pair(tone(1.5), tone(1.5), 16000)
+    assert same.value == 0
+
+
+def test_whisper_writes_what_transformers_makes_it_write(models: Path) -> None:
+    import torch
+    import transformers
+
+    folder = models / "WHISPER"
+    english, german = (Recogniser.named("whisper", language) for language in ("en", "de"))
+    assert (english.way, english.text, german.text) == ("writes", "whisper", "basic")
+    assert english.normalised("The Colour of twenty-one, it's") == "the color of 21 it is"
+    assert german.normalised("Zwei, drei") == "zwei drei"
+    signal = tone(31.0, seed=2)
+    processor = transformers.WhisperProcessor.from_pretrained(folder)
+    model = transformers.WhisperForConditionalGeneration.from_pretrained(folder).eval()
+    whole = {"truncation": False, "padding": "longest", "return_attention_mask": True}
+    features = processor(signal, sampling_rate=16000, return_tensors="pt", **whole)
+    with torch.no_grad():
+        tokens = model.generate(
+            **features, return_timestamps=True, language="en", task="transcribe"
+        )
+    expected = processor.batch_decode(tokens, skip_special_tokens=True)[0]
+    assert expected
+    assert english.transcribe(signal) == expected
+
+
+def test_long_clips_are_heard_in_parts_with_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(hub, "_WINDOW_S", 4)
+    monkeypatch.setattr(hub, "_CONTEXT_S", 1)
+    lengths = []
+
+    def ask(part: Any) -> Any:  # noqa: ANN401 - what a model sees of its neighbours: a second
+        lengths.append(part.shape[1])
+        padded = torch.nn.functional.pad(part, (10, 10))
+        return padded.unfold(1, 21, 2).mean(dim=2)
+
+    values = torch.randn(1, 95, generator=torch.Generator().manual_seed(1))
+    whole = ask(values)
+    parts = torch.cat(list(hub.windowed(values, 10, ask)), dim=1)
+    assert torch.equal(parts, whole)
+    assert max(lengths[1:]) == 60
+    assert len(list(hub.windowed(values[:, :60], 10, ask))) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("word_error_rate@model=whispr", "give wav2vec2, hubert, whisper, or OWNER/MODEL"),
+        ("dwer@model=../etc", "give wav2vec2, hubert, whisper, or OWNER/MODEL"),
+        ("dwer@language=english", "give a code such as en"),
+        ("dwer@model", "give an option and its value"),
+        ("speaker_similarity@model=large", "give wavlm_base_plus, wavlm_large, or OWNER/MODEL"),
+        ("speechbertscore@value=f2", "give precision, recall, f1"),
+        ("speechbertscore@layer=24", "layers are 0 to 23"),
+        ("speechbertscore@layer=x", "give a number"),
+    ],
+)
+def test_options_that_there_are_not(name: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        plugins.metric(name)
+
+
+def test_names_say_who_listens() -> None:
+    for name in (
+        "word_error_rate@model=hubert",
+        "character_error_rate@model=whisper@language=de",
+        "dwer@model=openai/whisper-base.en",
+        "speaker_similarity@model=wavlm_large",
+        "speechbertscore@value=f1@layer=6",
+    ):
+        assert plugins.metric(name).info.name == name
+    usual = plugins.metric("word_error_rate@model=wav2vec2@language=en")
+    assert usual.info.name == "word_error_rate"
+    assert plugins.metric_state("dwer@model=some/one").startswith("needs weights")
+    ways = plugins.metric_remedy("dwer@model=some/one")
+    assert "hf download some/one" in ways[0]
+    assert "SNAC_EVAL_WER_SOME_ONE_WEIGHTS=DIR" in ways[2]
+
+
+def test_what_recognises_no_speech_is_refused(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAC_EVAL_WER_SOME_ONE_WEIGHTS", str(models / "SPEAKER"))
+    with pytest.raises(WeightsUnavailable, match="no recogniser of speech"):
+        asr.DifferentialWordErrorRate("some/one").prepare()
+
+
+def test_speechbertscore_finds_frames_again(models: Path) -> None:
+    one, other = tone(1.0, seed=3), tone(1.0, seed=4)
+    for value in ("precision", "recall", "f1"):
+        metric = speechbert.SpeechBertScore(value)
+        assert metric.score_pair(one, one, 16000).value == pytest.approx(1)
+    reference, estimate = (speechbert.features(side, 14) for side in (one, other))
+    assert reference.shape == (len(reference), 16)
+    cosines = np.array([[a @ b / np.sqrt((a @ a) * (b @ b)) for b in reference] for a in estimate])
+    precision, recall = cosines.max(axis=1).mean(), cosines.max(axis=0).mean()
+    expected = [precision, recall, 2 * precision * recall / (precision + recall)]
+    memo = Memo()
+    found = [
+        speechbert.SpeechBertScore(value)._compute_with(memo, one, other, 16000)
+        for value in ("precision", "recall", "f1")
+    ]
+    assert found == pytest.approx(expected)
+
+
+def test_features_are_those_of_the_whole_model(models: Path) -> None:
+    import torch
+    import transformers
+
+    signal = tone(0.5, seed=3)
+    model = transformers.WavLMModel.from_pretrained(models / "WAVLM").eval()
+    with torch.no_grad():
+        states = model(torch.from_numpy(signal)[None], output_hidden_states=True).hidden_states
+    for layer in (0, 14):
+        np.testing.assert_allclose(speechbert.features(signal, layer), states[layer][0], atol=1e-6)
 
 
 def test_speaker_similarity_is_a_cosine(models: Path) -> None:
@@ -177,7 +342,8 @@ def test_speaker_similarity_is_a_cosine(models: Path) -> None:
 
 
 def test_the_fingerprint_names_the_weights(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for metric in (asr.WordErrorRate(), speaker.SpeakerSimilarity(), frechet.FadClap()):
+    made = (asr.WordErrorRate, asr.DifferentialWordErrorRate, speaker.SpeakerSimilarity)
+    for metric in (*(one() for one in made), frechet.FadClap(), speechbert.SpeechBertScore()):
         assert metric.state() == ""
         assert "weights=absent" not in metric.info.fingerprint.parts
     fingerprints = {asr.WordErrorRate().info.fingerprint}

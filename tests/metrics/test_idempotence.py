@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from snac_eval.cli.main import main
 from snac_eval.errors import UsageError
+from snac_eval.metrics.base import Encoded
 from snac_eval.metrics.idempotence import ReencodeMelDistance, TokenAgreement
 from snac_eval.metrics.spectral import MelDacPaper
 from snac_eval.registry import plugins
@@ -48,21 +50,23 @@ class Rounding:
         return [Waveform(row, 16000) for row in rows]
 
 
-def _codes(seconds: float = 1.0) -> Codes:
-    (codes,) = Rounding().encode([Waveform(0.3 * tone(seconds)[None], 16000)])
-    return codes
+def _encoded(seconds: float = 1.0) -> Encoded:
+    source = Waveform(0.3 * tone(seconds)[None], 16000)
+    (codes,) = Rounding().encode([source])
+    return Encoded(source, codes, 0)
 
 
 def test_an_idempotent_codec_keeps_every_token() -> None:
-    assert TokenAgreement().score_codec(Rounding(), _codes(), 0).value == 100
-    assert ReencodeMelDistance().score_codec(Rounding(), _codes(), 0).value == 0
+    assert TokenAgreement().score_codec(Rounding(), _encoded()).value == 100
+    assert ReencodeMelDistance().score_codec(Rounding(), _encoded()).value == 0
 
 
 def test_a_drift_of_one_half_costs_half_of_the_tokens() -> None:
-    codec, codes = Rounding(drift=1), _codes()
-    assert TokenAgreement().score_codec(codec, codes, 0).value == pytest.approx(50)
-    once = ReencodeMelDistance(n=1).score_codec(codec, codes, 0).value
-    thrice = ReencodeMelDistance(n=3).score_codec(codec, codes, 0).value
+    codec, encoded = Rounding(drift=1), _encoded()
+    codes = encoded.codes
+    assert TokenAgreement().score_codec(codec, encoded).value == pytest.approx(50)
+    once = ReencodeMelDistance(n=1).score_codec(codec, encoded).value
+    thrice = ReencodeMelDistance(n=3).score_codec(codec, encoded).value
     first, second = (
         codec.decode([Codes(codes.num_samples, (stream,), (64,))], [0])[0].samples
         for stream in (codes.streams[0], codes.streams[0] + np.repeat([1, 0], 8000))
@@ -90,12 +94,12 @@ def test_n_counts_the_reencodes_and_names_the_metric() -> None:
 
 
 def test_undefined_and_errors_say_why() -> None:
-    packets = Codes(10, packets=(b"abc",))
-    assert TokenAgreement().score_codec(Rounding(), packets, 0).status == "undefined"
-    longer = TokenAgreement().score_codec(Rounding(grow=5), _codes(), 0)
+    packets = replace(_encoded(), codes=Codes(10, packets=(b"abc",)))
+    assert TokenAgreement().score_codec(Rounding(), packets).status == "undefined"
+    longer = TokenAgreement().score_codec(Rounding(grow=5), _encoded())
     assert longer.status == "error"
     assert "number of tokens" in longer.reason
-    short = ReencodeMelDistance().score_codec(Rounding(drift=1), _codes(0.01), 0)
+    short = ReencodeMelDistance().score_codec(Rounding(drift=1), _encoded(0.01))
     assert short.status == "undefined"
 
 

@@ -16,14 +16,15 @@ from snac_eval.metrics.waveform import SiSdr
 from snac_eval.registry import plugins
 from snac_eval.types import MetricInfo, Score
 
-FACES = ("audio", "pair", "codes", "codec", "corpus", "audio_corpus")
+FACES = ("audio", "pair", "clip", "codes", "codec", "corpus", "tokens", "audio_corpus")
 ONE_OF_EACH = {
     "si_sdr": {"audio", "pair"},
-    "word_error_rate": {"audio"},
+    "word_error_rate": {"audio", "clip"},
     "bitrate": {"codes"},
     "bench_peak_memory": {"codes"},
     "token_agreement@n=2": {"codec"},
     "codebook_usage": {"corpus"},
+    "ngram_entropy@n=3": {"tokens"},
     "fad_clap": {"audio", "audio_corpus"},
 }
 

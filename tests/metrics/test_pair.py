@@ -58,7 +58,7 @@ def assert_no_value(score: Score, status: str, reason: str) -> None:
 
 def test_every_entry_point_of_two_waveforms_is_here() -> None:
     names = {one.info.name for one in PAIR_METRICS}
-    assert len(names) == 13
+    assert len(names) == 14
     assert {name for names in DEFAULT_METRICS.values() for name in names} < set(
         plugins.metric_names()
     )

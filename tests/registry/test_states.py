@@ -148,3 +148,6 @@ def test_a_missing_extra_is_told_as_a_command(no_extras: None) -> None:
         card = plugins.codec_card(name)
         assert plugins.codec_remedy(card) == (f"pip install 'snac-eval[{extra}]'",)
     assert plugins.metric_remedy("warpq") == ("pip install 'snac-eval[warpq]'",)
+    # What these require would break transformers beside some builds of torch.
+    alone = ("pip install --no-deps distillmos xls-r-sqa",)
+    assert plugins.metric_remedy("distillmos") == alone

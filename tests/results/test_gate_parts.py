@@ -184,17 +184,17 @@ def test_speakers_that_scatter_are_no_finding(tmp_path: Path) -> None:
     groups = [np.arange(index, 200, 10) for index in range(10)]
     effects = rng.normal(0, 1.0, 10)
     drops = rng.normal(0, 0.1, 200) + effects[np.arange(200) % 10]
-    apart = stands_out(drops, groups, 1.0)
+    apart = stands_out(drops, groups, 1.0, np.ones(len(drops)))
     assert min(apart) > 0.01
     far = drops + 20.0 * (np.arange(200) % 10 == 4)
-    assert int(np.argmin(stands_out(far, groups, 1.0))) == 4
-    assert min(stands_out(far, groups, 1.0)) < 1e-4
+    assert int(np.argmin(stands_out(far, groups, 1.0, np.ones(len(far))))) == 4
+    assert min(stands_out(far, groups, 1.0, np.ones(len(far)))) < 1e-4
 
 
 def test_what_moves_alone_stands_out_where_nothing_else_moved() -> None:
     groups = [np.array([0, 1]), np.array([2, 3])]
-    assert stands_out(np.zeros(4), groups, 0.2) == [1.0, 1.0]
-    assert stands_out(np.array([0.0, 0.0, 0.3, 0.3]), groups, 0.2) == [1.0, 0.0]
+    assert stands_out(np.zeros(4), groups, 0.2, np.ones(4)) == [1.0, 1.0]
+    assert stands_out(np.array([0.0, 0.0, 0.3, 0.3]), groups, 0.2, np.ones(4)) == [1.0, 0.0]
 
 
 def test_a_partial_run_never_passes_unless_that_is_said(tmp_path: Path) -> None:

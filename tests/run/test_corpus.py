@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from snac_eval.metrics.base import ALL_DOMAINS
-from snac_eval.run.corpus import _from_parts
-from snac_eval.types import MetricInfo, Reconstruction, Score
+from snac_eval.metrics.opening import open_metric
+from snac_eval.run.corpus import _from_parts, score_stored
+from snac_eval.run.keys import ReconstructionKey
+from snac_eval.run.rows import StoredCodes
+from snac_eval.run.store import Store
+from snac_eval.types import Codes, MetricInfo, Reconstruction, Score, Timing
 
 PARTS = [
     Score.partial(b"12"),
@@ -90,3 +96,35 @@ def test_a_broken_store_is_not_the_metrics_error() -> None:
 
     with pytest.raises(OSError, match="disk I/O"):
         _from_parts(Size.info, parts(), Size())
+
+
+def test_metrics_of_token_order_are_scored_from_the_store_and_have_a_column_of_streams(
+    tmp_path: Path,
+) -> None:
+    names = [
+        "ngram_entropy",
+        "token_compressibility",
+        "stream_mutual_information",
+        "codebook_usage",
+    ]
+    metrics = {name: open_metric(name) for name in names}
+    keys = [ReconstructionKey("codec/1", f"clip{index}", device="cpu") for index in range(3)]
+    clock = np.arange(400, dtype=np.int32) % 8
+    with Store.create(tmp_path, overwrite=False) as store:
+        for key in keys[:2]:
+            codes = Codes(16000, (clock, np.repeat(clock, 2)), (8, 8))
+            store.put(key, {}, StoredCodes(codes, Timing()))
+        store.put(keys[2], {"bitrate": Score.error("the codec fails")})
+        durations = {key.id: 1.0 for key in keys}
+        # The second time a count is kept that spares reading the codes; order is looked at again.
+        first, again = (score_stored(metrics, durations, [], store) for _ in range(2))
+    assert first == again
+    scores = {name: one.score for name, one in first.scores.items()}
+    assert scores["ngram_entropy"].value == pytest.approx(0.5, abs=0.02)  # of 0 and 1
+    assert scores["stream_mutual_information"].value == pytest.approx(3, abs=0.1)
+    assert scores["ngram_entropy"].reason == "1 of 3 clips are left out (1 failed)"
+    assert first.scores["ngram_entropy"].counts == (2, 0, 1)
+    columns = [[row[name] for row in first.streams] for name in names[:3]]
+    assert columns[0] == pytest.approx([0, 1], abs=0.02)
+    assert columns[1][0] > 90
+    assert columns[2][1] is None

@@ -10,10 +10,19 @@ import pytest
 
 from snac_eval.codecs.opening import open_model
 from snac_eval.errors import Interrupted, one_line
+from snac_eval.metrics.base import Encoded
 from snac_eval.metrics.bitrate import Bitrate
 from snac_eval.metrics.opening import open_metric, opened
 from snac_eval.run.scoring import score_clip, score_in_place
-from snac_eval.types import Clip, CodecCard, Codes, Reconstruction, Score, Timing, Waveform
+from snac_eval.types import (
+    Clip,
+    CodecCard,
+    Codes,
+    Reconstruction,
+    Score,
+    Timing,
+    Waveform,
+)
 from tests.conftest import tone
 
 CLIP = Clip("a", Path("a.wav"), "a.wav", "0", 1.0, 48000, domain="speech")
@@ -31,13 +40,16 @@ def _made() -> Reconstruction:
 def test_codes_and_codec_are_scored_in_place_and_audio_is_not() -> None:
     names = ("bitrate", "encode_real_time_factor", "reencode_mel_distance")
     codec = open_model("pcm_16bit")
-    scores = {name: score_in_place(open_metric(name), _made(), codec, seed=1) for name in names}
+    made = _made()
+    assert made.codes is not None
+    encoded = Encoded(made.reference, made.codes, 1)
+    scores = {name: score_in_place(open_metric(name), made, codec, encoded) for name in names}
     assert scores["bitrate"].value == 48000 * 16 / 1000
     assert scores["encode_real_time_factor"].value == 0.5
     assert scores["reencode_mel_distance"].status == "ok"
     for name in ("si_sdr", "fad_clap"):
         with pytest.raises(ValueError, match="not scored in place"):
-            score_in_place(open_metric(name), _made(), codec, seed=1)
+            score_in_place(open_metric(name), made, codec, encoded)
 
 
 @pytest.mark.parametrize("error", [KeyError("no\nsuch thing"), SystemExit(0), KeyboardInterrupt()])
@@ -51,7 +63,7 @@ def test_what_a_metric_raises_is_its_scores_reason(error: BaseException) -> None
             raise error
 
     broken = opened(Broken(), "broken")
-    score = score_in_place(broken, _made(), open_model("pcm_16bit"), seed=1)
+    score = score_in_place(broken, _made(), open_model("pcm_16bit"), None)
     assert score == Score.error(one_line(error))
 
 
@@ -65,7 +77,7 @@ def test_ctrl_c_is_no_score() -> None:
             raise Interrupted(2)
 
     with pytest.raises(Interrupted):
-        score_in_place(opened(Interrupting(), "one"), _made(), open_model("pcm_16bit"), seed=1)
+        score_in_place(opened(Interrupting(), "one"), _made(), open_model("pcm_16bit"), None)
 
 
 def test_audio_is_scored_by_the_names_that_were_asked_for() -> None:

@@ -54,6 +54,11 @@ def page_data(groups: Sequence[Group], main: str) -> Markup:
         "levelDb": SPECTROGRAM_RANGE_DB,
         "differenceDb": DIFFERENCE_RANGE_DB,
     }
+    return in_script(content)
+
+
+def in_script(content: Mapping[str, Any]) -> Markup:
+    """JSON that may stand in a ``<script>``."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character, escaped in _UNSAFE.items():
         text = text.replace(character, escaped)
@@ -144,7 +149,7 @@ def _run(
 ) -> dict[str, Any]:
     known = {name: one.run.metrics[name] for name in names if name in one.run.metrics}
     values = {
-        str(names.index(name)): _values(result, places)
+        str(names.index(name)): _values(result.values, places)
         for name, result in known.items()
         if result.values
     }
@@ -153,13 +158,18 @@ def _run(
         for name, result in known.items()
         if result.missing
     }
-    return {"codec": one.letter, "values": values, "missing": missing}
+    weights = {
+        str(names.index(name)): _values(result.weights, places)
+        for name, result in known.items()
+        if result.weights
+    }
+    return {"codec": one.letter, "values": values, "weights": weights, "missing": missing}
 
 
-def _values(result: MetricResult, places: Mapping[str, int]) -> str:
+def _values(known: Mapping[str, float], places: Mapping[str, int]) -> str:
     column = np.full(len(places), np.nan, dtype="<f4")
-    listed = [clip for clip in result.values if clip in places]
-    values = np.array([result.values[clip] for clip in listed], dtype="f8")
+    listed = [clip for clip in known if clip in places]
+    values = np.array([known[clip] for clip in listed], dtype="f8")
     column[[places[clip] for clip in listed]] = np.clip(values, -_LARGEST, _LARGEST)
     return _encoded(column)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snac_eval.errors import UsageError
+from snac_eval.reports.agreed import shipped
 from snac_eval.reports.grid import Grid
 from snac_eval.reports.html import tables
 from snac_eval.reports.html.data import most_clips, page_data
@@ -266,6 +267,7 @@ def _page_digest(runs: Sequence[Run], num_clips: int) -> str:
 
     said = hashlib.sha256(f"{version('snac-eval')} {num_clips}".encode())
     said.update(drawn_by().encode())
+    said.update(repr(shipped()).encode())  # what stands beside the names of metrics
     for run in runs:
         # What changes when the same run is merely asked for again is not part of it.
         kept = {key: one for key, one in run.manifest.items() if key not in _MOMENTS}

@@ -1,57 +1,30 @@
-"""Plots as SVG inside a page: they take their colours from the page, and their text stays text.
-
-matplotlib draws with stand-in colours that become CSS variables, so that one drawing serves a light
-and a dark page. Each mark has a ``<title>``, which browsers show as a tooltip.
-"""
+"""The plots of a page of runs: quality over a cost, and how clips are spread."""
 
 from __future__ import annotations
 
-import io
 import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
 
 import numpy as np
 
+from snac_eval.reports.html.canvas import (
+    MARKERS,
+    NUM_COLOURS,
+    SERIES,
+    TEXT,
+    figure,
+    plain,
+    svg,
+)
 from snac_eval.reports.text import format_value
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-NUM_COLOURS = 8
 MAX_DOTS = 100
-_MARKERS = "os^DvPX*"
-_SVG = "http://www.w3.org/2000/svg"
-_TEXT, _GRID = "#010101", "#020202"
-_SERIES = [f"#0301{index:02x}" for index in range(NUM_COLOURS)]
-_VARIABLES = {_TEXT: "var(--text)", _GRID: "var(--line)"} | {
-    colour: f"var(--s{index})" for index, colour in enumerate(_SERIES)
-}
-_WIDTH_IN = 4.6
-# Any: matplotlib's own type for it spells out every key.
-_STYLE: Any = {
-    "svg.fonttype": "none",
-    "text.parse_math": False,
-    "font.size": 9,
-    "text.color": _TEXT,
-    "axes.edgecolor": _GRID,
-    "axes.labelcolor": _TEXT,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": _GRID,
-    "ytick.color": _GRID,
-    "xtick.labelcolor": _TEXT,
-    "ytick.labelcolor": _TEXT,
-    "grid.color": _GRID,
-    "grid.linewidth": 0.5,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +65,7 @@ def distribution(series: Sequence[Series], label: str, dataset: str) -> str:
     at evenly spaced ranks.
     """
     title = f"Distribution of {label}, {dataset}"
-    with _figure(title, 0.6 + 0.36 * len(series), left_in=0.25) as (figure, axes):
+    with figure(title, 0.6 + 0.36 * len(series), left_in=0.25) as (drawn, axes):
         titles: dict[str, list[str]] = {}
         for line, one in enumerate(reversed(series)):
             gid = f"dots{line}"
@@ -101,16 +74,16 @@ def distribution(series: Sequence[Series], label: str, dataset: str) -> str:
         axes.set_ylim(-0.6, len(series) - 0.4)
         axes.set_yticks(range(len(series)), [one.letter for one in reversed(series)])
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel(_plain(label))
+        axes.set_xlabel(plain(label))
         axes.grid(axis="x")
         axes.spines["left"].set_visible(False)
-        return _svg(figure, title, titles)
+        return svg(drawn, title, titles)
 
 
 def _draw_values(axes: Axes, series: Series, line: int, gid: str) -> list[str]:
     values = np.array(list(series.values.values()))
     p5, p25, median, p75, p95 = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
-    colour = _SERIES[series.colour % NUM_COLOURS]
+    colour = SERIES[series.colour % NUM_COLOURS]
     box: dict[str, Any] = {"med": median, "q1": p25, "q3": p75, "whislo": p5, "whishi": p95}
     line_style = {"color": colour, "linewidth": 1.2}
     axes.bxp(
@@ -122,7 +95,7 @@ def _draw_values(axes: Axes, series: Series, line: int, gid: str) -> list[str]:
         boxprops=line_style,
         whiskerprops=line_style,
         capprops=line_style,
-        medianprops={"color": _TEXT, "linewidth": 1.6},
+        medianprops={"color": TEXT, "linewidth": 1.6},
         manage_ticks=False,
     )
     order, clips = np.argsort(values, kind="stable"), list(series.values)
@@ -144,7 +117,7 @@ def plane(
 ) -> str:
     """SVG of runs over a logarithmic x, with intervals; ``frontier`` is joined by steps, and each
     of ``lines`` by a line, in its order: the points of one codec at several rates."""
-    with _figure(title, 3.0, left_in=0.62) as (figure, axes):
+    with figure(title, 3.0, left_in=0.62) as (drawn, axes):
         axes.set_xscale("log")
         axes.set_xlim(*_span([point.x for point in points]))
         titles: dict[str, list[str]] = {}
@@ -155,26 +128,26 @@ def plane(
         if len(frontier) > 1:
             along = sorted(frontier, key=lambda point: point.x)
             xs, ys = [point.x for point in along], [point.y for point in along]
-            axes.step(xs, ys, where="post", color=_TEXT, linewidth=1, linestyle="--", zorder=1)
+            axes.step(xs, ys, where="post", color=TEXT, linewidth=1, linestyle="--", zorder=1)
         _decades(axes, [point.x for point in points])
         axes.margins(y=0.14)
-        axes.set_xlabel(_plain(x_label))
-        axes.set_ylabel(_plain(y_label))
+        axes.set_xlabel(plain(x_label))
+        axes.set_ylabel(plain(y_label))
         axes.grid()
-        return _svg(figure, title, titles)
+        return svg(drawn, title, titles)
 
 
 def _draw_line(axes: Axes, line: Sequence[Point]) -> None:
     """In the colour of its points; where they differ, in the text's, and fainter."""
     colours = {point.colour % NUM_COLOURS for point in line}
-    colour, opacity = (_SERIES[colours.pop()], 1.0) if len(colours) == 1 else (_TEXT, 0.45)
+    colour, opacity = (SERIES[colours.pop()], 1.0) if len(colours) == 1 else (TEXT, 0.45)
     xs, ys = [point.x for point in line], [point.y for point in line]
     axes.plot(xs, ys, color=colour, linewidth=1.2, alpha=opacity, zorder=2)
 
 
 def _draw_point(axes: Axes, point: Point, index: int) -> str:
     """Draw it, every part marked as its codec's. Returns what its mark is known by."""
-    colour = _SERIES[point.colour % NUM_COLOURS]
+    colour = SERIES[point.colour % NUM_COLOURS]
     parts: list[Artist] = []
     if not math.isnan(point.low):
         reach = [[max(0.0, point.y - point.low)], [max(0.0, point.high - point.y)]]
@@ -182,7 +155,7 @@ def _draw_point(axes: Axes, point: Point, index: int) -> str:
             [point.x], [point.y], yerr=reach, color=colour, capsize=3, linewidth=1.2
         )
         parts += bars.get_children()
-    marker = _MARKERS[point.colour % len(_MARKERS)]
+    marker = MARKERS[point.colour % len(MARKERS)]
     parts.append(axes.scatter([point.x], [point.y], s=42, color=colour, marker=marker, zorder=3))
     letter = axes.annotate(
         point.letter,
@@ -213,71 +186,3 @@ def _decades(axes: Axes, values: Sequence[float]) -> None:
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-
-
-@contextmanager
-def _figure(title: str, height_in: float, left_in: float) -> Iterator[tuple[Figure, Axes]]:
-    """A figure of the report's width, and its axes.
-
-    The margins are fixed: a fitted layout takes half of the time of the report. ``title`` keeps the
-    ids of different drawings apart.
-    """
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    with rc_context(_STYLE | {"svg.hashsalt": title}):
-        figure = Figure(figsize=(_WIDTH_IN, height_in))
-        figure.patch.set_visible(False)
-        left, bottom = left_in / _WIDTH_IN, 0.45 / height_in
-        width, height = (_WIDTH_IN - left_in - 0.15) / _WIDTH_IN, (height_in - 0.53) / height_in
-        axes = figure.add_axes((left, bottom, width, height))
-        axes.patch.set_visible(False)
-        yield figure, axes
-
-
-def _svg(figure: Figure, label: str, titles: dict[str, list[str]]) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    root = ElementTree.fromstring(buffer.getvalue())
-    for metadata in root.findall(f"{{{_SVG}}}metadata"):
-        root.remove(metadata)
-    by_id = {element.get("id"): element for element in root.iter()}
-    for gid, texts in titles.items():
-        _add_titles(by_id[gid], texts)
-    root.set("role", "img")
-    root.set("aria-label", _printable(label))
-    ElementTree.register_namespace("", _SVG)
-    ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
-    return _themed(_own_ids(ElementTree.tostring(root, encoding="unicode")))
-
-
-def _add_titles(group: ElementTree.Element, texts: Sequence[str]) -> None:
-    marks = list(group.iter(f"{{{_SVG}}}use"))
-    for mark, text in zip(marks, texts, strict=True):
-        ElementTree.SubElement(mark, f"{{{_SVG}}}title").text = _printable(text)
-
-
-def _own_ids(svg: str) -> str:
-    """Drop every id that the drawing does not refer to: the next drawing has the same ones. What is
-    marked as a codec's stays so."""
-    svg = re.sub(r' id="codec-([A-Z]+)-[^"]*"', r' data-codec="\1"', svg)
-    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', svg))
-    return re.sub(r' id="([^"]*)"', lambda hit: hit[0] if hit[1] in used else "", svg)
-
-
-def _themed(svg: str) -> str:
-    for colour, variable in _VARIABLES.items():
-        svg = svg.replace(colour, variable)
-    return svg
-
-
-def _plain(text: str) -> str:
-    """Text whose letters the bundled font has: matplotlib measures with it."""
-    from matplotlib.font_manager import findfont, get_font
-
-    known = get_font(findfont("DejaVu Sans")).get_charmap()
-    return "".join(letter if ord(letter) in known else "?" for letter in _printable(text))
-
-
-def _printable(text: str) -> str:
-    return "".join(letter for letter in text if letter.isprintable())

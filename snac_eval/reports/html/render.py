@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -30,18 +30,27 @@ SCRIPTS = (
     "start.js",
 )
 """Joined in this order they are the page's one script."""
+AGREEMENT_SCRIPTS = (
+    "data.js",
+    "state.js",
+    "tables.js",
+    "downloads.js",
+    "figures.js",
+    "agreement.js",
+)
+"""Those of the page of an agreement."""
 TEMPLATES = ("report.html.j2", "dataset.html.j2", "clip.html.j2", "table.html.j2")
 STYLES = ("report.css",)
 
 
-def render(context: Mapping[str, Any]) -> str:
-    """The page's HTML."""
-    script = '"use strict";\n' + "\n".join(map(read, SCRIPTS))
+def render(
+    context: Mapping[str, Any], name: str = "report.html.j2", scripts: Sequence[str] = SCRIPTS
+) -> str:
+    """A page's HTML, from the template of this name."""
+    script = '"use strict";\n' + "\n".join(map(read, scripts))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     style = Markup("\n".join(map(read, STYLES)))
-    return template("report.html.j2").render(
-        **context, script=Markup(script), script_hash=digest, style=style
-    )
+    return template(name).render(**context, script=Markup(script), script_hash=digest, style=style)
 
 
 def drawn_by() -> str:
@@ -51,7 +60,7 @@ def drawn_by() -> str:
 
 @cache
 def template(name: str) -> Template:
-    """One of :data:`TEMPLATES`; whatever is put into it is escaped."""
+    """A template beside the scripts; whatever is put into it is escaped."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     environment = Environment(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
+from snac_eval.reports.agreed import long, page_note, shipped, short
 from snac_eval.reports.claims import INTERVALS
 from snac_eval.reports.grid import NONE, Cell, Column, Grid, count, metric_column, number
 from snac_eval.reports.html.groups import Shown, clip_metrics
@@ -22,12 +24,14 @@ from snac_eval.reports.text import (
     floor_notes,
     format_value,
     percent,
+    pooled_notes,
     worst_mark,
     worst_notes,
 )
 from snac_eval.results.frames import summary_frame
 from snac_eval.results.ranking import ALPHA, BITRATE, Contest
 from snac_eval.results.record import Run, first_info, metric_names
+from snac_eval.types import MetricInfo
 
 MAX_ROWS = 300
 
@@ -41,21 +45,37 @@ def metric_columns(shown: Sequence[Shown]) -> dict[str, Column]:
     }
 
 
+def _column(info: MetricInfo) -> Column:
+    """With how far the metric is known to agree with listeners."""
+    known = shipped()
+    hint = "\n".join(long(info, known))
+    return replace(metric_column(info), remark=short(info, known), hint=hint)
+
+
+def _named(column: Column) -> Cell:
+    return Cell(column.heading, after=f"({column.remark})" if column.remark else "")
+
+
 def summary_table(shown: Sequence[Shown]) -> Grid:
     """One row per metric and run, each with its own clips."""
     summaries = [
         (one, summary_frame(one.run).set_index("metric").to_dict("index")) for one in shown
     ]
-    names = metric_columns(shown)
+    names = {
+        name: _column(first_info([one.run for one in shown], name))
+        for name in metric_columns(shown)
+    }
     rows = [
-        [Cell(column.heading), Cell(one.name), *statistics(summary[name])]
+        [_named(column), Cell(one.name), *statistics(summary[name])]
         for name, column in names.items()
         for one, summary in summaries
         if name in summary
     ]
     notes = [f"{INTERVALS} A value of all clips together, such as codebook use, has none."]
     notes += [f"{one.name}: {said}" for one in shown for said in run_limits(one.run)]
-    notes += floor_notes(first_info([one.run for one in shown], name) for name in names)
+    infos = [first_info([one.run for one in shown], name) for name in names]
+    notes += [*pooled_notes(infos), *floor_notes(infos)]
+    notes += remark_notes(names.values())
     columns = [Column("metric"), Column("codec"), *STATISTICS]
     grid = Grid.of(columns, rows, "Every metric, over the clips of each run", notes, "summary")
     return without_empty_catastrophes(grid)
@@ -68,15 +88,18 @@ def comparison_table(shown: Sequence[Shown], contests: Sequence[Contest], num_te
     """
     rows = [[Cell(one.name), *(_mean_cell(one.run, each) for each in contests)] for one in shown]
     names = [each.info.name for each in contests]
+    columns = [_column(each.info) for each in contests]
     return Grid.of(
-        [Column("codec"), *(metric_column(each.info) for each in contests)],
+        [Column("codec"), *columns],
         rows,
         "The same clips: mean ± half of its 95 % interval",
         [
             *_mark_notes(num_tests),
             f"Clips scored by every run: {_sizes(contests) or 'none'}.",
             *contest_limits(contests),
+            *pooled_notes(each.info for each in contests),
             *worst_notes([one.run for one in shown], names),
+            *remark_notes(columns),
         ],
         "comparison",
     )
@@ -87,6 +110,11 @@ def folded_columns(runs: Sequence[Run]) -> set[str]:
     infos = [first_info(runs, name) for name in metric_names(*runs)]
     kept = (info for info in infos if info.is_quality or info.speed or info.name == BITRATE)
     return {info.name for info in infos} - {info.name for info in kept}
+
+
+def remark_notes(columns: Iterable[Column]) -> list[str]:
+    """What stands behind the remarks, where there are any."""
+    return [page_note(shipped())] if any(column.remark for column in columns) else []
 
 
 def _sizes(contests: Sequence[Contest]) -> str:
@@ -125,7 +153,8 @@ def breakdown_table(shown: Sequence[Shown], by: str) -> Grid | None:
         scores = one.run.compact[one.run.compact[by] != ""]
         for group, part in scores.groupby(by, observed=True):
             ok = part[part["status"] == "ok"]
-            means = ok.groupby("metric", observed=True)["value"].mean()
+            sums = ok.assign(value=ok["value"] * ok["weight"]).groupby("metric", observed=True)
+            means = sums["value"].sum() / sums["weight"].sum()
             head = [Cell(str(group)), Cell(one.name), count(part["clip_id"].nunique())]
             rows.append([*head, *(number(means.get(name, math.nan)) for name in columns)])
     if len({row[0].text for row in rows}) < 2:

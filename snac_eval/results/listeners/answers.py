@@ -21,7 +21,7 @@ from snac_eval.results.listeners.tables import Table, file_text, read_table
 _SCALES: Mapping[str, Scale] = {"mushra": "mushra", "mos": "acr", "abx": "other"}
 _RANGES: Mapping[str, tuple[float, float]] = {"mushra": (0.0, 100.0), "mos": (1.0, 5.0)}
 _CSV = ("test", "listener", "trial", "stimulus", "rating")
-_ROLES: tuple[Role, ...] = ("codec", "reference", "anchor")
+_ROLES: Mapping[str, Role] = {"codec": "codec", "reference": "reference", "anchor": "anchor"}
 ANSWERS_END, KEY_END = ".answers.jsonl", ".key.json"
 
 
@@ -113,8 +113,7 @@ def read_key(path: Path) -> Key:
 def _trial(facts: Mapping[str, Any]) -> KeyTrial:
     stimuli: dict[str, tuple[str, Role]] = {}
     for one in facts["stimuli"]:
-        role = next(role for role in _ROLES if role == one["role"])
-        stimuli[str(one["name"])] = (str(one["codec"]), role)
+        stimuli[str(one["name"])] = (str(one["codec"]), _ROLES[one["role"]])
     training = facts.get("is_training", False) is True
     return KeyTrial(str(facts["clip"]), stimuli, str(facts.get("reference", "")), training)
 

@@ -218,15 +218,19 @@ def _questions(table: Table, suffix: str) -> Iterator[tuple[str, str]]:
 
 def _clip_of(table: Table, line: int, url: str, pattern: str) -> tuple[str, str]:
     """Codec and clip of a clip's address."""
-    place = unquote(urlsplit(url).path) if "://" in url else url
+    try:
+        place = unquote(urlsplit(url).path) if "://" in url else url
+    except ValueError:
+        table.refuse(line, f"'{readable(url[:80])}' is no address")
     if pattern:
         if (found := re.search(pattern, place)) and found["codec"] and found["clip"]:
             return found["codec"], found["clip"]
-        table.refuse(line, f"the pattern is not found in '{place}'")
-    *folders, name = [part for part in place.split("/") if part]
-    if not folders:
-        table.refuse(line, f"'{place}' has no folder that names the codec; give a pattern")
-    return folders[-1], name.rpartition(".")[0] or name
+        table.refuse(line, f"the pattern is not found in '{readable(place[:80])}'")
+    parts = [part for part in place.split("/") if part]
+    if len(parts) < 2:
+        said = readable(url[:80])
+        table.refuse(line, f"'{said}' has no folder that names the codec and a file, the clip")
+    return parts[-2], parts[-1].rpartition(".")[0] or parts[-1]
 
 
 def _column(table: Table, what: str, told: str) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from snac_eval.reports.html.groups import show
 from snac_eval.reports.html.page import page
@@ -16,7 +20,9 @@ from snac_eval.types import Waveform
 from tests.runs import Column, noisy, write_run
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 HOSTILE = "</script><script>alert(1)</script><!--<script>"
 CODECS = ("plain", HOSTILE, "third")
@@ -64,6 +70,20 @@ def _clip(clip_id: str, group: int) -> ReportClip:
     }
     said = f"{HOSTILE} is said"
     return ReportClip(clip_id, Waveform(reference, 16000), estimates, 1.5, {}, group, said)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium of the system; skips the test where there is none."""
+    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if found is None:
+        pytest.skip("needs Chromium: apt-get install --no-install-recommends chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 def until(page: Page, condition: str) -> None:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import csv
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.reports.html.browsing import CONTRAST, HOSTILE, NUM_CLIPS, SPY, until, write_study
+from tests.reports.html.browsing import (
+    CONTRAST,
+    HOSTILE,
+    NUM_CLIPS,
+    SPY,
+    chromium,
+    until,
+    write_study,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 STATE = "document.querySelector('.player').dataset.state"
 
 
@@ -29,15 +35,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless Chromium of the system."""
-    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if found is None:
-        pytest.skip("needs Chromium: apt-get install --no-install-recommends chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

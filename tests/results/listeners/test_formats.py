@@ -97,6 +97,8 @@ def test_several_ratings_of_one_listener_are_their_mean(tmp_path: Path) -> None:
         ("trial_id,choice_reference\n1,2\n", "paired comparisons"),
         ("session_test_id,trial_id,stimuli_rating,stimuli\n1,2,3,4\n", "Likert"),
         ("file_url,MOS,vote_1\n1,2,3\n", "say no longer who voted"),
+        ("WorkerId,Answer.q1,Answer.q1_url\nw,3,a.wav\n", ":2: 'a.wav' has no folder"),
+        ("WorkerId,Answer.q1,Answer.q1_url\nw,3,h://[\n", ":2: 'h://[' is no address"),
     ],
 )
 def test_what_is_no_rating_is_refused_in_one_line(content: str, said: str, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ const memory = {
 
   begin() {
     this.data = this.stored() ?? this.fresh();
+    this.data.window = randomName(8); // the newest window has the test: others hear of the change
     this.plan = planFor(this.data.listener);
     if (this.data.place > this.plan.length) this.data.place = this.plan.length;
   },
@@ -25,7 +26,8 @@ const memory = {
     try {
       const data = JSON.parse(localStorage.getItem(STORE));
       const whole = ["answers", "queue", "refused"].every((name) => Array.isArray(data?.[name]));
-      return whole && LISTENER.test(data.listener) ? data : null;
+      const isPlace = Number.isInteger(data?.place) && data.place >= 0 && data.current;
+      return whole && isPlace && LISTENER.test(data.listener) ? data : null;
     } catch {
       return null;
     }
@@ -44,7 +46,8 @@ const memory = {
 
   // Another person at the same browser. What was not yet sent still will be.
   next() {
-    this.data = { ...this.fresh(), queue: this.data.queue, volume: this.data.volume };
+    const { queue, volume, window } = this.data;
+    this.data = { ...this.fresh(), queue, volume, window };
     this.plan = planFor(this.data.listener);
     this.save();
   },

@@ -21,7 +21,7 @@ class Mushra extends TrialScreen {
     this.sliders = new Map();
     this.values = new Map();
     const reference = make("div", { className: "sound reference" }, {}, [
-      this.chooser(this.trial.reference, "Ref", "the reference (R)", "R 0"),
+      this.chooser(this.trial.reference, "Ref", "the reference", "R 0"),
     ]);
     const field = make("div", { className: "sounds" }, {}, [scale(), reference, ...order.map((name) => this.column(name))]);
     this.timeline = new Timeline(this.deck, this.deck.buffers.get(this.trial.reference), () => this.keepRegion());
@@ -40,7 +40,7 @@ class Mushra extends TrialScreen {
       this.pick(name);
       // Whoever points goes on with the arrow keys at once; whoever tabs stays.
       if (event.detail) this.sliders.get(name)?.focus({ preventScroll: true });
-    }, { className: "choose", title: words }, { "aria-label": `play ${words}`, "aria-keyshortcuts": keys });
+    }, { className: "choose", title: words }, { "aria-label": `${sign}: play ${words}`, "aria-keyshortcuts": keys });
     this.buttons.set(name, element);
     return element;
   }
@@ -83,8 +83,8 @@ class Mushra extends TrialScreen {
     const unrated = this.screen.order.filter((name) => !(name in this.state.ratings)).map(sign);
     const all = this.screen.order.length;
     const parts = [];
-    if (unheard.length) parts.push(unheard.length > all ? "listen to all sounds" : `listen to ${list(unheard)}`);
-    if (unrated.length) parts.push(unrated.length === all ? "rate each of them" : `rate ${list(unrated)}`);
+    if (unheard.length) parts.push(unheard.length > all ? "listen to all sounds" : `listen to ${few(unheard)}`);
+    if (unrated.length) parts.push(unrated.length === all ? "rate each of them" : `rate ${few(unrated)}`);
     const words = parts.join(", then ");
     return words && `Still to do: ${words}.`;
   }
@@ -118,6 +118,10 @@ class Mushra extends TrialScreen {
     const ratings = Object.fromEntries(this.screen.order.map((name) => [name, this.state.ratings[name]]));
     return { ratings, chosen: "", correct: null };
   }
+}
+
+function few(signs) {
+  return signs.length > 5 ? `${signs.slice(0, 4).join(", ")} and ${signs.length - 4} more` : list(signs);
 }
 
 function scale() {

@@ -31,13 +31,12 @@ class Plain {
 class Welcome extends Plain {
   open(root) {
     const { plan, trainings } = memory;
-    const counts = [count(plan.length - trainings, "trial")];
-    if (trainings) counts.unshift(`${count(trainings, "trial")} for training`);
+    const training = trainings ? `, after ${trainings} for training` : "";
     this.next.textContent = "I agree, begin";
     root.append(
       make("h1", { tabIndex: -1, textContent: "Welcome" }),
       text("p", TASKS[TEST.method]),
-      text("p", `There ${plan.length === 1 ? "is" : "are"} ${counts.join(" and ")}. You can stop at any time and go on later: this browser keeps your place.`),
+      text("p", `The test has ${count(plan.length - trainings, "trial")}${training}. You can stop at any time and go on later: this browser keeps your place.`),
       text("p", "Please use headphones, in a quiet room."),
       text("h2", "What is stored"),
       make("ul", {}, {}, [
@@ -45,6 +44,7 @@ class Welcome extends Plain {
         text("li", "a random name for you, made up by this page;"),
         text("li", "nothing else: no name, no address, no cookies, and nothing about your device."),
       ]),
+      text("p", "Your answers go to whoever invited you to this test. Until then they are kept in this browser."),
       text("p", "Taking part is up to you. You may leave whenever you like, without giving a reason."),
       make("div", { className: "leave" }, {}, [this.next]),
     );
@@ -84,16 +84,24 @@ class Volume extends Plain {
       make("div", { className: "leave" }, {}, [this.note, this.next]),
     );
     this.name = trial.reference || order[0];
-    try {
-      await this.deck.load([this.name]);
-    } catch (error) {
-      this.note.textContent = `The sound could not be loaded (${error.message}). Reload the page to try again.`;
-    }
+    await this.load();
   }
 
-  toggle() {
+  async load() {
+    this.isLoading = true;
+    try {
+      await this.deck.load([this.name]);
+      this.note.textContent = "";
+    } catch (error) {
+      this.note.textContent = `The sound could not be loaded (${error.message}). Press Play to try again.`;
+    }
+    this.isLoading = false;
+  }
+
+  async toggle() {
+    if (!this.deck.names) this.note.textContent = "The sound is being loaded …";
+    if (!this.deck.names && !this.isLoading) await this.load();
     if (this.deck.names) this.deck.toggle();
-    else this.note.textContent = "The sound is still being loaded.";
   }
 
   set(volume) {
@@ -149,8 +157,8 @@ class Done {
       text("p", "That was the last trial."),
       this.state,
       make("div", { className: "leave" }, {}, [
-        again,
         this.save = button("Download my answers (CSV)", downloadAnswers),
+        again,
       ]),
     );
     this.update();

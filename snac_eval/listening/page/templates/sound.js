@@ -4,6 +4,7 @@ const FADE_S = 0.002; // time constant: 5 ms until nine tenths are there
 const EDGE_S = 0.005;
 const AHEAD_S = 0.03;
 const SHORTEST_S = 0.5;
+const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
 const arrived = new Map();
 const decoded = new Map();
@@ -243,7 +244,9 @@ class Deck {
 
   paint() {
     this.onTick();
-    if (this.voices) requestAnimationFrame(() => this.paint());
+    if (!this.voices) return;
+    if (STILL.matches) setTimeout(() => this.paint(), 250);
+    else requestAnimationFrame(() => this.paint());
   }
 }
 

@@ -14,15 +14,19 @@ function showPicked() {
 
 function meanOf(dataset, run, metric) {
   const values = dataset.values(run, metric);
+  const weights = dataset.weights(run, metric);
   const picked = mask(dataset);
   let sum = 0;
+  let weight = 0;
   let count = 0;
   for (let clip = 0; values && clip < dataset.size; clip++) {
     if (!picked[clip] || Number.isNaN(values[clip])) continue;
-    sum += values[clip];
+    const own = weights ? weights[clip] : 1;
+    sum += own * values[clip];
+    weight += own;
     count += 1;
   }
-  return { mean: count ? sum / count : NaN, count };
+  return { mean: count ? sum / weight : NaN, count };
 }
 
 // Cells of a table drawn here: text or, where it is a number, [text, true].

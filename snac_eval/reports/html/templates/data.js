@@ -46,6 +46,11 @@ class Dataset {
     return this.decoded(run, "values", metric, "f4");
   }
 
+  // How much each clip counts in a mean; undefined where all count alike.
+  weights(run, metric) {
+    return this.decoded(run, "weights", metric, "f4");
+  }
+
   // Why a run has no value of a clip by a metric: [status, reason]; undefined where it has one.
   reason(run, metric, clip) {
     const places = this.decoded(run, "missing", metric, "u2");

@@ -1,0 +1,245 @@
+"""snac-eval agreement: which metric ranks these codecs as listeners do."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from snac_eval.cli.flags import Commands, names, path
+from snac_eval.cli.streams import print_styled, screen
+from snac_eval.errors import UsageError, readable
+
+if TYPE_CHECKING:
+    from snac_eval.results.agreement.shapes import Agreement
+    from snac_eval.results.listeners.ratings import Ratings
+
+_NOTHING_COMPARED = 3
+_EPILOG = """examples:
+  snac-eval agreement runs/* --ratings ratings.csv -o agreement
+  snac-eval agreement runs/study --ratings mushra.csv --map lyra_32=lyra_v2_3.2kbps
+  snac-eval agreement runs/* --ratings votes.csv --codec-column system --rating-column vote
+
+exit codes: 0 some metric was held against ratings; 2 wrong usage or broken input;
+3 no metric could be: too few points, or no scores of what was rated"""
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    agreement = commands.add_parser(
+        "agreement",
+        help="say which metric to believe: hold every metric against listeners' ratings",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    agreement.set_defaults(command=_agreement)
+    agreement.add_argument(
+        "runs", type=path, nargs="+", metavar="RUN", help="folders of runs or of studies"
+    )
+    agreement.add_argument("--metrics", default="", help="comma-separated; default all with ↑ or ↓")
+    agreement.add_argument("--quiet", action="store_true", help="no progress bar")
+    agreement.add_argument(
+        "--format",
+        choices=("md", "csv", "latex", "json"),
+        help="what is printed (default: a table for the terminal's width, else md)",
+    )
+    agreement.add_argument(
+        "-o",
+        "--output",
+        type=path,
+        metavar="DIR",
+        help="folder for agreement.json, .html, .md, .csv, .tex and figures (default"
+        " ./agreement_RATINGS)",
+    )
+    _add_ratings(agreement.add_argument_group("ratings"))
+    _add_columns(agreement.add_argument_group("columns of a table with a row a rating"))
+    _add_statistics(agreement.add_argument_group("what is held against what"))
+
+
+def _add_ratings(ratings: argparse._ArgumentGroup) -> None:
+    ratings.add_argument(
+        "--ratings",
+        type=path,
+        required=True,
+        metavar="FILE",
+        help="single ratings: CSV (clip_id, codec, listener, rating), webMUSHRA's, P.808 answers,"
+        " answers to our own test",
+    )
+    ratings.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="RATED=RUN",
+        help="the rated codec RATED is the run RUN; may be repeated",
+    )
+    ratings.add_argument(
+        "--kind",
+        choices=("long", "webmushra", "p808", "answers"),
+        help="what the file is (default: by its first line)",
+    )
+    ratings.add_argument("--key", type=path, metavar="FILE", help="key of our own test")
+    ratings.add_argument(
+        "--scale", choices=("mushra", "acr", "other"), help="default: by the kind or the numbers"
+    )
+    ratings.add_argument(
+        "--name", default="", metavar="TEXT", help="what the test is called (default: its file)"
+    )
+    ratings.add_argument("--source", default="", metavar="TEXT", help="what to cite")
+
+
+def _add_columns(columns: argparse._ArgumentGroup) -> None:
+    for what, of in (
+        ("clip", "clip_id"),
+        ("codec", "codec"),
+        ("listener", "listener"),
+        ("rating", "rating"),
+    ):
+        columns.add_argument(
+            f"--{what}-column", default="", metavar="NAME", help=f"the file's name of {of}"
+        )
+    columns.add_argument(
+        "--pattern",
+        default="",
+        metavar="REGEX",
+        help="p808: finds (?P<codec>...) and (?P<clip>...) in a clip's address",
+    )
+
+
+def _add_statistics(statistics: argparse._ArgumentGroup) -> None:
+    statistics.add_argument(
+        "--reference", action="store_true", help="the hidden reference counts as a codec"
+    )
+    statistics.add_argument("--anchors", action="store_true", help="anchors count as codecs")
+    statistics.add_argument(
+        "--reference-name",
+        metavar="NAME",
+        help="the ratings' name of the hidden reference ('' for none; default: the usual names)",
+    )
+    statistics.add_argument(
+        "--anchor-names", metavar="NAMES", help="comma-separated ('' for none; default: the usual)"
+    )
+    statistics.add_argument(
+        "--screen",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="leave out listeners after ITU-R BS.1534-3 (MUSHRA alone; default)",
+    )
+    statistics.add_argument(
+        "--resamples", type=int, default=2000, metavar="N", help="of the bootstrap (default 2000)"
+    )
+    statistics.add_argument("--seed", type=int, default=0, help="of the bootstrap (default 0)")
+
+
+def _agreement(options: argparse.Namespace, _: Sequence[str]) -> int:
+    from snac_eval.progress import track
+    from snac_eval.results.agreement.listening import agree_with_listeners
+    from snac_eval.results.agreement.matching import parse_mapping
+    from snac_eval.results.study import read_runs
+
+    if options.resamples < 1:
+        raise UsageError(f"--resamples {options.resamples}: must be at least 1")
+    if options.seed < 0:
+        raise UsageError(f"--seed {options.seed}: must be at least 0")
+    mapping = parse_mapping(options.map)
+    ratings = _ratings(options)
+    found = agree_with_listeners(
+        read_runs(options.runs),
+        ratings,
+        is_screened=options.screen,
+        mapping=mapping,
+        metrics=names(options.metrics),
+        with_reference=options.reference,
+        with_anchors=options.anchors,
+        data=options.name,
+        source=options.source,
+        num_resamples=options.resamples,
+        seed=options.seed,
+        watch=lambda chunks: track(chunks, "resampling", "chunk", not options.quiet),
+    )
+    _tell_unmatched(found, ratings)
+    folder = options.output or Path(f"agreement_{options.ratings.stem}")
+    _write(found, folder)
+    _print(found, options.format)
+    print(f"page: {folder / 'agreement.html'}", file=sys.stderr)
+    told = any(not math.isnan(one.spearman("clips").value) for one in found.metrics)
+    return 0 if told else _NOTHING_COMPARED
+
+
+def _ratings(options: argparse.Namespace) -> Ratings:
+    from snac_eval.results.listeners.formats import read_ratings
+
+    columns = {
+        "clip_id": options.clip_column,
+        "codec": options.codec_column,
+        "listener": options.listener_column,
+        "rating": options.rating_column,
+    }
+    anchors = options.anchor_names
+    return read_ratings(
+        options.ratings,
+        {name: own for name, own in columns.items() if own},
+        options.scale,
+        kind=options.kind,
+        key=options.key,
+        reference=options.reference_name,
+        anchors=None if anchors is None else names(anchors),
+        pattern=options.pattern,
+    )
+
+
+def _tell_unmatched(found: Agreement, ratings: Ratings) -> None:
+    left = [one.name for one in found.left_out if one.what == "codec"]
+    if unmatched := [name for name in left if ratings.roles[name] == "codec"]:
+        said = ", ".join(map(readable, unmatched))
+        print(
+            f"note: rated, but not in the result: {said}; --map RATED=RUN says which run one is",
+            file=sys.stderr,
+        )
+
+
+def _write(found: Agreement, folder: Path) -> None:
+    """Everything into the folder; the record first, which the rest is made of."""
+    from snac_eval.reports import figures
+    from snac_eval.reports.agreement.figure import forest_figure, scatter_figure
+    from snac_eval.reports.agreement.page import write_agreement_page
+    from snac_eval.results.agreement.record import FILE_NAME, write_agreement
+    from snac_eval.writing import write_text
+
+    write_agreement(found, folder / FILE_NAME)
+    for suffix, form in ((".md", "md"), (".csv", "csv"), (".tex", "latex")):
+        write_text((folder / FILE_NAME).with_suffix(suffix), _text(found, form))
+    write_agreement_page(found, folder / "agreement.html")
+    for name, drawn in (("forest", forest_figure(found)), ("scatter", scatter_figure(found))):
+        for suffix in (".pdf", ".svg"):
+            figures.save(drawn, folder / f"{name}{suffix}")
+
+
+def _text(found: Agreement, form: str) -> str:
+    from snac_eval.reports.agreement.table import agreement_grid, tidy_grid
+    from snac_eval.reports.agreement.words import sentences
+    from snac_eval.reports.grid import GridFormat, render
+
+    grid = tidy_grid(found) if form == "csv" else agreement_grid(found, sentences(found))
+    return render(grid, cast("GridFormat", form))
+
+
+def _print(found: Agreement, form: str | None) -> None:
+    import json
+
+    from snac_eval.reports.agreement.table import agreement_grid
+    from snac_eval.reports.agreement.words import sentences
+    from snac_eval.reports.terminal import render_terminal
+    from snac_eval.results.agreement.record import agreement_json
+
+    seen = screen()
+    if form == "json":
+        print(json.dumps(agreement_json(found), indent=2, ensure_ascii=False, allow_nan=False))
+    elif form or not seen.is_terminal:
+        print(_text(found, form or "md"), end="")
+    else:
+        grid = agreement_grid(found, sentences(found, only_contrary=True))
+        more = "agreement.md and --format md show all, each metric in words"
+        print_styled(render_terminal(grid, seen.width, seen.colour, more))
