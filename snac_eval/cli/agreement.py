@@ -222,7 +222,9 @@ def _text(found: Agreement, form: str) -> str:
     from snac_eval.reports.agreement.words import sentences
     from snac_eval.reports.grid import GridFormat, render
 
-    grid = tidy_grid(found) if form == "csv" else agreement_grid(found, sentences(found))
+    # In a paper's float, a sentence a metric would take more room than the table.
+    said = sentences(found) if form == "md" else ()
+    grid = tidy_grid(found) if form == "csv" else agreement_grid(found, said)
     return render(grid, cast("GridFormat", form))
 
 
