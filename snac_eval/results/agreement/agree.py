@@ -1,7 +1,8 @@
 """How far each metric of some runs agrees with the ratings of one listening test.
 
 What is estimated, and by which intervals, stands in :mod:`~snac_eval.results.agreement.intervals`;
-the mapping of ITU-T P.1401 in ``p1401``, pairs of codecs in ``pairs``.
+the mapping of ITU-T P.1401 in ``p1401``, pairs of codecs in ``pairs``; ``listening`` adds who
+counts as a listener, and how far they agree.
 """
 
 from __future__ import annotations
@@ -39,7 +40,6 @@ from snac_eval.results.agreement.shapes import (
     Point,
 )
 from snac_eval.results.families import named_by_title
-from snac_eval.results.listeners.consistency import consistency
 from snac_eval.results.listeners.means import mean_rating
 from snac_eval.results.listeners.ratings import Ratings, Role
 from snac_eval.results.pairing import metric_problem
@@ -105,7 +105,6 @@ def agree(
     test = _test(runs, ratings, mapping, with_reference, with_anchors)
     found = [_metric(test, name) for name in metrics or _directed(test.runs)]
     results, against = _results(test, found, num_resamples, seed, watch)
-    alike = consistency(test.ratings)
     return Agreement(
         data=data or Path(ratings.source).name,
         source=source,
@@ -121,8 +120,7 @@ def agree(
         left_out=test.left_out,
         num_resamples=num_resamples,
         seed=seed,
-        icc=Coefficient(alike.average, *alike.average_interval),
-        notes=(*ratings.notes, *_notes(test.points)),
+        notes=tuple(_notes(test.points)),
     )
 
 
