@@ -100,8 +100,6 @@ def _agreement(options: argparse.Namespace, _: Sequence[str]) -> int:
     from snac_eval.results.agreement.matching import parse_mapping
     from snac_eval.results.study import read_runs
 
-    if options.resamples < 1:
-        raise UsageError(f"--resamples {options.resamples}: must be at least 1")
     if options.seed < 0:
         raise UsageError(f"--seed {options.seed}: must be at least 0")
     mapping = parse_mapping(options.map)
