@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snac_eval.results.agreement.coefficients import correlation
+from snac_eval.results.agreement.intervals import over_clips, over_codecs
 from snac_eval.results.agreement.points import Points
-from snac_eval.results.agreement.resampling import over_clips, over_codecs, replicates
+from snac_eval.results.agreement.resampling import replicates
 from snac_eval.results.agreement.shapes import KINDS, Kind
 
 Array = NDArray[np.float64]
@@ -183,7 +184,7 @@ def simulate(
                     correlation(kind, row, points.means()), found, kind, metric, points
                 )
                 means = [points.grid(side).mean(axis=1) for side in (row, points.means())]
-                other = over_codecs(correlation(kind, *means), found, kind, metric, points)
+                other = over_codecs(correlation(kind, *means), found, kind, metric, clips)
                 at = place, metric
                 held[0][at] += one.low <= panel[at] <= one.high
                 held[1][at] += one.low <= everyone[at] <= one.high

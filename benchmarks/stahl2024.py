@@ -26,6 +26,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from snac_eval.catalogue.facts import metric_facts
@@ -59,6 +60,10 @@ SOURCE = (
     "B. Stahl, S. Windtner, A. Sontacchi, A Bitrate-Scalable Variational Recurrent Mel-Spectrogram"
     " Coder for Real-Time Resynthesis-Based Speech Coding, IEEE Access 12, 159239-159251, 2024, doi"
     f" 10.1109/ACCESS.2024.3482359; data {URL}, CC BY 4.0"
+)
+SCREENED = (
+    "Nobody was screened again: the authors left out listeners that rated the hidden reference"
+    " below 90 in more than one of eight trials."
 )
 RECORD = Path("reports/agreement/stahl2024.json")
 DOCUMENT = Path("docs/which-metric.md")
@@ -120,15 +125,15 @@ def laid_out(folder: Path, work: Path) -> Path:
 
 def _ratings(path: Path) -> Iterator[tuple[str, str, str, float]]:
     """A row a rating out of the authors' table, which has a row a stimulus; that of the low anchor
-    names no file."""
-    clip = ""
+    names no file, but its signal does elsewhere."""
     with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            clip = row["file"].partition("/")[0] or clip
-            codec = Path(row["file"]).stem or "anchor"
-            listeners = ast.literal_eval(row["participant_ids"])
-            for listener, rating in zip(listeners, ast.literal_eval(row["ratings"]), strict=True):
-                yield f"speech/{clip}", codec, f"listener_{listener}", float(rating)
+        rows = list(csv.DictReader(file))
+    clips = {row["signal"]: row["file"].partition("/")[0] for row in rows if row["file"]}
+    for row in rows:
+        clip, codec = clips[row["signal"]], Path(row["file"]).stem or "anchor"
+        listeners = ast.literal_eval(row["participant_ids"])
+        for listener, rating in zip(listeners, ast.literal_eval(row["ratings"]), strict=True):
+            yield f"speech/{clip}", codec, f"listener_{listener}", float(rating)
 
 
 def score(data: Path, output: Path) -> Path:
@@ -200,6 +205,7 @@ def _record(options: argparse.Namespace) -> None:
         source=SOURCE,
         watch=lambda chunks: track(chunks, "resampling", "chunk", True),
     )
+    found = replace(found, notes=(SCREENED, *found.notes[1:]))
     write_agreement(found, options.output, with_points=False)
     if options.output == RECORD:
         # As it is read again: rounded.

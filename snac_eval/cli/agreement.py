@@ -100,8 +100,6 @@ def _agreement(options: argparse.Namespace, _: Sequence[str]) -> int:
     from snac_eval.results.agreement.matching import parse_mapping
     from snac_eval.results.study import read_runs
 
-    if options.resamples < 1:
-        raise UsageError(f"--resamples {options.resamples}: must be at least 1")
     if options.seed < 0:
         raise UsageError(f"--seed {options.seed}: must be at least 0")
     mapping = parse_mapping(options.map)
@@ -161,7 +159,9 @@ def _text(found: Agreement, form: str) -> str:
     from snac_eval.reports.agreement.words import sentences
     from snac_eval.reports.grid import GridFormat, render
 
-    grid = tidy_grid(found) if form == "csv" else agreement_grid(found, sentences(found))
+    # In a paper's float, a sentence a metric would take more room than the table.
+    said = sentences(found) if form == "md" else ()
+    grid = tidy_grid(found) if form == "csv" else agreement_grid(found, said)
     return render(grid, cast("GridFormat", form))
 
 

@@ -20,7 +20,7 @@ _EPILOG = """to install it:
 The names of codecs, datasets and metrics are those of today: print it again after an update.
 """
 _NAMES = {"--model": "codecs", "--dataset": "datasets", "--metrics": "metrics", "names": "all"}
-_FILES = ("--weights", "runs", "run")
+_FILES = ("--weights", "--agreement", "runs", "run")
 # No other name can be completed without being quoted, or could do harm in a shell's script.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _BASH_WORDS = """_snac_eval_words() {

@@ -44,7 +44,7 @@ def _run(folder: Path, *words: str) -> int:
 def test_one_command_writes_the_record_the_page_and_the_figures(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--ratings", str(folder / "ratings.csv"), "--name", "Lab", "--resamples", "60"]
+    words = ["--ratings", str(folder / "ratings.csv"), "--name", "Lab", "--resamples", "100"]
     assert _run(folder, *words, "-o", str(tmp_path), "--format", "csv") == 0
     out, said = capsys.readouterr()
     assert "not in the result: unknown; --map RATED=RUN" in said
@@ -80,7 +80,7 @@ def test_too_few_points_are_exit_code_3(
         (["--metrics", "pesq_bw"], "did you mean 'pesq_wb'?"),
         (["--map", "unknow=low"], "did you mean 'unknown'?"),
         (["--map", "unknown"], "write RATED=RUN"),
-        (["--resamples", "0"], "--resamples 0: must be at least 1"),
+        (["--resamples", "9"], "9 resamples: an interval needs 100"),
         (["--seed", "-1"], "--seed -1: must be at least 0"),
     ],
 )

@@ -33,12 +33,11 @@ def test_what_the_document_advises_is_what_the_record_shows(shipped: Agreement) 
         assert found[name].verdict == "agrees"
         assert found[name].spearman("codecs").value > 0.8
         assert found[name].pairs.wrong == 0
-    pesq = found["pesq_wb"]
-    assert pesq.coefficients["clips"]["spearman"].value < 0
-    assert pesq.verdict == "not shown"
-    assert pesq.spearman("codecs").high < 0
-    for name in ("stoi", "estoi", "pesq_nb"):
-        assert found[name].spearman("clips").value < 0 < found[name].spearman("codecs").high
+    for name in ("pesq_wb", "stoi", "estoi", "pesq_nb"):
+        assert found[name].coefficients["clips"]["spearman"].value < 0
+        assert found[name].coefficients["codecs"]["spearman"].value < 0
+        assert found[name].verdict == "not shown"
+    assert found["pesq_wb"].pairs.wrong > found["pesq_wb"].pairs.right
     assert found["si_sdr"].verdict == "contradicts"
     text = (ROOT / stahl2024.DOCUMENT).read_text(encoding="utf-8")
     for fact in (shipped.num_ratings, f"rated by {shipped.num_listeners} listeners"):

@@ -1,7 +1,8 @@
 """How far each metric of some runs agrees with the ratings of one listening test.
 
-What is estimated, and by which intervals, stands in :mod:`~snac_eval.results.agreement.resampling`;
-the mapping of ITU-T P.1401 in ``p1401``, pairs of codecs in ``pairs``.
+What is estimated, and by which intervals, stands in :mod:`~snac_eval.results.agreement.intervals`;
+the mapping of ITU-T P.1401 in ``p1401``, pairs of codecs in ``pairs``; ``listening`` adds who
+counts as a listener, and how far they agree.
 """
 
 from __future__ import annotations
@@ -17,25 +18,19 @@ from numpy.typing import NDArray
 from snac_eval.errors import UsageError, readable
 from snac_eval.results.agreement.coefficients import correlation
 from snac_eval.results.agreement.differences import differences
+from snac_eval.results.agreement.intervals import MIN_CLIPS, over_clips, over_codecs
 from snac_eval.results.agreement.matching import Matches, match
 from snac_eval.results.agreement.p1401 import mapped
 from snac_eval.results.agreement.pairs import counts, separated
 from snac_eval.results.agreement.points import Points, points_of, scores_of
-from snac_eval.results.agreement.resampling import (
-    MIN_CLIPS,
-    Replicates,
-    Watch,
-    over_clips,
-    over_codecs,
-    replicates,
-    whole,
-)
+from snac_eval.results.agreement.resampling import Replicates, Watch, replicates, whole
 from snac_eval.results.agreement.sentences import sentence
 from snac_eval.results.agreement.shapes import (
     KINDS,
     LEVELS,
     Agreement,
     Coefficient,
+    Kind,
     LeftOut,
     Level,
     Mapped,
@@ -45,15 +40,16 @@ from snac_eval.results.agreement.shapes import (
     Point,
 )
 from snac_eval.results.families import named_by_title
-from snac_eval.results.listeners.consistency import consistency
 from snac_eval.results.listeners.means import mean_rating
 from snac_eval.results.listeners.ratings import Ratings, Role
 from snac_eval.results.pairing import metric_problem
 from snac_eval.results.record import Run, check_names, first_info, metric_names
+from snac_eval.results.stats import units
 from snac_eval.types import MetricInfo
 
 Array = NDArray[np.float64]
 NUM_RESAMPLES = 2000
+_FEWEST_RESAMPLES = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,14 +96,15 @@ def agree(
     metric's score and the mean of all its ratings. Over codecs a point is the mean over the clips
     that every codec has a score and ratings of; a codec without any is no point of that metric.
     ``watch`` is given the chunks of resamples and yields them. Raises UsageError for a name that
-    is unknown or ambiguous, and where no rated codec is a run.
+    is unknown or ambiguous, where no rated codec is a run, and for too few resamples.
     """
+    if num_resamples < _FEWEST_RESAMPLES:
+        raise UsageError(f"{num_resamples} resamples: an interval needs {_FEWEST_RESAMPLES}")
     runs = named_by_title(runs)
     check_names(metrics, *runs)
     test = _test(runs, ratings, mapping, with_reference, with_anchors)
     found = [_metric(test, name) for name in metrics or _directed(test.runs)]
     results, against = _results(test, found, num_resamples, seed, watch)
-    alike = consistency(test.ratings)
     return Agreement(
         data=data or Path(ratings.source).name,
         source=source,
@@ -123,8 +120,7 @@ def agree(
         left_out=test.left_out,
         num_resamples=num_resamples,
         seed=seed,
-        icc=Coefficient(alike.average, *alike.average_interval),
-        notes=(*ratings.notes, *_notes(test.points)),
+        notes=tuple(_notes(test.points)),
     )
 
 
@@ -237,25 +233,33 @@ def _result(
         higher_is_better=one.info.higher_is_better,
         fingerprint=str(one.info.fingerprint),
         points=at,
-        coefficients={
-            "clips": {
-                kind: over_clips(
-                    correlation(kind, *_sides(at["clips"])), found, kind, place, points
-                )
-                for kind in KINDS
-            },
-            "codecs": {
-                kind: over_codecs(
-                    correlation(kind, *_sides(at["codecs"])), found, kind, place, points
-                )
-                for kind in KINDS
-            },
-        },
+        coefficients=_coefficients(at, points, there, found, place),
         mapped={level: _mapped(of, one.info) for level, of in at.items()},
         pairs=counts(points, one.scores, -1 if one.info.higher_is_better is False else 1, pairs),
         left_out=one.left_out,
     )
     return replace(result, sentence=sentence(result))
+
+
+def _coefficients(
+    at: Mapping[Level, Sequence[Point]],
+    points: Points,
+    there: NDArray[np.bool_],
+    found: Replicates,
+    place: int,
+) -> Mapping[Level, Mapping[Kind, Coefficient]]:
+    clips, codecs = _sides(at["clips"]), _sides(at["codecs"])
+    own, num_clips = points.only(there), len(whole(points, there)[1])
+    values = {kind: (correlation(kind, *clips), correlation(kind, *codecs)) for kind in KINDS}
+    return {
+        "clips": {
+            kind: over_clips(value, found, kind, place, own) for kind, (value, _) in values.items()
+        },
+        "codecs": {
+            kind: over_codecs(value, found, kind, place, num_clips)
+            for kind, (_, value) in values.items()
+        },
+    }
 
 
 def _without(one: _Metric) -> MetricAgreement:
@@ -327,7 +331,8 @@ def _worth(one: MetricAgreement) -> float:
 
 def _notes(points: Points) -> Iterator[str]:
     if len(points.clips) < MIN_CLIPS:
-        yield f"{len(points.clips)} clips are too few for intervals, which need {MIN_CLIPS}."
+        clips = units(len(points.clips), "clip")
+        yield f"Too few clips for intervals over clips and codecs: {clips}; they need {MIN_CLIPS}."
     if points.counts().max() == 1:
         yield (
             "Every clip of a codec has one rating: intervals are over clips alone, and RMSE* is"

@@ -2,7 +2,7 @@
 
 Both coefficients of a difference come from the same resamples, so that what clips and listeners do
 to both cancels. Standard error and degrees of freedom are those of the coefficients' intervals
-(:mod:`~snac_eval.results.agreement.resampling`). All pairs of metrics are tested and corrected
+(:mod:`~snac_eval.results.agreement.intervals`). All pairs of metrics are tested and corrected
 together (Holm): whoever compares the best with the others has chosen it by the same ratings.
 """
 
@@ -16,15 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snac_eval.results.agreement.coefficients import correlation
+from snac_eval.results.agreement.intervals import MIN_CLIPS, quantile, standard_error
 from snac_eval.results.agreement.points import Points
-from snac_eval.results.agreement.resampling import (
-    MIN_CLIPS,
-    SCHEMES,
-    Replicates,
-    quantile,
-    replicates,
-    standard_error,
-)
+from snac_eval.results.agreement.resampling import SCHEMES, Replicates, replicates
 from snac_eval.results.agreement.shapes import MetricAgreement, MetricDifference
 from snac_eval.results.stats import holm
 
@@ -81,15 +75,14 @@ def _tested(
     found: Replicates,
 ) -> Iterator[tuple[str, str, float, float, float, float]]:
     """Names, difference, its interval and p-value, before correction."""
-    ratings = points.means()
+    there = np.isfinite(scores[pairs[0][0]])
+    own = points.only(there)
     for pair in pairs:
-        there = np.isfinite(scores[pair[0]])
         values = {
-            place: metrics[place].sign
-            * correlation("spearman", scores[place][there], ratings[there])
+            place: metrics[place].sign * correlation("spearman", scores[place][there], own.means())
             for place in pair
         }
-        if any(map(math.isnan, values.values())) or len(points.clips) < MIN_CLIPS:
+        if any(map(math.isnan, values.values())) or len(own.clips) < MIN_CLIPS:
             continue
         first, second = sorted(pair, key=lambda place: -values[place])
         difference = values[first] - values[second]
@@ -98,7 +91,7 @@ def _tested(
             - metrics[second].sign * found.clips["spearman", scheme][second]
             for scheme in SCHEMES
         }
-        error, freedom = standard_error(resampled, points)
+        error, freedom = standard_error(resampled, own)
         reach = quantile(freedom) * error
         yield (
             metrics[first].metric,

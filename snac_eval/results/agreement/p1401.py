@@ -29,7 +29,8 @@ def mapped(scores: Array, ratings: Array, errors: Array, higher_is_better: bool 
     interval of each rating, NaN where it is unknown."""
     count, reach = len(scores), float(np.ptp(scores)) if len(scores) else 0.0
     if count <= _COEFFICIENTS:
-        return Mapped(reason=f"{count} points; the mapping has {_COEFFICIENTS} coefficients")
+        points = f"{count} point{'' if count == 1 else 's'}"
+        return Mapped(reason=f"{points}; the mapping has {_COEFFICIENTS} coefficients")
     if not reach:
         return Mapped(reason="all scores are equal")
     at = (scores - scores.min()) / reach

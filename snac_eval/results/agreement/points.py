@@ -80,6 +80,23 @@ class Points:
         found[self.codec, self.clip] = values
         return found
 
+    def only(self, there: NDArray[np.bool_]) -> Points:
+        """These points alone, and what rows, clips and listeners they have."""
+        rows = there[self.row_point]
+        clips, clip = np.unique(self.clip[there], return_inverse=True)
+        listeners, listener = np.unique(self.row_listener[rows], return_inverse=True)
+        place = np.cumsum(there) - 1
+        return Points(
+            codecs=self.codecs,
+            clips=tuple(self.clips[at] for at in clips),
+            listeners=tuple(self.listeners[at] for at in listeners),
+            codec=self.codec[there],
+            clip=clip,
+            row_point=place[self.row_point[rows]],
+            row_listener=listener,
+            row_value=self.row_value[rows],
+        )
+
     def _sums(self) -> sparse.csr_array:
         rows = np.arange(len(self.row_value))
         shape = (self.count, len(rows))

@@ -86,8 +86,7 @@ def agreement(
         "codecs": CODECS,
         "with_reference": False,
         "with_anchors": False,
-        "metrics": metrics
-        or (metric("mel_audiotools", -0.5, False), metric("pesq_wb", -0.4), NOTHING),
+        "metrics": metrics or usual,
         "differences": (
             MetricDifference("mel_audiotools", "pesq_wb", 0.9, 0.5, 1.2, 0.001, 0.002),
         ),

@@ -169,9 +169,20 @@ def test_bad_input_is_refused_in_one_line() -> None:
     of_codecs = runs({"stoi": SCORES["stoi"]})
     with pytest.raises(UsageError, match="did you mean 'stoi'"):
         agree(of_codecs, rated(QUALITY), metrics=["stoy"])
+    with pytest.raises(UsageError, match="20 resamples: an interval needs 100"):
+        agree(of_codecs, rated(QUALITY), num_resamples=20)
     strangers = [replace(of_codecs[0], codec="a", manifest={}, name="b")]
     with pytest.raises(UsageError, match=r"no rated codec \(best, .*--map RATED=RUN"):
         agree(strangers, rated(QUALITY))
+
+
+def test_a_single_codec_has_clips_alone() -> None:
+    one = agree(runs({"visqol_audio": SCORES["visqol_audio"]})[:1], rated(QUALITY)).metrics[0]
+    found = one.coefficients["clips"]["spearman"]
+    assert -0.9 < found.low < found.value < found.high <= 1
+    assert math.isnan(one.coefficients["codecs"]["spearman"].value)
+    assert one.mapped["codecs"].reason == "1 point; the mapping has 4 coefficients"
+    assert "listeners tell no two codecs apart" in one.sentence
 
 
 def test_few_clips_and_single_ratings_have_no_more_than_they_can() -> None:
@@ -179,7 +190,9 @@ def test_few_clips_and_single_ratings_have_no_more_than_they_can() -> None:
     ratings = rated(QUALITY)
     first = [row for row in ratings.rows if row.clip in CLIPS[1:4]]
     few = agree(of_codecs, replace(ratings, rows=tuple(first)), num_resamples=100)
-    assert few.notes == ("3 clips are too few for intervals, which need 4.",)
+    assert few.notes == (
+        "Too few clips for intervals over clips and codecs: 3 clips; they need 4.",
+    )
     assert "has too few clips to tell" in few.metrics[0].sentence
     single = tuple(row for row in ratings.rows if row.listener == LISTENERS[-1])
     one = agree(of_codecs, replace(ratings, rows=single), num_resamples=100)

@@ -9,17 +9,16 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from snac_eval.results.agreement import resampling
+from snac_eval.results.agreement import intervals, resampling
 from snac_eval.results.agreement.coefficients import correlation
-from snac_eval.results.agreement.points import Points
-from snac_eval.results.agreement.resampling import (
-    draw,
+from snac_eval.results.agreement.intervals import (
     noise_factor,
     over_clips,
     quantile,
-    replicates,
     standard_error,
 )
+from snac_eval.results.agreement.points import Points
+from snac_eval.results.agreement.resampling import draw, replicates
 
 Array = NDArray[np.float64]
 CODECS, CLIPS, LISTENERS = 7, 12, 10
@@ -103,7 +102,7 @@ def test_a_resample_is_of_clips_and_of_listeners() -> None:
 
 
 def test_bounds_apart_are_reached_beyond_by_less() -> None:
-    near, far = (resampling._imbens_manski(distance, 11.0) for distance in (0.0, 50.0))
+    near, far = (intervals._imbens_manski(distance, 11.0) for distance in (0.0, 50.0))
     assert near == pytest.approx(quantile(11)) == pytest.approx(stats.t.ppf(0.975, 11))
     assert far == pytest.approx(stats.t.ppf(0.95, 11))
 
@@ -129,3 +128,12 @@ def test_chunks_are_watched_and_change_nothing() -> None:
     found = replicates(points, quality[None], 150, 0, ("pearson",), watch)
     assert len(seen) == 2
     assert found.codecs["pearson"].shape == (1, 150)
+
+
+def test_some_points_alone() -> None:
+    points, _ = made(np.random.default_rng(2), 1.0)
+    there = (points.clip != 3) & (points.codec < 2)
+    own = points.only(there)
+    assert own.clips == tuple(clip for clip in points.clips if clip != "3")
+    assert own.means() == pytest.approx(points.means()[there])
+    assert own.count == 22
