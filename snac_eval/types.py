@@ -278,8 +278,7 @@ class Reconstruction:
 class Score:
     """A value and what must be known of it, or the reason why there is none. Never a sentinel.
 
-    ``detail`` is what a metric of the whole dataset keeps of one clip, which has no value then, or
-    what a metric of tokens found of each stream.
+    ``detail`` is what a metric of all clips keeps of one, without a value, or found of each stream.
     ``weight``, above 0, is how much the clip counts in a mean (:attr:`MetricInfo.weighted_by`).
     """
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from snac_eval.cli.flags import Commands, names, path
+from snac_eval.cli.ratings import add_kinds, add_screening, ratings_of
 from snac_eval.cli.streams import print_styled, screen
 from snac_eval.errors import UsageError, readable
 
@@ -55,7 +56,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         " ./agreement_RATINGS)",
     )
     _add_ratings(agreement.add_argument_group("ratings"))
-    _add_columns(agreement.add_argument_group("columns of a table with a row a rating"))
+    add_kinds(agreement.add_argument_group("what the file of ratings is"))
     _add_statistics(agreement.add_argument_group("what is held against what"))
 
 
@@ -76,36 +77,9 @@ def _add_ratings(ratings: argparse._ArgumentGroup) -> None:
         help="the rated codec RATED is the run RUN; may be repeated",
     )
     ratings.add_argument(
-        "--kind",
-        choices=("long", "webmushra", "p808", "answers"),
-        help="what the file is (default: by its first line)",
-    )
-    ratings.add_argument("--key", type=path, metavar="FILE", help="key of our own test")
-    ratings.add_argument(
-        "--scale", choices=("mushra", "acr", "other"), help="default: by the kind or the numbers"
-    )
-    ratings.add_argument(
         "--name", default="", metavar="TEXT", help="what the test is called (default: its file)"
     )
     ratings.add_argument("--source", default="", metavar="TEXT", help="what to cite")
-
-
-def _add_columns(columns: argparse._ArgumentGroup) -> None:
-    for what, of in (
-        ("clip", "clip_id"),
-        ("codec", "codec"),
-        ("listener", "listener"),
-        ("rating", "rating"),
-    ):
-        columns.add_argument(
-            f"--{what}-column", default="", metavar="NAME", help=f"the file's name of {of}"
-        )
-    columns.add_argument(
-        "--pattern",
-        default="",
-        metavar="REGEX",
-        help="p808: finds (?P<codec>...) and (?P<clip>...) in a clip's address",
-    )
 
 
 def _add_statistics(statistics: argparse._ArgumentGroup) -> None:
@@ -113,20 +87,7 @@ def _add_statistics(statistics: argparse._ArgumentGroup) -> None:
         "--reference", action="store_true", help="the hidden reference counts as a codec"
     )
     statistics.add_argument("--anchors", action="store_true", help="anchors count as codecs")
-    statistics.add_argument(
-        "--reference-name",
-        metavar="NAME",
-        help="the ratings' name of the hidden reference ('' for none; default: the usual names)",
-    )
-    statistics.add_argument(
-        "--anchor-names", metavar="NAMES", help="comma-separated ('' for none; default: the usual)"
-    )
-    statistics.add_argument(
-        "--screen",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="leave out listeners after ITU-R BS.1534-3 (MUSHRA alone; default)",
-    )
+    add_screening(statistics)
     statistics.add_argument(
         "--resamples", type=int, default=2000, metavar="N", help="of the bootstrap (default 2000)"
     )
@@ -144,7 +105,7 @@ def _agreement(options: argparse.Namespace, _: Sequence[str]) -> int:
     if options.seed < 0:
         raise UsageError(f"--seed {options.seed}: must be at least 0")
     mapping = parse_mapping(options.map)
-    ratings = _ratings(options)
+    ratings = ratings_of(options, options.ratings)
     found = agree_with_listeners(
         read_runs(options.runs),
         ratings,
@@ -166,28 +127,6 @@ def _agreement(options: argparse.Namespace, _: Sequence[str]) -> int:
     print(f"page: {folder / 'agreement.html'}", file=sys.stderr)
     told = any(not math.isnan(one.spearman("clips").value) for one in found.metrics)
     return 0 if told else _NOTHING_COMPARED
-
-
-def _ratings(options: argparse.Namespace) -> Ratings:
-    from snac_eval.results.listeners.formats import read_ratings
-
-    columns = {
-        "clip_id": options.clip_column,
-        "codec": options.codec_column,
-        "listener": options.listener_column,
-        "rating": options.rating_column,
-    }
-    anchors = options.anchor_names
-    return read_ratings(
-        options.ratings,
-        {name: own for name, own in columns.items() if own},
-        options.scale,
-        kind=options.kind,
-        key=options.key,
-        reference=options.reference_name,
-        anchors=None if anchors is None else names(anchors),
-        pattern=options.pattern,
-    )
 
 
 def _tell_unmatched(found: Agreement, ratings: Ratings) -> None:

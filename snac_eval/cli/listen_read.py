@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from snac_eval.cli.flags import Commands, path
+from snac_eval.cli.ratings import add_kinds, add_screening, kinds_flag, ratings_of
 from snac_eval.errors import UsageError
 
 if TYPE_CHECKING:
     from snac_eval.listening.reading import AbxReading, Reading
     from snac_eval.listening.report import ReadingFormat
-    from snac_eval.results.listeners.ratings import Ratings
 
 _SUFFIXES = {".md": "md", ".tex": "latex", ".csv": "csv", "": "md"}
 _EPILOG = """examples:
@@ -60,25 +60,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="FILE.csv",
         help="write the single ratings that count, for agreement, table and plot",
     )
-    read.add_argument(
-        "--no-screening", action="store_true", help="keep listeners that BS.1534-3 leaves out"
-    )
-    _add_ratings(read.add_argument_group("files of other tests"))
-
-
-def _add_ratings(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--columns",
-        action="append",
-        default=[],
-        metavar="NAME=COLUMN",
-        help="the file's name for clip_id, codec, listener or rating; may be repeated",
-    )
-    group.add_argument("--scale", choices=("mushra", "acr", "other"), help="default: by the file")
-    group.add_argument("--reference", metavar="NAME", help="the hidden reference; '' for none")
-    group.add_argument(
-        "--anchor", action="append", metavar="NAME", help="an anchor; may be repeated"
-    )
+    add_screening(read)
+    add_kinds(read.add_argument_group("files of other tests"))
 
 
 def _read(options: argparse.Namespace, _: Sequence[str]) -> None:
@@ -117,36 +100,15 @@ def _reading(options: argparse.Namespace) -> Reading | AbxReading:
         _check_folder(options)
         if not options.test.exists() and options.test.suffix:
             raise UsageError(f"{options.test}: no such file; give ratings, or the folder of a test")
-        return read_test(options.test, options.answers, not options.no_screening)
+        return read_test(options.test, options.answers, options.screen)
     files: list[Path] = list(dict.fromkeys([options.test, *options.answers]))
-    return read_files(files, [_ratings(one, options) for one in files], not options.no_screening)
+    return read_files(files, [ratings_of(options, one) for one in files], options.screen)
 
 
 def _check_folder(options: argparse.Namespace) -> None:
     """Raise UsageError for flags that a test of ours has no use for."""
-    given = {
-        "--columns": options.columns,
-        "--scale": options.scale,
-        "--reference": options.reference is not None,
-        "--anchor": options.anchor,
-    }
-    if flag := next((one for one, is_given in given.items() if is_given), ""):
+    if flag := kinds_flag(options):
         raise UsageError(f"{flag} is of files of other tests; the key of {options.test} says it")
-
-
-def _ratings(file: Path, options: argparse.Namespace) -> Ratings:
-    from snac_eval.results.listeners.formats import read_ratings
-
-    pairs = [one.partition("=") for one in options.columns]
-    if wrong := next((one for one in pairs if not (one[0] and one[1] and one[2])), None):
-        raise UsageError(f"--columns {''.join(wrong)}: write NAME=COLUMN, such as codec=System")
-    return read_ratings(
-        file,
-        {name.strip(): column.strip() for name, _, column in pairs},
-        options.scale,
-        reference=options.reference,
-        anchors=options.anchor,
-    )
 
 
 def _write_beside(options: argparse.Namespace, reading: Reading | AbxReading) -> None:

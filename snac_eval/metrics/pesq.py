@@ -1,7 +1,7 @@
 """PESQ: ITU-T P.862.2 (wideband, 16 kHz) and P.862 (narrowband, 8 kHz), as MOS-LQO.
 
 Computed by the package ``pesq``, without Corrigendum 2 of P.862 (2018): scores of tools that apply
-it differ by up to 1. ``pesq_wb_c2`` applies it, by the package ``pesqc2`` of AudioLabs Erlangen
+it differ by up to 2. ``pesq_wb_c2`` applies it, by the package ``pesqc2`` of AudioLabs Erlangen
 (extra ``pesqc2``, which needs NumPy 1 and a C compiler). Stereo is mixed to mono first. Delay is
 aligned inside.
 

@@ -38,11 +38,12 @@ if TYPE_CHECKING:
 RATE = 16000
 SHORTEST_S = 0.25
 _FRAME = 320
+_LEAST_BYTES = 300_000_000
 
 
 def _published(name: str) -> WebFile:
     url = f"https://zenodo.org/records/15739280/files/{name}.onnx"
-    return WebFile(url, "SNAC_EVAL_SCOREQ_WEIGHTS", "scoreq")
+    return WebFile(url, "SNAC_EVAL_SCOREQ_WEIGHTS", "scoreq", least_bytes=_LEAST_BYTES)
 
 
 class _Scoreq(HubMetric, PairMetric):

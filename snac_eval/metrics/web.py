@@ -26,6 +26,8 @@ class WebFile:
     """Folder below the cache's ``weights``."""
     known_hash: str | None = None
     """``sha256:...``; None: nobody published one, and only the fingerprint tells what came."""
+    least_bytes: int = 0
+    """What is smaller, such as the page of a network that wants a password, is not kept."""
 
     @property
     def name(self) -> str:
@@ -48,9 +50,16 @@ class WebFile:
         ways_out = f"set {self.variable} to a folder that holds {self.name}"
         try:
             with only_one(f"weights-{self.family}-{self.name}"):
-                return fetch(self.url, self.known_hash, file.parent, False, ways_out)
+                fetch(self.url, self.known_hash, file.parent, False, ways_out)
         except DownloadError as error:
             raise WeightsUnavailable(str(error)) from error
+        if (size := file.stat().st_size) < self.least_bytes:
+            file.unlink()
+            raise WeightsUnavailable(
+                f"{self.url}: what came are {size} bytes, which are no weights; nothing was kept,"
+                f" try again or {ways_out}"
+            )
+        return file
 
     @property
     def digest(self) -> str:

@@ -321,10 +321,9 @@ def _code_batch(coder: Coder, loaded: Sequence[Loaded], watch: Watch) -> Iterato
 
 
 def _scored_in_place(coder: Coder, task: CodingTask, outcome: _Outcome, watch: Watch) -> Coded:
-    made, encoded = outcome.made, None
-    if outcome.source is not None and made.codes is not None:
-        seed = clip_seed(task.job.clip, coder.config.seed)
-        encoded = Encoded(outcome.source, made.codes, seed)
+    made, source, encoded = outcome.made, outcome.source, None
+    if source is not None and made.codes is not None:
+        encoded = Encoded(source, made.codes, clip_seed(task.job.clip, coder.config.seed))
     scores, remaining = dict(task.failed), []
     for name in task.job.metrics:
         if name in scores:
@@ -335,15 +334,9 @@ def _scored_in_place(coder: Coder, task: CodingTask, outcome: _Outcome, watch: W
             continue
         watch(name, [task.number])
         scores[name] = score_in_place(metric, made, coder.codec, encoded)
-    return Coded(
-        task.number,
-        scores,
-        outcome.new_codes,
-        tuple(remaining),
-        made if remaining else None,
-        kept_traces(),
-        outcome.excess,
-    )
+    audible = made if remaining else None
+    rest = tuple(remaining), audible, kept_traces(), outcome.excess
+    return Coded(task.number, scores, outcome.new_codes, *rest)
 
 
 def _through(codec: Codec, seed: int, loaded: Sequence[Loaded]) -> list[_Outcome]:

@@ -21,7 +21,7 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_asked_for_is_written(capsys: pytest.CaptureFixture[str]) -> None:
-    asked = ["listen", "read", "told.csv", "--columns", "codec=Verfahren"]
+    asked = ["listen", "read", "told.csv", "--codec-column", "Verfahren"]
     assert main([*asked, "--ratings", "r.csv", "-o", "t.tex"]) == 0
     assert not capsys.readouterr().out
     assert r"\toprule" in Path("t.tex").read_text()
@@ -33,9 +33,9 @@ def test_what_is_asked_for_is_written(capsys: pytest.CaptureFixture[str]) -> Non
     ("arguments", "said"),
     [
         (["told.csv"], "has no column 'codec'"),
-        (["told.csv", "--columns", "codec"], "write NAME=COLUMN"),
+        (["told.csv", "--codec-column", "x"], "has no column 'x'"),
         (
-            ["told.csv", "--columns", "codec=Verfahren", "--reference", "x"],
+            ["told.csv", "--codec-column", "Verfahren", "--reference-name", "x"],
             "unknown codec of the rat",
         ),
         (["nothere.csv"], "no such file"),

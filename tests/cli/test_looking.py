@@ -54,8 +54,8 @@ def test_bash_completes_commands_flags_and_names(
     assert complete("completi") == ["completion"]
     assert complete("run", "--model", "opus_1") == ["opus_12kbps"]
     assert complete("run", "--dataset", "lib") == ["librispeech", "libritts"]
-    assert complete("run", "--metrics", "pesq") == ["pesq_nb", "pesq_wb"]
-    assert complete("run", "--metrics", "stoi,pesq_w") == ["stoi,pesq_wb"]
+    assert complete("run", "--metrics", "pesq") == ["pesq_nb", "pesq_wb", "pesq_wb_c2"]
+    assert complete("run", "--metrics", "stoi,pesq_w") == ["stoi,pesq_wb", "stoi,pesq_wb_c2"]
     assert complete("show", "visqol_a") == ["visqol_audio"]
     assert "--max-error-rate" in complete("run", "--max")
     assert complete("list", "me") == ["metrics"]
@@ -67,7 +67,7 @@ def test_bash_completes_commands_flags_and_names(
 def test_other_shells_get_names_too(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", shell]) == 0
     script = capsys.readouterr().out
-    assert "pesq_nb pesq_wb plcmos" in script
+    assert "pesq_nb pesq_wb pesq_wb_c2 plcmos" in script
     assert "snac_24khz" in script
 
 

@@ -5,6 +5,7 @@ DistillMOS, whose weights come in its wheel, scores speech.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import sys
 from collections.abc import Iterator
@@ -87,6 +88,10 @@ def test_weights_of_the_web_are_fetched_once_and_checked(
     model.get().unlink()
     with pytest.raises(WeightsUnavailable, match=r"checksum differs.*set TINY_WEIGHTS"):
         model.get()
+    page = dataclasses.replace(model, known_hash=None, least_bytes=1000)
+    with pytest.raises(WeightsUnavailable, match="6 bytes, which are no weights"):
+        page.get()
+    assert model.state == web.NEEDS_WEIGHTS
 
 
 def test_weights_of_a_folder_that_the_user_named(
@@ -186,7 +191,7 @@ def test_distillmos_hears_noise_in_speech_as_its_package_does(shared_data: Path)
 @pytest.fixture
 def tiny_nisqa(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file of its weights."""
-    pytest.importorskip("torchmetrics.functional.audio.nisqa", reason="needs the extra nisqa")
+    pytest.importorskip("librosa", reason="needs the extra nisqa")
     monkeypatch.setenv("SNAC_EVAL_NISQA_WEIGHTS", str(tmp_path))
     return tiny.save_nisqa(tmp_path)
 

@@ -27,7 +27,13 @@ from snac_eval.results.gate import check
 from snac_eval.results.parts import stands_out
 from snac_eval.results.ranking import frontiers, ranks
 from snac_eval.results.record import Run, read_run
-from snac_eval.results.stats import mean_interval, mean_of, paired_difference, rank_intervals
+from snac_eval.results.stats import (
+    _Mean,
+    mean_interval,
+    mean_of,
+    paired_difference,
+    rank_intervals,
+)
 from snac_eval.results.tolerances import Tolerance, Tolerances
 from snac_eval.types import Score
 from tests.runs import noisy, write_run
@@ -146,19 +152,23 @@ def jackknife(rate: Any, units: list[Any]) -> float:  # noqa: ANN401 - a functio
     return float(np.sqrt((1 - 1 / len(units)) * np.sum(np.square(moved))))
 
 
-def test_the_interval_is_the_jackknife_of_the_ratio() -> None:
-    from scipy.stats import t
-
+def test_the_error_is_the_jackknife_of_the_ratio() -> None:
     rng = np.random.default_rng(3)
     words = rng.integers(1, 50, 40).astype(float)
     rates = rng.normal(20.0, 3.0, 40)
-    interval = mean_interval(rates.tolist(), [], weights=words.tolist())
-    clips = list(zip(rates, words, strict=True))
-    error = jackknife(lambda left: mean_of(*np.array(left).T), clips)
-    middle = (interval.low + interval.high) / 2
-    assert middle == pytest.approx(mean_of(rates, words), abs=0.1 * error)
-    assert (interval.high - interval.low) / 2 / error > t.ppf(0.975, len(clips) - 1)
-    assert (interval.high - interval.low) / 2 / error < t.ppf(0.975, len(clips) / 3)
+    who = np.sort(rng.integers(0, 6, 40))
+    clips = np.array([rates, words]).T
+    for names, units in (
+        ([], [clips[index : index + 1] for index in range(40)]),
+        ([f"speaker{one}" for one in who], [clips[who == one] for one in range(6)]),
+    ):
+        found = _Mean.of(rates, names, words)
+        assert found.mean == pytest.approx(np.sum(rates * words) / words.sum())
+        rate = lambda left: mean_of(*np.concatenate(left).T)  # noqa: E731
+        assert found.error == pytest.approx(jackknife(rate, units))
+        interval = mean_interval(rates.tolist(), names, weights=words.tolist())
+        assert interval.low < found.mean - 1.96 * found.error
+        assert interval.high > found.mean + 1.96 * found.error
 
 
 def test_a_difference_of_rates_that_count_other_words() -> None:

@@ -88,8 +88,10 @@ def test_a_transcript_that_goes_or_comes_is_heard_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("jiwer")
-    monkeypatch.setattr("snac_eval.metrics.asr.transcribe", lambda _: "two words")
-    monkeypatch.setattr("snac_eval.metrics.hub.HubMetric.prepare", lambda _: None)
+    recogniser = "snac_eval.metrics.recognition.Recogniser"
+    monkeypatch.setattr(f"{recogniser}.transcribe", lambda *_: "two words")
+    monkeypatch.setattr(f"{recogniser}.text", "letters")
+    monkeypatch.setattr("snac_eval.metrics.asr.WordErrorRate.prepare", lambda _: None)
     soundfile.write(tmp_path / "a.wav", tone(1.0), 16000)
     said = {}
     for transcript in ("two words", "", "two others", "two words"):

@@ -16,6 +16,7 @@ from snac_eval.errors import OutputError, StoreError
 from snac_eval.run.keys import ReconstructionKey
 from snac_eval.run.rows import Settled, StoredCodes
 from snac_eval.run.store import FILE_NAME, Store
+from snac_eval.run.taking import take
 from snac_eval.types import Codes, Score, Timing
 
 CODES = Codes(
@@ -55,6 +56,15 @@ def test_scores_keep_status_and_reason(tmp_path: Path) -> None:
         store.put(KEY, {"a": Score.error("boom")})
         store.put(KEY, scores)
         assert dict(store.scores([KEY.id, OTHER.id])) == {KEY.id: scores, OTHER.id: {}}
+
+
+def test_a_weight_is_kept_and_taken_along(tmp_path: Path) -> None:
+    scores = {"a": Score.ok(25.0, weight=12), "b": Score.ok(1.0)}
+    with Store.create(tmp_path / "one", overwrite=False) as one:
+        one.put(KEY, scores)
+        with Store.create(tmp_path / "two", overwrite=False) as two:
+            take(two, one, [KEY.id])
+            assert dict(two.scores([KEY.id])) == {KEY.id: scores}
 
 
 def test_any_other_part_makes_another_id() -> None:

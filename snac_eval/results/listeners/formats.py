@@ -211,7 +211,7 @@ def _questions(table: Table, suffix: str) -> Iterator[tuple[str, str]]:
             if not (vote := table.column(*endings)):
                 raise UsageError(
                     f"{table.path}: has {name} and no {endings[0]}; name the votes by"
-                    " --columns rating=SUFFIX"
+                    " --rating-column SUFFIX"
                 )
             yield name, vote
 
@@ -238,7 +238,7 @@ def _column(table: Table, what: str, told: str) -> str:
     if found := table.column(*((told,) if told else _ALSO[what])):
         return found
     have = ", ".join(map(readable, table.header))[:300]
-    advice = "" if told else f"; say which column it is: --columns {what}=NAME"
+    advice = "" if told else f"; say which column it is: --{what.removesuffix('_id')}-column NAME"
     raise UsageError(f"{table.path}: has no column '{told or what}', but {have}{advice}")
 
 

@@ -31,16 +31,21 @@ NUM_CLIPS = 120
 CLIPS = [f"clip{index:03d}" for index in range(NUM_CLIPS - 1)] + [HOSTILE]
 
 
+WORDS = [1.0 + index % 7 for index in range(NUM_CLIPS)]
+"""How much each clip counts in a mean of STOI, which here is pooled."""
+
+
 def write_study(folder: Path) -> Path:
     """The page of three codecs on two datasets, with two clips to hear of each dataset."""
     folders = [
         write_run(
             folder / f"{place}{number}",
-            _scores(number, place),
+            scores(number, place),
             codec,
             [f"speaker {index % 3}" for index in range(NUM_CLIPS)],
             CLIPS,
             domains=["music" if index % 4 == 0 else "speech" for index in range(NUM_CLIPS)],
+            words={"stoi": WORDS},
             dataset={"name": dataset},
         )
         for place, dataset in enumerate(DATASETS)
@@ -53,7 +58,7 @@ def write_study(folder: Path) -> Path:
     return path
 
 
-def _scores(number: int, place: int) -> dict[str, Column]:
+def scores(number: int, place: int) -> dict[str, Column]:
     seed = 10 * place + number
     pesq: list[float | str] = [*noisy(2.0 + 0.5 * number, 0.2, NUM_CLIPS, seed)]
     pesq[3] = f"undefined: {HOSTILE}"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from tests.reports.html.browsing import (
@@ -15,7 +16,9 @@ from tests.reports.html.browsing import (
     HOSTILE,
     NUM_CLIPS,
     SPY,
+    WORDS,
     chromium,
+    scores,
     until,
     write_study,
 )
@@ -100,6 +103,13 @@ def test_clips_are_searched_filtered_and_turned_over(page: Page) -> None:
     assert _output(page) == f"{NUM_CLIPS // 12} of {NUM_CLIPS} clips"
     means = page.locator("#chosen tbody tr")
     assert means.count() == 3
+    picked = [index for index in range(NUM_CLIPS) if index % 4 == 0 and index % 3 == 1]
+    values = [scores(0, 1)["stoi"][index] for index in picked]
+    pooled = np.average(values, weights=[WORDS[index] for index in picked])
+    heads = page.locator("#chosen thead th").all_inner_texts()
+    column = next(place for place, head in enumerate(heads) if head.startswith("STOI"))
+    assert means.nth(0).locator("td").nth(column - 1).inner_text() == f"{pooled:.3f}"
+    assert abs(np.mean(values) - pooled) > 0.001
     _filter(page, "Search").fill("CLIP004")
     until(page, "document.querySelector('#filters output').textContent.startsWith('1 ')")
     assert _clip_names(page) == ["clip004"]

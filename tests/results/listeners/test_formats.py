@@ -70,7 +70,7 @@ def test_names_with_commas_and_formulas_come_back(tmp_path: Path) -> None:
 
 def test_columns_of_other_names_are_told(tmp_path: Path) -> None:
     path = _file(tmp_path, LONG.replace("codec", "Verfahren"))
-    with pytest.raises(SnacEvalError, match=r"no column 'codec'.*Verfahren.*codec=NAME"):
+    with pytest.raises(SnacEvalError, match=r"no column 'codec'.*Verfahren.*--codec-column NAME"):
         read_ratings(path)
     assert read_ratings(path, {"codec": "verfahren"}).codecs == ("ref", "opus")
 
