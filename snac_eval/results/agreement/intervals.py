@@ -16,9 +16,9 @@ of two-way clustered means is (Cameron, Gelbach and Miller 2011): of resampled c
 resampled listeners, less of listeners that are resampled in each clip anew, which is what the first
 two have in common. The last two together are never below 0: listeners can only add. The interval is
 Student's, with Satterthwaite's degrees of freedom of the clips (less one) and the listeners (less
-one). How much all listeners would see more follows from how well the mean ratings of resampled
-panels correlate with the panel's. ``benchmarks/agreement_simulation.py`` measures how often the
-interval holds the truth.
+one). Spearman's resamples of clips keep the ranks among all points. How much all listeners would
+see more follows from how well the mean ratings of resampled panels correlate with the panel's.
+``benchmarks/agreement_simulation.py`` measures how often the interval holds the truth.
 
 **Intervals over codecs** are percentiles of resamples of clips and listeners together, for Fisher's
 scale has no place for the coefficient 1 that few codecs often have; they are widened for few clips.

@@ -147,7 +147,7 @@ class _Groups:
             shape = (self.num_metrics, means.shape[1])
             found |= {(kind, scheme): np.full(shape, np.nan) for kind in kinds}
             for group in self.groups:
-                for kind, values in _of_group(group, means, counted, kinds):
+                for kind, values in _of_group(group, means, counted, kinds, scheme == "clips"):
                     found[kind, scheme][list(group.places)] = values
         return found
 
@@ -195,14 +195,17 @@ class _Groups:
 
 
 def _of_group(
-    group: _Group, means: Array, counted: Array, kinds: Sequence[Kind]
+    group: _Group, means: Array, counted: Array, kinds: Sequence[Kind], of_clips: bool
 ) -> Iterator[tuple[Kind, Array]]:
+    """Where clips are resampled, points keep the ranks that they have among all: a clip that is
+    drawn twice would tie with itself, which makes Spearman's interval too wide near 1."""
     y, weights = means[group.there], counted[group.there]
     if "pearson" in kinds:
         yield "pearson", np.stack([pearson(row, y, weights) for row in group.scores])
     if "spearman" in kinds:
-        ranked = ranks(y, weights)
-        rows = [pearson(ranks(row, weights), ranked, weights) for row in group.scores]
+        among = np.ones((len(y), 1)) if of_clips else weights
+        ranked = ranks(y[:, :1] if of_clips else y, among)
+        rows = [pearson(ranks(row, among), ranked, weights) for row in group.scores]
         yield "spearman", np.stack(rows)
     if "kendall" in kinds and group.x_signs is not None:
         yield "kendall", kendall(group.x_signs, y, weights)
