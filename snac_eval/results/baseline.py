@@ -21,10 +21,9 @@ from snac_eval.results.record import (
     Run,
     check_names,
     clip_result,
-    read_json,
     run_clip,
 )
-from snac_eval.results.shapes import baseline_misfit
+from snac_eval.results.shapes import baseline_misfit, read_json
 from snac_eval.run.manifest import metric_facts, metric_info
 from snac_eval.types import MetricInfo, Score
 from snac_eval.writing import write_text

@@ -7,7 +7,6 @@ becomes the same record. The module ``pairing`` says which clips of two records 
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from snac_eval.codecs.repeats import Repeat
-from snac_eval.errors import StoreError, UsageError, detail
+from snac_eval.errors import StoreError, UsageError
 from snac_eval.registry import plugins
 from snac_eval.results.reading import read_files
 from snac_eval.results.shapes import LARGEST
@@ -28,7 +27,6 @@ from snac_eval.run.manifest import DETERMINISM, metric_info
 from snac_eval.run.sealed import FILE_NAME as MANIFEST_FILE
 from snac_eval.run.sealed import NUMBERS, SCORES_FILE
 from snac_eval.types import MetricInfo, Score
-from snac_eval.writing import read_text
 
 DECLARED_BITS = "bits="
 """Begins the part of a rate's fingerprint that says who counted, where we did not."""
@@ -204,19 +202,6 @@ def read_run(folder: Path) -> Run:
             f"{folder / MANIFEST_FILE}: not a manifest of this version of snac-eval"
             f" ({type(error).__name__}: {error}); write the run again"
         ) from error
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in this file. Raises StoreError where there is none."""
-    try:
-        content = json.loads(read_text(path))
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise StoreError(f"{path}: not valid JSON ({detail(error)}); write it again") from error
-    if not isinstance(content, dict):
-        raise StoreError(f"{path}: holds no JSON object; write it again")
-    return content
 
 
 def metric_names(*runs: Run) -> list[str]:

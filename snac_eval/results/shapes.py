@@ -7,11 +7,15 @@ needs it says so.
 
 from __future__ import annotations
 
+import json
 import reprlib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, get_args
 
+from snac_eval.errors import StoreError, detail
 from snac_eval.types import Status
+from snac_eval.writing import read_text
 
 LARGEST = 1e100
 """No metric gives more, and squares of it can still be summed."""
@@ -156,6 +160,19 @@ _AGREEMENT = {
     "left_out": [{"what": _TEXT, "name": _TEXT, "reason": _TEXT}],
     "notes": [_TEXT],
 }
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in this file. Raises StoreError where there is none."""
+    try:
+        content = json.loads(read_text(path))
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{path}: not valid JSON ({detail(error)}); write it again") from error
+    if not isinstance(content, dict):
+        raise StoreError(f"{path}: holds no JSON object; write it again")
+    return content
 
 
 def manifest_misfit(manifest: Mapping[str, Any]) -> str:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from snac_eval.errors import StoreError
-from snac_eval.results.record import Run, read_json, read_run
+from snac_eval.results.record import Run, read_run
+from snac_eval.results.shapes import read_json
 from snac_eval.writing import write_json
 
 FILE_NAME = "study.json"

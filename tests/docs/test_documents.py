@@ -44,7 +44,9 @@ EXCLUDED = {
 PARSED = {
     "--engine ray": "needs a Ray cluster",
     "snac-eval doctor": "imports and scores for a minute; tests/doctor does so",
+    "listen read my-test": "needs answers of people; docs/reading-answers.md has some",
     "listen serve": "serves until it is stopped; tests/listening/test_serving.py does",
+    "agreement runs/study": "needs ratings of those clips; docs/which-metric.md has some",
     "snac-eval bench": "measures for minutes; tests/bench runs it small",
     "table --models": "builds every ready model; tests/cli/test_models_table.py does",
     "python -m benchmarks": "measures for minutes to hours",

@@ -25,8 +25,7 @@ from snac_eval.results.agreement.shapes import (
     PairCounts,
     Point,
 )
-from snac_eval.results.record import read_json
-from snac_eval.results.shapes import agreement_misfit
+from snac_eval.results.shapes import agreement_misfit, read_json
 from snac_eval.writing import write_json
 
 FILE_NAME = "agreement.json"
