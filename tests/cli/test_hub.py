@@ -1,4 +1,4 @@
-"""A published model comes from the hub, then from its cache, then not at all, and says so."""
+"""A published model comes from the hub, then from its cache."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SNAC_24KHZ = SNACConfig(
 )
 
 
-def test_snac_24khz_from_hub_then_cache_then_a_clear_error(tmp_path: Path) -> None:
+def test_snac_24khz_from_hub_then_cache(tmp_path: Path) -> None:
     save_model(tmp_path / "hub", SNAC_24KHZ)
     (tmp_path / "clips" / "speech").mkdir(parents=True)
     for index in range(2):
@@ -33,13 +33,13 @@ def test_snac_24khz_from_hub_then_cache_then_a_clear_error(tmp_path: Path) -> No
     run = ["run", "--model", "snac_24khz", "--dataset", f"folder:{tmp_path / 'clips'}"]
     run += ["--metrics", "bitrate,tokens_per_second,si_sdr,codebook_usage", "--workers", "0"]
 
-    def go(name: str, cache: str, **environment: str) -> tuple[int, str]:
-        home = {"HF_HOME": str(tmp_path / cache), **environment}
+    def go(name: str, **environment: str) -> None:
+        home = {"HF_HOME": str(tmp_path / "cache"), **environment}
         done = run_process(*run, "--output", tmp_path / name, **home)
-        return done.returncode, done.stderr
+        assert done.returncode == 0, done.stderr
 
     with serve_hub("hubertsiuzdak/snac_24khz", tmp_path / "hub") as endpoint:
-        assert go("online", "cache", HF_ENDPOINT=endpoint)[0] == 0
+        go("online", HF_ENDPOINT=endpoint)
     frame = scores(tmp_path / "online")
     assert set(frame["status"]) == {"ok"}
     # 0.4 s at 24 kHz is padded to 5 coarse frames of 2048 samples: 35 tokens of 12 bits.
@@ -48,10 +48,5 @@ def test_snac_24khz_from_hub_then_cache_then_a_clear_error(tmp_path: Path) -> No
     assert (tmp_path / "online" / "streams.csv").exists()
     manifest = json.loads((tmp_path / "online" / "manifest.json").read_text())
     assert "not those that the card 'snac_24khz' names" in manifest["notes"][0]
-    assert go("offline", "cache", HF_HUB_OFFLINE="1")[0] == 0
+    go("offline", HF_HUB_OFFLINE="1")
     pd.testing.assert_frame_equal(repeatable(frame), repeatable(scores(tmp_path / "offline")))
-    code, error = go("nowhere", "empty", HF_HUB_OFFLINE="1")
-    assert code == 2
-    assert error.count("\n") == 1
-    for way_out in ("--weights DIR", "HF_HOME", "HF_ENDPOINT", "snac_16khz_mini"):
-        assert way_out in error

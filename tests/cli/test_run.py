@@ -115,13 +115,6 @@ def test_limit_is_stable_and_nested(audio_dir: Path, tmp_path: Path) -> None:
     assert one < two
 
 
-def test_workers_give_the_scores_of_this_process(audio_dir: Path, tmp_path: Path) -> None:
-    _run(audio_dir, tmp_path / "here")
-    words = ["run", "--model", "opus_12kbps", "--dataset", f"folder:{audio_dir}"]
-    assert main([*words, "-o", str(tmp_path / "pool"), "--metrics", FAST, "--workers", "2"]) == 0
-    pd.testing.assert_frame_equal(scores(tmp_path / "here"), scores(tmp_path / "pool"))
-
-
 def test_reference_rate_is_part_of_the_fingerprint(audio_dir: Path, tmp_path: Path) -> None:
     _run(audio_dir, tmp_path / "run")
     _run(audio_dir, tmp_path / "codec", "--reference-rate", "codec")

@@ -87,19 +87,16 @@ def swapped() -> Pair:
 
 
 ODD: dict[str, Callable[[], Pair]] = {
-    **{f"{rate} Hz": lambda rate=rate: at_rate(rate) for rate in (8000, 44100, 48000)},
-    **{f"delay {by}": lambda by=by: delayed(by) for by in (-1, 37, 9000)},
+    **{f"{rate} Hz": lambda rate=rate: at_rate(rate) for rate in (8000, 48000)},
+    **{f"delay {by}": lambda by=by: delayed(by) for by in (37, 9000)},
     **{f"length {by}": lambda by=by: longer_and_shorter(by) for by in (700, -13)},
     "silent ends": with_silent_ends,
     "hole": with_a_hole,
-    "very short": lambda: (tone(0.7), noisy(tone(0.7)), 16000),
     "too short": lambda: (tone(0.3), noisy(tone(0.3)), 16000),
     "all-zero estimate": lambda: (tone(1.0), np.zeros(16000, np.float32), 16000),
     "offset": lambda: (tone(1.5) + np.float32(0.2), noisy(tone(1.5)) - np.float32(0.4), 16000),
-    "clipped": lambda: (tone(1.5), np.clip(8 * tone(1.5), -1, 1), 16000),
     "quiet": lambda: (np.float32(1e-3) * tone(1.5), np.float32(2e-3) * noisy(tone(1.5)), 16000),
     "inverted": lambda: (tone(1.5), -tone(1.5), 16000),
-    "identical": lambda: (tone(1.5), tone(1.5), 16000),
     "unlike": lambda: (tone(1.5), noisy(np.zeros(24000, np.float32) + tone(1.5), -40), 16000),
     "pure tone": pure_tone,
     "stepped": stepped,

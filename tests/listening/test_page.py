@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from snac_eval.errors import UsageError
 from snac_eval.listening.page.writing import page
@@ -94,10 +97,14 @@ def test_no_repeats_are_refused() -> None:
         page(make_key("abx"), repeats=0)
 
 
-def test_a_script_beside_each_sound_holds_its_bytes(tmp_path: Path) -> None:
+def test_a_script_beside_each_sound_holds_its_samples(tmp_path: Path) -> None:
     folder = write_test(tmp_path / "test", make_key("mos"), seconds=0.01)
     sounds = sorted((folder / "audio").glob("*.wav"))
     assert [one.stem for one in sounds] == ["t0s0", "t1s0", "t2s0"]
     for sound in sounds:
-        held = base64.b64encode(sound.read_bytes()).decode()
-        assert sound.with_suffix(".js").read_text() == f'sound("{sound.stem}", "{held}");\n'
+        before, _, after = sound.with_suffix(".js").read_text().partition(f'("{sound.stem}", "')
+        assert (before, after[-4:]) == ("sound", '");\n')
+        held = soundfile.read(io.BytesIO(base64.b64decode(after[:-4])), dtype="int16")
+        expected = soundfile.read(sound, dtype="int16")
+        np.testing.assert_array_equal(held[0], expected[0])
+        assert held[1] == expected[1]

@@ -2,14 +2,16 @@
 
 A page that is opened from a disk may not read the files beside it, by any rule of browsers; a
 script it may load. So every sound lies there twice: ``NAME.wav`` for servers, and ``NAME.js``,
-which hands the same bytes to the page.
+which hands the same samples to the page, as FLAC, for its size.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
+import os
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
@@ -64,7 +66,7 @@ def write_page(
     text = page(key, title=title, post_to=post_to, contact=contact, repeats=repeats)
     for name in sorted(set(_names(key.trials))):
         path = folder / AUDIO_FOLDER / f"{name}.wav"
-        write_text(path.with_suffix(".js"), _sound_script(name, path.read_bytes()))
+        write_text(path.with_suffix(".js"), _sound_script(name, _as_flac(path)))
     write_text(folder / PAGE_FILE, text)
     return folder / PAGE_FILE
 
@@ -129,6 +131,15 @@ def _names(trials: Iterable[Trial]) -> Iterable[str]:
         yield from (stimulus.name for stimulus in trial.stimuli)
         if trial.reference:
             yield trial.reference
+
+
+def _as_flac(path: Path) -> bytes:
+    import soundfile
+
+    samples, rate = soundfile.read(os.fsencode(path), dtype="int16")
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, rate, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
 
 
 def _sound_script(name: str, content: bytes) -> str:

@@ -38,8 +38,13 @@ async function bytesOf(name) {
 // Decoded at its own rate: a browser would else resample each sound by itself.
 async function decode(name) {
   const bytes = await bytesOf(name);
-  const rate = new DataView(bytes).getUint32(24, true);
-  return new OfflineAudioContext(1, 1, rate).decodeAudioData(bytes);
+  return new OfflineAudioContext(1, 1, rateOf(new DataView(bytes))).decodeAudioData(bytes);
+}
+
+// WAV has its rate at byte 24, FLAC in the 20 bits from byte 18 on.
+function rateOf(view) {
+  const isFlac = view.getUint32(0) === 0x664c6143;
+  return isFlac ? view.getUint32(18) >>> 12 : view.getUint32(24, true);
 }
 
 function fetchSound(name) {
