@@ -58,6 +58,8 @@ class _Metric:
 
     info: MetricInfo
     scores: Array
+    weights: Array
+    """How much each counts in a codec's mean: of error rates, its words."""
     left_out: Mapping[str, int]
     problem: str = ""
 
@@ -130,7 +132,8 @@ def _results(
     points = test.points
     usable = [one for one in metrics if not one.problem]
     scores = np.array([one.scores for one in usable]).reshape(len(usable), points.count)
-    resampled = replicates(points, scores, num_resamples, seed, watch=watch)
+    weights = np.array([one.weights for one in usable]).reshape(scores.shape)
+    resampled = replicates(points, scores, num_resamples, seed, watch=watch, sizes=weights)
     pairs = separated(test.ratings)
     found = [_result(one, test, resampled, place, pairs) for place, one in enumerate(usable)]
     against = differences(points, found, scores, resampled, seed)
@@ -211,12 +214,12 @@ def _metric(test: _Test, name: str) -> _Metric:
     info = first_info(having, name)
     problems = (metric_problem(having[0], run, name) for run in having)
     if problem := next(filter(None, problems), ""):
-        return _Metric(info, np.empty(0), {}, problem)
-    scores, reasons = scores_of(test.points, name, test.runs, test.clips)
+        return _Metric(info, np.empty(0), np.empty(0), {}, problem)
+    scores, weights, reasons = scores_of(test.points, name, test.runs, test.clips)
     if np.isfinite(scores).any():
-        return _Metric(info, scores, reasons)
+        return _Metric(info, scores, weights, reasons)
     most = max(reasons, key=lambda reason: reasons[reason])
-    return _Metric(info, scores, reasons, f"no score of a rated clip ({most})")
+    return _Metric(info, scores, weights, reasons, f"no score of a rated clip ({most})")
 
 
 def _result(
@@ -225,7 +228,7 @@ def _result(
     points, there = test.points, np.isfinite(one.scores)
     at: Mapping[Level, tuple[Point, ...]] = {
         "clips": _clip_points(points, one.scores, there),
-        "codecs": _codec_points(test, one.scores, there),
+        "codecs": _codec_points(test, one, there),
     }
     result = MetricAgreement(
         metric=one.info.name,
@@ -235,7 +238,9 @@ def _result(
         points=at,
         coefficients=_coefficients(at, points, there, found, place),
         mapped={level: _mapped(of, one.info) for level, of in at.items()},
-        pairs=counts(points, one.scores, -1 if one.info.higher_is_better is False else 1, pairs),
+        pairs=counts(
+            points, one.scores, -1 if one.info.higher_is_better is False else 1, pairs, one.weights
+        ),
         left_out=one.left_out,
     )
     return replace(result, sentence=sentence(result))
@@ -295,18 +300,20 @@ def _clip_points(points: Points, scores: Array, there: NDArray[np.bool_]) -> tup
     )
 
 
-def _codec_points(test: _Test, scores: Array, there: NDArray[np.bool_]) -> tuple[Point, ...]:
-    """Means over the clips that all codecs have."""
+def _codec_points(test: _Test, one: _Metric, there: NDArray[np.bool_]) -> tuple[Point, ...]:
+    """Means over the clips that all codecs have, pooled where these have weights."""
     codecs, clips = whole(test.points, there)
     if not len(clips):
         return ()
-    grid, inside = test.points.grid(scores), {test.points.clips[clip] for clip in clips}
+    grid, sizes = test.points.grid(one.scores), test.points.grid(one.weights)
+    inside = {test.points.clips[clip] for clip in clips}
     found = []
     for codec in codecs:
         name = test.ratings.codecs[codec]
         rows = [row for row in test.ratings.rows if row.codec == name and row.clip in inside]
         mean = mean_rating(rows)
-        score, shown = float(grid[codec, clips].mean()), test.points.codecs[codec]
+        score = float(np.average(grid[codec, clips], weights=sizes[codec, clips]))
+        shown = test.points.codecs[codec]
         found.append(Point(shown, "", score, mean.mean, mean.low, mean.high, len(rows)))
     return tuple(found)
 

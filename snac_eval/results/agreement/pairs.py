@@ -39,15 +39,21 @@ def separated(ratings: Ratings) -> list[tuple[int, int]]:
 
 
 def counts(
-    points: Points, scores: Array, sign: int, pairs: Sequence[tuple[int, int]]
+    points: Points, scores: Array, sign: int, pairs: Sequence[tuple[int, int]], weights: Array
 ) -> PairCounts:
-    """How a metric's ``scores`` ``[points]``, times its ``sign``, order ``pairs``."""
-    grid = points.grid(sign * scores)
+    """How a metric's ``scores`` ``[points]``, times its ``sign``, order ``pairs``; ``weights`` are
+    how much each counts in a codec's mean."""
+    grid, sizes = points.grid(sign * scores), points.grid(weights)
     means, p_values = [], []
     for better, worse in pairs:
         both = np.isfinite(grid[better]) & np.isfinite(grid[worse])
         found = (
-            paired_difference(grid[better][both].tolist(), grid[worse][both].tolist())
+            paired_difference(
+                grid[better][both].tolist(),
+                grid[worse][both].tolist(),
+                weights=sizes[better][both].tolist(),
+                weights_second=sizes[worse][both].tolist(),
+            )
             if (both.sum() >= MIN_UNITS)
             else None
         )

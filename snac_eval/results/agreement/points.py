@@ -123,12 +123,14 @@ def points_of(ratings: Ratings, names: Mapping[str, str]) -> Points:
 
 def scores_of(
     points: Points, metric: str, runs: Sequence[Run], clips: Sequence[Mapping[str, str]]
-) -> tuple[Array, dict[str, int]]:
-    """The metric's score of each point, NaN where it has none, and why these have none.
+) -> tuple[Array, Array, dict[str, int]]:
+    """The metric's score of each point, NaN where it has none; how much each counts in a mean; and
+    why these have none.
 
     ``runs`` and ``clips`` are of each codec of the points, in their order.
     """
-    found, reasons = np.full(points.count, np.nan), Counter[str]()
+    found, weights = np.full(points.count, np.nan), np.ones(points.count)
+    reasons = Counter[str]()
     for point, (codec, clip) in enumerate(zip(points.codec, points.clip, strict=True)):
         result = runs[codec].metrics.get(metric)
         own = clips[codec][points.clips[clip]]
@@ -136,11 +138,12 @@ def scores_of(
             reasons[f"not measured in {runs[codec].name}"] += 1
         elif own in result.values:
             found[point] = result.values[own]
+            weights[point] = result.weights.get(own, 1.0)
         else:
             missing = result.missing.get(own)
             why = f"{missing.status}: {missing.reason}" if missing else "not scored"
             reasons[f"{runs[codec].name}: {why}"] += 1
-    return found, dict(reasons)
+    return found, weights, dict(reasons)
 
 
 def _place(keys: Iterable[Hashable]) -> dict[Hashable, int]:

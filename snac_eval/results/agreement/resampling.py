@@ -77,13 +77,15 @@ def replicates(
     seed: int,
     kinds: Sequence[Kind] = KINDS,
     watch: Watch = iter,
+    sizes: Array | None = None,
 ) -> Replicates:
     """Coefficients of resamples, of ``scores`` ``[metrics, points]``, NaN where there is none.
 
-    All metrics meet the same resamples, so that their differences are paired.
+    All metrics meet the same resamples, so that their differences are paired. ``sizes``, of the
+    same shape, are how much each score counts in a codec's mean; None: all alike.
     """
     rng = np.random.default_rng(seed)
-    groups = _Groups.of(points, scores, kinds)
+    groups = _Groups.of(points, scores, np.ones_like(scores) if sizes is None else sizes, kinds)
     found = []
     for begin in watch(range(0, num_resamples, _CHUNK)):
         weights = draw(points, min(_CHUNK, num_resamples - begin), rng)
@@ -111,6 +113,8 @@ class _Group:
     x_signs: NDArray[np.float32] | None
     grid: Array
     """``[metrics, codecs, clips]`` of the codecs and clips that are whole."""
+    sizes: Array
+    """How much each of these counts."""
     codecs: NDArray[np.intp]
     clips: NDArray[np.intp]
 
@@ -123,7 +127,7 @@ class _Groups:
     groups: tuple[_Group, ...]
 
     @classmethod
-    def of(cls, points: Points, scores: Array, kinds: Sequence[Kind]) -> _Groups:
+    def of(cls, points: Points, scores: Array, sizes: Array, kinds: Sequence[Kind]) -> _Groups:
         by_mask: dict[bytes, list[int]] = {}
         for place, row in enumerate(scores):
             by_mask.setdefault(np.isfinite(row).tobytes(), []).append(place)
@@ -133,9 +137,12 @@ class _Groups:
             own = scores[places][:, there]
             codecs, clips = whole(points, there)
             taus = "kendall" in kinds and own.shape[1] <= _MANY
-            grid = np.stack([points.grid(row)[np.ix_(codecs, clips)] for row in scores[places]])
+            grid, counted = (
+                np.stack([points.grid(row)[np.ix_(codecs, clips)] for row in table[places]])
+                for table in (scores, sizes)
+            )
             of_signs = np.stack([signs(row) for row in own]) if taus else None
-            groups.append(_Group(tuple(places), there, own, of_signs, grid, codecs, clips))
+            groups.append(_Group(tuple(places), there, own, of_signs, grid, counted, codecs, clips))
         return cls(points, tuple(kinds), len(scores), tuple(groups))
 
     def over_clips(
@@ -164,7 +171,8 @@ class _Groups:
             with np.errstate(invalid="ignore"):
                 share = times / times.sum(axis=0)
             rated = np.einsum("kcb,cb->kb", np.nan_to_num(own), share)
-            scored = np.einsum("mkc,cb->mkb", group.grid, share)
+            scored = np.einsum("mkc,cb->mkb", group.grid * group.sizes, share)
+            scored /= np.einsum("mkc,cb->mkb", group.sizes, share)
             for kind in self.kinds:
                 values = [plain(kind, one, rated) for one in scored]
                 found[kind][list(group.places)] = values

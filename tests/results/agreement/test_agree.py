@@ -47,6 +47,20 @@ def test_coefficients_are_scipys_on_the_same_table(found: Agreement) -> None:
             assert one.coefficients["codecs"][kind].value == pytest.approx(over_codecs, abs=1e-12)
 
 
+def test_a_codecs_score_is_pooled_where_clips_have_weights() -> None:
+    words = dict(zip(CLIPS, np.arange(1.0, 1 + len(CLIPS)), strict=True))
+    made = []
+    for run in runs({"stoi": SCORES["stoi"]}):
+        result = replace(run.metrics["stoi"], weights=words)
+        made.append(replace(run, metrics={"stoi": result}))
+    one = agree(made, rated(QUALITY), num_resamples=200).metric("stoi")
+    assert one is not None
+    pooled = SCORES["stoi"] @ np.array([*words.values()]) / sum(words.values())
+    assert [point.score for point in one.points["codecs"]] == pytest.approx(pooled)
+    for coefficient in one.coefficients["codecs"].values():
+        assert coefficient.low <= coefficient.value <= coefficient.high
+
+
 def test_best_first_and_every_interval_holds_its_value(found: Agreement) -> None:
     names = [one.metric for one in found.metrics]
     assert set(names[:2]) == {"visqol_audio", "mel_dac_paper"}
