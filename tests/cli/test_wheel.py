@@ -46,7 +46,7 @@ def test_wheel_holds_the_data_and_stays_small(wheel: Path) -> None:
     assert not tops & {"tests", "training", "tools", "codecs", "datasets", "reports"}
 
 
-def test_installed_wheel_lists_and_runs(site: Path, tmp_path: Path) -> None:
+def test_installed_wheel_runs(site: Path, tmp_path: Path) -> None:
     where = subprocess.run(
         [*command()[:1], "-c", "import snac_eval; print(snac_eval.__file__)"],
         env={"PYTHONPATH": str(site)},
@@ -56,7 +56,6 @@ def test_installed_wheel_lists_and_runs(site: Path, tmp_path: Path) -> None:
         check=True,
     )
     assert where.stdout.startswith(str(site))
-    assert run_process("list", "codecs", path=site).stdout == run_process("list", "codecs").stdout
     run = ["run", "--model", "opus_6kbps", "--dataset", "demo", "--metrics", "mel_dac_paper"]
     done = run_process(*run, "--output", tmp_path / "run", "--workers", "0", path=site)
     assert done.returncode == 0, done.stderr

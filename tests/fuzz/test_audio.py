@@ -48,7 +48,7 @@ def _m4a() -> bytes:
 
 
 @given(data=st.data())
-@few(25)
+@few(15)
 def test_any_bytes_are_a_clip_or_its_error(data: st.DataObject) -> None:
     suffix = data.draw(st.sampled_from(sorted(AUDIO_SUFFIXES)))
     content = data.draw(spoilt(_seeds()) | st.binary(max_size=200))

@@ -54,7 +54,7 @@ def _run(where: Place, model: str, dataset: str, *more: str | Path) -> None:
 
 
 @given(data=st.data())
-@few(20)
+@few(12)
 def test_any_codec_card_is_a_codec_or_one_line(data: st.DataObject) -> None:
     content = _content(data, data.draw(st.sampled_from(_codecs())))
     with place() as where:
@@ -66,7 +66,7 @@ def test_any_codec_card_is_a_codec_or_one_line(data: st.DataObject) -> None:
 
 
 @given(data=st.data())
-@few(20)
+@few(12)
 def test_any_dataset_card_is_a_dataset_or_one_line(data: st.DataObject) -> None:
     content = _content(data, data.draw(st.sampled_from(_datasets())))
     argument = data.draw(st.sampled_from(("", ":clean", ":..", ":/etc", ":a/b:c", ":\ud800")))

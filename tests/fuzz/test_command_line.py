@@ -90,7 +90,7 @@ def _harmless(words: list[str]) -> bool:
 
 
 @given(words=_arguments().filter(_harmless))
-@few(40)
+@few(25)
 def test_any_arguments_end_with_a_documented_code(words: list[str]) -> None:
     with place() as where:
         scores = {"pesq_wb": noisy(3.0, 0.3, 12)}

@@ -75,7 +75,7 @@ def _commands(first: Path, second: Path, output: Path) -> list[Callable[[], list
 
 
 @given(data=st.data())
-@few(25)
+@few(15)
 def test_any_run_folder_is_read_or_one_line(data: st.DataObject) -> None:
     files: dict[str, Any] = _finished()
     spoils = data.draw(st.sampled_from((*_FILES, "manifest tree", "manifest tree", "score values")))
