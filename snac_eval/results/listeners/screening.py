@@ -3,8 +3,8 @@
 A listener is left out who rates the hidden reference below 90 in more than 15 % of the trials, or
 the mid-range anchor above 90 in more than 15 %. A trial on which more than a quarter of all
 listeners rate that anchor above 90 does not count for the second rule: there the anchor is not much
-worse than the reference. Where no anchor's name says that it is the one of 7 kHz, the rule is
-applied to every anchor: a lower one is worse still.
+worse than the reference. Where no anchor's name says that it is the one of 7 kHz, the second rule
+is not applied, and a note says so.
 """
 
 from __future__ import annotations
@@ -68,12 +68,9 @@ def screen(ratings: Ratings) -> Screening:
 
 
 def _anchors(ratings: Ratings) -> tuple[list[Rating], str]:
-    """The ratings of the mid-range anchor, and what it is called; of every anchor where no name
-    tells."""
-    rows = list(ratings.of_role("anchor"))
-    names = list(dict.fromkeys(row.codec for row in rows))
-    middle = [name for name in names if is_middle_anchor(name)] or names
-    return [row for row in rows if row.codec in middle], ", ".join(map(readable, middle))
+    """The ratings of the mid-range anchor, and what it is called; none where no name tells."""
+    rows = [row for row in ratings.of_role("anchor") if is_middle_anchor(row.codec)]
+    return rows, ", ".join(readable(name) for name in dict.fromkeys(row.codec for row in rows))
 
 
 def _deaf(reference: Collection[Rating]) -> Iterator[tuple[str, str]]:
@@ -109,9 +106,12 @@ def _notes(num_excluded: int, has_reference: bool, anchors: str) -> Iterator[str
     if has_reference or anchors:
         yield f"Post-screening after ITU-R BS.1534-3 left out {who}."
     else:
-        yield "Nobody was screened: there is neither a hidden reference nor an anchor."
+        yield "Nobody was screened: there is neither a hidden reference nor an anchor of 7 kHz."
         return
     if not has_reference:
         yield "There is no hidden reference: whether listeners find it was not checked."
     if not anchors:
-        yield "There is no anchor: whether listeners rate it too high was not checked."
+        yield (
+            "No anchor is known to be the one of 7 kHz: whether listeners rate it too high was not"
+            " checked."
+        )

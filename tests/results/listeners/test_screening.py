@@ -51,8 +51,11 @@ def test_a_trial_whose_anchor_many_take_for_good_does_not_count() -> None:
 
 
 def test_what_could_not_be_checked_is_said() -> None:
-    assert "no hidden reference" in " ".join(screen(ratings({"a": 1, "anchor": 2})).notes)
-    assert "no anchor" in " ".join(screen(ratings({"a": 1, "ref": 100})).notes)
+    assert "no hidden reference" in " ".join(screen(ratings({"a": 1, "anchor_7000": 2})).notes)
+    for test in ({"a": 1, "ref": 100}, {"a": 1, "ref": 100, "anchor": 95}):
+        found = screen(ratings(test))
+        assert not found.excluded
+        assert "No anchor is known to be the one of 7 kHz" in " ".join(found.notes)
     assert "neither" in screen(ratings({"a": 1})).notes[0]
     votes = screen(ratings({"ref": 1, "a": 2}, scale="acr"))
     assert (votes.excluded, len(votes.notes)) == ((), 1)
