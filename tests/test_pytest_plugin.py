@@ -161,13 +161,6 @@ def test_the_benchmark_is_pytest_benchmarks(tmp_path: Path) -> None:
     assert facts["bits"] == facts["bitrate_kbps"] * 500
 
 
-def test_without_pytest_benchmark_the_fixture_says_what_to_install(tmp_path: Path) -> None:
-    code, output = _session(tmp_path, _SPEEDS, "-p", "no:benchmark", "-k", "slower")
-    assert code == 1
-    assert "codec_benchmark needs pytest-benchmark: pip install pytest-benchmark" in output
-    assert "1 error" in output
-
-
 def test_what_cannot_be_timed_is_said() -> None:
     def ask(codec: object = "pcm_16bit", timed: str = "encode", **changes: float) -> None:
         asked = {"seconds": 0.1, "batch_size": 1, "seed": 0, "device": "cpu", "threads": 1}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,8 +14,7 @@ import pytest
 
 from snac_eval import audio
 from snac_eval.cli.main import main
-from snac_eval.run.sealed import read_manifest
-from tests.cli.helpers import command, repeatable, scores
+from tests.cli.helpers import repeatable, scores
 
 RECIPE = Path(__file__).parents[2] / "docs" / "recipes" / "slurm_array.sh"
 METRICS = "bitrate,si_sdr,encode_real_time_factor"
@@ -173,26 +171,6 @@ def test_the_recipe_for_slurm_runs_shards_and_then_merges(
     assert len(frame) == 3
     assert (tmp_path / "runs" / "all of it+shard-2-of-2" / "scores.parquet").is_file()
     assert "merged: 2 shards" in (tmp_path / "slurm-43-0.out").read_text()
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
-def test_a_killed_shard_goes_on_and_is_merged(audio_dir: Path, tmp_path: Path) -> None:
-    folders = [tmp_path / f"shard{number}" for number in (1, 2)]
-    assert _run(audio_dir, folders[0], "--shard", "1/2") == 0
-    arguments = ("--model", "pcm_8bit", "--dataset", f"folder:{audio_dir}", "--metrics", METRICS)
-    killed = subprocess.Popen(
-        command("run", *arguments, "--output", folders[1], "--shard", "2/2", "--quiet"),
-        stdout=subprocess.DEVNULL,
-    )
-    while not (folders[1] / "manifest.json").exists() and killed.poll() is None:
-        time.sleep(0.01)
-    killed.kill()
-    killed.wait()
-    if read_manifest(folders[1])["state"] != "finished":
-        assert main(["merge", *map(str, folders), "-o", str(tmp_path / "merged")]) == 2
-    assert _run(audio_dir, folders[1], "--shard", "2/2") == 0
-    assert main(["merge", *map(str, folders), "-o", str(tmp_path / "merged"), "--no-html"]) == 0
-    assert len(scores(tmp_path / "merged")) == 9
 
 
 def test_shards_need_not_look_again_at_what_was_looked_at(

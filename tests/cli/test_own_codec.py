@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -77,15 +76,3 @@ def test_an_object_travels_to_processes(here: Path, capsys: pytest.CaptureFixtur
     said = capsys.readouterr()
     assert re.search(r"bitrate +kbps +3\.2", said.out)
     assert "note:" not in said.err
-
-
-def test_an_object_of_a_script_from_a_pipe_stays_in_its_process(here: Path) -> None:
-    model, script = _blocks("python")
-    script = script.replace("from vq import VQ\n", model)
-    done = subprocess.run(
-        [sys.executable, "-"], input=script, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"bitrate +kbps +3\.2", done.stdout)
-    (note,) = [line for line in done.stderr.splitlines() if "note:" in line]
-    assert "the codec is defined in __main__" in note

@@ -140,8 +140,10 @@ class Player {
 
   choose(index) {
     this.active = index;
+    // Asked once: the clock may go on between two voices.
+    const now = audioContext?.currentTime;
     this.voices?.forEach(({ gain }, voice) => {
-      gain.setTargetAtTime(voice === index ? 1 : 0, audioContext.currentTime, FADE_S);
+      gain.setTargetAtTime(voice === index ? 1 : 0, now, FADE_S);
     });
     this.choices.forEach((choice, i) => choice.setAttribute("aria-pressed", String(i === index)));
     this.versions.forEach((version, i) => version.classList.toggle("active", i === index));
