@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import urllib.parse
 import urllib.request
@@ -35,6 +36,7 @@ NEEDS_WEIGHTS = "needs weights (hub)"
 _OTHER_FILES = (".json", ".txt")
 _WEIGHTS_FOLDER = f"a folder with {CONFIG_FILE} and {' or '.join(WEIGHT_FILES)}"
 _TIMEOUT_S = 10.0
+_REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,15 @@ class HubModel:
     def _hub(self) -> _Repository:
         way_out = f"set {self.variable} to a folder of its files"
         return _Repository(self.repository, self.revision, way_out, self.files)
+
+
+def model_named(repository: str, prefix: str) -> HubModel | None:
+    """The model of this repository, which ``PREFIX_OWNER_MODEL_WEIGHTS`` may name a folder for;
+    None for what is no OWNER/MODEL."""
+    if not _REPOSITORY.fullmatch(repository):
+        return None
+    own = re.sub(r"\W", "_", repository).upper()
+    return HubModel(repository, f"{prefix}_{own}_WEIGHTS")
 
 
 def quiet_transformers() -> Any:  # noqa: ANN401 - transformers' models are typed as Any

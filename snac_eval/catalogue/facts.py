@@ -218,7 +218,7 @@ def metric_facts(name: str) -> MetricFacts:
         depends_on=opened.depends_on,
         ranked=info.ranked,
         floor=info.floor,
-        licence=getattr(opened.metric, "licence", ""),
+        licence=opened.licence,
         fingerprint=info.fingerprint.parts,
         listeners=tuple(_listeners(info)),
     )

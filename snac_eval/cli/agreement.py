@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from snac_eval.cli.flags import Commands, names, path
-from snac_eval.cli.ratings import add_kinds, add_screening, ratings_of
+from snac_eval.cli.ratings import add_kinds, add_map, add_screening, ratings_of
 from snac_eval.cli.streams import print_styled, screen
 from snac_eval.errors import UsageError, readable
 
@@ -69,13 +69,7 @@ def _add_ratings(ratings: argparse._ArgumentGroup) -> None:
         help="single ratings: CSV (clip_id, codec, listener, rating), webMUSHRA's, P.808 answers,"
         " answers to our own test",
     )
-    ratings.add_argument(
-        "--map",
-        action="append",
-        default=[],
-        metavar="RATED=RUN",
-        help="the rated codec RATED is the run RUN; may be repeated",
-    )
+    add_map(ratings)
     ratings.add_argument(
         "--name", default="", metavar="TEXT", help="what the test is called (default: its file)"
     )

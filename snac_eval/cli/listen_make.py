@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from snac_eval.cli.flags import Commands, path, seconds
-from snac_eval.listening.shapes import METHODS
+from snac_eval.listening.shapes import CHOICES, METHODS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +63,7 @@ def _add_clips(make: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     make.add_argument(
         "--choose",
-        choices=("telling", "random"),
+        choices=CHOICES,
         default="telling",
         help="telling: clips on which the codecs' metrics differ most (default); random: without"
         " looking at scores",

@@ -25,6 +25,11 @@ def add_ratings(parser: argparse._ActionsContainer) -> None:
         metavar="FILE",
         help="listeners' ratings, as listen read writes them: the metric rating",
     )
+    add_map(parser)
+
+
+def add_map(parser: argparse._ActionsContainer) -> None:
+    """Give a command the flag that says which run a rated codec is."""
     parser.add_argument(
         "--map",
         action="append",

@@ -12,17 +12,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Literal
 
 from snac_eval.errors import UsageError
+from snac_eval.listening.shapes import Choice
 from snac_eval.listening.sounding import SHORTEST_S
 from snac_eval.registry.plugins import unknown_name
 from snac_eval.results.compare import telling_clips
 from snac_eval.results.ranking import worst_clips
 from snac_eval.results.record import Run, RunClip, named_apart
-
-Choice = Literal["telling", "random"]
-CHOICES: tuple[Choice, ...] = ("telling", "random")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ import numpy as np
 from snac_eval.errors import StoreError, UsageError, one_line
 from snac_eval.listening.choosing import (
     Candidate,
-    Choice,
     Contender,
     asked_for,
     candidates,
@@ -29,7 +28,7 @@ from snac_eval.listening.choosing import (
 from snac_eval.listening.folder import require_place, write_folder
 from snac_eval.listening.page.writing import DEFAULT_TITLES, page
 from snac_eval.listening.power import Plan, Power, planned_power
-from snac_eval.listening.shapes import Method, TestKey, Trial
+from snac_eval.listening.shapes import Choice, Method, TestKey, Trial
 from snac_eval.listening.sounding import SHORTEST_S, SoundedClip, sound_clip
 from snac_eval.listening.trials import MOST_STIMULI, Names, TrialMaker
 from snac_eval.progress import track

@@ -19,6 +19,9 @@ from snac_eval.results.listeners.ratings import Role
 
 Method = Literal["mushra", "abx", "mos"]
 METHODS: tuple[Method, ...] = ("mushra", "abx", "mos")
+Choice = Literal["telling", "random"]
+CHOICES: tuple[Choice, ...] = ("telling", "random")
+"""How clips are chosen: see :mod:`snac_eval.listening.choosing`."""
 AUDIO_FOLDER = "audio"
 PAGE_FILE = "index.html"
 WEBMUSHRA_FILE = "config.yaml"

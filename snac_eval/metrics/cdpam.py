@@ -14,14 +14,14 @@ from __future__ import annotations
 import math
 import warnings
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snac_eval.audio import RESAMPLER, file_sha256
+from snac_eval.audio import RESAMPLER
 from snac_eval.metrics.base import SPEECH_ONLY, PairMetric, fingerprint
+from snac_eval.metrics.hub import digest_of, in_wheel
 from snac_eval.metrics.pieces import LONGEST_S, mean_of_pieces
 from snac_eval.types import MetricInfo
 
@@ -53,7 +53,7 @@ class Cdpam(PairMetric):
             fingerprint=fingerprint(
                 "cdpam",
                 "cdpam",
-                weights=_digest(),
+                weights=digest_of(_weights()),
                 longest_s=LONGEST_S,
                 rate=RATE,
                 resampler=RESAMPLER,
@@ -84,7 +84,7 @@ def _network() -> Any:  # noqa: ANN401 - the package is not installed where type
 
     # The package's own loading asks torch to read its old checkpoint as plain weights, which that
     # refuses. What is in the wheel may run code, as the wheel itself does.
-    kept = torch.load(str(_weights()), map_location="cpu", weights_only=False)
+    kept = torch.load(str(_weights()[0]), map_location="cpu", weights_only=False)
     network = FINnet(encoder_layers=16, encoder_filters=64, classif_BN=0, input_size=512)
     network.load_state_dict(kept["state"])
     found = object.__new__(cdpam.CDPAM)
@@ -92,14 +92,5 @@ def _network() -> Any:  # noqa: ANN401 - the package is not installed where type
     return found
 
 
-def _weights() -> Path | None:
-    """In the wheel; nothing is imported."""
-    package = find_spec("cdpam")
-    if package is None or package.origin is None:
-        return None
-    return next((Path(package.origin).parent / "CDPAM_trained").glob("*.pth"), None)
-
-
-def _digest() -> str:
-    file = _weights()
-    return "absent" if file is None else file_sha256(file)[:16]
+def _weights() -> list[Path]:
+    return in_wheel("cdpam", "CDPAM_trained/*.pth")

@@ -10,14 +10,13 @@ padded with silence. Code and weights: MIT.
 from __future__ import annotations
 
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snac_eval.audio import RESAMPLER, file_sha256
+from snac_eval.audio import RESAMPLER
 from snac_eval.metrics.base import SPEECH_ONLY, PairMetric, fingerprint
+from snac_eval.metrics.hub import digest_of, in_wheel
 from snac_eval.types import MetricInfo
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class DistillMos(PairMetric):
                 "distillmos",
                 "distillmos",
                 "xls-r-sqa",
-                weights=_digest(),
+                weights=digest_of(in_wheel("distillmos", "weights/*.pt")),
                 rate=RATE,
                 resampler=RESAMPLER,
                 v=1,
@@ -91,12 +90,3 @@ def _network() -> tuple[Any, int, int]:
     weights = torch.load(sqa.DEFAULT_WEIGHTS_CHKPT, map_location="cpu", weights_only=True)
     network.load_state_dict(weights["model"])
     return network.eval(), sqa.SEQ_LEN, sqa.MAX_HOP_LEN
-
-
-def _digest() -> str:
-    """Of the weights in the wheel; nothing is imported."""
-    package = find_spec("distillmos")
-    if package is None or package.origin is None:
-        return "absent"
-    files = sorted((Path(package.origin).parent / "weights").glob("*.pt"))
-    return "+".join(file_sha256(file)[:16] for file in files) or "absent"

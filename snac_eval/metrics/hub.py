@@ -1,14 +1,15 @@
-"""What metrics share whose weights are on the hub or the web."""
+"""What metrics share whose weights are on the hub, on the web or in a wheel."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from snac_eval.audio import RESAMPLER
+from snac_eval.audio import RESAMPLER, file_sha256
 from snac_eval.hub import HubModel, quiet_transformers
 from snac_eval.metrics.base import fingerprint
 from snac_eval.types import Fingerprint, MetricInfo
@@ -90,6 +91,19 @@ def load(model: HubModel, processor: str, network: str) -> tuple[Any, Any]:
         getattr(transformers, processor).from_pretrained(model.folder),
         getattr(transformers, network).from_pretrained(model.folder).eval(),
     )
+
+
+def in_wheel(package: str, pattern: str) -> list[Path]:
+    """Files of an installed package that fit the pattern, in their order; nothing is imported."""
+    found = find_spec(package)
+    if found is None or found.origin is None:
+        return []
+    return sorted(Path(found.origin).parent.glob(pattern))
+
+
+def digest_of(files: list[Path]) -> str:
+    """SHA-256 of each, shortened; ``absent`` for none."""
+    return "+".join(file_sha256(file)[:16] for file in files) or "absent"
 
 
 def windowed(

@@ -132,6 +132,8 @@ class OpenMetric:
     audio_corpus: AudioCorpusMetric | None = None
     imports: tuple[str, ...] = ()
     """Modules that scoring loads, its own among them."""
+    licence: str = ""
+    """Of the code and weights that it runs; empty where it names none."""
 
     @property
     def info(self) -> MetricInfo:
@@ -206,6 +208,7 @@ def opened(metric: Metric, name: str) -> OpenMetric:
         tokens=made if corpus_of == "tokens" else None,
         audio_corpus=made if corpus_of == "audio" else None,
         imports=(type(made).__module__, *getattr(made, "imports", ())),
+        licence=getattr(made, "licence", ""),
     )
 
 

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from snac_eval.errors import UsageError, WeightsUnavailable
-from snac_eval.hub import CONFIG_FILE, HubModel, quiet_transformers
+from snac_eval.hub import CONFIG_FILE, HubModel, model_named, quiet_transformers
 from snac_eval.metrics.base import Memo
 from snac_eval.metrics.hub import windowed
 
@@ -45,7 +45,6 @@ RECOGNISERS = {
 }
 ENGLISH = "en"
 _WRITTEN_S = 30
-_REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 _SPELLINGS = "normalizer.json"
 
@@ -68,11 +67,10 @@ class Recogniser:
             raise UsageError(f"language '{language}': give a code such as en or de")
         if model in RECOGNISERS:
             return cls(RECOGNISERS[model], language)
-        if not _REPOSITORY.fullmatch(model):
+        if (own := model_named(model, "SNAC_EVAL_WER")) is None:
             known = ", ".join(RECOGNISERS)
             raise UsageError(f"recogniser '{model}': give {known}, or OWNER/MODEL of the hub")
-        own = re.sub(r"\W", "_", model).upper()
-        return cls(HubModel(model, f"SNAC_EVAL_WER_{own}_WEIGHTS"), language)
+        return cls(own, language)
 
     @property
     def way(self) -> Way:

@@ -14,13 +14,12 @@ The cosine of two speaker embeddings of reference and estimate at 16 kHz, mixed 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from snac_eval.errors import UsageError
-from snac_eval.hub import HubModel
+from snac_eval.hub import HubModel, model_named
 from snac_eval.metrics import verification
 from snac_eval.metrics.base import SPEECH_ONLY, PairMetric
 from snac_eval.metrics.hub import HubMetric, load
@@ -96,8 +95,7 @@ def _named(model: str) -> HubModel:
     known = {DEFAULT: MODEL, LARGE: verification.WAVLM_LARGE}
     if model in known:
         return known[model]
-    if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", model):
+    if (own := model_named(model, "SNAC_EVAL_SPEAKER")) is None:
         there = ", ".join(known)
         raise UsageError(f"speaker model '{model}': give {there}, or OWNER/MODEL of the hub")
-    own = re.sub(r"\W", "_", model).upper()
-    return HubModel(model, f"SNAC_EVAL_SPEAKER_{own}_WEIGHTS")
+    return own

@@ -137,8 +137,7 @@ class _SpectralMetric(PairMetric):
             filters = _filters(sample_rate, scale)
             if scale.window not in _SHARED_WINDOWS:
                 return magnitudes(signal, scale.window, filters)
-            key = ("magnitudes", side, scale.window)
-            plain = memo.get(key, lambda: magnitudes(signal, scale.window))
+            plain = _shared_magnitudes(memo, side, signal, scale.window)
             return plain if filters is None else plain @ filters
 
         return sum(
@@ -223,13 +222,14 @@ class LogSpectralDistance(PairMetric):
         self, memo: Memo, reference: Signal, estimate: Signal, sample_rate: int
     ) -> float:
         sides = (("reference", reference), ("estimate", estimate))
-        levels = [_level_db(_shared_magnitudes(memo, side, signal)) for side, signal in sides]
+        spectra = (_shared_magnitudes(memo, side, signal, LSD_WINDOW) for side, signal in sides)
+        levels = [_level_db(one) for one in spectra]
         squares = np.square(levels[0] - levels[1])
         return float(np.sqrt(squares.mean(axis=1)).mean())
 
 
-def _shared_magnitudes(memo: Memo, side: str, signal: Signal) -> Matrix:
-    return memo.get(("magnitudes", side, LSD_WINDOW), lambda: magnitudes(signal, LSD_WINDOW))
+def _shared_magnitudes(memo: Memo, side: str, signal: Signal, window: int) -> Matrix:
+    return memo.get(("magnitudes", side, window), lambda: magnitudes(signal, window))
 
 
 def _level_db(spectra: Matrix) -> Matrix:

@@ -278,7 +278,7 @@ def test_cdpam_compares_16_bit_samples(tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setitem(sys.modules, name, module)
     file = tmp_path / "net.pth"
     torch.save({"state": {"factor": torch.tensor(0.5)}}, file)
-    monkeypatch.setattr(cdpam, "_weights", lambda: file)
+    monkeypatch.setattr(cdpam, "_weights", lambda: [file])
     cdpam._network.cache_clear()
     metric, one = cdpam.Cdpam(), tone(0.5, 22050)
     assert value(metric, one, one, 22050) == 0

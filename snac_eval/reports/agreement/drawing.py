@@ -12,6 +12,7 @@ import numpy as np
 
 from snac_eval.reports.agreement.words import heading, with_interval
 from snac_eval.reports.text import format_value, span
+from snac_eval.results.agreement.p1401 import mapped_values
 from snac_eval.results.agreement.shapes import Agreement, Coefficient, MetricAgreement, Point
 
 if TYPE_CHECKING:
@@ -185,5 +186,5 @@ def _draw_fit(axes: Axes, one: MetricAgreement, look: Look) -> None:
         return
     scores = [point.score for point in points]
     xs = np.linspace(min(scores), max(scores), 80)
-    ys = np.polynomial.polynomial.polyval(xs, mapped.coefficients)
+    ys = mapped_values(mapped.coefficients, xs)
     axes.plot(xs, ys, color=look.text, linewidth=1.1, linestyle="--", zorder=3)

@@ -15,8 +15,8 @@ from snac_eval.results.agreement.shapes import (
     MetricAgreement,
     MetricDifference,
 )
+from snac_eval.results.listeners.means import ALPHA
 
-_ALPHA = 0.05
 _SCALES = {"mushra": "MUSHRA, 0 to 100", "acr": "opinion score, 1 to 5", "other": "as given"}
 _WHAT = {"codec": "Codecs", "clip": "Clips", "listener": "Listeners", "run": "Runs"}
 _MOST_NAMES = 8
@@ -115,7 +115,7 @@ def better_than(differences: Iterable[MetricDifference]) -> Iterator[str]:
     known = [one for one in differences if not math.isnan(one.p_holm)]
     won: dict[str, list[str]] = {}
     for one in known:
-        if one.p_holm < _ALPHA:
+        if one.p_holm < ALPHA:
             better, worse = (one.first, one.second)[:: 1 if one.difference > 0 else -1]
             won.setdefault(better, []).append(worse)
     for better, beaten in won.items():
@@ -123,7 +123,7 @@ def better_than(differences: Iterable[MetricDifference]) -> Iterator[str]:
     if known:
         yield (
             "Metrics were set against each other by Spearman's coefficient over clips (paired"
-            f" bootstrap, Holm-corrected over {len(known)} tests, significant below {_ALPHA:g})"
+            f" bootstrap, Holm-corrected over {len(known)} tests, significant below {ALPHA:g})"
             + ("." if won else ": no difference is shown.")
         )
 
