@@ -34,6 +34,9 @@ class OpenCodec:
     card_parameters: Callable[[], int | None] = lambda: None
     """How many parameters the model has by its card, which needs no weights; None where the card
     does not say (``card_parameters``)."""
+    delay_samples: Callable[[], float] = float
+    """Samples at the rate that comes out, fractions among them, by which its output is late:
+    negative, early; what the adapter takes out does not count (``delay_samples``)."""
     notes: Callable[[], tuple[str, ...]] = tuple
     """What a reader of its numbers must know and could not guess (``notes``)."""
     torch_modules: Callable[[], tuple[Any, ...]] = tuple

@@ -15,7 +15,10 @@ from dataclasses import asdict, dataclass
 
 from snac_eval.types import Clip, CodecCard
 
-_PROSE = ("description", "licence", "citation", "cite", "label", "series", "domains")
+_PROSE = (
+    *("description", "licence", "citation", "cite", "label", "series", "domains"),
+    *("environment", "requirements", "python"),
+)
 
 
 @dataclass(frozen=True, slots=True)
