@@ -47,13 +47,18 @@ class WeightFiles:
     weights: Path
 
 
-def find_weights(name_or_dir: str | Path, revision: str | None = None) -> WeightFiles:
+def find_weights(
+    name_or_dir: str | Path, revision: str | None = None, beside: tuple[str, ...] = ()
+) -> WeightFiles:
     """Files of a folder, of a bundled or published model, or of a hub repository ``owner/name``.
 
     A model that has a card (``snac_24khz``) is taken at the card's revision unless told otherwise.
-    Files in the hub's cache are not asked for again. Raises WeightsUnavailable.
+    ``beside``: small files that must lie beside the weights. Files in the hub's cache are not asked
+    for again. Raises WeightsUnavailable.
     """
     name = str(name_or_dir)
+    for needed in beside:
+        find_file(name, needed, revision)
     bundled = data_dir("codecs") / name
     # Unlike a Path's, these methods take a name that is too long for one that is not there.
     if os.path.isfile(bundled / CONFIG_FILE):
@@ -68,6 +73,21 @@ def find_weights(name_or_dir: str | Path, revision: str | None = None) -> Weight
             f" (owner/name) and no model that snac-eval knows ({BUNDLED_MODEL}, snac_24khz, ...)"
         )
     return _of_codec(name, revision).files()
+
+
+def find_file(name_or_dir: str | Path, file: str, revision: str | None = None) -> Path:
+    """A small file of a folder or of a hub repository, whose weights are not asked for.
+
+    Raises WeightsUnavailable.
+    """
+    name = str(name_or_dir)
+    if os.path.isdir(folder := user_path(name)):
+        if not (folder / file).is_file():
+            raise WeightsUnavailable(f"{folder}: holds no {file}; add the one of the model's hub")
+        return folder / file
+    if not _REPOSITORY.fullmatch(name):
+        raise WeightsUnavailable(f"'{name}' is no folder and no hub repository (owner/name)")
+    return _Repository(name, revision, f"give a folder with {file}").file(file)
 
 
 def weights_state(card: CodecCard) -> str:
@@ -214,7 +234,7 @@ class _Repository:
 
     def files(self) -> WeightFiles:
         """Configuration and weights. Raises WeightsUnavailable."""
-        return WeightFiles(self._file(CONFIG_FILE), self._weights())
+        return WeightFiles(self.file(CONFIG_FILE), self._weights())
 
     def folder(self) -> Path:
         """The folder of the cache with the weights and all small files of the repository's root.
@@ -225,7 +245,7 @@ class _Repository:
         if (cached := self.cached_weights()) is not None:
             return cached.parent
         for name in self._small_files():
-            self._file(name)
+            self.file(name)
         return self._weights().parent
 
     def cached_weights(self) -> Path | None:
@@ -240,7 +260,7 @@ class _Repository:
             return cached
         for name in self.weight_files[:-1]:
             try:
-                return self._file(name)
+                return self.file(name)
             except WeightsUnavailable as error:
                 cause = error.__cause__
                 # The local one says only that the hub did not answer.
@@ -248,9 +268,10 @@ class _Repository:
                     cause, EntryNotFoundError
                 ):
                     raise
-        return self._file(self.weight_files[-1])
+        return self.file(self.weight_files[-1])
 
-    def _file(self, name: str) -> Path:
+    def file(self, name: str) -> Path:
+        """A file, from the cache or the hub. Raises WeightsUnavailable."""
         from huggingface_hub import hf_hub_download
 
         # A pinned revision never changes: what the cache holds needs no question to the hub.
