@@ -55,7 +55,9 @@ _SOURCE = ("card", "fingerprint", "device", "prepare", "identity", "read")
 _ABSENT = object()
 # Cards whose argument names a model: options stand after that.
 _OF_ARGUMENT = ("transformers",)
-_TRAILING = re.compile(rf"(?P<argument>.*?)(?P<options>(@({'|'.join(_OPTIONS)})=[^@/]*)*)", re.DOTALL)
+_TRAILING = re.compile(
+    rf"(?P<argument>.*?)(?P<options>(@({'|'.join(_OPTIONS)})=[^@/]*)*)", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)

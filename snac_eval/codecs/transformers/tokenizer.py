@@ -144,9 +144,10 @@ class AudioTokenizer(TransformersCodec):
 
     def _inputs(self, samples: FloatArray) -> dict[str, Tensor]:
         """What the feature extractor makes of mono audio ``[time]``, as far as the model asks."""
-        fewest = _FEWEST_FRAMES.get(self.model_type, 0) / described(
-            self._model.config, self._extractor_rate
-        ).frame_rate_hz
+        fewest = (
+            _FEWEST_FRAMES.get(self.model_type, 0)
+            / described(self._model.config, self._extractor_rate).frame_rate_hz
+        )
         missing = max(0, round(fewest * self.card.sample_rate) - samples.size)
         # Unwrapped: one of them refuses to work where torchaudio is not installed.
         extract = inspect.unwrap(type(self._extractor).__call__)
