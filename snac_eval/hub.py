@@ -14,11 +14,13 @@ import re
 import socket
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from snac_eval.asking import ask, is_worker
 from snac_eval.audio import file_sha256
 from snac_eval.download import network_timeout_s, while_it_arrives
 from snac_eval.errors import SnacEvalError, WeightsUnavailable, detail
@@ -33,6 +35,8 @@ _WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
 BUNDLED_MODEL = "snac_16khz_mini"
 NEEDS_WEIGHTS = "needs weights (hub)"
 """What ``snac-eval list`` shows of a model whose weights are not on this machine."""
+QUESTION = "weights"
+"""What a worker in another interpreter asks whoever started it; :func:`answer` answers."""
 _OTHER_FILES = (".json", ".txt")
 _WEIGHTS_FOLDER = f"a folder with {CONFIG_FILE} and {' or '.join(WEIGHT_FILES)}"
 _TIMEOUT_S = 10.0
@@ -173,6 +177,19 @@ def model_named(repository: str, prefix: str) -> HubModel | None:
     return HubModel(repository, f"{prefix}_{own}_WEIGHTS")
 
 
+def answer(
+    wanted: str, name: str, revision: str | None, way_out: str, weight_files: Sequence[str]
+) -> list[str]:
+    """What a worker asks of a repository: paths of its ``files``, of its ``folder``, or of the
+    weights that are ``cached``, none where they are not. Raises WeightsUnavailable."""
+    repository = _Repository(name, revision, way_out, tuple(weight_files))
+    if wanted == "files":
+        files = repository.files()
+        return [str(files.config), str(files.weights)]
+    found = repository.folder() if wanted == "folder" else repository.cached_weights()
+    return [] if found is None else [str(found)]
+
+
 def quiet_transformers() -> Any:  # noqa: ANN401 - transformers' models are typed as Any
     """The package ``transformers``, told to draw no bars and to say nothing but errors."""
     import transformers
@@ -214,6 +231,8 @@ class _Repository:
 
     def files(self) -> WeightFiles:
         """Configuration and weights. Raises WeightsUnavailable."""
+        if is_worker():
+            return WeightFiles(*map(Path, self._asked("files")))
         return WeightFiles(self._file(CONFIG_FILE), self._weights())
 
     def folder(self) -> Path:
@@ -221,6 +240,8 @@ class _Repository:
 
         Raises WeightsUnavailable.
         """
+        if is_worker():
+            return Path(*self._asked("folder"))
         # Weights come last: where the cache has them, it has all.
         if (cached := self.cached_weights()) is not None:
             return cached.parent
@@ -230,8 +251,14 @@ class _Repository:
 
     def cached_weights(self) -> Path | None:
         """The weights in the cache; None where they are not there."""
+        if is_worker():
+            return next(map(Path, self._asked("cached")), None)
         found = (self._cached(name) for name in self.weight_files)
         return next((file for file in found if file is not None), None)
+
+    def _asked(self, wanted: str) -> list[str]:
+        found: list[str] = ask(QUESTION, wanted=wanted, **asdict(self))
+        return found
 
     def _weights(self) -> Path:
         from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError

@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from platformdirs import user_data_path
-
 from snac_eval.types import CodecCard
 
 FOLDER_VARIABLE = "SNAC_EVAL_ENVIRONMENTS"
@@ -19,6 +17,8 @@ FOLDER_VARIABLE = "SNAC_EVAL_ENVIRONMENTS"
 
 def environments_folder() -> Path:
     """The folder that holds a folder for each of them; it need not be there."""
+    from platformdirs import user_data_path
+
     given = os.environ.get(FOLDER_VARIABLE)
     return Path(given).expanduser() if given else user_data_path("snac-eval") / "environments"
 

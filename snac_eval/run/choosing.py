@@ -33,6 +33,7 @@ class ModelChoice:
     batch_size: int | None = None
     channels: str | None = None
     reference_rate: str | None = None
+    python: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class StudyFile:
     cards: tuple[str, ...] | None = None
     output: str | None = None
     device: str | None = None
+    python: str | None = None
     workers: int | None = None
     batch_size: int | None = None
     max_duration: float | None = None
