@@ -13,8 +13,6 @@ from importlib.metadata import EntryPoint, PackageNotFoundError, requires, versi
 
 from packaging.requirements import Requirement
 
-from snac_eval.errors import UsageError
-
 ALONE = frozenset({"audiobox", "distillmos"})
 """Our extras whose packages are best installed without what they require: torchaudio, which we do
 not use. Where its build does not fit torch's, half of transformers cannot be imported any more."""
@@ -53,12 +51,6 @@ def missing_extra(entry: EntryPoint) -> MissingExtra | None:
         if packages := _missing(distribution, extra):
             return MissingExtra(distribution, extra, packages)
     return None
-
-
-def require_extra(what: str, entry: EntryPoint) -> None:
-    """Raise UsageError, which says which extra brings it, unless ``what`` can work here."""
-    if (missing := missing_extra(entry)) is not None:
-        raise UsageError(f"{what} needs {missing.remedy}")
 
 
 @cache
