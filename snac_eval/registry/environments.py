@@ -15,10 +15,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
-from platformdirs import user_data_path
-
 from snac_eval.errors import UsageError
+from snac_eval.reading.names import user_path
 from snac_eval.registry.extras import MissingExtra, missing_extra
 from snac_eval.types import CodecCard
 
@@ -46,6 +44,8 @@ class MadeEnvironment:
 
     def version(self, package: str) -> str:
         """Of a package; ``absent`` where it is not installed there."""
+        from packaging.utils import canonicalize_name
+
         return self.packages.get(canonicalize_name(package), "absent")
 
 
@@ -73,8 +73,10 @@ class MissingEnvironment:
 
 def environments_folder() -> Path:
     """The folder that holds a folder for each of them; it need not be there."""
+    from platformdirs import user_data_path
+
     given = os.environ.get(FOLDER_VARIABLE)
-    return Path(given).expanduser() if given else user_data_path("snac-eval") / "environments"
+    return user_path(given) if given else user_data_path("snac-eval") / "environments"
 
 
 def made_environment(name: str) -> MadeEnvironment | None:
@@ -86,6 +88,14 @@ def made_environment(name: str) -> MadeEnvironment | None:
         return MadeEnvironment(**found)
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def stamp_of(name: str) -> int:
+    """What differs when the environment is made, made anew or removed."""
+    try:
+        return os.stat(environments_folder() / name / RECORD).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def python_of(name: str) -> Path | None:

@@ -43,6 +43,7 @@ from snac_eval.registry.environments import (
     MissingEnvironment,
     lacking,
     require_there,
+    stamp_of,
 )
 from snac_eval.registry.extras import MissingExtra
 from snac_eval.registry.naming import read_values, split_options
@@ -140,12 +141,17 @@ def open_dataset(request: DatasetRequest) -> Dataset:
     return cast(Dataset, load(request))
 
 
-@cache
 def metric(name: str) -> Metric:
     """The metric of that name, which may carry options: ``token_agreement@n=5``.
 
-    Cached: a metric holds no state between clips.
+    Kept, for a metric holds no state between clips, as long as its environment stays as it is.
     """
+    known = metric_environment(name)
+    return _metric(name, stamp_of(known.name) if known else 0)
+
+
+@cache
+def _metric(name: str, _: int) -> Metric:
     base, options = split_options(name)
     make = _load("snac_eval.metrics", base, "metric", listing="metrics")
     return cast(Metric, make(**read_values(make, name, options)))
