@@ -45,6 +45,7 @@ from snac_eval.codecs.wrapping.objects import (
 from snac_eval.errors import UnknownNameError, UsageError
 from snac_eval.registry import cards, plugins
 from snac_eval.registry.environments import interpreter_of
+from snac_eval.registry.naming import split_numbers
 from snac_eval.types import CodecCard, CodecRequest
 
 _OPTIONS = ("k", "generation", "kbps", "noise_db")
@@ -74,9 +75,9 @@ class ModelName:
         Raises UsageError for options that there are not.
         """
         head, _, argument = model.partition(":")
-        name, options = plugins.split_numbers(head, _DECIMALS)
+        name, options = split_numbers(head, _DECIMALS)
         if name not in card_names and not options:
-            argument, options = plugins.split_numbers(argument, _DECIMALS)
+            argument, options = split_numbers(argument, _DECIMALS)
         if unknown := sorted(set(options) - set(_OPTIONS)):
             there = ", ".join(_OPTIONS)
             raise UsageError(f"--model {model}: no option '{unknown[0]}'; there are {there}")
