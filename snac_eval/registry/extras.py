@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 
 from snac_eval.errors import UsageError
 
-ALONE = frozenset({"audiobox", "distillmos"})
+ALONE = frozenset({"audiobox", "bigcodec", "distillmos", "speechtokenizer"})
 """Our extras whose packages are best installed without what they require: torchaudio, which we do
 not use. Where its build does not fit torch's, half of transformers cannot be imported any more."""
 
