@@ -14,7 +14,7 @@ import re
 import socket
 import urllib.parse
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -86,13 +86,25 @@ def weights_remedy(card: CodecCard) -> tuple[str, ...]:
     """Ways to get the card's weights; empty where they are bundled or in the hub's cache."""
     if not weights_state(card):
         return ()
-    return (*_of_hub(card.weights, card.revision), f"--weights DIR, {_WEIGHTS_FOLDER}")
+    return (*of_hub(card.weights, card.revision), f"--weights DIR, {_WEIGHTS_FOLDER}")
 
 
-def _of_hub(repository: str, revision: str = "") -> tuple[str, ...]:
+def hub_file(repository: str, revision: str, name: str, way_out: str) -> Path:
+    """A file of a repository, by its path there, from the cache or the hub; no revision: the main
+    branch. Raises WeightsUnavailable, which ends in what else the user can do, ``way_out``."""
+    return _Repository(repository, revision or None, way_out).file(name)
+
+
+def cached_hub_file(repository: str, revision: str, name: str) -> Path | None:
+    """The same from the cache alone; None where it is not there."""
+    return _Repository(repository, revision or None, "").cached(name)
+
+
+def of_hub(repository: str, revision: str = "", names: Sequence[str] = ()) -> tuple[str, ...]:
+    """Ways to get files of a repository from the hub; without ``names``, all of them."""
     pinned = f" --revision {revision}" if revision else ""
     return (
-        f"hf download {repository}{pinned}",
+        f"hf download {' '.join((repository, *names))}{pinned}",
         "HF_HOME=DIR, a cache of the hub that holds them, or HF_ENDPOINT=URL, a mirror of the hub",
     )
 
@@ -154,7 +166,7 @@ class HubModel:
         """Ways to get the weights; empty where they are on this machine."""
         if not self.state:
             return ()
-        hub = _of_hub(self.repository, self.revision or "")
+        hub = of_hub(self.repository, self.revision or "")
         return (*hub, f"{self.variable}=DIR, a folder of its files")
 
     @property
@@ -178,15 +190,29 @@ def model_named(repository: str, prefix: str) -> HubModel | None:
 
 
 def answer(
-    wanted: str, name: str, revision: str | None, way_out: str, weight_files: Sequence[str]
+    wanted: str,
+    file: str,
+    name: str,
+    revision: str | None,
+    way_out: str,
+    weight_files: Sequence[str],
 ) -> list[str]:
-    """What a worker asks of a repository: paths of its ``files``, of its ``folder``, or of the
-    weights that are ``cached``, none where they are not. Raises WeightsUnavailable."""
-    repository = _Repository(name, revision, way_out, tuple(weight_files))
+    """What a worker asks of a repository: paths of its ``files``, of its ``folder``, of one
+    ``file``; of ``cached_weights`` or one ``cached`` file, none where they are not there.
+
+    Raises WeightsUnavailable.
+    """
+    there = _Repository(name, revision, way_out, tuple(weight_files))
     if wanted == "files":
-        files = repository.files()
+        files = there.files()
         return [str(files.config), str(files.weights)]
-    found = repository.folder() if wanted == "folder" else repository.cached_weights()
+    asked: dict[str, Callable[[], Path | None]] = {
+        "folder": there.folder,
+        "cached_weights": there.cached_weights,
+        "file": lambda: there.file(file),
+        "cached": lambda: there.cached(file),
+    }
+    found = asked[wanted]()
     return [] if found is None else [str(found)]
 
 
@@ -232,8 +258,8 @@ class _Repository:
     def files(self) -> WeightFiles:
         """Configuration and weights. Raises WeightsUnavailable."""
         if is_worker():
-            return WeightFiles(*map(Path, self._asked("files")))
-        return WeightFiles(self._file(CONFIG_FILE), self._weights())
+            return WeightFiles(*self._asked("files"))
+        return WeightFiles(self.file(CONFIG_FILE), self._weights())
 
     def folder(self) -> Path:
         """The folder of the cache with the weights and all small files of the repository's root.
@@ -241,24 +267,23 @@ class _Repository:
         Raises WeightsUnavailable.
         """
         if is_worker():
-            return Path(*self._asked("folder"))
+            return self._asked("folder")[0]
         # Weights come last: where the cache has them, it has all.
         if (cached := self.cached_weights()) is not None:
             return cached.parent
         for name in self._small_files():
-            self._file(name)
+            self.file(name)
         return self._weights().parent
 
     def cached_weights(self) -> Path | None:
         """The weights in the cache; None where they are not there."""
         if is_worker():
-            return next(map(Path, self._asked("cached")), None)
-        found = (self._cached(name) for name in self.weight_files)
+            return next(iter(self._asked("cached_weights")), None)
+        found = (self.cached(name) for name in self.weight_files)
         return next((file for file in found if file is not None), None)
 
-    def _asked(self, wanted: str) -> list[str]:
-        found: list[str] = ask(QUESTION, wanted=wanted, **asdict(self))
-        return found
+    def _asked(self, wanted: str, file: str = "") -> list[Path]:
+        return [*map(Path, ask(QUESTION, wanted=wanted, file=file, **asdict(self)))]
 
     def _weights(self) -> Path:
         from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
@@ -267,7 +292,7 @@ class _Repository:
             return cached
         for name in self.weight_files[:-1]:
             try:
-                return self._file(name)
+                return self.file(name)
             except WeightsUnavailable as error:
                 cause = error.__cause__
                 # The local one says only that the hub did not answer.
@@ -275,13 +300,16 @@ class _Repository:
                     cause, EntryNotFoundError
                 ):
                     raise
-        return self._file(self.weight_files[-1])
+        return self.file(self.weight_files[-1])
 
-    def _file(self, name: str) -> Path:
+    def file(self, name: str) -> Path:
+        """One file, by its path in the repository. Raises WeightsUnavailable."""
+        if is_worker():
+            return self._asked("file", name)[0]
         from huggingface_hub import hf_hub_download
 
         # A pinned revision never changes: what the cache holds needs no question to the hub.
-        if (cached := self._cached(name)) is not None and _intact(cached):
+        if (cached := self.cached(name)) is not None and _intact(cached):
             return cached
         try:
             check_reachable()
@@ -318,7 +346,10 @@ class _Repository:
             raise self._unavailable("the files", error) from error
         return [name for name in names if "/" not in name and name.endswith(_OTHER_FILES)]
 
-    def _cached(self, name: str) -> Path | None:
+    def cached(self, name: str) -> Path | None:
+        """The same from the cache alone; None where it is not there."""
+        if is_worker():
+            return next(iter(self._asked("cached", name)), None)
         from huggingface_hub import try_to_load_from_cache
 
         try:

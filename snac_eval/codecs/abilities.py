@@ -76,6 +76,17 @@ class OpenCodec:
     weights_sha256: Callable[[], str] = str
     """Digest of the weights in use, which the card's ``sha256`` is compared with; empty where it
     is not known (``weights_sha256``)."""
+    decode_lossy: Callable[..., list[Waveform]] | None = None
+    """Audio of codes of which some did not arrive, as long as if all had: takes the codes of each
+    clip, which of its packets (or of its frames of tokens, one for each of the shortest stream) are
+    lost, as Booleans, and a seed each. A packet that it cannot decode is lost as well. None: losses
+    are concealed for it, by :mod:`~snac_eval.codecs.lossy` (``decode_lossy``)."""
+    conceals: str = ""
+    """What ``decode_lossy`` puts in their place: part of fingerprints, and a note (``conceals``).
+    """
+    frames_at: Callable[[Codes], tuple[float, float]] | None = None
+    """When the audio of the first packet, or frame of tokens, begins in the clip, and how long each
+    is, in seconds; None: they share the clip evenly (``frames_at``)."""
     takes_one_clip: bool = False
     """Whether clips never come in batches, however many are asked for (``takes_one_clip``)."""
     away: Away | None = None

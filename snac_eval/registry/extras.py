@@ -12,8 +12,6 @@ from functools import cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, requires, version
 from typing import TYPE_CHECKING
 
-from snac_eval.errors import UsageError
-
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
@@ -55,12 +53,6 @@ def missing_extra(entry: EntryPoint) -> MissingExtra | None:
         if packages := _missing(distribution, extra):
             return MissingExtra(distribution, extra, packages)
     return None
-
-
-def require_extra(what: str, entry: EntryPoint) -> None:
-    """Raise UsageError, which says which extra brings it, unless ``what`` can work here."""
-    if (missing := missing_extra(entry)) is not None:
-        raise UsageError(f"{what} needs {missing.remedy}")
 
 
 @cache
