@@ -70,7 +70,7 @@ class Guest:
             self._process, self._wire = _started(self.python, self._said)
         except OSError as error:
             raise UsageError(
-                f"--python {self.python}: cannot be started: {error.strerror or error}"
+                f"{self.python}: cannot be started: {error.strerror or error}"
             ) from error
         self._finalizer = weakref.finalize(self, _end, self._process, self._owner)
         self.hello = self._greeted(start_limit_s)
@@ -154,7 +154,7 @@ class Guest:
             why = f"speaks version {there} of the protocol, this is version {PROTOCOL}"
         reason = self._lost(why)
         raise UsageError(
-            f"--python {self.python}: {reason}; name a Python of"
+            f"{self.python}: {reason}; name a Python of"
             f" {'.'.join(map(str, LEAST_PYTHON))} or later that has NumPy"
         )
 
@@ -194,8 +194,8 @@ def interpreter(python: str) -> str:
 
         path = Path(which(python) or python)
     if not os.path.isfile(path):
-        kind = "is a folder; name the interpreter in it" if os.path.isdir(path) else "no such file"
-        raise UsageError(f"--python {readable(python)}: {kind}, such as DIR/bin/python")
+        kind = "is a folder" if os.path.isdir(path) else "no such file"
+        raise UsageError(f"{readable(python)}: {kind}; name an interpreter, such as DIR/bin/python")
     # A venv's is a link, and what it is found by says which venv it is: links stay.
     return os.path.abspath(path)
 

@@ -70,8 +70,14 @@ class _Served:
     def run(self) -> NoReturn:
         """Answer what comes."""
         threading.Thread(target=self._read, daemon=True).start()
+        from snac_eval.environments.raised import told
+
         while True:
-            self._wire.send(self._answer(self._came.get()))
+            answer = self._answer(self._came.get())
+            try:
+                self._wire.send(answer)
+            except (TypeError, ValueError) as error:  # It holds what cannot be sent.
+                self._wire.send({"error": told(error)})
 
     def _read(self) -> None:
         # A thread of its own hears at once that the parent is gone, whatever is being computed.
@@ -86,16 +92,9 @@ class _Served:
 
         try:
             module, _, name = request["call"].partition(":")
-            answer = {"value": getattr(import_module(module), name)(**request["arguments"])}
-            self._check(answer)
+            return {"value": getattr(import_module(module), name)(**request["arguments"])}
         except BaseException as error:  # noqa: BLE001 - whatever a codec raises is its answer
             return {"error": told(error)}
-        return answer
-
-    def _check(self, answer: Mapping[str, Any]) -> None:
-        from snac_eval.environments.wire import packed
-
-        packed(answer, [])
 
     def _ask(self, question: str, said: Mapping[str, Any]) -> Any:  # noqa: ANN401
         from snac_eval.environments.raised import heard

@@ -10,8 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, requires, version
+from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 ALONE = frozenset({"audiobox", "distillmos"})
 """Our extras whose packages are best installed without what they require: torchaudio, which we do
@@ -61,6 +63,8 @@ def _distribution(entry: EntryPoint) -> str:
 
 @cache
 def _missing(distribution: str, extra: str) -> tuple[str, ...]:
+    from packaging.requirements import Requirement
+
     wanted = [Requirement(line) for line in requires(distribution) or ()]
     return tuple(
         str(one.name)

@@ -36,6 +36,8 @@ def split_numbers(name: str, decimals: Container[str] = ()) -> tuple[str, dict[s
         kind = _DECIMAL if key in decimals else _WHOLE
         if not (key.isidentifier() and kind.fullmatch(value)):
             raise UsageError(f"'@{part}' in '{name}': give an option and a number, such as @k=2")
+        if key in options:
+            raise UsageError(f"'{name}' says @{key} twice; say it once")
         options[key] = Decimal(value)
     return base, options
 

@@ -223,6 +223,13 @@ def metric_remedy(name: str) -> tuple[str, ...]:
     return remedy() if remedy is not None else ()
 
 
+def codec_source(family: str) -> str:
+    """Where the family's codecs are made: ``module:function``; empty where this installation has no
+    such family."""
+    entry = _group("snac_eval.codecs").get(family)
+    return "" if entry is None else f"{entry.module}:{entry.attr}"
+
+
 def metric_source(name: str) -> str:
     """Where the metric is made: ``module:object``. Raises UnknownNameError."""
     return _metric_entry(name).value
