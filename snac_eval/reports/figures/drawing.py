@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snac_eval.codecs.losses import BIT_ERRORS
+from snac_eval.codecs.losses import BIT_ERRORS, PACKET_LOSS
 from snac_eval.reports.figures.content import Content, Kind, content
 from snac_eval.reports.figures.style import (
     FONT_PT,
@@ -337,6 +337,8 @@ def _scale(axes: Axes, over: Axis, values: Sequence[float]) -> None:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     elif over.name == STREAMS:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    elif over.name == PACKET_LOSS:
+        axes.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
     elif over.name == BIT_ERRORS:
         scale_from_zero(axes, values)
     elif over.name == STEP:

@@ -142,9 +142,13 @@ def plane(
 
 
 def _place(axes: Axes, values: Sequence[float], scale: Scale) -> None:
-    if scale == "shares":
+    from matplotlib.ticker import MaxNLocator
+
+    if scale == "plain":
+        axes.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
+    elif scale == "shares":
         scale_from_zero(axes, values)
-    elif scale == "ratio":
+    else:
         axes.set_xscale("log")
         axes.set_xlim(*_span(values))
         _decades(axes, values)
