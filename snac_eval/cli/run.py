@@ -14,6 +14,7 @@ from snac_eval.cli.flags import (
     add_domain,
     add_limit,
     add_model_args,
+    add_python,
     card_dirs,
     debugs,
     limit_of,
@@ -71,6 +72,7 @@ def _add_what(what: argparse._ArgumentGroup) -> None:
         help="TOML file that names models, datasets and options instead (see docs/study.md)",
     )
     add_model_args(what)
+    add_python(what)
     what.add_argument(
         "--label",
         action="append",
@@ -342,5 +344,6 @@ def _flags(options: argparse.Namespace) -> RunConfig:
         plan=options.plan,
         model_args=tuple(options.model_args),
         debug=debugs(options),
+        python=options.python,
         domain=options.domain,
     )

@@ -25,12 +25,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from inspect import getattr_static
 from pathlib import Path
 from typing import Any
 
+from snac_eval.codecs import elsewhere
 from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.codecs.bitrates import card_at, refuse_rate
 from snac_eval.codecs.generations import after_itself
@@ -49,6 +50,8 @@ from snac_eval.codecs.wrapping.objects import (
 )
 from snac_eval.errors import UnknownNameError, UsageError
 from snac_eval.registry import cards, plugins
+from snac_eval.registry.environments import interpreter_of
+from snac_eval.registry.naming import split_numbers
 from snac_eval.types import CodecCard, CodecRequest
 
 _OPTIONS = ("k", "generation", "kbps", "noise_db", *_CHANNEL)
@@ -80,9 +83,9 @@ class ModelName:
         Raises UsageError for options that there are not.
         """
         head, _, argument = model.partition(":")
-        name, options = plugins.split_numbers(head, _DECIMALS)
+        name, options = split_numbers(head, _DECIMALS)
         if name not in card_names and not options:
-            argument, options = plugins.split_numbers(argument, _DECIMALS)
+            argument, options = split_numbers(argument, _DECIMALS)
         if unknown := sorted(set(options) - set(_OPTIONS)):
             there = ", ".join(_OPTIONS)
             raise UsageError(f"--model {model}: no option '{unknown[0]}'; there are {there}")
@@ -118,9 +121,11 @@ def open_model(
     device: str = "cpu",
     num_threads: int = 0,
     model_args: Sequence[str] = (),
+    python: str = "",
 ) -> OpenCodec:
     """The codec that a name stands for, not yet prepared; the rest as in CodecRequest.
 
+    ``device`` may be ``auto`` where ``python`` names an interpreter, which then finds out.
     ``model_args`` are ``key=value`` each, for the constructor of a codec of one's own. Raises
     UnknownNameError, or UsageError where the codec cannot do what the options ask.
     """
@@ -131,11 +136,15 @@ def open_model(
         where = f"{name.name}:{name.argument}"
         _refuse_rate_of_ones_own(name, where)
         how = How(device, num_threads, weights, name.num_streams)
-        codec = _own(find(where), where, arguments, how)
+        if python:
+            there = elsewhere.of_ones_own(python, where, arguments, asdict(how))
+            codec = opened(there, f"--model {where}")
+        else:
+            codec = own_codec(where, arguments, how)
     else:
         card, num_streams = _card(name, card_dirs)
         how = How(device, num_threads, weights, num_streams)
-        codec = _of_card(card, name.argument, arguments, how)
+        codec = _of_card(card, name.argument, arguments, how, python)
     return _heard(codec, model, name)
 
 
@@ -146,6 +155,7 @@ def open_instance(
     device: str = "cpu",
     num_threads: int = 0,
     model_args: Sequence[str] = (),
+    python: str = "",
 ) -> OpenCodec:
     """The codec that is this object, or its card, or that calling it gives, not yet prepared.
 
@@ -157,7 +167,12 @@ def open_instance(
     how = How(device, num_threads, weights, parsed.num_streams)
     arguments = read_arguments(model_args)
     if isinstance(instance, CodecCard):
-        codec = _of_card(_cut(instance, parsed.num_streams), "", arguments, how)
+        codec = _of_card(_cut(instance, parsed.num_streams), "", arguments, how, python)
+    elif python:
+        raise UsageError(
+            f"{where}: is an object of this interpreter; name it MODULE:NAME or FILE.py:NAME for"
+            f" {python} to make"
+        )
     else:
         codec = _own(instance, where, arguments, how)
     return _heard(codec, name, parsed)
@@ -213,6 +228,7 @@ def opened(adapter: object, who: str) -> OpenCodec:
         sent=getattr(made, "sent", None) if is_source else None,
         sent_by=str(getattr(made, "sent_by", "")) if is_source else "",
         matched=_reader(made, "matched", dict),
+        away=getattr(made, "away", None),
     )
 
 
@@ -264,13 +280,19 @@ def _cut(card: CodecCard, num_streams: int) -> CodecCard:
     return cards.keep_streams(card, num_streams) if num_streams else card
 
 
-def _of_card(card: CodecCard, argument: str, arguments: Mapping[str, Any], how: How) -> OpenCodec:
+def _of_card(
+    card: CodecCard, argument: str, arguments: Mapping[str, Any], how: How, python: str
+) -> OpenCodec:
     """The codec of a card that has the streams that are kept."""
     card = _with_arguments(card, arguments)
-    asked = (how.weights, how.device, how.num_threads, how.num_streams)
-    codec = opened(
-        plugins.open_codec(CodecRequest(card, argument, *asked)), f"codec family '{card.family}'"
-    )
+    python = python or interpreter_of(card)
+    asked = (how.weights, how.device, how.num_threads, how.num_streams, python)
+    request = CodecRequest(card, argument, *asked)
+    if python:
+        adapter: object = elsewhere.of_card(request, plugins.codec_source(card.family))
+    else:
+        adapter = plugins.open_codec(request)
+    codec = opened(adapter, f"codec family '{card.family}'")
     if how.num_streams and not codec.drops_streams:
         raise UsageError(f"{card.name}: the codec family '{card.family}' cannot drop streams")
     return codec
@@ -283,6 +305,11 @@ def _with_arguments(card: CodecCard, arguments: Mapping[str, Any]) -> CodecCard:
         raise UsageError(f"--model {card.name}: --model-args is for codecs of one's own")
     given = {**card.options.get("args", {}), **arguments}
     return replace(card, options={**card.options, "args": given})
+
+
+def own_codec(where: str, arguments: Mapping[str, Any], how: How) -> OpenCodec:
+    """The codec of one's own that ``module:attribute`` or ``FILE.py:attribute`` names."""
+    return _own(find(where), where, arguments, how)
 
 
 def _own(found: object, where: str, arguments: Mapping[str, Any], how: How) -> OpenCodec:

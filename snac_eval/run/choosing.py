@@ -35,6 +35,7 @@ class ModelChoice:
     batch_size: int | None = None
     channels: str | None = None
     reference_rate: str | None = None
+    python: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class StudyFile:
     burst: float | None = None
     packet_ms: float | None = None
     device: str | None = None
+    python: str | None = None
     workers: int | None = None
     batch_size: int | None = None
     max_duration: float | None = None
