@@ -16,6 +16,7 @@ import numpy as np
 from snac_eval.audio import speech_like
 from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.codecs.checks import check_output
+from snac_eval.codecs.delays import agrees, measured_delay, stated_from
 from snac_eval.codecs.opening import open_model
 from snac_eval.codecs.packing import pack, unpack
 from snac_eval.codecs.repeats import Repeat, batched, mixed_clips
@@ -59,6 +60,10 @@ class Subject:
     """Length in seconds of the long clip."""
     drops_streams: bool = False
     """Whether the codec says that it can leave streams out."""
+    peak_memory_mib: Callable[[], float] = peak_memory_mib
+    """Of the process that the codec is in."""
+    delay_samples: Callable[[], float] = float
+    """By how much it says that it is late, in samples at the rate that comes out."""
 
     def speech(self, duration_s: float = 1.0, seed: int = 0) -> Waveform:
         """Synthetic speech as this codec takes its audio."""
@@ -80,17 +85,21 @@ def open_subject(
     num_threads: int = 0,
     long_s: float = 60.0,
     model_args: Sequence[str] = (),
+    python: str = "",
 ) -> Subject:
     """The codec of a name, prepared. Raises SnacEvalError where it cannot be, UsageError for
     reconstructions that are read from files."""
 
     def reopen(other: str) -> Codec:
         where = other or device
-        again = open_model(model, card_dirs, weights, where, num_threads, model_args)
+        again = open_model(model, card_dirs, weights, where, num_threads, model_args, python)
         return _prepared(model, again)
 
-    opened = open_model(model, card_dirs, weights, device, num_threads, model_args)
-    return Subject(_prepared(model, opened), reopen, long_s, opened.drops_streams)
+    opened = open_model(model, card_dirs, weights, device, num_threads, model_args, python)
+    away = opened.away
+    memory = peak_memory_mib if away is None else lambda: away.memory_mib()[0]
+    coder = _prepared(model, opened)
+    return Subject(coder, reopen, long_s, opened.drops_streams, memory, opened.delay_samples)
 
 
 def _prepared(model: str, opened: OpenCodec) -> Codec:
@@ -277,12 +286,27 @@ def first_streams(subject: Subject) -> str:
     return f"{count} streams; see NAME@k=1 to NAME@k={count}"
 
 
+def delays(subject: Subject) -> str:
+    """The codec is as late as it says, on speech and on noise, where it keeps a waveform."""
+    stated, found = subject.delay_samples(), measured_delay(subject.codec)
+    told = ", ".join(f"{one} on {kind}" for kind, one in found.items())
+    right = stated_from(found)
+    if right is None:
+        raise Skipped(f"it keeps no waveform: {told}")
+    if not agrees(stated, found):
+        raise Broken(
+            f"states {stated:+g} samples, measured {told}: take them out of what it decodes, or"
+            f" state delay_samples = {right:g}"
+        )
+    return f"states {stated:+g} samples, measured {told}"
+
+
 def long_audio(subject: Subject) -> str:
     """A long clip keeps its length, in bounded memory."""
     waveform = subject.speech(subject.long_s)
-    before = peak_memory_mib()
+    before = subject.peak_memory_mib()
     _, estimate = subject.round_trip(waveform)
-    grown = peak_memory_mib() - before
+    grown = subject.peak_memory_mib() - before
     _check_like(subject, "long", estimate, waveform)
     if grown > _MEMORY_LIMIT_MB:
         raise Broken(f"{subject.long_s:g} s: peak memory grew by {grown:.0f} MB")
@@ -317,6 +341,7 @@ CHECKS: dict[str, Callable[[Subject], str]] = {
     "input left alone": untouched,
     "stereo": stereo,
     "streams dropped": first_streams,
+    "delay": delays,
     "long audio": long_audio,
     "device move": device_move,
 }

@@ -28,6 +28,7 @@ def after_itself(opened: OpenCodec, generation: int) -> OpenCodec:
     return replace(
         opened,
         coder=Generations(opened.coder, generation),
+        delay_samples=lambda: generation * opened.delay_samples(),
         notes=lambda: (note, *opened.notes()),
         whole_pass=None if whole_pass is None else whole_passes,
         encode_blocks=None,
