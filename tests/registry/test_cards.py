@@ -147,7 +147,8 @@ def test_options_of_shipped_cards_are_those_of_their_adapters() -> None:
         dataset = plugins.dataset_card(name)
         options = read_options(dataset, _options("snac_eval.datasets", dataset.loader))
         with_options |= set() if options == NoOptions() else {dataset.loader}
-    assert with_options == {"pyav", "pcm", "lyra", "codec2", "lc3", "snac", "corpus"} | PACKAGES
+    own = {"pyav", "pcm", "lyra", "codec2", "command", "lc3", "snac", "corpus"}
+    assert with_options == own | PACKAGES
 
 
 @pytest.mark.parametrize("name", ["files", "mimi_1.1kbps"])

@@ -26,7 +26,7 @@ from snac_eval.codecs.checks import check_input, short_by
 from snac_eval.codecs.command.bitstreams import Malformed, put_together, taken_apart
 from snac_eval.codecs.command.options import Command, Options, filled, split
 from snac_eval.codecs.command.programs import (
-    identity,
+    digests,
     lacking,
     own_files,
     run,
@@ -67,13 +67,10 @@ def remedy(card: CodecCard) -> tuple[str, ...]:
 
 
 def at_bitrate(card: CodecCard, bit_rate: int) -> CodecCard | None:
-    """The card at another rate in bits a second; None where its commands name no rate. Raises
-    UsageError outside of the card's ``bit_rate_range``."""
-    options = read_options(card, Options)
-    if not options.takes_rates:
-        return None
-    low, high = options.bit_rate_range or (1, 1 << 31)
-    return with_bit_rate(card, bit_rate, range(low, high + 1))
+    """The card at another rate in bits a second; None where it names no others. Raises UsageError
+    for a rate that its encoder does not have."""
+    rates = read_options(card, Options).other_rates
+    return with_bit_rate(card, bit_rate, rates) if rates else None
 
 
 class CommandCodec:
@@ -94,7 +91,7 @@ class CommandCodec:
     def fingerprint(self) -> str:
         """The commands, what they read and write, and which programs they are."""
         card, given = self.card, asdict(self._options)
-        for name in ("time_limit_s", "version", "install", "bit_rate_range"):
+        for name in ("time_limit_s", "version", "install", "bit_rates", "bit_rate_range"):
             del given[name]
         facts = json.dumps(given, separators=(",", ":"))
         rates = f"rate={card.sample_rate}:out={card.output_sample_rate}:channels={card.channels}"
@@ -225,13 +222,13 @@ class CommandCodec:
         if missing := lacking(_programs(options)):
             way = f"; {options.install}" if options.install else ""
             raise CodecError(f"{name}: {missing}{way}")
-        versions = {}
+        told = set()
         with self._folder() as folder:
-            for line in options.version_commands:
-                words = split(line)
-                versions[words[0]] = version_of(name, words, folder)
+            for words in map(split, options.version_commands):
+                told.add(words[0])
+                yield f"{os.path.basename(words[0])}={version_of(name, words, folder)}"
         for words in map(split, (options.encode, options.decode)):
-            yield identity(words, versions.get(words[0], ""))
+            yield from digests(words, told)
 
     @contextmanager
     def _folder(self) -> Iterator[Path]:

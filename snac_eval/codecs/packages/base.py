@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _CLOSE = 1e-4
+_CONFIGURATIONS = (".json", ".yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class PackageCodec(ABC):
     family: ClassVar[str]
     distribution: ClassVar[str]
     """What the package is called where it is installed from."""
+    other_distributions: ClassVar[tuple[str, ...]] = ()
+    """Other packages whose version may change codes or audio."""
     implementation: ClassVar[str] = "1"
     """Raised whenever the adapter could give other codes or audio for the same weights."""
     can_drop_streams: ClassVar[bool] = False
@@ -93,7 +96,8 @@ class PackageCodec(ABC):
     @cached_property
     def fingerprint(self) -> str:
         """Adapter, package and its version, number of streams, and digest of the files in use."""
-        package = f"{self.distribution}={version(self.distribution)}"
+        names = (self.distribution, *self.other_distributions)
+        package = ",".join(f"{name}={version(name)}" for name in names)
         streams = f"streams={len(self.card.codebook_sizes)}"
         files = f"files={sha256(self._files)}"
         return f"{self.family}/{self.implementation};{package};{streams};{files}"
@@ -101,7 +105,7 @@ class PackageCodec(ABC):
     @cached_property
     def weights_sha256(self) -> str:
         """Digest of the files of weights, one after the other; configurations do not count."""
-        return sha256([file for file in self._files if file.suffix != ".json"])
+        return sha256([file for file in self._files if file.suffix not in _CONFIGURATIONS])
 
     @property
     def torch_modules(self) -> tuple[nn.Module, ...]:
