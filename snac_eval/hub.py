@@ -14,12 +14,13 @@ import re
 import socket
 import urllib.parse
 import urllib.request
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from snac_eval.asking import ask, is_worker
 from snac_eval.audio import file_sha256
 from snac_eval.download import network_timeout_s, while_it_arrives
 from snac_eval.errors import SnacEvalError, WeightsUnavailable, detail
@@ -34,6 +35,8 @@ _WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
 BUNDLED_MODEL = "snac_16khz_mini"
 NEEDS_WEIGHTS = "needs weights (hub)"
 """What ``snac-eval list`` shows of a model whose weights are not on this machine."""
+QUESTION = "weights"
+"""What a worker in another interpreter asks whoever started it; :func:`answer` answers."""
 _OTHER_FILES = (".json", ".txt")
 _WEIGHTS_FOLDER = f"a folder with {CONFIG_FILE} and {' or '.join(WEIGHT_FILES)}"
 _TIMEOUT_S = 10.0
@@ -186,6 +189,33 @@ def model_named(repository: str, prefix: str) -> HubModel | None:
     return HubModel(repository, f"{prefix}_{own}_WEIGHTS")
 
 
+def answer(
+    wanted: str,
+    file: str,
+    name: str,
+    revision: str | None,
+    way_out: str,
+    weight_files: Sequence[str],
+) -> list[str]:
+    """What a worker asks of a repository: paths of its ``files``, of its ``folder``, of one
+    ``file``; of ``cached_weights`` or one ``cached`` file, none where they are not there.
+
+    Raises WeightsUnavailable.
+    """
+    there = _Repository(name, revision, way_out, tuple(weight_files))
+    if wanted == "files":
+        files = there.files()
+        return [str(files.config), str(files.weights)]
+    asked: dict[str, Callable[[], Path | None]] = {
+        "folder": there.folder,
+        "cached_weights": there.cached_weights,
+        "file": lambda: there.file(file),
+        "cached": lambda: there.cached(file),
+    }
+    found = asked[wanted]()
+    return [] if found is None else [str(found)]
+
+
 def quiet_transformers() -> Any:  # noqa: ANN401 - transformers' models are typed as Any
     """The package ``transformers``, told to draw no bars and to say nothing but errors."""
     import transformers
@@ -227,6 +257,8 @@ class _Repository:
 
     def files(self) -> WeightFiles:
         """Configuration and weights. Raises WeightsUnavailable."""
+        if is_worker():
+            return WeightFiles(*self._asked("files"))
         return WeightFiles(self.file(CONFIG_FILE), self._weights())
 
     def folder(self) -> Path:
@@ -234,6 +266,8 @@ class _Repository:
 
         Raises WeightsUnavailable.
         """
+        if is_worker():
+            return self._asked("folder")[0]
         # Weights come last: where the cache has them, it has all.
         if (cached := self.cached_weights()) is not None:
             return cached.parent
@@ -243,8 +277,13 @@ class _Repository:
 
     def cached_weights(self) -> Path | None:
         """The weights in the cache; None where they are not there."""
+        if is_worker():
+            return next(iter(self._asked("cached_weights")), None)
         found = (self.cached(name) for name in self.weight_files)
         return next((file for file in found if file is not None), None)
+
+    def _asked(self, wanted: str, file: str = "") -> list[Path]:
+        return [*map(Path, ask(QUESTION, wanted=wanted, file=file, **asdict(self)))]
 
     def _weights(self) -> Path:
         from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
@@ -265,6 +304,8 @@ class _Repository:
 
     def file(self, name: str) -> Path:
         """One file, by its path in the repository. Raises WeightsUnavailable."""
+        if is_worker():
+            return self._asked("file", name)[0]
         from huggingface_hub import hf_hub_download
 
         # A pinned revision never changes: what the cache holds needs no question to the hub.
@@ -307,6 +348,8 @@ class _Repository:
 
     def cached(self, name: str) -> Path | None:
         """The same from the cache alone; None where it is not there."""
+        if is_worker():
+            return next(iter(self._asked("cached", name)), None)
         from huggingface_hub import try_to_load_from_cache
 
         try:

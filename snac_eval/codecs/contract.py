@@ -59,6 +59,8 @@ class Subject:
     """Length in seconds of the long clip."""
     drops_streams: bool = False
     """Whether the codec says that it can leave streams out."""
+    peak_memory_mib: Callable[[], float] = peak_memory_mib
+    """Of the process that the codec is in."""
 
     def speech(self, duration_s: float = 1.0, seed: int = 0) -> Waveform:
         """Synthetic speech as this codec takes its audio."""
@@ -80,17 +82,20 @@ def open_subject(
     num_threads: int = 0,
     long_s: float = 60.0,
     model_args: Sequence[str] = (),
+    python: str = "",
 ) -> Subject:
     """The codec of a name, prepared. Raises SnacEvalError where it cannot be, UsageError for
     reconstructions that are read from files."""
 
     def reopen(other: str) -> Codec:
         where = other or device
-        again = open_model(model, card_dirs, weights, where, num_threads, model_args)
+        again = open_model(model, card_dirs, weights, where, num_threads, model_args, python)
         return _prepared(model, again)
 
-    opened = open_model(model, card_dirs, weights, device, num_threads, model_args)
-    return Subject(_prepared(model, opened), reopen, long_s, opened.drops_streams)
+    opened = open_model(model, card_dirs, weights, device, num_threads, model_args, python)
+    away = opened.away
+    memory = peak_memory_mib if away is None else lambda: away.memory_mib()[0]
+    return Subject(_prepared(model, opened), reopen, long_s, opened.drops_streams, memory)
 
 
 def _prepared(model: str, opened: OpenCodec) -> Codec:
@@ -275,9 +280,9 @@ def first_streams(subject: Subject) -> str:
 def long_audio(subject: Subject) -> str:
     """A long clip keeps its length, in bounded memory."""
     waveform = subject.speech(subject.long_s)
-    before = peak_memory_mib()
+    before = subject.peak_memory_mib()
     _, estimate = subject.round_trip(waveform)
-    grown = peak_memory_mib() - before
+    grown = subject.peak_memory_mib() - before
     _check_like("long", estimate, waveform)
     if grown > _MEMORY_LIMIT_MB:
         raise Broken(f"{subject.long_s:g} s: peak memory grew by {grown:.0f} MB")

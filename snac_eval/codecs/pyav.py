@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
@@ -24,6 +24,7 @@ import numpy as np
 from annotated_types import Gt, Le
 
 from snac_eval import audio
+from snac_eval.codecs import opus
 from snac_eval.codecs.bitrates import with_bit_rate
 from snac_eval.codecs.checks import check_input
 from snac_eval.errors import CardError, CodecError, detail
@@ -36,7 +37,11 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from numpy.typing import NDArray
 
+    from snac_eval.codecs.losses import BoolArray
+
 _DELAY = struct.Struct("<I")
+# Frame type 15 of RFC 4867, with its bit of quality set.
+_AMR_NO_DATA = bytes([15 << 3 | 4])
 _LAYOUTS = {1: "mono", 2: "stereo"}
 Encoder = Literal["libopus", "libmp3lame", "aac", "libopencore_amrnb"]
 
@@ -72,14 +77,41 @@ class _Format:
     """How many bytes in front of each packet are all alike, and go into the header."""
     version: int = 1
     """Of what this module does with it; part of the codec's identity."""
+    frame_length: int = 0
+    """Of a packet in samples; 0: the packet says it."""
+    conceals: str = "lost packets, and those that FFmpeg refuses, are silence"
+    concealer: str = ""
+    """The decoder that conceals; empty: the same."""
+    stand_ins: Callable[[bytes], Sequence[bytes]] = lambda _: ()
+    """What the decoder gets for a lost packet, given the last that came; nothing: it is silence."""
 
 
 _FORMATS: dict[Encoder, _Format] = {
-    "libopus": _Format("libopus", "flt", True, 48000, {"request_sample_fmt": "flt"}, version=2),
-    "libmp3lame": _Format("mp3float", "fltp"),
-    "aac": _Format("aac", "fltp"),
+    "libopus": _Format(
+        "libopus",
+        "flt",
+        True,
+        48000,
+        {"request_sample_fmt": "flt"},
+        version=2,
+        conceals="libopus conceals lost packets, and those that it refuses",
+        stand_ins=opus.stand_ins,
+    ),
+    "libmp3lame": _Format("mp3float", "fltp", frame_length=576),
+    "aac": _Format("aac", "fltp", frame_length=1024),
     # FFmpeg says 50 samples; cross-correlation says 40, at every rate.
-    "libopencore_amrnb": _Format("amrnb", "s16", delay=40, frame_s=0.02, prefix=1),
+    "libopencore_amrnb": _Format(
+        "amrnb",
+        "s16",
+        delay=40,
+        frame_s=0.02,
+        prefix=1,
+        frame_length=160,
+        conceals="opencore-amr conceals lost packets; FFmpeg's own decoder, which decodes without"
+        " losses, cannot",
+        concealer="libopencore_amrnb",
+        stand_ins=lambda _: (_AMR_NO_DATA,),
+    ),
 }
 
 # What each encoder really sends: outside of these, FFmpeg or the encoder takes another rate without
@@ -96,6 +128,8 @@ _RATES: dict[Encoder, Sequence[int]] = {
 # 48 kHz, by phase on speech: 16 kHz is early by 2.0, 12 kHz by 2.4, 8 kHz late by 2 to 3.
 _OPUS_LEADS = ((4, -2), (16, 2), (32, 0))
 _PRE_SKIP = struct.Struct("<10xH")
+# Below, a frame of MP3 is half as long.
+_MPEG_1_RATE = 32000
 
 
 def load(request: CodecRequest) -> Codec:
@@ -141,6 +175,24 @@ class PyavCodec:
         """Delay taken out, ``num_samples`` long. Seeds change nothing. Raises CodecError for
         packets that cannot be decoded."""
         return [self._decode(one) for one in codes]
+
+    def decode_lossy(
+        self, codes: Sequence[Codes], lost: Sequence[BoolArray], seeds: Sequence[int]
+    ) -> list[Waveform]:
+        """As :meth:`decode`, of codes of which the packets that ``lost`` says did not arrive."""
+        return [self._decode(*one) for one in zip(codes, lost, strict=True)]
+
+    @property
+    def conceals(self) -> str:
+        """What stands in for lost packets."""
+        return self._format.conceals
+
+    def frames_at(self, codes: Codes) -> tuple[float, float]:
+        """When the first packet's audio begins, and how long each is, in seconds."""
+        rate, delay = self._output_rate, _DELAY.unpack_from(codes.header)[0]
+        if self._format.trims_delay:
+            delay = opus.pre_skip(codes.header[_DELAY.size :])
+        return -delay / rate, self._frame_length(codes.packets) / rate
 
     def _encode(self, waveform: Waveform) -> Codes:
         from av.error import FFmpegError
@@ -190,16 +242,18 @@ class PyavCodec:
             frame.time_base = Fraction(1, waveform.sample_rate)
             yield frame
 
-    def _decode(self, codes: Codes) -> Waveform:
+    def _decode(self, codes: Codes, lost: BoolArray | None = None) -> Waveform:
         if len(codes.header) < _DELAY.size:
             raise CodecError(f"{self.card.name}: codes have no header; encode the clip again")
         (delay,) = _DELAY.unpack_from(codes.header)
         setup = codes.header[_DELAY.size :]
         if self._options.encoder == "libopus":
             setup = _with_lead(setup, codes.packets)
-        samples = self._decode_packets(codes.packets, setup)
-        rate = self._format.output_rate or self.card.sample_rate
-        decoded = Waveform(np.ascontiguousarray(samples[:, delay:]), rate)
+        if lost is None:
+            samples = self._decode_packets(codes.packets, setup)
+        else:
+            samples = self._conceal(codes.packets, setup, lost)
+        decoded = Waveform(np.ascontiguousarray(samples[:, delay:]), self._output_rate)
         return audio.fit_length(audio.resample(decoded, self.card.sample_rate), codes.num_samples)
 
     def _decode_packets(self, packets: Sequence[bytes], extradata: bytes) -> np.ndarray[Any, Any]:
@@ -217,6 +271,61 @@ class PyavCodec:
         if not frames:
             raise CodecError(f"{self.card.name}: the packets hold no audio; encode the clip again")
         return np.concatenate([self._planes(frame) for frame in frames], axis=1)
+
+    def _conceal(
+        self, packets: Sequence[bytes], extradata: bytes, lost: BoolArray
+    ) -> np.ndarray[Any, Any]:
+        """Samples of packets of which some did not arrive, each as long as all are: where the
+        decoder gives another number, the packet was damaged."""
+        start = len(extradata) - self._format.prefix
+        extradata, prefix = extradata[:start], extradata[start:]
+        context = self._open_decoder(extradata, self._format.concealer)
+        length, last, blocks = self._frame_length(packets), packets[0], []
+        skipped = opus.pre_skip(extradata) if self._format.trims_delay else 0
+        for data, is_lost in zip(packets, lost, strict=True):
+            block = None if is_lost else self._block(context, [prefix + data])
+            if block is None:
+                block = self._block(context, self._format.stand_ins(last))
+            else:
+                last = data
+            trimmed = min(skipped, length)
+            skipped -= trimmed
+            blocks.append(self._fitted(block, length - trimmed))
+        return np.concatenate(blocks, axis=1)
+
+    def _block(
+        self, context: AudioCodecContext, packets: Sequence[bytes]
+    ) -> np.ndarray[Any, Any] | None:
+        """What the decoder makes of these; None where it refuses them, or nothing comes out."""
+        from av.error import FFmpegError
+        from av.packet import Packet
+
+        try:
+            frames = [f for data in packets for f in context.decode(Packet(data))]
+        except FFmpegError:
+            return None
+        planes = [self._planes(frame) for frame in frames]
+        # A damaged header may say stereo.
+        if not planes or any(len(one) != self.card.channels for one in planes):
+            return None
+        whole = np.concatenate(planes, axis=1)
+        return whole / np.float32(32768) if whole.dtype == np.int16 else whole
+
+    def _fitted(self, block: np.ndarray[Any, Any] | None, length: int) -> np.ndarray[Any, Any]:
+        found = np.zeros((self.card.channels, length), np.float32)
+        if block is not None:
+            found[:, : block.shape[1]] = block[:, :length]
+        return found
+
+    def _frame_length(self, packets: Sequence[bytes]) -> int:
+        """Of a packet in samples at the rate that comes out."""
+        if self._options.encoder == "libmp3lame" and self.card.sample_rate >= _MPEG_1_RATE:
+            return 2 * self._format.frame_length
+        return self._format.frame_length or opus.num_samples(packets)
+
+    @property
+    def _output_rate(self) -> int:
+        return self._format.output_rate or self.card.sample_rate
 
     def _planes(self, frame: AudioFrame) -> np.ndarray[Any, Any]:
         block = frame.to_ndarray()
@@ -237,9 +346,8 @@ class PyavCodec:
             )
         return context
 
-    def _open_decoder(self, extradata: bytes) -> AudioCodecContext:
-        rate = self._format.output_rate or self.card.sample_rate
-        context = self._create(self._format.decoder, "r", rate)
+    def _open_decoder(self, extradata: bytes, other: str = "") -> AudioCodecContext:
+        context = self._create(other or self._format.decoder, "r", self._output_rate)
         if extradata:
             context.extradata = extradata
         context.options = dict(self._format.decoder_options)

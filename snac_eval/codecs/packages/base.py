@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ import numpy as np
 from snac_eval.audio import fit_length
 from snac_eval.codecs.checks import check_input
 from snac_eval.codecs.packages.files import HubFile, find, sha256
-from snac_eval.errors import CheckpointError, CodecError, UsageError, detail
+from snac_eval.codecs.packages.imports import quiet
+from snac_eval.errors import CheckpointError, CodecError, SnacEvalError, UsageError, detail
 from snac_eval.machine import set_up_torch
 from snac_eval.types import CodecCard, CodecRequest, Codes, Waveform
 
@@ -24,18 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-# What packages and torch raise for files that are damaged, or another model's.
-_BROKEN = (
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    RuntimeError,
-    AssertionError,
-    EOFError,
-    pickle.UnpicklingError,
-)
 _CLOSE = 1e-4
 _CONFIGURATIONS = (".json", ".yaml")
 
@@ -193,13 +181,16 @@ class PackageCodec(ABC):
         files = self._files
         set_up_torch(self.device, self._request.num_threads)
         try:
-            model = self._load(files)
+            with quiet():
+                model = self._load(files)
         except ImportError as error:
             raise UsageError(
                 f"{self.card.name}: the package {self.distribution} cannot be imported:"
                 f" {detail(error)}; install what it needs"
             ) from error
-        except _BROKEN as error:
+        except SnacEvalError:
+            raise
+        except Exception as error:
             raise CheckpointError(
                 f"{files[0].parent}: cannot be loaded as {self.family}: {detail(error)}"
             ) from error
