@@ -7,6 +7,7 @@ versions of libraries than snac-eval's: it lives in the environment that its car
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _W2V_BERT = ("config.json", "model.safetensors", "preprocessor_config.json")
-# Which hidden state the package takes, and how much of a batch it normalises: its own constants.
+# Which hidden state the package takes: its own constant.
 _LAYER = 15
+# The features that w2v-BERT hears: spectra of 25 ms every 10 ms, two of them stacked.
+_WINDOW_S, _SHIFT_S, _STACKED = 0.025, 0.010, 2
 # What downloads weights, which snac-eval does.
 _UNUSED = {"cached_path": ("cached_path",)}
 
@@ -61,8 +64,8 @@ class DualCodec(PackageCodec):
     """DualCodec: 24 kHz, one semantic stream and residual acoustic ones.
 
     The package computes in half precision where it encodes, and so does this adapter; decoding is
-    in single precision. The last frame is only emitted where the semantic features fill it: the
-    decoder's output ends up to two frames before the clip and is filled up with silence.
+    in single precision. The last frame is only emitted where features of w2v-BERT fill it: what is
+    left of the clip comes back as silence.
     """
 
     family = "dualcodec"
@@ -129,9 +132,18 @@ class DualCodec(PackageCodec):
     def _encode(self, samples: Tensor) -> Tensor:
         import torch
 
+        samples = torch.nn.functional.pad(samples, (0, max(0, self._shortest - samples.shape[-1])))
         semantic, acoustic = self._model.encode(samples, len(self.card.codebook_sizes))
         streams = [semantic] if acoustic is None else [semantic, acoustic]
         return torch.cat(streams, dim=1)[0]
+
+    @property
+    def _shortest(self) -> int:
+        """The fewest samples of which the package makes a frame. An odd spectrum is paired with
+        padding, so that one fewer than fills the frame is enough."""
+        spectra = _STACKED * int(self._model.model.semantic_downsample_factor) - 1
+        duration_s = _WINDOW_S + (spectra - 1) * _SHIFT_S
+        return math.ceil(duration_s * self.card.sample_rate)
 
     def _decode(self, tokens: Tensor) -> Tensor:
         acoustic = tokens[None, 1:] if len(tokens) > 1 else None
