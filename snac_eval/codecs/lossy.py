@@ -1,8 +1,8 @@
 """A codec behind a channel that loses packets or flips bits (:mod:`~snac_eval.codecs.losses`).
 
 ``NAME@packet_loss=0.05`` and ``NAME@bit_errors=0.001`` encode as NAME does: the bits and tokens
-that are counted are those that were sent. What is lost of them is drawn for each clip by the seed that
-decoding gets.
+that are counted are those that were sent. What is lost of them is drawn for each clip by the seed
+that decoding gets.
 
 What stands in for what is lost, the codec says where it can (``decode_lossy``); else tokens are
 repeated frame by frame, and of packets the samples of the lost moments are silence, while the
@@ -89,7 +89,7 @@ class Lossy:
         if channel.bit_errors:
             said.append(
                 f"each bit sent is flipped with probability {plain(channel.bit_errors)};"
-                " header and side information are not"
+                " header and side information are not; audio beyond full scale is clipped"
             )
         return (*said, self._conceals)
 
@@ -106,7 +106,16 @@ class Lossy:
         return self._codec.encode(waveforms)
 
     def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
-        """Audio of what arrives, as long as without losses. ``seeds`` draw the losses as well."""
+        """Audio of what arrives, as long as without losses. ``seeds`` draw the losses as well.
+
+        What damaged bits make louder than full scale is clipped, as whatever plays it would.
+        """
+        decoded = self._decoded(codes, seeds)
+        if not self.channel.bit_errors:
+            return decoded
+        return [replace(one, samples=np.clip(one.samples, -1, 1)) for one in decoded]
+
+    def _decoded(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
         conceal = self._opened.decode_lossy
         if conceal is not None:
             arrived = [self._arrived(*one)[0] for one in zip(codes, seeds, strict=True)]

@@ -27,6 +27,7 @@ from snac_eval import audio
 from snac_eval.codecs import opus
 from snac_eval.codecs.bitrates import with_bit_rate
 from snac_eval.codecs.checks import check_input
+from snac_eval.codecs.concealing import Receiver
 from snac_eval.errors import CardError, CodecError, detail
 from snac_eval.registry.validation import read_options
 from snac_eval.types import Codec, CodecCard, CodecRequest, Codes, Waveform
@@ -275,47 +276,29 @@ class PyavCodec:
     def _conceal(
         self, packets: Sequence[bytes], extradata: bytes, lost: BoolArray
     ) -> np.ndarray[Any, Any]:
-        """Samples of packets of which some did not arrive, each as long as all are: where the
-        decoder gives another number, the packet was damaged."""
-        start = len(extradata) - self._format.prefix
-        extradata, prefix = extradata[:start], extradata[start:]
-        context = self._open_decoder(extradata, self._format.concealer)
-        length, last, blocks = self._frame_length(packets), packets[0], []
-        skipped = opus.pre_skip(extradata) if self._format.trims_delay else 0
-        for data, is_lost in zip(packets, lost, strict=True):
-            block = None if is_lost else self._block(context, [prefix + data])
-            if block is None:
-                block = self._block(context, self._format.stand_ins(last))
-            else:
-                last = data
-            trimmed = min(skipped, length)
-            skipped -= trimmed
-            blocks.append(self._fitted(block, length - trimmed))
-        return np.concatenate(blocks, axis=1)
-
-    def _block(
-        self, context: AudioCodecContext, packets: Sequence[bytes]
-    ) -> np.ndarray[Any, Any] | None:
-        """What the decoder makes of these; None where it refuses them, or nothing comes out."""
         from av.error import FFmpegError
         from av.packet import Packet
 
-        try:
-            frames = [f for data in packets for f in context.decode(Packet(data))]
-        except FFmpegError:
-            return None
-        planes = [self._planes(frame) for frame in frames]
-        # A damaged header may say stereo.
-        if not planes or any(len(one) != self.card.channels for one in planes):
-            return None
-        whole = np.concatenate(planes, axis=1)
-        return whole / np.float32(32768) if whole.dtype == np.int16 else whole
+        start = len(extradata) - self._format.prefix
+        extradata, prefix = extradata[:start], extradata[start:]
+        context = self._open_decoder(extradata, self._format.concealer)
 
-    def _fitted(self, block: np.ndarray[Any, Any] | None, length: int) -> np.ndarray[Any, Any]:
-        found = np.zeros((self.card.channels, length), np.float32)
-        if block is not None:
-            found[:, : block.shape[1]] = block[:, :length]
-        return found
+        def decode(given: Sequence[bytes]) -> np.ndarray[Any, Any] | None:
+            try:
+                frames = [f for data in given for f in context.decode(Packet(data))]
+            except FFmpegError:
+                return None
+            blocks = [self._planes(frame) for frame in frames]
+            # A damaged header may say stereo.
+            if {len(one) for one in blocks} != {self.card.channels}:
+                return None
+            whole = np.concatenate(blocks, axis=1)
+            return whole / np.float32(32768) if whole.dtype == np.int16 else whole
+
+        skipped = opus.pre_skip(extradata) if self._format.trims_delay else 0
+        length, channels = self._frame_length(packets), self.card.channels
+        receiver = Receiver(decode, self._format.stand_ins, channels, length, skipped)
+        return receiver.receive([prefix + data for data in packets], lost)
 
     def _frame_length(self, packets: Sequence[bytes]) -> int:
         """Of a packet in samples at the rate that comes out."""

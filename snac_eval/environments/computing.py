@@ -9,17 +9,14 @@ question, and ends with the process.
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib import import_module
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+from snac_eval.environments.called import called
 from snac_eval.environments.guest import Guest
-from snac_eval.errors import UsageError, detail, one_line
+from snac_eval.errors import UsageError, detail
 from snac_eval.registry.environments import python_of
 from snac_eval.types import Environment
 
@@ -52,29 +49,11 @@ def computed(
         return called(function, "", arguments)
     guest = _guest(environment, python)
     return guest.call(
-        f"{__name__}:{called.__name__}",
+        f"{called.__module__}:{called.__name__}",
         {"function": function, "file": _file_of(function), "arguments": dict(arguments)},
         LIMIT_S + LIMIT_PER_S * audio_s,
         doing=f"computing in environment {environment.name}",
     )
-
-
-def called(function: str, file: str, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    """What ``module:function`` gives in this interpreter. ``file``: take the module from there, for
-    its package is not installed here; empty: import it."""
-    module, _, name = function.partition(":")
-    found = _from_file(module, file) if file else import_module(module)
-    return getattr(found, name)(**arguments)
-
-
-def import_problem(modules: Sequence[str]) -> str:
-    """Import the modules in this interpreter: what the first one raises that fails; empty: none."""
-    for module in modules:
-        try:
-            import_module(module)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a package raises
-            return f"{module}: {one_line(error)}"
-    return ""
 
 
 def _guest(environment: Environment, python: Path) -> Guest:
@@ -101,14 +80,3 @@ def _file_of(function: str) -> str:
     if spec is None or spec.origin is None:
         raise UsageError(f"{function}: there is no such module")
     return spec.origin
-
-
-@cache
-def _from_file(module: str, file: str) -> ModuleType:
-    spec = spec_from_file_location(module, file)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{file} is no Python module")
-    found = module_from_spec(spec)
-    sys.modules[module] = found
-    spec.loader.exec_module(found)
-    return found

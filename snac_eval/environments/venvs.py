@@ -7,7 +7,6 @@ takes the folder for an environment.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -15,12 +14,13 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 
-from snac_eval.environments.computing import import_problem
+from snac_eval.environments.called import import_problem, installed
 from snac_eval.environments.guest import LEAST_PYTHON, Guest, interpreter
 from snac_eval.environments.known import KnownEnvironment
 from snac_eval.errors import OutputError, SnacEvalError, UsageError, detail, readable
@@ -36,7 +36,7 @@ from snac_eval.writing import write_json
 
 MAKING = "snac-eval.making"
 """File that is in the folder of an environment until that is whole."""
-_IMPORT_LIMIT_S = 600.0
+_LIMIT_S = 600.0
 _OURS = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__")
 _PIP = ("-I", "-m", "pip", "--disable-pip-version-check", "--no-input")
 _UNTOLD = ("ResolutionImpossible", "subprocess-exited-with-error")
@@ -115,48 +115,50 @@ def _there() -> str:
 def _make(known: KnownEnvironment, how: Making, python: str, folder: Path, say: Say) -> None:
     name = known.environment.name
     say(f"making environment {name} in {folder}")
-    _run(name, "venv", [python, "-I", "-m", "venv", str(folder)], say)
     there = _python_in(folder)
-    install = [there, *_PIP, "install", "--progress-bar=off", *how.pip_arguments]
+    # This interpreter's pip knows this interpreter; of another one, nobody can say.
+    has_pip = not how.python and find_spec("pip") is not None
+    flags = ["--without-pip"] if has_pip else []
+    _run(name, "venv", [python, "-I", "-m", "venv", *flags, str(folder)], say)
+    pip = [python, *_PIP, "--python", there] if has_pip else [there, *_PIP]
+    install = [*pip, "install", "--progress-bar=off", *how.pip_arguments]
     _run(name, "pip", [*install, "--", *known.together], say)
     if known.alone:
         _run(name, "pip", [*install, "--no-deps", "--", *known.alone], say)
-    guest = _greeted(name, there)
+    record = _tried(known, how, python, there)
+    write_json(folder / RECORD, asdict(replace(record, size_bytes=_size(folder))))
+    (folder / MAKING).unlink()
+
+
+def _tried(known: KnownEnvironment, how: Making, python: str, there: str) -> MadeEnvironment:
+    """What the record will say, by a worker that was started there and imported what is to be."""
+    name = known.environment.name
     try:
-        asked = f"{import_problem.__module__}:{import_problem.__name__}"
-        modules = {"modules": list(known.imports)}
-        if problem := guest.call(asked, modules, _IMPORT_LIMIT_S, doing="importing"):
-            raise SnacEvalError(f"environment {name}: installed, but cannot be imported: {problem}")
-    finally:
-        guest.close()
-    record = MadeEnvironment(
+        guest = Guest(there)
+        with closing(guest):
+            modules = {"modules": list(known.imports)}
+            problem = guest.call(_name_of(import_problem), modules, _LIMIT_S, doing="importing")
+            packages = guest.call(_name_of(installed), {}, _LIMIT_S, doing="listing packages")
+    except SnacEvalError as error:
+        raise SnacEvalError(
+            f"environment {name}: no worker serves there: {detail(error)}"
+        ) from None
+    if problem:
+        raise SnacEvalError(
+            f"environment {name}: installed, but cannot be imported: {problem}; nothing was kept"
+        )
+    return MadeEnvironment(
         known.environment.requirements,
         how.pip_arguments,
         made_by=python,
         made_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         python=guest.hello.python,
-        packages=_packages(name, there),
-        size_bytes=_size(folder),
+        packages=packages,
     )
-    write_json(folder / RECORD, asdict(record))
-    (folder / MAKING).unlink()
 
 
-def _greeted(name: str, python: str) -> Guest:
-    try:
-        return Guest(python)
-    except UsageError as error:
-        why = f"no worker starts there: {detail(error)}"
-        raise SnacEvalError(f"environment {name}: {why}") from None
-
-
-def _packages(name: str, python: str) -> dict[str, str]:
-    from packaging.utils import canonicalize_name
-
-    lines: list[str] = []
-    _run(name, "pip", [python, *_PIP, "list", "--format=json"], lines.append)
-    found = json.loads(next(line for line in lines if line.startswith("[")))
-    return {canonicalize_name(one["name"]): one["version"] for one in found}
+def _name_of(function: Callable[..., object]) -> str:
+    return f"{function.__module__}:{function.__name__}"
 
 
 def _maker(python: str) -> str:
