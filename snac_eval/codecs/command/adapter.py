@@ -113,6 +113,11 @@ class CommandCodec:
         times = "encode and decode times include the start of a program for each clip"
         return tuple(filter(None, (_COUNTED[self._options.bits], times)))
 
+    def delay_remedy(self, delay_samples: float) -> str:
+        """What its card should say, where it is late by so many samples."""
+        whole = self._late + delay_samples
+        return f"write delay_samples = {whole:g} among the options of its card"
+
     def prepare(self) -> None:
         """Raises CodecError where a program is missing or prints no version."""
         self.fingerprint  # noqa: B018 - looks for the programs
