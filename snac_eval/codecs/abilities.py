@@ -53,6 +53,9 @@ class OpenCodec:
     delay_samples: Callable[[], float] = float
     """Samples at the rate that comes out, fractions among them, by which its output is late:
     negative, early; what the adapter takes out does not count (``delay_samples``)."""
+    delay_remedy: Callable[[float], str] | None = None
+    """What is to be done where ``delay_samples`` should have been so many; None: the adapter is to
+    be mended (``delay_remedy``)."""
     notes: Callable[[], tuple[str, ...]] = tuple
     """What a reader of its numbers must know and could not guess (``notes``)."""
     torch_modules: Callable[[], tuple[Any, ...]] = tuple
