@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from snac_eval import hub
 from snac_eval.codecs.sent import (
@@ -23,6 +25,9 @@ from snac_eval.codecs.sent import (
 from snac_eval.environments.guest import Guest, GuestLost, interpreter
 from snac_eval.errors import CodecError, CodecLost, SnacEvalError, UsageError, one_line
 from snac_eval.types import CodecRequest, Codes, Waveform
+
+if TYPE_CHECKING:
+    from snac_eval.codecs.losses import BoolArray
 
 LIMIT_VARIABLE = "SNAC_EVAL_WORKER_TIMEOUT"
 """Environment variable: seconds that a worker may take to encode or decode clips, instead of two
@@ -67,6 +72,9 @@ class Elsewhere:
         self.device: str = facts["device"]
         self.can_drop_streams: bool = facts["drops_streams"]
         self.takes_one_clip: bool = facts["takes_one_clip"]
+        self.conceals: str = facts["conceals"]
+        self.decode_lossy = self._decode_lossy if facts["decodes_lossy"] else None
+        self.frames_at = self._frames_at if facts["has_frames_at"] else None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -114,10 +122,29 @@ class Elsewhere:
 
     def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
         """Waveforms of codes; raises as :meth:`encode`."""
+        return self._decoded("decode", codes, seeds)
+
+    def _decode_lossy(
+        self, codes: Sequence[Codes], lost: Sequence[BoolArray], seeds: Sequence[int]
+    ) -> list[Waveform]:
+        gone = [one.astype(np.int8) for one in lost]
+        return self._decoded("decode_lossy", codes, seeds, lost=gone)
+
+    def _frames_at(self, codes: Codes) -> tuple[float, float]:
+        start_s, step_s = self._ask("frames_at", codes=codes_sent(codes))
+        return start_s, step_s
+
+    def _decoded(
+        self,
+        question: str,
+        codes: Sequence[Codes],
+        seeds: Sequence[int],
+        **said: Any,  # noqa: ANN401
+    ) -> list[Waveform]:
         rate = self.card.sample_rate or self.card.decoded_rate or 1
-        audio_s = sum(one.num_samples / rate for one in codes)
+        limit_s = self._limit_s(sum(one.num_samples / rate for one in codes))
         sent = [codes_sent(one) for one in codes]
-        found = self._ask("decode", self._limit_s(audio_s), codes=sent, seeds=list(seeds))
+        found = self._ask(question, limit_s, codes=sent, seeds=list(seeds), **said)
         return [audio_received(one) for one in found]
 
     @property
@@ -149,7 +176,8 @@ class Elsewhere:
 
     def _ask(self, question: str, limit_s: float = _LIMIT_BASE_S, **said: Any) -> Any:  # noqa: ANN401
         self._revive()
-        doing = {"encode": "encoding", "decode": "decoding", "prepare": "loading"}
+        doing = {"encode": "encoding", "prepare": "loading"}
+        doing |= dict.fromkeys(("decode", "decode_lossy"), "decoding")
         try:
             return self._guest.call(
                 f"{_SERVING}:{question}", said, limit_s, doing.get(question, "answering")

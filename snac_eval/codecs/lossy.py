@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from snac_eval.codecs.losses import BoolArray
 
 _REPEATS = "lost frames of tokens are repeats of the last that came"
+_NO_INDEX = "a token that arrives as no index of its codebook is a repeat of the one before"
 _SILENCE = (
     "lost packets are silence, while the decoder's state goes on as if they had come; where it"
     " refuses damaged bits, every packet that was hit is lost"
@@ -131,9 +132,11 @@ class Lossy:
 
     @property
     def _conceals(self) -> str:
-        # What a codec without a card sends is only known of its codes.
-        default = _REPEATS if self.card.codebook_sizes else f"{_REPEATS}; {_SILENCE}"
-        return self._opened.conceals or default
+        if self._opened.conceals:
+            return self._opened.conceals
+        if not self.card.codebook_sizes:  # Whether it sends tokens is only known of its codes.
+            return f"{_REPEATS}; {_SILENCE}"
+        return _REPEATS if self.channel.packet_loss else _NO_INDEX
 
     def _arrived(self, codes: Codes, seed: int) -> tuple[Codes, BoolArray]:
         """The codes with bits flipped, and which packets were hit."""

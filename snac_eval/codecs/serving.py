@@ -81,6 +81,23 @@ def decode(codes: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> list[dic
     return [audio_sent(one) for one in found]
 
 
+def decode_lossy(
+    codes: Sequence[Mapping[str, Any]], lost: Sequence[Any], seeds: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Audio of each of these, of which some did not arrive."""
+    conceal = _codec().decode_lossy
+    assert conceal is not None
+    gone = [one.astype(bool) for one in lost]
+    return [audio_sent(one) for one in conceal([codes_received(one) for one in codes], gone, seeds)]
+
+
+def frames_at(codes: Mapping[str, Any]) -> list[float]:
+    """When the first packet's audio begins, and how long each is, in seconds."""
+    where = _codec().frames_at
+    assert where is not None
+    return list(where(codes_received(codes)))
+
+
 def told(name: str) -> Any:  # noqa: ANN401 - text, a number or texts
     """What the codec says of itself under one of these names."""
     if name not in _TOLD:
@@ -131,6 +148,9 @@ def _kept(codec: OpenCodec) -> dict[str, Any]:
         "device": codec.device,
         "drops_streams": codec.drops_streams,
         "takes_one_clip": codec.takes_one_clip,
+        "conceals": codec.conceals,
+        "decodes_lossy": codec.decode_lossy is not None,
+        "has_frames_at": codec.frames_at is not None,
     }
 
 

@@ -158,8 +158,10 @@ def _load_vocos(config: Path, weights: Path, encodec: Any) -> tuple[Any, tuple[f
     )
     model.load_state_dict(held)
     if int(model.head.istft.hop_length) != int(encodec.hop_length):
-        raise CheckpointError(f"{config}: {model.head.istft.hop_length} samples a frame, where"
-                              f" EnCodec has {encodec.hop_length}")
+        raise CheckpointError(
+            f"{config}: {model.head.istft.hop_length} samples a frame, where"
+            f" EnCodec has {encodec.hop_length}"
+        )
     bandwidths = arguments["feature_extractor"].get("init_args", {}).get("bandwidths")
     return model, tuple(map(float, bandwidths or _BANDWIDTHS_KBPS))
 
