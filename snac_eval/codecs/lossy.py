@@ -33,6 +33,8 @@ from snac_eval.types import Codec, Codes, Waveform
 if TYPE_CHECKING:
     from snac_eval.codecs.losses import BoolArray
 
+# Frames by which a codec of a fixed rate rounds a clip up; others share the clip evenly.
+_MOST_PADDED = 4
 _REPEATS = "lost frames of tokens are repeats of the last that came"
 _NO_INDEX = "a token that arrives as no index of its codebook is a repeat of the one before"
 _SILENCE = (
@@ -122,7 +124,7 @@ class Lossy:
             arrived = [self._arrived(*one)[0] for one in zip(codes, seeds, strict=True)]
             lost = [self._lost(*one) for one in zip(codes, seeds, strict=True)]
             return conceal(arrived, lost, seeds)
-        if any(one.packets for one in codes):
+        if not all(num_frames(one) for one in codes):
             return [self._muted(*one) for one in zip(codes, seeds, strict=True)]
         received = [
             without_frames(self._arrived(one, seed)[0], self._lost(one, seed))
@@ -156,9 +158,11 @@ class Lossy:
         """When the first packet's or frame's audio begins, and how long each is, in seconds."""
         if self._opened.frames_at is not None:
             return self._opened.frames_at(codes)
-        if codes.streams and self.card.frame_rates_hz:
-            return 0.0, 1 / min(self.card.frame_rates_hz)
         seconds = codes.num_samples / (self.card.sample_rate or 1)
+        if codes.streams and self.card.frame_rates_hz:
+            step_s = 1 / min(self.card.frame_rates_hz)
+            if 0 <= count * step_s - seconds < _MOST_PADDED * step_s:
+                return 0.0, step_s
         return 0.0, seconds / max(1, count)
 
     def _muted(self, codes: Codes, seed: int) -> Waveform:
