@@ -134,14 +134,20 @@ def _read_paths(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load_codec(
-    name: str, weights: str = "", device: str = "auto", card_dirs: Sequence[Path] = ()
+    name: str,
+    weights: str = "",
+    device: str = "auto",
+    card_dirs: Sequence[Path] = (),
+    python: str = "",
 ) -> Codec | ReconstructionSource:
     """A codec, ready to ``encode`` and ``decode`` waveforms at its card's sample rate.
 
-    ``files:DIR`` gives a source instead, which can only ``read``.
+    ``files:DIR`` gives a source instead, which can only ``read``. ``python`` is another interpreter
+    to run it in; it ends when the codec is let go.
     """
     check_card_dirs(card_dirs, "card_dirs")
-    opened = open_model(name, card_dirs, weights=weights, device=resolve_device(device))
+    where = device if python else resolve_device(device)
+    opened = open_model(name, card_dirs, weights=weights, device=where, python=python)
     opened.prepare()
     return opened.adapter
 

@@ -13,6 +13,7 @@ The command line prints it and exits with :attr:`SnacEvalError.exit_code`.
     ├── WeightsUnavailable      weights that are neither local, cached nor reachable
     ├── CheckpointError         weights or a configuration that cannot be loaded
     ├── CodecError              a codec that cannot do what was asked
+    │   └── CodecLost           a codec that can do nothing any more
     ├── RatingsError            ratings of listeners that cannot be read
     ├── StoreError              a store that is damaged or of another version
     ├── CodesError              a file of codes that is damaged, or of another version or codec
@@ -90,6 +91,10 @@ class CheckpointError(SnacEvalError):
 
 class CodecError(SnacEvalError):
     """A codec cannot do what was asked."""
+
+
+class CodecLost(CodecError):  # noqa: N818 - reads as the state it reports
+    """What a codec runs in has ended and cannot be started again: no further clip can be coded."""
 
 
 class RatingsError(SnacEvalError):

@@ -14,11 +14,13 @@ import re
 import socket
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from snac_eval.asking import ask, is_worker
 from snac_eval.audio import file_sha256
 from snac_eval.download import network_timeout_s, while_it_arrives
 from snac_eval.errors import SnacEvalError, WeightsUnavailable, detail
@@ -33,6 +35,8 @@ _WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
 BUNDLED_MODEL = "snac_16khz_mini"
 NEEDS_WEIGHTS = "needs weights (hub)"
 """What ``snac-eval list`` shows of a model whose weights are not on this machine."""
+QUESTION = "weights"
+"""What a worker in another interpreter asks whoever started it; :func:`answer` answers."""
 _OTHER_FILES = (".json", ".txt")
 _WEIGHTS_FOLDER = f"a folder with {CONFIG_FILE} and {' or '.join(WEIGHT_FILES)}"
 _TIMEOUT_S = 10.0
@@ -47,13 +51,18 @@ class WeightFiles:
     weights: Path
 
 
-def find_weights(name_or_dir: str | Path, revision: str | None = None) -> WeightFiles:
+def find_weights(
+    name_or_dir: str | Path, revision: str | None = None, beside: tuple[str, ...] = ()
+) -> WeightFiles:
     """Files of a folder, of a bundled or published model, or of a hub repository ``owner/name``.
 
     A model that has a card (``snac_24khz``) is taken at the card's revision unless told otherwise.
-    Files in the hub's cache are not asked for again. Raises WeightsUnavailable.
+    ``beside``: small files that must lie beside the weights. Files in the hub's cache are not asked
+    for again. Raises WeightsUnavailable.
     """
     name = str(name_or_dir)
+    for needed in beside:
+        find_file(name, needed, revision)
     bundled = data_dir("codecs") / name
     # Unlike a Path's, these methods take a name that is too long for one that is not there.
     if os.path.isfile(bundled / CONFIG_FILE):
@@ -70,6 +79,21 @@ def find_weights(name_or_dir: str | Path, revision: str | None = None) -> Weight
     return _of_codec(name, revision).files()
 
 
+def find_file(name_or_dir: str | Path, file: str, revision: str | None = None) -> Path:
+    """A small file of a folder or of a hub repository, whose weights are not asked for.
+
+    Raises WeightsUnavailable.
+    """
+    name = str(name_or_dir)
+    if os.path.isdir(folder := user_path(name)):
+        if not (folder / file).is_file():
+            raise WeightsUnavailable(f"{folder}: holds no {file}; add the one of the model's hub")
+        return folder / file
+    if not _REPOSITORY.fullmatch(name):
+        raise WeightsUnavailable(f"'{name}' is no folder and no hub repository (owner/name)")
+    return _Repository(name, revision, f"give a folder with {file}").file(file)
+
+
 def weights_state(card: CodecCard) -> str:
     """NEEDS_WEIGHTS unless the card's weights are bundled or in the hub's cache."""
     if os.path.isfile(data_dir("codecs") / card.weights / CONFIG_FILE):
@@ -82,13 +106,25 @@ def weights_remedy(card: CodecCard) -> tuple[str, ...]:
     """Ways to get the card's weights; empty where they are bundled or in the hub's cache."""
     if not weights_state(card):
         return ()
-    return (*_of_hub(card.weights, card.revision), f"--weights DIR, {_WEIGHTS_FOLDER}")
+    return (*of_hub(card.weights, card.revision), f"--weights DIR, {_WEIGHTS_FOLDER}")
 
 
-def _of_hub(repository: str, revision: str = "") -> tuple[str, ...]:
+def hub_file(repository: str, revision: str, name: str, way_out: str) -> Path:
+    """A file of a repository, by its path there, from the cache or the hub; no revision: the main
+    branch. Raises WeightsUnavailable, which ends in what else the user can do, ``way_out``."""
+    return _Repository(repository, revision or None, way_out).file(name)
+
+
+def cached_hub_file(repository: str, revision: str, name: str) -> Path | None:
+    """The same from the cache alone; None where it is not there."""
+    return _Repository(repository, revision or None, "").cached(name)
+
+
+def of_hub(repository: str, revision: str = "", names: Sequence[str] = ()) -> tuple[str, ...]:
+    """Ways to get files of a repository from the hub; without ``names``, all of them."""
     pinned = f" --revision {revision}" if revision else ""
     return (
-        f"hf download {repository}{pinned}",
+        f"hf download {' '.join((repository, *names))}{pinned}",
         "HF_HOME=DIR, a cache of the hub that holds them, or HF_ENDPOINT=URL, a mirror of the hub",
     )
 
@@ -150,7 +186,7 @@ class HubModel:
         """Ways to get the weights; empty where they are on this machine."""
         if not self.state:
             return ()
-        hub = _of_hub(self.repository, self.revision or "")
+        hub = of_hub(self.repository, self.revision or "")
         return (*hub, f"{self.variable}=DIR, a folder of its files")
 
     @property
@@ -171,6 +207,33 @@ def model_named(repository: str, prefix: str) -> HubModel | None:
         return None
     own = re.sub(r"\W", "_", repository).upper()
     return HubModel(repository, f"{prefix}_{own}_WEIGHTS")
+
+
+def answer(
+    wanted: str,
+    file: str,
+    name: str,
+    revision: str | None,
+    way_out: str,
+    weight_files: Sequence[str],
+) -> list[str]:
+    """What a worker asks of a repository: paths of its ``files``, of its ``folder``, of one
+    ``file``; of ``cached_weights`` or one ``cached`` file, none where they are not there.
+
+    Raises WeightsUnavailable.
+    """
+    there = _Repository(name, revision, way_out, tuple(weight_files))
+    if wanted == "files":
+        files = there.files()
+        return [str(files.config), str(files.weights)]
+    asked: dict[str, Callable[[], Path | None]] = {
+        "folder": there.folder,
+        "cached_weights": there.cached_weights,
+        "file": lambda: there.file(file),
+        "cached": lambda: there.cached(file),
+    }
+    found = asked[wanted]()
+    return [] if found is None else [str(found)]
 
 
 def quiet_transformers() -> Any:  # noqa: ANN401 - transformers' models are typed as Any
@@ -214,24 +277,33 @@ class _Repository:
 
     def files(self) -> WeightFiles:
         """Configuration and weights. Raises WeightsUnavailable."""
-        return WeightFiles(self._file(CONFIG_FILE), self._weights())
+        if is_worker():
+            return WeightFiles(*self._asked("files"))
+        return WeightFiles(self.file(CONFIG_FILE), self._weights())
 
     def folder(self) -> Path:
         """The folder of the cache with the weights and all small files of the repository's root.
 
         Raises WeightsUnavailable.
         """
+        if is_worker():
+            return self._asked("folder")[0]
         # Weights come last: where the cache has them, it has all.
         if (cached := self.cached_weights()) is not None:
             return cached.parent
         for name in self._small_files():
-            self._file(name)
+            self.file(name)
         return self._weights().parent
 
     def cached_weights(self) -> Path | None:
         """The weights in the cache; None where they are not there."""
-        found = (self._cached(name) for name in self.weight_files)
+        if is_worker():
+            return next(iter(self._asked("cached_weights")), None)
+        found = (self.cached(name) for name in self.weight_files)
         return next((file for file in found if file is not None), None)
+
+    def _asked(self, wanted: str, file: str = "") -> list[Path]:
+        return [*map(Path, ask(QUESTION, wanted=wanted, file=file, **asdict(self)))]
 
     def _weights(self) -> Path:
         from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
@@ -240,7 +312,7 @@ class _Repository:
             return cached
         for name in self.weight_files[:-1]:
             try:
-                return self._file(name)
+                return self.file(name)
             except WeightsUnavailable as error:
                 cause = error.__cause__
                 # The local one says only that the hub did not answer.
@@ -248,13 +320,16 @@ class _Repository:
                     cause, EntryNotFoundError
                 ):
                     raise
-        return self._file(self.weight_files[-1])
+        return self.file(self.weight_files[-1])
 
-    def _file(self, name: str) -> Path:
+    def file(self, name: str) -> Path:
+        """One file, by its path in the repository. Raises WeightsUnavailable."""
+        if is_worker():
+            return self._asked("file", name)[0]
         from huggingface_hub import hf_hub_download
 
         # A pinned revision never changes: what the cache holds needs no question to the hub.
-        if (cached := self._cached(name)) is not None and _intact(cached):
+        if (cached := self.cached(name)) is not None and _intact(cached):
             return cached
         try:
             check_reachable()
@@ -291,7 +366,10 @@ class _Repository:
             raise self._unavailable("the files", error) from error
         return [name for name in names if "/" not in name and name.endswith(_OTHER_FILES)]
 
-    def _cached(self, name: str) -> Path | None:
+    def cached(self, name: str) -> Path | None:
+        """The same from the cache alone; None where it is not there."""
+        if is_worker():
+            return next(iter(self._asked("cached", name)), None)
         from huggingface_hub import try_to_load_from_cache
 
         try:

@@ -193,6 +193,15 @@ def resident_memory_mib() -> float:
     return peak_memory_mib() if kib is None else kib / 1024
 
 
+def gpu_peak_memory_mib(device: str) -> float:
+    """What torch had allocated on a GPU at most, in MiB; NaN for other devices."""
+    if device != "cuda":
+        return math.nan
+    import torch
+
+    return float(torch.cuda.max_memory_allocated() / _MIB)
+
+
 def hardware(device: str) -> dict[str, Any]:
     """CPU, all of the machine's cores, system and, for ``cuda``, the GPU's name, if it is here and
     not elsewhere in a cluster."""

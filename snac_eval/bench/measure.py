@@ -22,15 +22,15 @@ from typing import Any
 
 from snac_eval.audio import speech_like
 from snac_eval.codecs.abilities import OpenCodec
+from snac_eval.codecs.counting import multiply_adds_per_s
 from snac_eval.codecs.opening import open_model
 from snac_eval.errors import CodecError, SnacEvalError, one_line
-from snac_eval.machine import peak_memory_mib, resident_memory_mib
+from snac_eval.machine import gpu_peak_memory_mib, peak_memory_mib, resident_memory_mib
 from snac_eval.types import Codec, Waveform
 
 WARM_UP_ROUNDS = 2
 ANY_RATE_HZ = 24000
 _SHORTEST_S, _SHORTEST_DOUBLINGS = 0.02, 8
-_MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Setting:
     weights: str = ""
     card_dirs: tuple[str, ...] = ()
     model_args: tuple[str, ...] = ()
+    python: str = ""
     with_facts: bool = False
 
     @property
@@ -110,6 +111,7 @@ def open_setting(setting: Setting) -> OpenCodec:
         device=setting.device,
         num_threads=setting.threads,
         model_args=setting.model_args,
+        python=setting.python,
     )
 
 
@@ -132,25 +134,30 @@ def _measure(opened: OpenCodec, codec: Codec, setting: Setting) -> Measurement:
         speech_like(length, rate, channels, setting.seed + item)
         for item in range(setting.batch_size)
     ]
-    loaded = resident_memory_mib()
+    _, loaded, _ = _memory_mib(opened)
     times = _timed(codec, batch, setting.repeats)
+    peak, _, on_gpu = _memory_mib(opened)
     facts = _facts(opened, codec, setting) if setting.with_facts else {}
     return Measurement(
-        encode_s=[encode for encode, _, _ in times],
-        decode_s=[decode for _, decode, _ in times],
+        encode_s=[encode for encode, _ in times],
+        decode_s=[decode for _, decode in times],
         loaded_memory_mib=loaded,
-        peak_memory_mib=times[-1][2],
-        gpu_peak_memory_mib=_gpu_peak_memory_mib(codec.device),
+        peak_memory_mib=peak,
+        gpu_peak_memory_mib=on_gpu,
         **facts,
     )
 
 
-def _timed(
-    codec: Codec, batch: Sequence[Waveform], repeats: int
-) -> list[tuple[float, float, float]]:
-    """Encode seconds, decode seconds and peak memory so far, per repeat."""
-    rounds = [(*_round(codec, batch), peak_memory_mib()) for _ in range(WARM_UP_ROUNDS + repeats)]
-    return rounds[WARM_UP_ROUNDS:]
+def _timed(codec: Codec, batch: Sequence[Waveform], repeats: int) -> list[tuple[float, float]]:
+    """Encode and decode seconds per repeat."""
+    return [_round(codec, batch) for _ in range(WARM_UP_ROUNDS + repeats)][WARM_UP_ROUNDS:]
+
+
+def _memory_mib(opened: OpenCodec) -> tuple[float, float, float]:
+    """Of the process that the codec is in: peak, size now, and what a GPU held of it at most."""
+    if opened.away is not None:
+        return opened.away.memory_mib()
+    return peak_memory_mib(), resident_memory_mib(), gpu_peak_memory_mib(opened.device)
 
 
 def _round(codec: Codec, batch: Sequence[Waveform]) -> tuple[float, float]:
@@ -170,6 +177,8 @@ def synchroniser(device: str) -> Callable[[], None]:
         return lambda: None
     import torch
 
+    if device == "cuda" and not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return lambda: None  # The codec is in another process, and what that gave is there.
     return torch.cuda.synchronize if device == "cuda" else torch.mps.synchronize
 
 
@@ -183,7 +192,7 @@ def _facts(opened: OpenCodec, codec: Codec, setting: Setting) -> dict[str, Any]:
         "first_chunk_audio_s": chunk.duration_s,
         "first_chunk_s": rounds[WARM_UP_ROUNDS:],
         "parameters": math.nan if parameters is None else float(parameters),
-        "multiply_adds_per_s": _multiply_adds_per_s(opened, speech_like(length, rate, channels, 0)),
+        "multiply_adds_per_s": multiply_adds_per_s(opened, speech_like(length, rate, channels, 0)),
     }
 
 
@@ -215,30 +224,6 @@ def _takes(codec: Codec, chunk: Waveform) -> bool:
     except (CodecError, ValueError):
         return False
     return True
-
-
-def _multiply_adds_per_s(opened: OpenCodec, frames: Waveform) -> float:
-    """Of matrix products and convolutions, as torch counts them, over whole frames of audio; NaN
-    for other codecs."""
-    if opened.coder is None or not opened.torch_modules():
-        return math.nan
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter:
-        if opened.whole_pass is not None:
-            opened.whole_pass(frames)
-        else:
-            opened.coder.decode(opened.coder.encode([frames]), [0])
-    operations = counter.get_total_flops()
-    return operations / 2 / frames.duration_s if operations else math.nan
-
-
-def _gpu_peak_memory_mib(device: str) -> float:
-    if device != "cuda":
-        return math.nan
-    import torch
-
-    return float(torch.cuda.max_memory_allocated() / _MIB)
 
 
 def read_setting(path: Path) -> Setting:

@@ -74,6 +74,7 @@ class BenchConfig:
     weights: str = ""
     card_dirs: tuple[Path, ...] = ()
     model_args: tuple[str, ...] = ()
+    python: str = ""
     overwrite: bool = False
     show_progress: bool = False
 
@@ -151,6 +152,7 @@ def settings(config: BenchConfig, model: str) -> list[Setting]:
             weights=config.weights,
             card_dirs=tuple(str(folder) for folder in config.card_dirs),
             model_args=config.model_args,
+            python=config.python,
             with_facts=index == 0,
         )
         for device, threads in _places(config, model)
@@ -160,9 +162,9 @@ def settings(config: BenchConfig, model: str) -> list[Setting]:
 
 def _places(config: BenchConfig, model: str) -> list[tuple[str, int]]:
     """Device and CPU threads; a codec that only works on the CPU gets no row for a GPU."""
-    device = resolve_device(config.device)
+    device = config.device if config.python else resolve_device(config.device)
     cards = tuple(str(folder) for folder in config.card_dirs)
-    own = (0, config.weights, cards, config.model_args)
+    own = (0, config.weights, cards, config.model_args, config.python)
     setting = Setting(model, device, 0, 1, 1.0, 1, *own)
     place = coder_of(open_setting(setting), model).device
     on_cpu = [("cpu", threads) for threads in dict.fromkeys(map(_count, config.threads))]

@@ -17,6 +17,7 @@ from snac_eval.errors import UsageError, one_line
 from snac_eval.metrics.base import DEFAULT_METRICS
 from snac_eval.metrics.opening import open_metric
 from snac_eval.registry import plugins
+from snac_eval.registry.naming import split_options
 from snac_eval.reports import agreed
 from snac_eval.types import DOMAINS, CodecCard, Domain, MetricInfo
 
@@ -183,7 +184,7 @@ def dataset_facts(name: str, card_dirs: Sequence[Path] = ()) -> DatasetFacts:
 def metric_facts(name: str) -> MetricFacts:
     """Of a metric's name, options and all: ``token_agreement@n=5``. Raises SnacEvalError for a name
     or an option that there is not."""
-    base, options = plugins.split_options(name)
+    base, options = split_options(name)
     source = plugins.metric_source(base)
     try:
         state = plugins.metric_state(name)

@@ -7,7 +7,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from snac_eval.cli.flags import Commands, add_cards, add_model_args, card_dirs, names, path
+from snac_eval.cli.flags import (
+    Commands,
+    add_cards,
+    add_model_args,
+    add_python,
+    card_dirs,
+    names,
+    path,
+)
 from snac_eval.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +34,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "--model", action="append", required=True, help="codec; may be given several times"
     )
     add_model_args(bench)
+    add_python(bench)
     bench.add_argument(
         "--durations",
         default="5,1,10,30",
@@ -76,6 +85,7 @@ def _config(options: argparse.Namespace) -> BenchConfig:
         weights=options.weights,
         card_dirs=card_dirs(options),
         model_args=tuple(options.model_args),
+        python=options.python,
         overwrite=options.overwrite,
         show_progress=not options.quiet,
     )

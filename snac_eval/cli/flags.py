@@ -36,10 +36,21 @@ def add_model_args(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_python(parser: argparse._ActionsContainer) -> None:
+    """Give a command the flag for the interpreter of its codec."""
+    parser.add_argument(
+        "--python",
+        default="",
+        metavar="PATH",
+        help="another Python, of a venv or a conda environment, to run the codec in",
+    )
+
+
 def add_coding(command: argparse.ArgumentParser) -> None:
     """Give a command what every one has that takes a codec and files to files."""
     command.add_argument("--weights", default="", help="folder of the codec's weights")
     add_model_args(command)
+    add_python(command)
     command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
     command.add_argument("--overwrite", action="store_true", help="write what is there anew")
     command.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -57,6 +68,7 @@ def coding(options: argparse.Namespace) -> CodingConfig:
         device=options.device,
         card_dirs=card_dirs(options),
         model_args=tuple(options.model_args),
+        python=options.python,
         overwrite=options.overwrite,
         show_progress=not options.quiet,
     )

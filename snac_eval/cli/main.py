@@ -21,6 +21,7 @@ from snac_eval.cli import (
     decode,
     doctor,
     encode,
+    env,
     listen,
     merge,
     new,
@@ -60,6 +61,7 @@ COMMANDS = (
     decode,
     score,
     doctor,
+    env,
     completion,
 )
 

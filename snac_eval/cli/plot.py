@@ -15,6 +15,7 @@ _LABEL = re.compile(r"(?P<name>[^=@]+(?:@\w+=[^=@]+)*)=(?P<text>.*\S.*)")
 _EPILOG = """examples:
   snac-eval plot runs/* --x bitrate --y pesq_wb,visqol_speech -o rd.pdf
   snac-eval plot runs/* --x speed --width double -o speed.svg
+  snac-eval plot runs/* --x packet_loss --y pesq_wb,stoi -o loss.pdf
   snac-eval plot runs/* --kind box --label opus_6kbps="Opus at 6" -o clips.png"""
 
 
@@ -22,7 +23,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     plot = commands.add_parser(
         "plot",
-        help="draw a figure of runs: quality over rate, speed, streams or steps, or clips",
+        help="draw a figure of runs: quality over rate, speed, streams, steps, losses, or clips",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -33,7 +34,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     plot.add_argument(
         "--x",
         default="",
-        help="bitrate (default), speed, streams, step, or a metric's name",
+        help="bitrate, speed, streams, step, packet_loss, bit_errors, or a metric's name (default:"
+        " losses where every codec has several, else bitrate)",
     )
     plot.add_argument("--y", default="", help="comma-separated metrics, a panel each")
     plot.add_argument(

@@ -14,6 +14,7 @@ from snac_eval.cli.flags import (
     add_domain,
     add_limit,
     add_model_args,
+    add_python,
     card_dirs,
     debugs,
     limit_of,
@@ -24,6 +25,7 @@ from snac_eval.cli.flags import (
 from snac_eval.errors import UsageError
 
 if TYPE_CHECKING:
+    from snac_eval.run.conditions import Conditions
     from snac_eval.run.config import RunConfig
 
 
@@ -40,6 +42,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     _add_what(what)
     _add_which_clips(what)
     _add_how_coded(what)
+    _add_losses(run.add_argument_group("what gets lost on the way"))
     _add_where(run.add_argument_group("where from, where to"))
     how = run.add_argument_group("how")
     _add_how(how)
@@ -53,8 +56,8 @@ def _add_what(what: argparse._ArgumentGroup) -> None:
         default=[],
         help="codec; see snac-eval list codecs. Several: parted by commas, or the flag again;"
         " patterns fit cards: 'opus_*'. NAME@k=2 keeps its first two streams, NAME@generation=3"
-        " encodes its output again, NAME@noise_db=20 hears white noise, MODULE:CLASS or"
-        " FILE.py:CLASS is one's own",
+        " encodes its output again, NAME@noise_db=20 hears white noise, NAME@packet_loss=0.05"
+        " loses packets, MODULE:CLASS or FILE.py:CLASS is one's own",
     )
     what.add_argument(
         "--dataset",
@@ -69,6 +72,7 @@ def _add_what(what: argparse._ArgumentGroup) -> None:
         help="TOML file that names models, datasets and options instead (see docs/study.md)",
     )
     add_model_args(what)
+    add_python(what)
     what.add_argument(
         "--label",
         action="append",
@@ -118,6 +122,27 @@ def _add_how_coded(what: argparse._ArgumentGroup) -> None:
         choices=("downmix", "each"),
         default="downmix",
         help="stereo for a mono codec: the mean (default), or each channel coded on its own",
+    )
+
+
+def _add_losses(what: argparse._ArgumentGroup) -> None:
+    what.add_argument(
+        "--packet-loss",
+        metavar="SHARE[,...]",
+        help="lose so many of the codec's packets or frames of tokens, 0.05 for 5 %%, in bursts;"
+        " several: each codec once with each, 0 is without. Short for NAME@packet_loss=0.05",
+    )
+    what.add_argument(
+        "--burst",
+        metavar="RATIO",
+        help="mean length of a burst of losses over that of independent ones (default 2; 1:"
+        " independent)",
+    )
+    what.add_argument("--packet-ms", metavar="MS", help="how long a packet is (default 20)")
+    what.add_argument(
+        "--bit-errors",
+        metavar="SHARE[,...]",
+        help="flip so many of the bits that are sent, e.g. 1e-3. Short for NAME@bit_errors=0.001",
     )
 
 
@@ -232,11 +257,11 @@ def _chosen(options: argparse.Namespace) -> tuple[list[RunConfig], Path | None]:
     from snac_eval.run.choosing import DatasetChoice, ModelChoice, Study, named, read_study
     from snac_eval.run.naming import study_output
 
-    flags = _flags(options)
+    flags, conditions = _flags(options), _conditions(options)
     if options.study is not None:
         if options.model or options.dataset:
             raise UsageError("--study says which models and datasets; leave --model and --dataset")
-        study, own = read_study(options.study, flags)
+        study, own = read_study(options.study, flags, conditions)
         folder = options.output or own or Path("runs") / options.study.stem
         return _checked(study.configs(folder), options), folder
     models, datasets = list(named(options.model)), list(named(options.dataset))
@@ -245,7 +270,7 @@ def _chosen(options: argparse.Namespace) -> tuple[list[RunConfig], Path | None]:
             raise UsageError(f"{flag} is missing; name what to run, or give --study FILE")
     labels = _labels(options.label, models)
     chosen = tuple(ModelChoice(name, label=labels.get(name)) for name in models)
-    study = Study(chosen, tuple(map(DatasetChoice, datasets)), flags)
+    study = Study(chosen, tuple(map(DatasetChoice, datasets)), flags, conditions=conditions)
     configs = study.configs(options.output or Path("runs"))
     if len(configs) > 1:
         return _checked(configs, options), options.output or study_output(configs)
@@ -276,6 +301,12 @@ def _labels(texts: Sequence[str], models: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"--label {text}: {unknown_name(name or text, models, 'model', '')}")
         labels[name] = label
     return labels
+
+
+def _conditions(options: argparse.Namespace) -> Conditions:
+    from snac_eval.run.conditions import Conditions
+
+    return Conditions.of(vars(options))
 
 
 def _flags(options: argparse.Namespace) -> RunConfig:
@@ -313,5 +344,6 @@ def _flags(options: argparse.Namespace) -> RunConfig:
         plan=options.plan,
         model_args=tuple(options.model_args),
         debug=debugs(options),
+        python=options.python,
         domain=options.domain,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from snac_eval.cli.flags import Commands, add_cards, add_model_args, card_dirs, seconds
+from snac_eval.cli.flags import Commands, add_cards, add_model_args, add_python, card_dirs, seconds
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -14,6 +14,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     command.set_defaults(command=_validate)
     command.add_argument("model", help="codec, named as for run --model")
     add_model_args(command)
+    add_python(command)
     command.add_argument("--weights", default="", help="folder or file of the codec's weights")
     command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
     command.add_argument(
@@ -34,9 +35,10 @@ def _validate(options: argparse.Namespace, _: Sequence[str]) -> int:
         options.model,
         card_dirs(options),
         options.weights,
-        resolve_device(options.device),
+        options.device if options.python else resolve_device(options.device),
         long_s=options.long,
         model_args=options.model_args,
+        python=options.python,
     )
     print(f"{options.model} on {subject.codec.device}: {subject.codec.fingerprint}")
     failed = 0

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from snac_eval.types import Clip, Codec, CodecCard, Codes, ReconstructionSource, Waveform
 
 if TYPE_CHECKING:
     from snac_eval.types import FloatArray
+
+
+class Away(Protocol):
+    """What is asked of a codec that runs in another interpreter, and known here of all others."""
+
+    def interpreter(self) -> Mapping[str, Any]:
+        """Its Python: version, path, versions of NumPy and torch."""
+
+    def num_parameters(self) -> int | None:
+        """How many it runs with, once it is prepared; None where it has no torch module."""
+
+    def multiply_adds_per_s(self, frames: Waveform) -> float:
+        """As :func:`snac_eval.codecs.counting.multiply_adds_per_s`."""
+
+    def memory_mib(self) -> tuple[float, float, float]:
+        """MiB of its process: the peak, its size now, and what a GPU held of it at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +76,21 @@ class OpenCodec:
     weights_sha256: Callable[[], str] = str
     """Digest of the weights in use, which the card's ``sha256`` is compared with; empty where it
     is not known (``weights_sha256``)."""
+    decode_lossy: Callable[..., list[Waveform]] | None = None
+    """Audio of codes of which some did not arrive, as long as if all had: takes the codes of each
+    clip, which of its packets (or of its frames of tokens, one for each of the shortest stream) are
+    lost, as Booleans, and a seed each. A packet that it cannot decode is lost as well. None: losses
+    are concealed for it, by :mod:`~snac_eval.codecs.lossy` (``decode_lossy``)."""
+    conceals: str = ""
+    """What ``decode_lossy`` puts in their place: part of fingerprints, and a note (``conceals``).
+    """
+    frames_at: Callable[[Codes], tuple[float, float]] | None = None
+    """When the audio of the first packet, or frame of tokens, begins in the clip, and how long each
+    is, in seconds; None: they share the clip evenly (``frames_at``)."""
     takes_one_clip: bool = False
     """Whether clips never come in batches, however many are asked for (``takes_one_clip``)."""
+    away: Away | None = None
+    """The interpreter that it runs in, where that is another one (``away``)."""
 
     def __post_init__(self) -> None:
         if (self.coder is None) == (self.source is None):
@@ -94,6 +123,8 @@ class OpenCodec:
     def num_parameters(self) -> int | None:
         """How many parameters it runs with, once it is prepared; None where it has no torch module
         to count them in."""
+        if self.away is not None:
+            return self.away.num_parameters()
         weights = {id(one): one for part in self.torch_modules() for one in part.parameters()}
         return sum(one.numel() for one in weights.values()) if weights else None
 

@@ -39,6 +39,7 @@ def per_channel(opened: OpenCodec) -> OpenCodec:
         whole_pass=None if whole_pass is None else whole_passes,
         encode_blocks=None,
         decode_blocks=None,
+        decode_lossy=None,
     )
 
 

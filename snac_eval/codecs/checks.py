@@ -135,10 +135,16 @@ def _dead(clip: Waveform, answer: Waveform) -> str:
         return "returned no samples"
     if not np.isfinite(answer.samples).all():
         return "returned NaN or infinite samples"
-    short_s = clip.duration_s - answer.duration_s
-    if short_s > min(max(_SHORT_S, _SHORT_SHARE * clip.duration_s), clip.duration_s / 2):
-        return f"answered {clip.duration_s:.2f} s of audio with {answer.duration_s:.2f} s"
+    if problem := short_by(clip.duration_s, answer.duration_s):
+        return problem
     return next((problem for problem in _silences(clip, answer) if problem), "")
+
+
+def short_by(clip_s: float, answer_s: float) -> str:
+    """How an answer of so many seconds is too short for its clip; empty where it is not."""
+    if clip_s - answer_s > min(max(_SHORT_S, _SHORT_SHARE * clip_s), clip_s / 2):
+        return f"answered {clip_s:.2f} s of audio with {answer_s:.2f} s"
+    return ""
 
 
 def _silences(clip: Waveform, answer: Waveform) -> Iterator[str]:

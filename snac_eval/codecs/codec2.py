@@ -27,10 +27,15 @@ def load(request: CodecRequest) -> FramedCodec:
     return Codec2(request.card)
 
 
+def _again(last: bytes) -> bytes:
+    return last
+
+
 class Codec2(FramedCodec):
     """Codec 2 at one of its bit rates, 700 to 3200 bit/s."""
 
     name, package = "codec2", "pycodec2"
+    conceals = "in place of a lost packet the last that came is decoded, before the first one zeros"
     notes = ("decode times include the start of a process, which Codec 2 needs for each clip",)
 
     def _card_problem(self, card: CodecCard, bit_rate: int) -> str:
@@ -49,7 +54,7 @@ class Codec2(FramedCodec):
             return bytes(state.encode(np.rint(frame * 32767).astype(np.int16)))
 
         delay, bits = _DELAY[self._bit_rate], state.bits_per_frame()
-        return Coder(state.samples_per_frame(), delay, bits, encode, self._decode_packets)
+        return Coder(state.samples_per_frame(), delay, bits, encode, self._decode_packets, _again)
 
     def _decode_packets(self, packets: Sequence[bytes]) -> Frame:
         command = [sys.executable, "-m", "snac_eval.codecs._codec2_decoder", str(self._bit_rate)]

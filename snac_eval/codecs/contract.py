@@ -60,6 +60,8 @@ class Subject:
     """Length in seconds of the long clip."""
     drops_streams: bool = False
     """Whether the codec says that it can leave streams out."""
+    peak_memory_mib: Callable[[], float] = peak_memory_mib
+    """Of the process that the codec is in."""
     delay_samples: Callable[[], float] = float
     """By how much it says that it is late, in samples at the rate that comes out."""
 
@@ -83,18 +85,21 @@ def open_subject(
     num_threads: int = 0,
     long_s: float = 60.0,
     model_args: Sequence[str] = (),
+    python: str = "",
 ) -> Subject:
     """The codec of a name, prepared. Raises SnacEvalError where it cannot be, UsageError for
     reconstructions that are read from files."""
 
     def reopen(other: str) -> Codec:
         where = other or device
-        again = open_model(model, card_dirs, weights, where, num_threads, model_args)
+        again = open_model(model, card_dirs, weights, where, num_threads, model_args, python)
         return _prepared(model, again)
 
-    opened = open_model(model, card_dirs, weights, device, num_threads, model_args)
+    opened = open_model(model, card_dirs, weights, device, num_threads, model_args, python)
+    away = opened.away
+    memory = peak_memory_mib if away is None else lambda: away.memory_mib()[0]
     coder = _prepared(model, opened)
-    return Subject(coder, reopen, long_s, opened.drops_streams, opened.delay_samples)
+    return Subject(coder, reopen, long_s, opened.drops_streams, memory, opened.delay_samples)
 
 
 def _prepared(model: str, opened: OpenCodec) -> Codec:
@@ -129,8 +134,10 @@ def lengths(subject: Subject) -> str:
         codes, estimate = subject.round_trip(waveform)
         if codes.num_samples != waveform.num_samples:
             raise Broken(f"{name}: the codes say {codes.num_samples} of {waveform.num_samples}")
-        _check_like(name, estimate, waveform)
-    return f"{', '.join(_LENGTHS_S)}: shape and rate kept, float32, finite"
+        _check_like(subject, name, estimate, waveform)
+    rate = subject.codec.card.output_sample_rate
+    kept = f"duration kept, {rate} Hz comes out" if rate else "shape and rate kept"
+    return f"{', '.join(_LENGTHS_S)}: {kept}, float32, finite"
 
 
 def batches(subject: Subject) -> str:
@@ -180,6 +187,9 @@ def bits(subject: Subject) -> str:
             raise Broken(f"stream {index} is empty or leaves 0..{size - 1}")
     if card.codebook_sizes and tuple(codes.codebook_sizes) != tuple(card.codebook_sizes):
         raise Broken(f"codebooks of {codes.codebook_sizes}, the card says {card.codebook_sizes}")
+    if codes.is_continuous:
+        frames = len(codes.packets) / waveform.duration_s
+        raise Skipped(f"its latents are continuous: {frames:.4g} frames a second, no bits")
     if codes.num_bits != codes.num_bits:
         raise Skipped("it does not say how large its codebooks are: declare codebook_size")
     if not codes.num_bits > 0:
@@ -259,7 +269,7 @@ def stereo(subject: Subject) -> str:
     waveform = subject.speech()
     waveform.samples[1] = 0
     _, estimate = subject.round_trip(waveform)
-    _check_like("left only", estimate, waveform)
+    _check_like(subject, "left only", estimate, waveform)
     left, right = np.abs(estimate.samples).max(axis=1)
     return f"speech on the left, silence on the right: peaks {left:.2g} and {right:.2g}"
 
@@ -294,10 +304,10 @@ def delays(subject: Subject) -> str:
 def long_audio(subject: Subject) -> str:
     """A long clip keeps its length, in bounded memory."""
     waveform = subject.speech(subject.long_s)
-    before = peak_memory_mib()
+    before = subject.peak_memory_mib()
     _, estimate = subject.round_trip(waveform)
-    grown = peak_memory_mib() - before
-    _check_like("long", estimate, waveform)
+    grown = subject.peak_memory_mib() - before
+    _check_like(subject, "long", estimate, waveform)
     if grown > _MEMORY_LIMIT_MB:
         raise Broken(f"{subject.long_s:g} s: peak memory grew by {grown:.0f} MB")
     return f"{subject.long_s:g} s: peak memory grew by {grown:.0f} MB"
@@ -312,7 +322,8 @@ def device_move(subject: Subject) -> str:
     waveform = subject.speech(3.0)
     here, there = (subject.reopen(device).encode([waveform])[0] for device in ("cpu", "cuda"))
     if not here.streams:
-        raise Skipped("its packets are made on the CPU")
+        what = "latents are not rounded" if here.is_continuous else "packets are made on the CPU"
+        raise Skipped(f"its {what}")
     equal = np.mean(np.concatenate(here.streams) == np.concatenate(there.streams))
     if equal < 0.99:
         raise Broken(f"only {equal:.1%} of the tokens are the CPU's")
@@ -345,10 +356,15 @@ def same_codes(one: Codes, other: Codes) -> bool:
     )
 
 
-def _check_like(name: str, estimate: Waveform, waveform: Waveform) -> None:
-    if estimate.samples.shape != waveform.samples.shape:
-        raise Broken(f"{name}: {waveform.samples.shape} became {estimate.samples.shape}")
-    if estimate.sample_rate != waveform.sample_rate or estimate.samples.dtype != np.float32:
+def _check_like(subject: Subject, name: str, estimate: Waveform, waveform: Waveform) -> None:
+    card = subject.codec.card
+    rate = card.output_sample_rate or waveform.sample_rate
+    wanted = (waveform.num_channels, card.decoded_length(waveform.num_samples))
+    if estimate.samples.shape != wanted:
+        raise Broken(
+            f"{name}: {waveform.samples.shape} became {estimate.samples.shape}, not {wanted}"
+        )
+    if estimate.sample_rate != rate or estimate.samples.dtype != np.float32:
         raise Broken(f"{name}: became {estimate.sample_rate} Hz, {estimate.samples.dtype}")
     if not np.isfinite(estimate.samples).all():
         raise Broken(f"{name}: the output holds NaN or infinity")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, ClassVar, TypeAlias
@@ -20,6 +20,8 @@ from snac_eval.types import CodecCard, Codes, Waveform
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from snac_eval.codecs.losses import BoolArray
 
 Frame: TypeAlias = "NDArray[np.float32]"
 
@@ -46,6 +48,9 @@ class Coder:
     """Takes float32 ``[frame_length]`` in -1..1 and gives a packet."""
     decode: Callable[[Sequence[bytes]], Frame]
     """Takes all packets and gives float32 ``[time]``."""
+    lost: Callable[[bytes], bytes]
+    """Takes the last packet that came, or zeros where none did, and gives what the decoder gets for
+    one that did not."""
 
 
 class FramedCodec(ABC):
@@ -94,6 +99,26 @@ class FramedCodec(ABC):
         """Delay taken out, ``num_samples`` long. Seeds change nothing. Raises CodecError for
         packets of another codec."""
         return [self._decode(one) for one in codes]
+
+    def decode_lossy(
+        self, codes: Sequence[Codes], lost: Sequence[BoolArray], seeds: Sequence[int]
+    ) -> list[Waveform]:
+        """As :meth:`decode`, of codes of which the packets that ``lost`` says did not arrive."""
+        received = [self._received(*one) for one in zip(codes, lost, strict=True)]
+        return self.decode(received, seeds)
+
+    def frames_at(self, codes: Codes) -> tuple[float, float]:
+        """When the first packet's audio begins, and how long each is, in seconds."""
+        coder, rate = self._coder(), self.card.sample_rate
+        return -coder.delay / rate, coder.frame_length / rate
+
+    def _received(self, codes: Codes, lost: BoolArray) -> Codes:
+        coder, packets = self._coder(), []
+        last = bytes(-(-coder.packet_bits // 8))
+        for packet, is_lost in zip(codes.packets, lost, strict=True):
+            last = last if is_lost else packet
+            packets.append(coder.lost(last) if is_lost else packet)
+        return replace(codes, packets=tuple(packets))
 
     def _encode(self, waveform: Waveform) -> Codes:
         check_input(self.card, waveform)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
+from snac_eval import audio
 from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.types import Codec, Codes, Waveform
 
@@ -70,8 +71,17 @@ class Generations:
         seeds = [_seed(waveform) for waveform in waveforms]
         codes = self._codec.encode(waveforms)
         for _ in range(self.generation - 1):
-            codes = self._codec.encode(self._codec.decode(codes, seeds))
+            decoded = self._codec.decode(codes, seeds)
+            codes = self._codec.encode(
+                [self._as_heard(*each) for each in zip(decoded, codes, strict=True)]
+            )
         return codes
+
+    def _as_heard(self, decoded: Waveform, codes: Codes) -> Waveform:
+        """What came out at the rate that goes in, as long as what went in."""
+        if decoded.sample_rate == self.card.sample_rate or not self.card.output_sample_rate:
+            return decoded
+        return audio.fit_length(audio.resample(decoded, self.card.sample_rate), codes.num_samples)
 
     def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
         """Audio of the last generation."""

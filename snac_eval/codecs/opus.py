@@ -1,81 +1,42 @@
-"""Opus's layers in time with one another and with what went in.
-
-RFC 6716 has its speech layer (SILK) and its transform layer (CELT) in sync, and RFC 7845 trims what
-both are late by. In libopus they are in sync to a few samples: the resamplers around SILK, which
-runs at 8, 12 or 16 kHz, leave a rest that depends on that rate and on the encoder's. The rest is
-taken out here, packet by packet, for a clip may have packets of several layers; where the layer
-changes, one fades into the other. In hybrid packets, CELT's part above 8 kHz moves along with
-SILK's. What SILK's resamplers do beside, the higher the frequency the later, stays.
-"""
+"""What Opus packets say of themselves (RFC 6716, 3.1), and what its decoder gets for a lost one."""
 
 from __future__ import annotations
 
+import struct
+from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Samples: TypeAlias = NDArray[np.float32]
-
-RATE = 48000
-# By SILK's rate and the encoder's, in samples at 48 kHz: late, or (negative) early. Measured with
-# PyAV 18.1's libopus 1.6.1 by the slope of the phase from 300 to 3400 Hz on speech and noise
-# (snac_eval.alignment), which agree within 0.1. CELT is late by 0.00 at every rate.
-_LATE = {
-    8000: {8000: 4.0, 12000: 3.35, 16000: 2.88, 24000: 3.31, 48000: 4.05},
-    12000: {12000: -2.16, 16000: -0.5, 24000: -3.0, 48000: -2.48},
-    16000: {16000: -1.81, 24000: -2.19, 48000: -2.21},
-}
-HIGH_PASS_LATE = -0.13
-"""What the high-pass filter of its application ``voip`` adds, by the same measure: it stays."""
-# RFC 6716, 3.1: the five high bits of a packet's first byte. Below 4 they stand for SILK at 8 kHz,
-# below 8 for 12, below 16 for 16 kHz, alone or under CELT, from 16 on for CELT alone.
-_SILK_RATES = ((4, 8000), (8, 12000), (16, 16000))
-_TAPS = 64
-_FADE = 240
+_PRE_SKIP = struct.Struct("<10xH")
+# Frames of SILK, of SILK under CELT, and of CELT, in samples at 48 kHz.
+_SILK, _HYBRID, _CELT = (480, 960, 1920, 2880), (480, 960), (120, 240, 480, 960)
 
 
-def late_by(packet: bytes, encoder_rate: int) -> float:
-    """Samples at 48 kHz by which what a packet decodes to is late; negative: early."""
-    for below, rate in _SILK_RATES:
-        if packet[0] >> 3 < below:
-            return _LATE[rate].get(encoder_rate, 0.0)
-    return 0.0
+def num_samples(packets: Sequence[bytes]) -> int:
+    """How long most of these packets are, in samples at 48 kHz: some may be damaged."""
+    lengths = Counter(_num_frames(one) * _frame_length(one) for one in packets if one)
+    return max(lengths, key=lengths.__getitem__, default=0)
 
 
-def in_time(samples: Samples, lates: Sequence[tuple[float, int]]) -> Samples:
-    """``[channel, time]`` at 48 kHz with each packet's delay taken out.
-
-    ``lates`` are, in order, by how much each packet is late and how many samples it gave.
-    """
-    each = np.repeat([late for late, _ in lates], [count for _, count in lates])
-    moved = {late: _moved(samples, late) for late in sorted(set(each.tolist()))}
-    if len(moved) == 1:
-        return moved.popitem()[1]
-    faded = [_share(each == late) * one for late, one in moved.items()]
-    return np.asarray(np.sum(faded, axis=0))
+def stand_ins(last: bytes) -> list[bytes]:
+    """Packets that say of each frame of the last that came that the next has no data, so that the
+    decoder conceals as many (RFC 6716, 3.2.1: a frame of no bytes is one that was lost)."""
+    return [bytes([last[0] & 0xFC])] * _num_frames(last) if last else []
 
 
-def _moved(samples: Samples, late: float) -> Samples:
-    """The same earlier by ``late`` samples, through a windowed sinc; silence comes in."""
-    from scipy.signal import oaconvolve
-
-    if not late:
-        return samples
-    whole = round(late)
-    offsets = np.arange(-_TAPS, _TAPS + 1)
-    taps = np.sinc(offsets + late - whole) * np.kaiser(2 * _TAPS + 1, 10)
-    padded = np.pad(samples, ((0, 0), (_TAPS + max(0, -whole), _TAPS + max(0, whole))))
-    filtered = oaconvolve(padded, taps[None].astype(np.float32), mode="valid", axes=1)
-    first = max(0, whole)
-    return np.ascontiguousarray(filtered[:, first : first + samples.shape[1]], dtype=np.float32)
+def pre_skip(opus_head: bytes) -> int:
+    """How many samples at 48 kHz the decoder drops at the beginning (RFC 7845, 5.1)."""
+    return int(_PRE_SKIP.unpack_from(opus_head)[0]) if len(opus_head) >= _PRE_SKIP.size else 0
 
 
-def _share(mask: NDArray[np.bool_]) -> Samples:
-    """1 where the mask holds, 0 elsewhere, and 5 ms from the one to the other."""
-    from scipy.ndimage import uniform_filter1d
+def _num_frames(packet: bytes) -> int:
+    code = packet[0] & 3
+    if code == 3:
+        return max(1, packet[1] & 63) if len(packet) > 1 else 1
+    return 2 if code else 1
 
-    return np.asarray(uniform_filter1d(mask.astype(np.float32), _FADE, mode="nearest"))
+
+def _frame_length(packet: bytes) -> int:
+    config = packet[0] >> 3
+    if config < 12:
+        return _SILK[config % 4]
+    return _HYBRID[config % 2] if config < 16 else _CELT[config % 4]

@@ -43,6 +43,8 @@ class PcmCodec:
     Hz as an unsigned 32-bit integer in the header.
     """
 
+    conceals = "lost packets are silence"
+
     def __init__(self, card: CodecCard) -> None:
         bits = read_options(card, Options).bits
         self.card = card

@@ -7,13 +7,13 @@ AudioSpecificConfig; for AMR the byte in front of each frame of RFC 4867, which 
 never changes here). Decoding uses nothing but packets, header and card.
 
 What Opus's layers are late or early by besides is taken out as well: see
-:mod:`snac_eval.codecs.opus`.
+:mod:`snac_eval.codecs.opus_layers`.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
@@ -22,9 +22,10 @@ import numpy as np
 from annotated_types import Gt, Le
 
 from snac_eval import audio
-from snac_eval.codecs import opus
+from snac_eval.codecs import opus, opus_layers
 from snac_eval.codecs.bitrates import with_bit_rate
 from snac_eval.codecs.checks import check_input
+from snac_eval.codecs.concealing import Receiver
 from snac_eval.errors import CardError, CodecError, detail
 from snac_eval.registry.validation import read_options
 from snac_eval.types import Codec, CodecCard, CodecRequest, Codes, Waveform
@@ -35,7 +36,11 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from numpy.typing import NDArray
 
+    from snac_eval.codecs.losses import BoolArray
+
 _DELAY = struct.Struct("<I")
+# Frame type 15 of RFC 4867, with its bit of quality set.
+_AMR_NO_DATA = bytes([15 << 3 | 4])
 _LAYOUTS = {1: "mono", 2: "stereo"}
 Encoder = Literal["libopus", "libmp3lame", "aac", "libopencore_amrnb"]
 
@@ -73,16 +78,42 @@ class _Format:
     """How many bytes in front of each packet are all alike, and go into the header."""
     version: int = 1
     """Of what this module does with it; part of the codec's identity."""
+    frame_length: int = 0
+    """Of a packet in samples; 0: the packet says it."""
+    conceals: str = "lost packets, and those that FFmpeg refuses, are silence"
+    concealer: str = ""
+    """The decoder that conceals; empty: the same."""
+    stand_ins: Callable[[bytes], Sequence[bytes]] = lambda _: ()
+    """What the decoder gets for a lost packet, given the last that came; nothing: it is silence."""
 
 
 _FORMATS: dict[Encoder, _Format] = {
-    "libopus": _Format("libopus", "flt", True, opus.RATE, {"request_sample_fmt": "flt"}, version=3),
-    "libmp3lame": _Format("mp3float", "fltp"),
-    "aac": _Format("aac", "fltp"),
+    "libopus": _Format(
+        "libopus",
+        "flt",
+        True,
+        opus_layers.RATE,
+        {"request_sample_fmt": "flt"},
+        version=3,
+        conceals="libopus conceals lost packets, and those that it refuses",
+        stand_ins=opus.stand_ins,
+    ),
+    "libmp3lame": _Format("mp3float", "fltp", frame_length=576),
+    "aac": _Format("aac", "fltp", frame_length=1024),
     # FFmpeg says 50 samples, cross-correlation 40, at every rate: the 5 ms that it looks ahead. Its
     # high-pass filters turn speech ahead by a little more.
     "libopencore_amrnb": _Format(
-        "amrnb", "s16", delay=40, frame_s=0.02, prefix=1, delay_left=-0.05
+        "amrnb",
+        "s16",
+        delay=40,
+        delay_left=-0.05,
+        frame_s=0.02,
+        prefix=1,
+        frame_length=160,
+        conceals="opencore-amr conceals lost packets; FFmpeg's own decoder, which decodes without"
+        " losses, cannot",
+        concealer="libopencore_amrnb",
+        stand_ins=lambda _: (_AMR_NO_DATA,),
     ),
 }
 
@@ -94,6 +125,9 @@ _RATES: dict[Encoder, Sequence[int]] = {
     "aac": range(12000, 96001),
     "libopencore_amrnb": [4750, 5150, 5900, 6700, 7400, 7950, 10200, 12200],
 }
+
+# Below, a frame of MP3 is half as long.
+_MPEG_1_RATE = 32000
 
 
 def load(request: CodecRequest) -> Codec:
@@ -131,7 +165,7 @@ class PyavCodec:
     def delay_samples(self) -> float:
         """What is left when the delay is taken out."""
         if self._options.encoder_options.get("application") == "voip":
-            return round(opus.HIGH_PASS_LATE * self.card.sample_rate / opus.RATE, 2)
+            return round(opus_layers.HIGH_PASS_LATE * self.card.sample_rate / opus_layers.RATE, 2)
         return self._format.delay_left
 
     def padded_length(self, num_samples: int) -> int | None:
@@ -146,6 +180,24 @@ class PyavCodec:
         """Delay taken out, ``num_samples`` long. Seeds change nothing. Raises CodecError for
         packets that cannot be decoded."""
         return [self._decode(one) for one in codes]
+
+    def decode_lossy(
+        self, codes: Sequence[Codes], lost: Sequence[BoolArray], seeds: Sequence[int]
+    ) -> list[Waveform]:
+        """As :meth:`decode`, of codes of which the packets that ``lost`` says did not arrive."""
+        return [self._decode(*one) for one in zip(codes, lost, strict=True)]
+
+    @property
+    def conceals(self) -> str:
+        """What stands in for lost packets."""
+        return self._format.conceals
+
+    def frames_at(self, codes: Codes) -> tuple[float, float]:
+        """When the first packet's audio begins, and how long each is, in seconds."""
+        rate, delay = self._output_rate, _DELAY.unpack_from(codes.header)[0]
+        if self._format.trims_delay:
+            delay = opus.pre_skip(codes.header[_DELAY.size :])
+        return -delay / rate, self._frame_length(codes.packets) / rate
 
     def _encode(self, waveform: Waveform) -> Codes:
         from av.error import FFmpegError
@@ -195,13 +247,22 @@ class PyavCodec:
             frame.time_base = Fraction(1, waveform.sample_rate)
             yield frame
 
-    def _decode(self, codes: Codes) -> Waveform:
+    def _decode(self, codes: Codes, lost: BoolArray | None = None) -> Waveform:
         if len(codes.header) < _DELAY.size:
             raise CodecError(f"{self.card.name}: codes have no header; encode the clip again")
         (delay,) = _DELAY.unpack_from(codes.header)
-        samples = self._decode_packets(codes.packets, codes.header[_DELAY.size :])
-        rate = self._format.output_rate or self.card.sample_rate
-        decoded = Waveform(np.ascontiguousarray(samples[:, delay:]), rate)
+        setup = codes.header[_DELAY.size :]
+        came: Sequence[bytes] = codes.packets
+        if lost is None:
+            samples = self._decode_packets(codes.packets, setup)
+        else:
+            samples = self._conceal(codes.packets, setup, lost)
+            came = [b"" if gone else one for one, gone in zip(codes.packets, lost, strict=True)]
+        if self._options.encoder == "libopus":
+            lates = opus_layers.late_by(came, self.card.sample_rate)
+            length, skipped = self._frame_length(codes.packets), opus.pre_skip(setup)
+            samples = opus_layers.in_time(samples, lates, length, skipped)
+        decoded = Waveform(np.ascontiguousarray(samples[:, delay:]), self._output_rate)
         return audio.fit_length(audio.resample(decoded, self.card.sample_rate), codes.num_samples)
 
     def _decode_packets(self, packets: Sequence[bytes], extradata: bytes) -> np.ndarray[Any, Any]:
@@ -212,17 +273,50 @@ class PyavCodec:
         extradata, prefix = extradata[:start], extradata[start:]
         context = self._open_decoder(extradata)
         try:
-            made = [(data, f) for data in packets for f in context.decode(Packet(prefix + data))]
-            made += [(packets[-1], f) for f in context.decode(None)]
+            frames = [f for data in packets for f in context.decode(Packet(prefix + data))]
+            frames += context.decode(None)
         except FFmpegError as error:
             raise self._failure("cannot decode these packets", error) from error
-        if not made:
+        if not frames:
             raise CodecError(f"{self.card.name}: the packets hold no audio; encode the clip again")
-        samples = np.concatenate([self._planes(frame) for _, frame in made], axis=1)
-        if self._options.encoder != "libopus":
-            return samples
-        rate = self.card.sample_rate
-        return opus.in_time(samples, [(opus.late_by(data, rate), f.samples) for data, f in made])
+        return np.concatenate([self._planes(frame) for frame in frames], axis=1)
+
+    def _conceal(
+        self, packets: Sequence[bytes], extradata: bytes, lost: BoolArray
+    ) -> np.ndarray[Any, Any]:
+        from av.error import FFmpegError
+        from av.packet import Packet
+
+        start = len(extradata) - self._format.prefix
+        extradata, prefix = extradata[:start], extradata[start:]
+        context = self._open_decoder(extradata, self._format.concealer)
+
+        def decode(given: Sequence[bytes]) -> np.ndarray[Any, Any] | None:
+            try:
+                frames = [f for data in given for f in context.decode(Packet(data))]
+            except FFmpegError:
+                return None
+            blocks = [self._planes(frame) for frame in frames]
+            # A damaged header may say stereo.
+            if {len(one) for one in blocks} != {self.card.channels}:
+                return None
+            whole = np.concatenate(blocks, axis=1)
+            return whole / np.float32(32768) if whole.dtype == np.int16 else whole
+
+        skipped = opus.pre_skip(extradata) if self._format.trims_delay else 0
+        length, channels = self._frame_length(packets), self.card.channels
+        receiver = Receiver(decode, self._format.stand_ins, channels, length, skipped)
+        return receiver.receive([prefix + data for data in packets], lost)
+
+    def _frame_length(self, packets: Sequence[bytes]) -> int:
+        """Of a packet in samples at the rate that comes out."""
+        if self._options.encoder == "libmp3lame" and self.card.sample_rate >= _MPEG_1_RATE:
+            return 2 * self._format.frame_length
+        return self._format.frame_length or opus.num_samples(packets)
+
+    @property
+    def _output_rate(self) -> int:
+        return self._format.output_rate or self.card.sample_rate
 
     def _planes(self, frame: AudioFrame) -> np.ndarray[Any, Any]:
         block = frame.to_ndarray()
@@ -243,9 +337,8 @@ class PyavCodec:
             )
         return context
 
-    def _open_decoder(self, extradata: bytes) -> AudioCodecContext:
-        rate = self._format.output_rate or self.card.sample_rate
-        context = self._create(self._format.decoder, "r", rate)
+    def _open_decoder(self, extradata: bytes, other: str = "") -> AudioCodecContext:
+        context = self._create(other or self._format.decoder, "r", self._output_rate)
         if extradata:
             context.extradata = extradata
         context.options = dict(self._format.decoder_options)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from functools import partial
 from itertools import groupby
 
-from snac_eval.doctor import machine, packages, places, selftest
+from snac_eval.doctor import environments, machine, packages, places, selftest
 from snac_eval.doctor.findings import Finding, Section, examined
 
 _MARKS = {"ok": " ", "absent": "-", "broken": "!"}
@@ -29,7 +29,8 @@ def examine(self_test: bool = False) -> list[Finding]:
     sections: list[Section] = [
         ("versions", packages.own_findings),
         ("versions", look_at_packages),
-        ("extras", lambda: packages.extra_findings(found, known[0])),
+        ("extras", lambda: packages.extra_findings(found, known[0], environments.by_extra())),
+        ("environments", environments.environment_findings),
         ("machine", lambda: machine.machine_findings(known[0].devices)),
         ("places", places.place_findings),
         ("hub", places.hub_findings),

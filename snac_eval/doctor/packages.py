@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, distribution, metadata, req
 from typing import Any
 
 from snac_eval.doctor.findings import Finding, Status
+from snac_eval.registry.environments import MissingEnvironment, python_of
 from snac_eval.registry.extras import ALONE
 
 OURS = "snac-eval"
@@ -152,15 +153,28 @@ def core_findings(wanted: Sequence[Wanted], imports: Imports) -> Iterator[Findin
             yield _finding("versions", one, imports, needed=True)
 
 
-def extra_findings(wanted: Sequence[Wanted], imports: Imports) -> Iterator[Finding]:
-    """One finding an extra: what is wrong first."""
+def extra_findings(
+    wanted: Sequence[Wanted], imports: Imports, environments: Mapping[str, str]
+) -> Iterator[Finding]:
+    """One finding an extra: what is wrong first. ``environments`` names, by extra, what does
+    without it here."""
     for extra in sorted({one.extra for one in wanted} - {""}):
         ones = [_finding("extras", one, imports, False) for one in wanted if one.extra == extra]
         bad = [one for one in ones if one.status != "ok"]
         broken = [one for one in bad if one.status == "broken"]
+        if bad and not broken and extra in environments:
+            yield _instead(extra, environments[extra])
+            continue
         value = "; ".join(f"{one.name} {one.value}" for one in bad or ones)
         status: Status = "broken" if broken else "absent" if bad else "ok"
         yield Finding("extras", extra, value, status, False, (broken or bad or ones)[0].remedy)
+
+
+def _instead(extra: str, environment: str) -> Finding:
+    if python_of(environment):
+        return Finding("extras", extra, f"in environment {environment}", needed=False)
+    missing = MissingEnvironment(environment)
+    return Finding("extras", extra, missing.state, "absent", False, missing.command)
 
 
 def _finding(section: str, one: Wanted, imports: Imports, needed: bool) -> Finding:

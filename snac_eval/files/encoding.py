@@ -42,6 +42,8 @@ class CodingConfig:
     card_dirs: tuple[Path, ...] = ()
     model_args: tuple[str, ...] = ()
     """``key=value`` each, for the constructor of a codec of one's own."""
+    python: str = ""
+    """The interpreter that the codec runs in; empty: this one, or what its card names."""
     channels: Channels = "downmix"
     """What a mono codec gets of a stereo file: its mean, or each channel on its own."""
     overwrite: bool = False
@@ -57,6 +59,7 @@ class CodingConfig:
             device=self.device,
             card_dirs=self.card_dirs,
             model_args=self.model_args,
+            python=self.python,
             channels=self.channels,
             max_duration_s=math.inf,
         )

@@ -29,11 +29,13 @@ import numpy as np
 from snac_eval import audio
 from snac_eval.errors import AudioError, keep_trace, one_line
 from snac_eval.metrics.checks import checked
+from snac_eval.registry.environments import made_environment
 from snac_eval.types import (
     DOMAINS,
     Clip,
     Codes,
     Domain,
+    Environment,
     Fingerprint,
     MetricInfo,
     Reconstruction,
@@ -75,6 +77,7 @@ DEFAULT_METRICS: Mapping[Domain, tuple[str, ...]] = {
 }
 
 
+CONTINUOUS = "the codec's latents are continuous numbers: no count of bits is theirs"
 UNKNOWN_SIZES = "the codec does not say how large its codebooks are: declare codebook_size"
 _MEMO_LIMIT_BYTES = 1 << 25
 _R = TypeVar("_R")
@@ -338,7 +341,16 @@ def numpy_seeded(seed: int) -> Iterator[None]:
 
 def fingerprint(name: str, *packages: str, **settings: object) -> Fingerprint:
     """Identity of a metric's numbers: name, package versions, settings."""
-    versions = [f"{package}=={installed(package)}" for package in packages]
+    return fingerprint_in(None, name, *packages, **settings)
+
+
+def fingerprint_in(
+    environment: Environment | None, name: str, *packages: str, **settings: object
+) -> Fingerprint:
+    """The same of a metric with an environment, whose versions count where that was made."""
+    made = made_environment(environment.name) if environment else None
+    found = installed if made is None else made.version
+    versions = [f"{package}=={found(package)}" for package in packages]
     return Fingerprint((name, *versions)).extended(**settings)
 
 

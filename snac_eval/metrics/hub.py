@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Protocol
 
 from snac_eval.audio import RESAMPLER, file_sha256
 from snac_eval.hub import HubModel, quiet_transformers
-from snac_eval.metrics.base import fingerprint
-from snac_eval.types import Fingerprint, MetricInfo
+from snac_eval.metrics.base import fingerprint_in
+from snac_eval.types import Environment, Fingerprint, MetricInfo
 
 _WINDOW_S, _CONTEXT_S = 40, 5
 
@@ -48,6 +48,7 @@ class HubMetric:
 
     info: MetricInfo
     model: Weights
+    environment: ClassVar[Environment | None] = None
     packages: ClassVar[tuple[str, ...]] = ("transformers",)
     """Packages whose versions can change the numbers."""
     settings: ClassVar[Mapping[str, object]] = {}
@@ -71,7 +72,8 @@ class HubMetric:
 
     def fingerprint(self, name: str, sample_rate: int | None) -> Fingerprint:
         """Identity of the numbers that the weights on this machine give."""
-        return fingerprint(
+        return fingerprint_in(
+            self.environment,
             name,
             *self.packages,
             model=self.model.source,

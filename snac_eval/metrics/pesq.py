@@ -1,8 +1,8 @@
 """PESQ: ITU-T P.862.2 (wideband, 16 kHz) and P.862 (narrowband, 8 kHz), as MOS-LQO.
 
 Computed by the package ``pesq``, without Corrigendum 2 of P.862 (2018): scores of tools that apply
-it differ by up to 2. ``pesq_wb_c2`` applies it, by the package ``pesqc2`` of AudioLabs Erlangen
-(extra ``pesqc2``, which needs NumPy 1 and a C compiler). Stereo is mixed to mono first. Delay is
+it differ by up to 2. ``pesq_wb_c2`` applies it, by the package ``pesqc2`` of AudioLabs Erlangen in
+an environment, for that needs NumPy 1 and a C compiler. Stereo is mixed to mono first. Delay is
 aligned inside.
 
 A clip is scored whole where the native code can hold it. Its tables have room for 50 bursts of
@@ -19,22 +19,22 @@ median of 1.06 to 1.08 wideband and 1.12 to 1.20 narrowband; the worst of intact
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
 from snac_eval.audio import RESAMPLER
+from snac_eval.environments.computing import computed
 from snac_eval.errors import AudioError
 from snac_eval.metrics.base import (
     DITHER_PEAK,
     SPEECH_ONLY,
     PairMetric,
     Undefined,
-    fingerprint,
+    fingerprint_in,
     is_silent,
 )
-from snac_eval.types import MetricInfo
+from snac_eval.types import Environment, MetricInfo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,6 +57,7 @@ _THRESHOLDS_DB = tuple(range(0, -41, -2))
 
 class _Pesq(PairMetric):
     package: ClassVar[str] = "pesq"
+    environment: ClassVar[Environment | None] = None
     shortest_s = SHORTEST_S
     mixes_down = True
     aligns = True
@@ -81,9 +82,9 @@ class _Pesq(PairMetric):
             domains=SPEECH_ONLY,
             floor=floor,
             sample_rate=sample_rate,
-            fingerprint=fingerprint(
-                name, self.package, mode=mode, rate=sample_rate, whole_s=LONGEST_S,
-                max_bursts=MAX_BURSTS, resampler=RESAMPLER, v=2,
+            fingerprint=fingerprint_in(
+                self.environment, name, self.package, mode=mode, rate=sample_rate,
+                whole_s=LONGEST_S, max_bursts=MAX_BURSTS, resampler=RESAMPLER, v=2,
             ),
         )  # fmt: skip
 
@@ -98,11 +99,16 @@ class _Pesq(PairMetric):
         return float(np.average(values, weights=weights))
 
     def _part(self, reference: Signal, estimate: Signal, sample_rate: int) -> float | None:
-        pesq = import_module(self.package)
-        try:
-            return float(pesq.pesq(sample_rate, reference, estimate, self._mode))
-        except pesq.NoUtterancesError:
-            return None
+        part = {
+            "package": self.package,
+            "mode": self._mode,
+            "reference": reference,
+            "estimate": estimate,
+            "sample_rate": sample_rate,
+        }
+        function = "snac_eval.metrics._pesq:score_of_part"
+        found = computed(self.environment, function, part, len(reference) / sample_rate)
+        return None if found is None else float(found)
 
 
 class PesqWb(_Pesq):
@@ -126,6 +132,7 @@ class PesqWbC2(_Pesq):
     """
 
     package = "pesqc2"
+    environment = Environment("pesqc2", ("pesqc2==0.0.4", "numpy==1.26.4"))
     imports = ("pesqc2",)
 
     def __init__(self) -> None:

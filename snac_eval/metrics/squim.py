@@ -1,29 +1,40 @@
 """TorchAudio-SQUIM: STOI, PESQ and SI-SDR that a network predicts without a reference.
 
-Kumar et al., ICASSP 2023. ``torchaudio.pipelines.SQUIM_OBJECTIVE`` (extra ``squim``) predicts from
-the estimate at 16 kHz, mixed to mono. It downloads its weights when it is first used.
+Kumar et al., ICASSP 2023. torchaudio's network, with the weights of its ``SQUIM_OBJECTIVE``,
+predicts from the estimate at 16 kHz, mixed to mono. torchaudio needs the very build of torch that
+it was made with, hence an environment. The weights are CC BY 4.0, by torchaudio's documentation.
 """
 
 from __future__ import annotations
 
 import math
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from snac_eval.audio import RESAMPLER
-from snac_eval.metrics.base import SPEECH_ONLY, Memo, PairMetric, fingerprint
-from snac_eval.types import MetricInfo
+from snac_eval.environments.computing import computed
+from snac_eval.metrics.base import SPEECH_ONLY, Memo, PairMetric
+from snac_eval.metrics.hub import HubMetric
+from snac_eval.metrics.web import WebFile
+from snac_eval.types import Environment, MetricInfo
 
 if TYPE_CHECKING:
     from snac_eval.metrics.base import Signal
 
 RATE = 16000
 SHORTEST_S = 0.25
+MODEL = WebFile(
+    "https://download.pytorch.org/torchaudio/models/squim_objective_dns2020.pth",
+    "SNAC_EVAL_SQUIM_WEIGHTS",
+    "squim",
+    least_bytes=1 << 20,
+)
 
 
-class _Squim(PairMetric):
+class _Squim(HubMetric, PairMetric):
+    model = MODEL
+    licence = "BSD-2-Clause (code), CC BY 4.0 (weights)"
+    packages = ("torchaudio",)
+    environment = Environment("squim", ("torch==2.11.0", "torchaudio==2.11.0"))
+    imports = ("torchaudio.models",)
     shortest_s = SHORTEST_S
     mixes_down = True
 
@@ -37,18 +48,21 @@ class _Squim(PairMetric):
             value_range=value_range,
             domains=SPEECH_ONLY,
             sample_rate=RATE,
-            fingerprint=fingerprint(
-                f"squim_{name}", "torchaudio", rate=RATE, resampler=RESAMPLER, v=1
-            ),
+            fingerprint=self.fingerprint(f"squim_{name}", RATE),
         )
 
     def _compute_with(
         self, memo: Memo, reference: Signal, estimate: Signal, sample_rate: int
     ) -> float:
-        return memo.get("squim", lambda: _predict(estimate))[self._index]
+        return memo.get("squim", lambda: self._predicted(estimate))[self._index]
 
     def _compute(self, reference: Signal, estimate: Signal, sample_rate: int) -> float:
-        return _predict(estimate)[self._index]
+        return self._predicted(estimate)[self._index]
+
+    def _predicted(self, estimate: Signal) -> list[float]:
+        asked = {"estimate": estimate, "weights": str(MODEL.get())}
+        function = "snac_eval.metrics._squim:predicted"
+        return list(map(float, computed(self.environment, function, asked, len(estimate) / RATE)))
 
 
 class SquimStoi(_Squim):
@@ -70,18 +84,3 @@ class SquimSiSdr(_Squim):
 
     def __init__(self) -> None:
         super().__init__(2, "si_sdr", "dB", (-math.inf, math.inf))
-
-
-def _predict(estimate: Signal) -> tuple[float, float, float]:
-    import torch
-
-    with torch.inference_mode():
-        stoi, pesq, si_sdr = _model()(torch.from_numpy(np.array(estimate))[None])
-    return float(stoi), float(pesq), float(si_sdr)
-
-
-@cache
-def _model() -> Any:  # noqa: ANN401 - torchaudio is not installed where types are checked
-    from torchaudio.pipelines import SQUIM_OBJECTIVE
-
-    return SQUIM_OBJECTIVE.get_model().eval()

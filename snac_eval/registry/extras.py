@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, requires, version
+from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
-from snac_eval.errors import UsageError
-
-ALONE = frozenset({"audiobox", "distillmos"})
+ALONE = frozenset({"audiobox", "bigcodec", "distillmos", "speechtokenizer"})
 """Our extras whose packages are best installed without what they require: torchaudio, which we do
 not use. Where its build does not fit torch's, half of transformers cannot be imported any more."""
 
@@ -55,12 +55,6 @@ def missing_extra(entry: EntryPoint) -> MissingExtra | None:
     return None
 
 
-def require_extra(what: str, entry: EntryPoint) -> None:
-    """Raise UsageError, which says which extra brings it, unless ``what`` can work here."""
-    if (missing := missing_extra(entry)) is not None:
-        raise UsageError(f"{what} needs {missing.remedy}")
-
-
 @cache
 def _distribution(entry: EntryPoint) -> str:
     """Who declares it. Kept, for its metadata is read anew each time that its name is asked for."""
@@ -69,6 +63,8 @@ def _distribution(entry: EntryPoint) -> str:
 
 @cache
 def _missing(distribution: str, extra: str) -> tuple[str, ...]:
+    from packaging.requirements import Requirement
+
     wanted = [Requirement(line) for line in requires(distribution) or ()]
     return tuple(
         str(one.name)

@@ -20,7 +20,8 @@ of a codec or a loader whose cards have options declares them: a frozen dataclas
 :func:`snac_eval.registry.validation.read_options` fills in. Without one, a card may have none. The
 module of a codec that has other rates than those of its cards has a function ``at_bitrate``, which
 makes a card of a card and a rate in bits a second, or raises UsageError that says which rates there
-are (``opus@kbps=9``).
+are (``opus@kbps=9``). One whose argument names a model has a function ``card_of``, which makes the
+model's card of the family's and the argument (``transformers:OWNER/NAME``).
 
 What comes from here is as its entry point made it. :mod:`snac_eval.codecs.opening` and
 :mod:`snac_eval.metrics.opening` find out what it can do.
@@ -30,19 +31,23 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import re
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
-from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from snac_eval.errors import DownloadError, UnknownNameError, UsageError
 from snac_eval.registry import cards
-from snac_eval.registry.extras import missing_extra, require_extra
+from snac_eval.registry.environments import (
+    MissingEnvironment,
+    lacking,
+    require_there,
+    stamp_of,
+)
+from snac_eval.registry.extras import MissingExtra
+from snac_eval.registry.naming import read_values, split_options
 from snac_eval.registry.suggestions import meant_by
 from snac_eval.registry.validation import NoOptions, read_options
 from snac_eval.types import (
@@ -51,6 +56,7 @@ from snac_eval.types import (
     Dataset,
     DatasetCard,
     DatasetRequest,
+    Environment,
     Metric,
 )
 
@@ -117,9 +123,20 @@ def card_at_bitrate(card: CodecCard, bits_per_second: int) -> CodecCard | None:
     """The card at another rate, as its family makes it; None where the family has only the rates of
     its cards. Raises UsageError for a rate that there is not, and where an extra is missing."""
     entry = _pick(card.family, _group("snac_eval.codecs"), "codec family", "")
-    require_extra(f"codec '{card.name}'", entry)
+    require_there(f"codec '{card.name}'", entry, card.environment, card.python)
     change = getattr(importlib.import_module(entry.module), "at_bitrate", None)
     return None if change is None else cast(CodecCard, change(card, bits_per_second))
+
+
+def card_of(card: CodecCard, argument: str) -> CodecCard:
+    """The card of what an argument names, where the family makes one (``transformers:OWNER/NAME``);
+    else the card itself. Raises SnacEvalError where there is no such thing."""
+    if not argument:
+        return card
+    entry = _pick(card.family, _group("snac_eval.codecs"), "codec family", "")
+    require_there(f"codec '{card.name}'", entry, card.environment, card.python)
+    make = getattr(importlib.import_module(entry.module), "card_of", None)
+    return card if make is None else cast(CodecCard, make(card, argument))
 
 
 def open_codec(request: CodecRequest) -> object:
@@ -136,26 +153,41 @@ def open_dataset(request: DatasetRequest) -> Dataset:
     return cast(Dataset, load(request))
 
 
-@cache
 def metric(name: str) -> Metric:
     """The metric of that name, which may carry options: ``token_agreement@n=5``.
 
-    Cached: a metric holds no state between clips.
+    Kept, for a metric holds no state between clips, as long as its environment stays as it is.
     """
+    known = metric_environment(name)
+    return _metric(name, stamp_of(known.name) if known else 0)
+
+
+@cache
+def _metric(name: str, _: int) -> Metric:
     base, options = split_options(name)
     make = _load("snac_eval.metrics", base, "metric", listing="metrics")
-    return cast(Metric, make(**_read_options(make, name, options)))
+    return cast(Metric, make(**read_values(make, name, options)))
+
+
+def metric_environment(name: str) -> Environment | None:
+    """What the metric has as its ``environment``; None where it has none, or cannot be loaded."""
+    try:
+        made = _metric_entry(name).load()
+    except (ImportError, AttributeError):
+        return None
+    found = getattr(made, "environment", None)
+    return found if isinstance(found, Environment) else None
 
 
 def require_metric_extra(name: str) -> None:
-    """Raises UsageError, with the extra to install, where the metric lacks one."""
-    base, _ = split_options(name)
-    entry = _pick(base, _group("snac_eval.metrics"), "metric", "metrics")
-    require_extra(f"metric '{base}'", entry)
+    """Raises UsageError, which says what to install or to make, where the metric lacks something
+    before it can work."""
+    known = metric_environment(name)
+    what = f"metric '{split_options(name)[0]}'"
+    require_there(what, _metric_entry(name), known.name if known else "")
 
 
 READY = "ready"
-_WHOLE, _DECIMAL = re.compile(r"\d{1,18}"), re.compile(r"\d{1,9}(\.\d{1,9})?")
 
 
 def codec_state(card: CodecCard) -> str:
@@ -170,16 +202,18 @@ def dataset_state(card: DatasetCard) -> str:
 
 def metric_state(name: str) -> str:
     """``ready``, or what the metric, with its options, lacks here: an extra, weights."""
-    if (missing := missing_extra(_group("snac_eval.metrics")[split_options(name)[0]])) is not None:
+    if (missing := _metric_lacks(name)) is not None:
         return missing.state
     state: Callable[[], str] | None = getattr(metric(name), "state", None)
     return (state() if state is not None else "") or READY
 
 
 def codec_lacks_extra(card: CodecCard) -> bool:
-    """Whether an extra of the codec's family is missing, without which it cannot be opened."""
-    entry = _pick(card.family, _group("snac_eval.codecs"), "codec family", "")
-    return missing_extra(entry) is not None
+    """Whether an extra of the codec's family is missing, or the card's environment, without which
+    it cannot be opened."""
+    return (
+        _lacks(_pick(card.family, _group("snac_eval.codecs"), "codec family", ""), card) is not None
+    )
 
 
 def codec_remedy(card: CodecCard) -> tuple[str, ...]:
@@ -195,15 +229,32 @@ def dataset_remedy(card: DatasetCard) -> tuple[str, ...]:
 
 def metric_remedy(name: str) -> tuple[str, ...]:
     """Ways to get what the metric lacks here, as :func:`codec_remedy`."""
-    if (missing := missing_extra(_group("snac_eval.metrics")[split_options(name)[0]])) is not None:
+    if (missing := _metric_lacks(name)) is not None:
         return (missing.command,)
     remedy: Callable[[], tuple[str, ...]] | None = getattr(metric(name), "remedy", None)
     return remedy() if remedy is not None else ()
 
 
+def codec_source(family: str) -> str:
+    """Where the family's codecs are made: ``module:function``; empty where this installation has no
+    such family."""
+    entry = _group("snac_eval.codecs").get(family)
+    return "" if entry is None else f"{entry.module}:{entry.attr}"
+
+
 def metric_source(name: str) -> str:
     """Where the metric is made: ``module:object``. Raises UnknownNameError."""
-    return _pick(name, _group("snac_eval.metrics"), "metric", "metrics").value
+    return _metric_entry(name).value
+
+
+def metric_extras(name: str) -> tuple[str, ...]:
+    """The extras that the metric names, in this interpreter needed by it."""
+    return tuple(_metric_entry(name).extras)
+
+
+def codec_extras(card: CodecCard) -> tuple[str, ...]:
+    """The same of a codec's family."""
+    return tuple(_pick(card.family, _group("snac_eval.codecs"), "codec family", "").extras)
 
 
 def codec_file(name: str, card_dirs: Sequence[Path] = ()) -> Path:
@@ -232,7 +283,7 @@ def _card_file(kind: cards.Kind, name: str, card_dirs: Sequence[Path]) -> Path:
 
 def _remedy(group: str, name: str, what: str, card: CodecCard | DatasetCard) -> tuple[str, ...]:
     entry = _pick(name, _group(group), what, "")
-    if (missing := missing_extra(entry)) is not None:
+    if (missing := _lacks(entry, card)) is not None:
         return (missing.command,)
     try:
         remedy = getattr(importlib.import_module(entry.module), "remedy", None)
@@ -243,7 +294,7 @@ def _remedy(group: str, name: str, what: str, card: CodecCard | DatasetCard) -> 
 
 def _state(group: str, name: str, what: str, card: CodecCard | DatasetCard) -> str:
     entry = _pick(name, _group(group), what, "")
-    if (missing := missing_extra(entry)) is not None:
+    if (missing := _lacks(entry, card)) is not None:
         return missing.state
     try:
         state = getattr(importlib.import_module(entry.module), "state", None)
@@ -255,51 +306,21 @@ def _state(group: str, name: str, what: str, card: CodecCard | DatasetCard) -> s
         return str(error)
 
 
-def split_options(name: str) -> tuple[str, dict[str, str]]:
-    """``token_agreement@n=2`` as ``token_agreement`` and ``{"n": "2"}``. Raises UsageError for what
-    is no option with a value."""
-    base, *parts = name.split("@")
-    options = {}
-    for part in parts:
-        key, _, value = part.partition("=")
-        if not (key.isidentifier() and value):
-            raise UsageError(f"'@{part}' in '{name}': give an option and its value, such as @n=2")
-        options[key] = value
-    return base, options
+def _lacks(
+    entry: EntryPoint, card: CodecCard | DatasetCard
+) -> MissingExtra | MissingEnvironment | None:
+    if isinstance(card, DatasetCard):
+        return lacking(entry)
+    return lacking(entry, card.environment, card.python)
 
 
-def split_numbers(name: str, decimals: Container[str] = ()) -> tuple[str, dict[str, Decimal]]:
-    """``opus@kbps=9.5`` as ``opus`` and ``{"kbps": 9.5}``. Raises UsageError for what is no option
-    with a number, and unless its option is one of ``decimals`` for a number that is not whole."""
-    base, *parts = name.split("@")
-    options = {}
-    for part in parts:
-        key, _, value = part.partition("=")
-        kind = _DECIMAL if key in decimals else _WHOLE
-        if not (key.isidentifier() and kind.fullmatch(value)):
-            raise UsageError(f"'@{part}' in '{name}': give an option and a number, such as @k=2")
-        options[key] = Decimal(value)
-    return base, options
+def _metric_lacks(name: str) -> MissingExtra | MissingEnvironment | None:
+    known = metric_environment(name)
+    return lacking(_metric_entry(name), known.name if known else "")
 
 
-def _read_options(
-    make: Callable[..., Any], name: str, options: Mapping[str, str]
-) -> dict[str, int | str]:
-    """Options as the metric takes them: text where its parameter is text, else whole numbers."""
-    known = signature(make).parameters if options else {}
-    if unknown := sorted(set(options) - set(known)):
-        there = f"there is {', '.join(known)}" if known else "there are none"
-        base = name.partition("@")[0]
-        raise UsageError(f"metric '{base}' has no option '{unknown[0]}'; {there}")
-    read: dict[str, int | str] = {}
-    for key, value in options.items():
-        if known[key].annotation in ("str", str):
-            read[key] = value
-        elif _WHOLE.fullmatch(value):
-            read[key] = int(value)
-        else:
-            raise UsageError(f"'@{key}={value}' in '{name}': give a number, such as @k=2")
-    return read
+def _metric_entry(name: str) -> EntryPoint:
+    return _pick(split_options(name)[0], _group("snac_eval.metrics"), "metric", "metrics")
 
 
 def _load(group: str, name: str, what: str, listing: str = "") -> Callable[..., Any]:
@@ -317,7 +338,8 @@ def _load_for(
 ) -> Callable[..., Any]:
     """What opens a card, once its extra is there and its options fit."""
     entry = _pick(name, _group(group), what, "")
-    require_extra(f"{what.partition(' ')[0]} '{card.name}'", entry)
+    if (missing := _lacks(entry, card)) is not None:
+        raise UsageError(f"{what.partition(' ')[0]} '{card.name}' needs {missing.remedy}")
     load = _load(group, name, what)
     read_options(card, getattr(importlib.import_module(entry.module), "Options", NoOptions))
     return load
@@ -326,7 +348,7 @@ def _load_for(
 def _check_options_of(card: CodecCard | DatasetCard, group: str, name: str, file: Path) -> None:
     """Raise CardError, which names the file. What cannot be opened here is told by who opens it."""
     entry = _group(group).get(name)
-    if entry is None or missing_extra(entry) is not None:
+    if entry is None or _lacks(entry, card) is not None:
         return
     try:
         kind = getattr(importlib.import_module(entry.module), "Options", NoOptions)

@@ -14,8 +14,19 @@ from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Never, TypeVar, get_args, get_type_hints
+from types import UnionType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Never,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
+from snac_eval.asking import is_worker
 from snac_eval.errors import CardError, SnacEvalError, detail
 from snac_eval.types import CodecCard, DatasetCard
 from snac_eval.writing import read_text
@@ -76,6 +87,8 @@ def validated(
     Lists become tuples, tables become the dataclasses or mappings that the annotations name.
     Raises ``error`` with one line that starts with ``where`` and names the first problems.
     """
+    if is_worker():  # Whoever sent the table has checked it; pydantic need not be there.
+        return _filled(kind, table)
     from pydantic import ValidationError
 
     try:
@@ -89,6 +102,40 @@ def validated(
         problems = _problems(kind, table, refused.errors(include_url=False))
         raise error(f"{where}: {_sentences(problems)}") from refused
     return valid
+
+
+def _filled(kind: type[_T], table: Mapping[str, Any]) -> _T:
+    """The table, which is valid, as a ``kind``."""
+    hints = get_type_hints(kind)
+    return kind(**{name: _converted(hints.get(name), value) for name, value in table.items()})
+
+
+def _converted(hint: Any, value: Any) -> Any:  # noqa: ANN401 - whatever an annotation says
+    if isinstance(hint, type) and is_dataclass(hint):
+        return _filled(hint, value) if isinstance(value, Mapping) else value
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        fitting = [one for one in inner if _suits(one, value)]
+        return _converted(fitting[0], value) if fitting else value
+    if isinstance(value, list) and origin is tuple:
+        kinds = inner[:1] * len(value) if inner[1:] == (...,) else inner
+        return tuple(map(_converted, kinds, value))
+    if isinstance(value, list) and inner:
+        return [_converted(inner[0], one) for one in value]
+    if isinstance(value, Mapping) and len(inner) == 2:
+        return {key: _converted(inner[1], one) for key, one in value.items()}
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return Path(value) if hint is Path else value
+
+
+def _suits(hint: Any, value: Any) -> bool:  # noqa: ANN401
+    """Whether a value that has no type but JSON's is meant by this part of a union."""
+    if isinstance(value, Mapping):
+        return is_dataclass(hint) or get_origin(hint) not in (None, tuple, list)
+    if isinstance(value, list):
+        return get_origin(hint) is not None and not isinstance(hint, type)
+    return isinstance(hint, type) and isinstance(value, hint)
 
 
 @cache

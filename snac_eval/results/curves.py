@@ -12,8 +12,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from snac_eval.codecs.losses import BIT_ERRORS, PACKET_LOSS
 from snac_eval.errors import UsageError
 from snac_eval.registry import plugins
+from snac_eval.results.conditions import LOSSES, share_lost
 from snac_eval.results.families import (
     families,
     named_by_title,
@@ -28,7 +30,7 @@ from snac_eval.results.stats import Interval
 from snac_eval.types import MetricInfo
 
 SPEED, STREAMS, STEP = "speed", "streams", "step"
-WORDS = (BITRATE, SPEED, STREAMS, STEP)
+WORDS = (BITRATE, SPEED, STREAMS, STEP, *LOSSES)
 """What x can be beside the name of a metric."""
 _FIRST = ("pesq_wb", "visqol_speech", "visqol_audio", "mel_dac_paper")
 
@@ -43,6 +45,11 @@ class Axis:
     """The metrics whose means add up to x; none where x is no metric."""
     info: MetricInfo | None = None
     """Of the only column, or of the first."""
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether x is what was chosen of a codec, so that its points are joined in order of x."""
+        return self.is_rate or self.name in (STREAMS, STEP, *LOSSES)
 
     @property
     def is_rate(self) -> bool:
@@ -82,8 +89,8 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The points of one codec: in order of x where x is a rate, streams or steps, else in order of
-    the rates that their cards state."""
+    """The points of one codec: in order of x where x is a rate, streams, steps or losses, else in
+    order of the rates that their cards state."""
 
     name: str
     points: tuple[Point, ...]
@@ -110,13 +117,26 @@ class Panel:
 
 def axis(name: str, runs: Sequence[Run]) -> Axis:
     """The axis of this name. Raises UsageError for a name that is neither a word nor a metric."""
-    columns = {BITRATE: (BITRATE,), SPEED: speed_columns(runs), STREAMS: (), STEP: ()}
+    columns: dict[str, tuple[str, ...]] = dict.fromkeys(WORDS, ())
+    columns |= {BITRATE: (BITRATE,), SPEED: speed_columns(runs)}
     known = metric_names(*runs)
     if name not in (names := {*WORDS, *known}):
         raise UsageError(plugins.unknown_name(name, names, "x", ""))
     metrics = columns.get(name, (name,))
     measured = metrics and metrics[0] in known
     return Axis(name, metrics, first_info(runs, metrics[0]) if measured else None)
+
+
+def default_x(runs: Sequence[Run]) -> str:
+    """What a figure is over unasked: the losses, where every codec has several of them, else the
+    bitrate."""
+    for name in LOSSES:
+        family, shares = families(named_by_title(runs), over_loss=name), dict[str, set[float]]()
+        for run, line in family.items():
+            shares.setdefault(line, set()).add(share_lost(run, name))
+        if shares and all(len(one) > 1 for one in shares.values()):
+            return name
+    return BITRATE
 
 
 def default_metrics(runs: Sequence[Run]) -> tuple[str, ...]:
@@ -149,8 +169,10 @@ def panels(
     if x in metrics:
         raise UsageError(f"{x} over {x} says nothing; choose another metric or another x")
     over = axis(x, runs) if x else None
+    if x in LOSSES and not any(share_lost(run, x) for run in runs):
+        raise UsageError(f"nothing to draw: no run has @{x}{_HINTS[x]}")
     named = named_by_title(runs)
-    curve_of = families(named, by_step=x == STEP)
+    curve_of = families(named, by_step=x == STEP, over_loss=x if x in LOSSES else "")
     found, notes = list[Panel](), list[str]()
     for dataset in dict.fromkeys(run.dataset for run in named):
         group = [run for run in named if run.dataset == dataset]
@@ -201,6 +223,8 @@ def _point(run: Run, info: MetricInfo, over: Axis | None, found: Shared, lost: b
 def _x(run: Run, over: Axis, found: Shared) -> float:
     if over.name == STREAMS:
         return num_streams(run)
+    if over.name in LOSSES:
+        return share_lost(run, over.name) * (100 if over.name == PACKET_LOSS else 1)
     if over.name == STEP:
         step = training_step(run)
         return math.nan if step is None else step
@@ -222,8 +246,8 @@ def _joined(
         curves.setdefault(curve_of[point.run], []).append(point)
     for name, found in curves.items():
         rates = [nominal_bitrate(point.run) for point in found]
-        along = over is not None and (over.is_rate or over.name in (STREAMS, STEP))
-        places = [point.x for point in found] if along or any(map(math.isnan, rates)) else rates
+        along = (over is not None and over.is_choice) or any(map(math.isnan, rates))
+        places = [point.x for point in found] if along else rates
         order = sorted(range(len(found)), key=places.__getitem__)
         yield Curve(name, tuple(found[place] for place in order))
 
@@ -275,6 +299,8 @@ def _is_scored(runs: Sequence[Run], metric: str) -> bool:
 
 _HINTS = {
     STREAMS: "; run a codec of tokens as NAME@k=1, NAME@k=2 and so on",
+    PACKET_LOSS: "; run with --packet-loss 0,0.05,0.1",
+    BIT_ERRORS: "; run with --bit-errors 0,0.0001,0.001",
     STEP: "; name folders as step_1000: --weights ckpt/step_1000, or --model files:out/step_1000",
     BITRATE: "; --kind box needs no bitrate",
 }

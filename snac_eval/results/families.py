@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
+from snac_eval.codecs.losses import OPTIONS
 from snac_eval.registry.cards import base_of
+from snac_eval.results.conditions import lines
 from snac_eval.results.record import Run, named_apart
 
 # A part of a codec's name that chooses a rate: so many streams, or so many kbps.
@@ -20,6 +22,8 @@ _CHOICE = re.compile(r"@(k|kbps)=[0-9.]+")
 _NUMBER = r"(?P<number>\d+(?:\.\d+)?)(?P<times>[kKmM]?)(?![0-9A-Za-z])"
 _STEP = re.compile(rf"(?:step|iter|iteration|epoch)s?[-_= ]?{_NUMBER}", re.IGNORECASE)
 _ANY = re.compile(rf"(?<![0-9.]){_NUMBER}")
+# Options of a codec's name that its card's series says in words.
+_IN_SERIES = ("noise_db", *OPTIONS)
 _TIMES = {"": 1.0, "k": 1e3, "m": 1e6}
 _NUM_PARTS = 2
 """How much of a path tells folders of weights apart."""
@@ -55,15 +59,17 @@ def named_by_title(runs: Sequence[Run]) -> list[Run]:
     return [found[place] for place in range(len(runs))]
 
 
-def families(runs: Sequence[Run], by_step: bool = False) -> dict[Run, str]:
+def families(runs: Sequence[Run], by_step: bool = False, over_loss: str = "") -> dict[Run, str]:
     """The name of each run's family.
 
     A family is a codec at its rates and numbers of streams (its card's ``series``, else its name
     without the rate), with the same weights and seed; ``by_step``: a codec at its steps of training
-    (:func:`training_step`). A codec that is there twice in one dataset joins no family, and a
+    (:func:`training_step`); ``over_loss``: a codec at its losses, ``packet_loss`` or
+    ``bit_errors``. A codec that is there twice in one dataset joins no family, and a
     family of one codec is called by the run's own name.
     """
-    keys = {run: _family(run, by_step) for run in runs}
+    line = lines(runs, over_loss) if over_loss else {}
+    keys = {run: _family(run, by_step, line.get(run, "")) for run in runs}
     times = Counter((keys[run], run.dataset, run.codec) for run in runs)
     codecs: dict[_Family, set[str]] = {}
     for run, key in keys.items():
@@ -96,10 +102,12 @@ def training_step(run: Run) -> float | None:
     return _split_step(run)[0]
 
 
-def _family(run: Run, by_step: bool) -> _Family:
+def _family(run: Run, by_step: bool, line: str) -> _Family:
     config, card = run.manifest.get("config", {}), _card(run)
     name, *options = _CHOICE.sub("", run.codec).split("@")
-    named = ", ".join([str(card.get("series") or base_of(name) or name), *options])
+    if card.get("series"):
+        options = [one for one in options if one.partition("=")[0] not in _IN_SERIES]
+    named = line or ", ".join([str(card.get("series") or base_of(name) or name), *options])
     seed = str(config.get("seed") or 0)
     if not by_step:
         return _Family(named, _end(str(config.get("weights") or "")), seed)

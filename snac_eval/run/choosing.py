@@ -10,10 +10,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from snac_eval.codecs.losses import OPTIONS
 from snac_eval.errors import UnknownNameError, UsageError
 from snac_eval.reading.names import user_path
 from snac_eval.registry import plugins
 from snac_eval.registry.validation import read_toml, validated
+from snac_eval.run.conditions import NO_CONDITIONS, Conditions, behind
 from snac_eval.run.config import RunConfig
 from snac_eval.run.naming import default_output
 
@@ -33,6 +35,7 @@ class ModelChoice:
     batch_size: int | None = None
     channels: str | None = None
     reference_rate: str | None = None
+    python: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,12 @@ class StudyFile:
     data_root: str | None = None
     cards: tuple[str, ...] | None = None
     output: str | None = None
+    packet_loss: float | tuple[float, ...] | None = None
+    bit_errors: float | tuple[float, ...] | None = None
+    burst: float | None = None
+    packet_ms: float | None = None
     device: str | None = None
+    python: str | None = None
     workers: int | None = None
     batch_size: int | None = None
     max_duration: float | None = None
@@ -90,6 +98,8 @@ class Study:
     seeds: tuple[int, ...] = ()
     given: Mapping[str, Any] = field(default_factory=dict)
     """Options that stand above what a model or a dataset says of itself."""
+    conditions: Conditions = NO_CONDITIONS
+    """What every model loses of what it sends."""
 
     def configs(self, below: Path = Path("runs")) -> list[RunConfig]:
         """A run for each pair and seed, datasets outermost, each in a folder of its own ``below``.
@@ -98,11 +108,18 @@ class Study:
         no card.
         """
         cards = self.base.card_dirs
-        models = list(_spread(self.models, plugins.codec_names(cards), "codec"))
+        names = plugins.codec_names(cards)
+        models = list(self._lossy(_spread(self.models, names, "codec"), names))
         datasets = list(_spread(self.datasets, plugins.dataset_names(cards), "dataset"))
         seeds = self.seeds or (self.base.seed,)
         made = (self._config(*each) for each in product(datasets, models, seeds))
         return [replace(one, output=default_output(one, below)) for one in dict.fromkeys(made)]
+
+    def _lossy(self, models: Iterable[ModelChoice], names: Sequence[str]) -> Iterator[ModelChoice]:
+        """Each model under each condition."""
+        for one, channel in product(models, self.conditions.channels()):
+            label = f"{one.label}, {channel.words}" if one.label and channel else one.label
+            yield replace(one, name=behind(one.name, channel, names), label=label)
 
     def _config(self, dataset: DatasetChoice, model: ModelChoice, seed: int) -> RunConfig:
         own = _options(model) | _options(dataset) | {"seed": seed} | dict(self.given)
@@ -119,10 +136,13 @@ def named(texts: Iterable[str]) -> Iterator[str]:
             yield from filter(None, (part.strip() for part in text.split(",")))
 
 
-def read_study(path: Path, flags: RunConfig) -> tuple[Study, Path | None]:
+def read_study(
+    path: Path, flags: RunConfig, conditions: Conditions = NO_CONDITIONS
+) -> tuple[Study, Path | None]:
     """The study of a file, and the folder that it names for itself.
 
-    ``flags`` are the command line's; what is no default there stands above what the file says.
+    ``flags`` and ``conditions`` are the command line's; what is no default there stands above what
+    the file says.
     Raises UsageError with the file's name where it cannot be read or does not fit.
     """
     file = validated(StudyFile, read_toml(path, UsageError), str(path), UsageError)
@@ -143,6 +163,9 @@ def read_study(path: Path, flags: RunConfig) -> tuple[Study, Path | None]:
             base=base,
             seeds=() if "seed" in given else file.seeds,
             given=given,
+            conditions=conditions.over(
+                Conditions.of({name: getattr(file, name) for name in OPTIONS})
+            ),
         )
         study.configs()
     except UnknownNameError:
@@ -160,7 +183,7 @@ _RENAMED = {
     "args": "model_args",
 }
 _PATHS = ("data_root", "runtime_env")
-_APART = ("name", "models", "datasets", "seeds", "output")
+_APART = ("name", "models", "datasets", "seeds", "output", *OPTIONS)
 
 
 def _options(said: Any) -> dict[str, Any]:  # noqa: ANN401 - any of the three

@@ -20,6 +20,7 @@ from snac_eval.codecs.repeats import LONGEST_S, Repeat, repeat
 from snac_eval.errors import (
     AudioError,
     CodecError,
+    CodecLost,
     Interrupted,
     SnacEvalError,
     keep_trace,
@@ -121,7 +122,7 @@ def repeated(coder: Coder, jobs: Sequence[Job]) -> dict[str, Any]:
         if isinstance(loaded, Loaded):
             try:
                 found = repeat(codec, loaded.source, clip_seed(job.clip, coder.config.seed))
-            except Interrupted:
+            except (Interrupted, CodecLost):
                 raise
             except BaseException as error:  # noqa: BLE001 - a plugin may raise SystemExit
                 found = Repeat(problem=one_line(error))
@@ -222,7 +223,7 @@ def _measured(codec: Codec, item: Loaded) -> tuple[Loaded | Coded, float | None]
     try:
         length = codec.padded_length(item.source.num_samples)
         return item, None if length is None else length / item.source.sample_rate
-    except Interrupted:
+    except (Interrupted, CodecLost):
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a codec raises is the clip's reason
         keep_trace(error)
@@ -277,7 +278,7 @@ def load(coder: Coder, task: CodingTask) -> Loaded | Coded:
     """The task's clip in memory, or why it cannot be read."""
     try:
         return Loaded(task, *coder.read(task.job.clip))
-    except Interrupted:
+    except (Interrupted, CodecLost):
         raise
     except BaseException as error:  # noqa: BLE001 - what a decoder raises, MemoryError among it
         return failure(task, _unread(error))
@@ -304,7 +305,7 @@ def _code_batch(coder: Coder, loaded: Sequence[Loaded], watch: Watch) -> Iterato
         else:
             assert source is not None
             made = [_read(source, item) for item in loaded]
-    except Interrupted:
+    except (Interrupted, CodecLost):
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a codec raises is the clip's reason
         if len(loaded) == 1:

@@ -47,6 +47,7 @@ class RunConfig:
     the clips are where the dataset does not say it of each; empty: what the dataset says.
     ``model_args`` are ``key=value`` each, for the constructor of a codec of one's own, and
     ``instance`` is such a codec that has been made already: ``model`` is then only its name.
+    ``python`` is the interpreter that codecs run in, empty: this one, or what a codec's card names.
     ``debug`` shows tracebacks of what the codec or a metric raises as they come; the run's log has
     them always.
     ``heard`` is a folder in which the runs of a study keep clips as they read them.
@@ -85,6 +86,7 @@ class RunConfig:
     domain: Domain | Literal[""] = ""
     model_args: tuple[str, ...] = ()
     debug: bool = False
+    python: str = ""
     instance: object | None = field(default=None, repr=False, compare=False)
     heard: Path | None = field(default=None, repr=False, compare=False)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 100
 # A card's name, perhaps with a plain argument and options: no two give one folder's name.
-_PLAIN = re.compile(r"[A-Za-z0-9._-]+(:[A-Za-z0-9._-]+)?(@[a-z]+=[0-9.]+)*")
+_PLAIN = re.compile(r"[A-Za-z0-9._-]+(:[A-Za-z0-9._-]+)?(@[a-z_]+=[0-9.]+)*")
 _REPLACED = re.compile(r"[^\w.-]+")
 _DEFAULTS = {
     "limit": 0,

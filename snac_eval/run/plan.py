@@ -260,15 +260,15 @@ class ScoreKeys:
 
 def open_codec(config: RunConfig) -> OpenCodec:
     """The codec of a run, not yet prepared."""
-    # Whether a cluster has that device, its workers find out.
+    # Whether a cluster, or another interpreter, has that device, its workers find out.
     is_elsewhere = config.engine == "ray" and config.device in DEVICES[1:]
     instance = unpacked(config.instance)
     device = config.device
     if instance is not None and device == "auto":
         device = device_of(instance) or device
-    if not is_elsewhere:
+    if not (is_elsewhere or config.python):
         device = resolve_device(device)
-    how = (config.weights, device, config.num_threads, config.model_args)
+    how = (config.weights, device, config.num_threads, config.model_args, config.python)
     if instance is None:
         codec = open_model(config.model, config.card_dirs, *how)
     else:

@@ -32,6 +32,7 @@ from snac_eval.types.coding import (
     ReconstructionSource,
     Timing,
 )
+from snac_eval.types.environments import Environment
 from snac_eval.types.scores import (
     Fingerprint,
     Heading,
@@ -60,6 +61,7 @@ __all__ = [
     "DatasetCard",
     "DatasetRequest",
     "Domain",
+    "Environment",
     "Fingerprint",
     "FloatArray",
     "Heading",

@@ -29,6 +29,7 @@ from snac_eval.bench.table import (
     speed_table,
 )
 from snac_eval.codecs.generations import after_itself
+from snac_eval.codecs.counting import multiply_adds_per_s
 from snac_eval.codecs.opening import open_model, opened
 from snac_eval.codecs.snac import SNAC
 from snac_eval.errors import CodecError, OutputError, SnacEvalError, UsageError
@@ -126,7 +127,7 @@ def test_multiply_adds_are_those_of_the_layers() -> None:
 
     second = speech_like(1000, 1000, 1, 0)
     codec = opened(OneConvolution(), "a test")
-    assert measure_module._multiply_adds_per_s(codec, second) == 18_000
+    assert multiply_adds_per_s(codec, second) == 18_000
     assert codec.num_parameters == 18
 
 
@@ -273,9 +274,9 @@ def test_multiply_adds_of_snac_count_its_depthwise_convolutions() -> None:
     with FlopCounterMode(display=False) as counter:
         codec.coder.decode(codec.coder.encode([second]), [0])
     seen = counter.get_total_flops() / 2
-    once = measure_module._multiply_adds_per_s(codec, second)
+    once = multiply_adds_per_s(codec, second)
     assert once > 1.01 * seen
-    assert measure_module._multiply_adds_per_s(after_itself(codec, 2), second) == 2 * once
+    assert multiply_adds_per_s(after_itself(codec, 2), second) == 2 * once
 
 
 def test_multiply_adds_are_of_whole_frames_and_not_of_padding() -> None:
@@ -285,13 +286,10 @@ def test_multiply_adds_are_of_whole_frames_and_not_of_padding() -> None:
     length = measure_module._whole_frames(codec.coder, 16000)
     assert length >= 16000
     assert codec.coder.padded_length(length) == length
-    counts = [
-        measure_module._multiply_adds_per_s(codec, speech_like(n, 16000, 1, 0))
-        for n in (length, 2 * length)
-    ]
+    counts = [multiply_adds_per_s(codec, speech_like(n, 16000, 1, 0)) for n in (length, 2 * length)]
     assert counts[0] == pytest.approx(counts[1], rel=1e-9)
     # A second is padded, and what is computed on the padding is not of that second.
-    padded = measure_module._multiply_adds_per_s(codec, speech_like(16000, 16000, 1, 0))
+    padded = multiply_adds_per_s(codec, speech_like(16000, 16000, 1, 0))
     assert padded / counts[0] == pytest.approx(length / 16000)
 
 

@@ -105,7 +105,7 @@ def test_an_extra_that_is_broken_is_no_failure_of_what_is_needed() -> None:
     torn = Wanted("numpy", ">=1", "numpy>=1", "fast")
     absent = Wanted("snac-eval-no-such-package", "", "snac-eval-no-such-package", "slow")
     imports = Imports({"numpy": "ImportError: libblas"})
-    fast, slow = extra_findings([torn, absent], imports)
+    fast, slow = extra_findings([torn, absent], imports, {})
     assert (fast.name, fast.status, fast.fails) == ("fast", "broken", False)
     assert (slow.name, slow.status, slow.fails) == ("slow", "absent", False)
     assert slow.remedy == "pip install 'snac-eval[slow]'"

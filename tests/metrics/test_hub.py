@@ -355,9 +355,9 @@ def test_the_fingerprint_names_the_weights(models: Path, monkeypatch: pytest.Mon
 @pytest.fixture
 def fresh_metrics() -> Any:  # noqa: ANN401
     """Metrics are made anew, with today's weights."""
-    plugins.metric.cache_clear()
+    plugins._metric.cache_clear()
     yield
-    plugins.metric.cache_clear()
+    plugins._metric.cache_clear()
 
 
 def test_a_run_gives_one_distance_for_the_dataset(

@@ -16,7 +16,7 @@ from snac_eval.metrics.opening import require_metric
 from snac_eval.registry import extras, plugins
 
 _PLACE = r"(local|a) (file|folder) \(.+\)"
-_STATE = re.compile(rf"ready|needs (extra \w+|weights \(\w+\)|download|{_PLACE})")
+_STATE = re.compile(rf"ready|needs (extra \w+|weights \(\w+\)|download|program [\w.-]+|{_PLACE})")
 
 
 @pytest.fixture

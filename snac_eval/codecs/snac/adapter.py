@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,9 +71,10 @@ class SnacCodec:
     @cached_property
     def fingerprint(self) -> str:
         """Implementation and digest of the weights in use; if streams are dropped, how many are
-        kept."""
+        kept; and that torch computes all where what makes our own kernels is not there."""
         kept = f";streams={self._request.num_streams}" if self._request.num_streams else ""
-        return f"snac/{_IMPLEMENTATION};weights={self.weights_sha256}{kept}"
+        alone = "" if find_spec("llvmlite") else ";without=llvmlite"
+        return f"snac/{_IMPLEMENTATION};weights={self.weights_sha256}{kept}{alone}"
 
     @property
     def weights_sha256(self) -> str:

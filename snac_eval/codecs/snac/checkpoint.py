@@ -13,6 +13,7 @@ optimisers. Any other surplus is an error, for it could be a layer that SNAC doe
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 from collections.abc import Iterable, Mapping
@@ -36,6 +37,15 @@ _NORMED = (
     (".weight_g", ".weight_v"),
 )
 _NAMED = 10
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "U8": torch.uint8,
+}
 
 
 def read_weights(files: WeightFiles, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -54,9 +64,7 @@ def read_table(path: Path) -> dict[str, Tensor]:
     """Tensors by name, out of the tables around them. Raises CheckpointError."""
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            table: object = load_file(path)
+            table: object = _safetensors(path)
         else:
             table = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -69,6 +77,28 @@ def read_table(path: Path) -> dict[str, Tensor]:
     tensors = {str(k): v.detach() for k, v in tensors.items() if isinstance(v, Tensor)}
     if not tensors:
         raise CheckpointError(f"{path}: holds no table of tensors; download it again")
+    return tensors
+
+
+def _safetensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file, also in an interpreter that has torch alone: the length of a header (8
+    bytes, little-endian), the header, which is JSON, and the numbers."""
+    try:
+        from safetensors.torch import load_file
+    except ImportError:
+        pass
+    else:
+        found: dict[str, Tensor] = load_file(path)
+        return found
+    data = bytearray(path.read_bytes())
+    start = 8 + int.from_bytes(data[:8], "little")
+    tensors = {}
+    for name, facts in json.loads(data[8:start]).items():
+        if name == "__metadata__":
+            continue
+        first, end = facts["data_offsets"]
+        numbers = torch.frombuffer(data, dtype=torch.uint8)[start + first : start + end].clone()
+        tensors[name] = numbers.view(_DTYPES[facts["dtype"]]).reshape(facts["shape"])
     return tensors
 
 

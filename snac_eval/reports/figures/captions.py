@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from snac_eval.codecs.losses import BIT_ERRORS, PACKET_LOSS
 from snac_eval.reports.claims import INTERVALS, narrowed
 from snac_eval.reports.figures.content import Content
 from snac_eval.reports.figures.style import one_line, shown
@@ -29,7 +30,12 @@ def caption(made: Content) -> tuple[str, ...]:
 
 
 def _over(axis: Axis) -> str:
-    words = {SPEED: "the time of encoding and decoding", STEP: "the step of training"}
+    words = {
+        SPEED: "the time of encoding and decoding",
+        STEP: "the step of training",
+        PACKET_LOSS: "packet loss",
+        BIT_ERRORS: "the share of bit errors",
+    }
     said = words.get(axis.name) or (metric_title(axis.info) if axis.info else axis.name)
     return said[0].lower() + said[1:] if axis.is_ratio else said
 

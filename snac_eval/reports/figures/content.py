@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from snac_eval.codecs.losses import BIT_ERRORS, PACKET_LOSS
 from snac_eval.errors import UsageError
 from snac_eval.registry import plugins
 from snac_eval.reports.text import metric_title
@@ -17,15 +18,20 @@ from snac_eval.results.curves import (
     Curve,
     Panel,
     default_metrics,
+    default_x,
     panels,
 )
-from snac_eval.results.ranking import BITRATE
 from snac_eval.results.record import Run
 from snac_eval.types import MetricInfo
 
 Kind = Literal["line", "box"]
 KINDS: tuple[Kind, ...] = ("line", "box")
-_X_TITLES = {STREAMS: "Streams of codes", STEP: "Training step"}
+_X_TITLES = {
+    STREAMS: "Streams of codes",
+    STEP: "Training step",
+    PACKET_LOSS: "Packet loss [%]",
+    BIT_ERRORS: "Bit errors [share of bits]",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,7 @@ def content(
         raise UsageError(plugins.unknown_name(kind, KINDS, "kind of figure", ""))
     if kind == "box" and x:
         raise UsageError(f"boxes have no x; leave out {x}, or draw lines")
-    over = x if kind == "box" else x or BITRATE
+    over = x if kind == "box" else x or default_x(runs)
     found, axis, notes = panels(runs, y or default_metrics(runs), over)
     made = Content(kind, found, axis, notes, dict(labels or {}))
     _check_labels(made)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from snac_eval.codecs.losses import BIT_ERRORS, PACKET_LOSS
 from snac_eval.reports.figures.content import Content, Kind, content
 from snac_eval.reports.figures.style import (
     FONT_PT,
@@ -74,8 +75,9 @@ def plot(
 
     Args:
         runs: what :func:`~snac_eval.results.study.read_runs` gives.
-        x: ``bitrate``, which it is unless told, ``speed`` (encoding and decoding), ``streams``,
-            ``step`` or a metric's name. Boxes have none.
+        x: ``bitrate``, ``speed`` (encoding and decoding), ``streams``, ``step``, ``packet_loss``,
+            ``bit_errors`` or a metric's name; none: losses where every codec has several, else
+            bitrate. Boxes have none.
         y: metrics' names; none: the one or two that first tell quality.
         kind: ``line``, or ``box``: the clips of each run.
         width: ``single`` or ``double``, a paper's column or page, or centimetres.
@@ -335,8 +337,25 @@ def _scale(axes: Axes, over: Axis, values: Sequence[float]) -> None:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     elif over.name == STREAMS:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    elif over.name == PACKET_LOSS:
+        axes.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
+    elif over.name == BIT_ERRORS:
+        scale_from_zero(axes, values)
     elif over.name == STEP:
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def scale_from_zero(axes: Axes, values: Sequence[float]) -> None:
+    """A logarithmic axis of these shares, with a place for none. Some must be above 0."""
+    from matplotlib.ticker import NullLocator
+
+    low, high = min(value for value in values if value > 0), max(values)
+    axes.set_xscale("symlog", linthresh=low, linscale=0.5)
+    powers = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
+    ticks = [0.0, *(10.0**power for power in powers)]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlim(-low / 4, 1.5 * high)
 
 
 def _decades(low: float, high: float) -> list[float]:

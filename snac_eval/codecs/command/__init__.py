@@ -1,0 +1,1 @@
+"""Codecs that are programs: one encodes a file, one decodes it (``docs/command.md``)."""

@@ -1,0 +1,1 @@
+"""Other interpreters: what runs there, and how this one speaks to it (docs/environments.md)."""
