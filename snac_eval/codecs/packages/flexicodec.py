@@ -77,6 +77,7 @@ class FlexiCodec(PackageCodec):
     imports = ("torch",)
     notes = (
         "the frame rate depends on the clip; bits are those sent, with 3 for the length of a frame",
+        "what the last frame leaves unfinished, up to 0.1 s, comes back as silence",
         "FunASR dithers what the merging hears; the dither is seeded, the same for every clip",
     )
 
