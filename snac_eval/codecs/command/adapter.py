@@ -104,7 +104,7 @@ class CommandCodec:
             del given[name]
         facts = json.dumps(given, separators=(",", ":"))
         rates = f"rate={card.sample_rate}:out={card.output_sample_rate}:channels={card.channels}"
-        who = ":".join(self._identities())
+        who = ":".join(dict.fromkeys(self._identities()))
         return f"command:v={_IMPLEMENTATION}:{facts}:{rates}:resampler={audio.RESAMPLER}:{who}"
 
     @property
