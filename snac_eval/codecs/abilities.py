@@ -21,8 +21,8 @@ class Away(Protocol):
     def num_parameters(self) -> int | None:
         """How many it runs with, once it is prepared; None where it has no torch module."""
 
-    def multiply_adds_per_s(self, frames: Waveform) -> float:
-        """As :func:`snac_eval.codecs.counting.multiply_adds_per_s`."""
+    def counted(self) -> float:
+        """Operations of every ``whole_pass`` since this was last asked; NaN: no torch model."""
 
     def memory_mib(self) -> tuple[float, float, float]:
         """MiB of its process: the peak, its size now, and what a GPU held of it at most."""

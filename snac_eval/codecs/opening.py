@@ -121,9 +121,9 @@ def with_options(model: str, options: str, card_names: Container[str]) -> str:
     'files@k=2:DIR'
     """
     head, colon, argument = model.partition(":")
-    if not argument or head.partition("@")[0] in card_names:
-        return f"{head}{options}{colon}{argument}"
-    return f"{model}{options}"
+    if argument and (head in _OF_ARGUMENT or head.partition("@")[0] not in card_names):
+        return f"{model}{options}"
+    return f"{head}{options}{colon}{argument}"
 
 
 def open_model(
