@@ -71,8 +71,8 @@ def put_together(kind: Counted, packets: Sequence[bytes], header: bytes) -> byte
 
 
 CONCEALED: dict[Counted, str] = {
-    "ogg": "in place of an Opus packet that is lost, or at which the decoder stops, it gets one without"
-    " data, which it conceals",
+    "ogg": "in place of an Opus packet that is lost, or at which the decoder stops, it gets one"
+    " without data, which it conceals",
     "g192": "lost frames are marked as bad (0x6B20), which the decoder conceals",
 }
 """Kinds of whose packets the decoder can be told that they are lost, and how."""
