@@ -51,13 +51,18 @@ class WeightFiles:
     weights: Path
 
 
-def find_weights(name_or_dir: str | Path, revision: str | None = None) -> WeightFiles:
+def find_weights(
+    name_or_dir: str | Path, revision: str | None = None, beside: tuple[str, ...] = ()
+) -> WeightFiles:
     """Files of a folder, of a bundled or published model, or of a hub repository ``owner/name``.
 
     A model that has a card (``snac_24khz``) is taken at the card's revision unless told otherwise.
-    Files in the hub's cache are not asked for again. Raises WeightsUnavailable.
+    ``beside``: small files that must lie beside the weights. Files in the hub's cache are not asked
+    for again. Raises WeightsUnavailable.
     """
     name = str(name_or_dir)
+    for needed in beside:
+        find_file(name, needed, revision)
     bundled = data_dir("codecs") / name
     # Unlike a Path's, these methods take a name that is too long for one that is not there.
     if os.path.isfile(bundled / CONFIG_FILE):
@@ -72,6 +77,21 @@ def find_weights(name_or_dir: str | Path, revision: str | None = None) -> Weight
             f" (owner/name) and no model that snac-eval knows ({BUNDLED_MODEL}, snac_24khz, ...)"
         )
     return _of_codec(name, revision).files()
+
+
+def find_file(name_or_dir: str | Path, file: str, revision: str | None = None) -> Path:
+    """A small file of a folder or of a hub repository, whose weights are not asked for.
+
+    Raises WeightsUnavailable.
+    """
+    name = str(name_or_dir)
+    if os.path.isdir(folder := user_path(name)):
+        if not (folder / file).is_file():
+            raise WeightsUnavailable(f"{folder}: holds no {file}; add the one of the model's hub")
+        return folder / file
+    if not _REPOSITORY.fullmatch(name):
+        raise WeightsUnavailable(f"'{name}' is no folder and no hub repository (owner/name)")
+    return _Repository(name, revision, f"give a folder with {file}").file(file)
 
 
 def weights_state(card: CodecCard) -> str:

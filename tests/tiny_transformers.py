@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from snac_eval.codecs.transformers.described import described
+
 # What does not change codes' shapes is made small; everything else is as published.
 SMALL: dict[str, dict[str, Any]] = {
     "encodec_24khz": {"num_filters": 4, "hidden_size": 16},
@@ -82,10 +84,10 @@ def _fill_codebooks(model: Any) -> None:  # noqa: ANN401
     for module in model.modules():
         if type(module).__name__.endswith("EuclideanCodebook"):
             module.quantize = _after(fill, module, module.quantize)
-    rate, channels = model.config.sampling_rate, model.config.audio_channels
-    noise = torch.randn(1, channels, rate * 4).cumsum(-1)
+    there = described(model.config)
+    noise = torch.randn(1, there.channels, there.sample_rate * 4).cumsum(-1)
     settings = getattr(model.config, "target_bandwidths", None)
-    samples = noise[..., : rate if settings else None] / noise.abs().max()
+    samples = noise[..., : there.sample_rate if settings else None] / noise.abs().max()
     if settings:
         model.encode(samples, bandwidth=settings[-1])
     else:
@@ -100,3 +102,138 @@ def _after(fill: Any, codebook: Any, quantize: Any) -> Any:  # noqa: ANN401
         return quantize(vectors)
 
     return filled_first
+
+
+_HUBERT = {
+    "model_type": "hubert",
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "conv_dim": [8] * 7,
+    "num_conv_pos_embeddings": 8,
+    "num_conv_pos_embedding_groups": 2,
+}
+_ACOUSTIC = {"model_type": "dac", "encoder_hidden_size": 4, "decoder_hidden_size": 32}
+_SPEECH_BERT = {
+    "model_type": "wav2vec2-bert",
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "output_hidden_size": 16,
+}
+_LLASA = {
+    "hidden_size": 64,
+    "intermediate_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "head_dim": 32,
+    "encoder_hidden_size": 2,
+    "quantization_dim": 80,
+    "semantic_model_config": _SPEECH_BERT,
+}
+# Of which random weights make next to nothing of any audio, as transformers draws them.
+_FAINT = ("xcodec2", "neucodec", "wavtokenizer", "vibevoice_acoustic_tokenizer")
+# Model class, configuration, feature extractor and its settings; as above, but small.
+TOKENIZERS: dict[str, tuple[str, dict[str, Any], str, dict[str, Any]]] = {
+    "xcodec": (
+        "Xcodec",
+        {
+            "acoustic_model_config": {**_ACOUSTIC, "hidden_size": 16},
+            "semantic_model_config": _HUBERT,
+        },
+        "Dac",
+        {"sampling_rate": 16000, "hop_length": 320},
+    ),
+    "higgs_audio_v2_tokenizer": (
+        "HiggsAudioV2Tokenizer",
+        {
+            "target_bandwidths": [0.5, 1, 1.5, 2],
+            "acoustic_model_config": {
+                **_ACOUSTIC,
+                "hidden_size": 16,
+                "downsampling_ratios": [8, 5, 4, 2, 3],
+                "upsampling_ratios": [8, 5, 4, 2, 3],
+            },
+            "semantic_model_config": _HUBERT,
+        },
+        "Dac",
+        {"sampling_rate": 24000, "hop_length": 960},
+    ),
+    "xcodec2": ("Xcodec2", _LLASA, "Xcodec2", {}),
+    "neucodec": ("NeuCodec", _LLASA, "NeuCodec", {}),
+    "wavtokenizer": (
+        "WavTokenizer",
+        {
+            "num_filters": 2,
+            "hidden_size": 32,
+            "codebook_dim": 32,
+            "decoder_hidden_size": 64,
+            "decoder_intermediate_size": 32,
+            "decoder_num_layers": 1,
+        },
+        "WavTokenizer",
+        {},
+    ),
+    "vibevoice_acoustic_tokenizer": (
+        "VibeVoiceAcousticTokenizer",
+        {
+            "num_filters": 2,
+            "hidden_size": 8,
+            "depths": [1] * 7,
+        },
+        "VibeVoiceAcousticTokenizer",
+        {},
+    ),
+    "pocket_tts_audio_tokenizer": (
+        "PocketTTSAudioTokenizer",
+        {
+            "num_filters": 2,
+            "hidden_size": 32,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 2,
+            "intermediate_size": 32,
+            "upsample_groups": 32,
+        },
+        "Encodec",
+        {"sampling_rate": 24000, "chunk_length_s": 0.08, "overlap": 0},
+    ),
+}
+
+
+def tokenizer_parts(model_type: str) -> tuple[Any, Any]:
+    """Model and feature extractor classes, from where they need no torchaudio."""
+    import transformers
+
+    from snac_eval.codecs.transformers.kaldi import import_with_torchaudio
+
+    name, _, extractor, _ = TOKENIZERS[model_type]
+    package = f"transformers.models.{model_type}"
+    model = import_with_torchaudio(f"{package}.modeling_{model_type}")
+    home: Any = transformers
+    if extractor not in ("Dac", "Encodec"):
+        home = import_with_torchaudio(f"{package}.feature_extraction_{model_type}")
+    return getattr(model, f"{name}Model"), getattr(home, f"{extractor}FeatureExtractor")
+
+
+def save_tokenizer(
+    model_type: str, folder: Path, changes: dict[str, Any] | None = None, is_small: bool = True
+) -> Path:
+    """Save a random model of this type, and its feature extractor, as the hub holds them."""
+    model_class, extractor_class = tokenizer_parts(model_type)
+    _, small, _, settings = TOKENIZERS[model_type]
+    config = model_class.config_class(**(small if is_small else {}) | (changes or {}))
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        model = model_class(config).eval()
+        for weights in model.parameters() if model_type in _FAINT else ():
+            if weights.ndim > 1:
+                weights.normal_(0, (weights[0].numel()) ** -0.5)
+        if any(type(one).__name__.endswith("EuclideanCodebook") for one in model.modules()):
+            _fill_codebooks(model)
+    model.save_pretrained(folder)
+    extractor_class(**settings).save_pretrained(folder)
+    return folder

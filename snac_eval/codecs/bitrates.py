@@ -55,7 +55,7 @@ def card_at(
     name = f"{base}@kbps={kbps.normalize():f}"
     if not most.codebook_sizes:
         return _at(name, there, kbps), 0
-    count = _streams_at(name, most, kbps)
+    count = streams_at(name, most, kbps)
     return replace(_of_streams(base, there, most, count), name=name), count
 
 
@@ -77,8 +77,13 @@ def _of_streams(base: str, there: Iterable[CodecCard], most: CodecCard, count: i
     return replace(keep_streams(replace(most, name=base), count), name=name)
 
 
-def _streams_at(name: str, card: CodecCard, kbps: Decimal) -> int:
-    """How many streams come to this rate, which may be rounded as it is written."""
+def streams_at(name: str, card: CodecCard, kbps: Decimal) -> int:
+    """How many streams come to this rate, which may be rounded as it is written.
+
+    Raises UsageError where no number does.
+    """
+    if not card.codebook_sizes:
+        raise UsageError(f"{name}: {card.name} emits no streams of tokens")
     rates = [
         keep_streams(card, count).nominal_bitrate_bps / 1000
         for count in range(1, len(card.codebook_sizes) + 1)

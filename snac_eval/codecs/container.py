@@ -29,6 +29,8 @@ SUFFIX = ".codes"
 FORMAT = "snac-eval codes"
 VERSION = 1
 _FACTS = ("family", "sample_rate", "channels", "codebook_sizes", "frame_rates_hz", "options")
+# Only where another rate comes out than goes in.
+_RATE_OUT = "output_sample_rate"
 _BYTES = ("packets", "side_info", "header")
 _NO_DIGEST = "0" * 64
 _DIGEST = re.compile(rb'"sha256":"([0-9a-f]{64})"')
@@ -59,7 +61,7 @@ class CodedFile:
     weights_sha256: str
     """Digest of its weights; empty for a codec without."""
     sample_rate: int
-    """In Hz, of the audio that was encoded and of what is decoded."""
+    """In Hz, of the audio that was encoded."""
     source_sha256: str
     """Of the audio file. The seed of what a decoder draws depends on it, as in a run."""
     source_sample_rate: int
@@ -71,11 +73,22 @@ class CodedFile:
         """Length of the audio in seconds."""
         return self.codes.num_samples / self.sample_rate
 
+    @property
+    def decoded_rate(self) -> int:
+        """In Hz, of what is decoded."""
+        return int(self.card.get(_RATE_OUT) or self.sample_rate)
+
+    @property
+    def decoded_length(self) -> int:
+        """Samples of what is decoded."""
+        return -(-self.codes.num_samples * self.decoded_rate // self.sample_rate)
+
 
 def card_facts(card: CodecCard) -> dict[str, Any]:
     """What of a card decoding depends on, as JSON has it: not its name and not its prose."""
+    names = (*_FACTS, _RATE_OUT) if card.output_sample_rate else _FACTS
     facts: dict[str, Any] = json.loads(
-        json.dumps(jsonable({name: _plain(getattr(card, name)) for name in _FACTS}))
+        json.dumps(jsonable({name: _plain(getattr(card, name)) for name in names}))
     )
     return facts
 
@@ -178,6 +191,7 @@ def _metadata(coded: CodedFile) -> dict[str, str]:
         "source_sha256": coded.source_sha256,
         "source_sample_rate": str(coded.source_sample_rate),
         "source_channels": str(coded.source_channels),
+        **({"continuous": "true"} if codes.is_continuous else {}),
         "sha256": _NO_DIGEST,
     }
 
@@ -258,6 +272,7 @@ def _codes(metadata: Mapping[str, str], tensors: dict[str, NDArray[Any]]) -> Cod
         packet_bits=int(metadata["packet_bits"]),
         side_info=whole["side_info"],
         header=whole["header"],
+        is_continuous=metadata.get("continuous") == "true",
     )
 
 

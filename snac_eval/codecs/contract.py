@@ -16,6 +16,7 @@ import numpy as np
 from snac_eval.audio import speech_like
 from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.codecs.checks import check_output
+from snac_eval.codecs.delays import agrees, measured_delay, stated_from
 from snac_eval.codecs.opening import open_model
 from snac_eval.codecs.packing import pack, unpack
 from snac_eval.codecs.repeats import Repeat, batched, mixed_clips
@@ -61,6 +62,10 @@ class Subject:
     """Whether the codec says that it can leave streams out."""
     peak_memory_mib: Callable[[], float] = peak_memory_mib
     """Of the process that the codec is in."""
+    delay_samples: Callable[[], float] = float
+    """By how much it says that it is late, in samples at the rate that comes out."""
+    delay_remedy: Callable[[float], str] | None = None
+    """What is to be done where that should have been so much; None: what is for any codec."""
 
     def speech(self, duration_s: float = 1.0, seed: int = 0) -> Waveform:
         """Synthetic speech as this codec takes its audio."""
@@ -95,7 +100,9 @@ def open_subject(
     opened = open_model(model, card_dirs, weights, device, num_threads, model_args, python)
     away = opened.away
     memory = peak_memory_mib if away is None else lambda: away.memory_mib()[0]
-    return Subject(_prepared(model, opened), reopen, long_s, opened.drops_streams, memory)
+    coder = _prepared(model, opened)
+    late = opened.delay_samples, opened.delay_remedy
+    return Subject(coder, reopen, long_s, opened.drops_streams, memory, *late)
 
 
 def _prepared(model: str, opened: OpenCodec) -> Codec:
@@ -130,8 +137,10 @@ def lengths(subject: Subject) -> str:
         codes, estimate = subject.round_trip(waveform)
         if codes.num_samples != waveform.num_samples:
             raise Broken(f"{name}: the codes say {codes.num_samples} of {waveform.num_samples}")
-        _check_like(name, estimate, waveform)
-    return f"{', '.join(_LENGTHS_S)}: shape and rate kept, float32, finite"
+        _check_like(subject, name, estimate, waveform)
+    rate = subject.codec.card.output_sample_rate
+    kept = f"duration kept, {rate} Hz comes out" if rate else "shape and rate kept"
+    return f"{', '.join(_LENGTHS_S)}: {kept}, float32, finite"
 
 
 def batches(subject: Subject) -> str:
@@ -181,6 +190,9 @@ def bits(subject: Subject) -> str:
             raise Broken(f"stream {index} is empty or leaves 0..{size - 1}")
     if card.codebook_sizes and tuple(codes.codebook_sizes) != tuple(card.codebook_sizes):
         raise Broken(f"codebooks of {codes.codebook_sizes}, the card says {card.codebook_sizes}")
+    if codes.is_continuous:
+        frames = len(codes.packets) / waveform.duration_s
+        raise Skipped(f"its latents are continuous: {frames:.4g} frames a second, no bits")
     if codes.num_bits != codes.num_bits:
         raise Skipped("it does not say how large its codebooks are: declare codebook_size")
     if not codes.num_bits > 0:
@@ -260,7 +272,7 @@ def stereo(subject: Subject) -> str:
     waveform = subject.speech()
     waveform.samples[1] = 0
     _, estimate = subject.round_trip(waveform)
-    _check_like("left only", estimate, waveform)
+    _check_like(subject, "left only", estimate, waveform)
     left, right = np.abs(estimate.samples).max(axis=1)
     return f"speech on the left, silence on the right: peaks {left:.2g} and {right:.2g}"
 
@@ -277,13 +289,27 @@ def first_streams(subject: Subject) -> str:
     return f"{count} streams; see NAME@k=1 to NAME@k={count}"
 
 
+def delays(subject: Subject) -> str:
+    """The codec is as late as it says, on speech and on noise, where it keeps a waveform."""
+    stated, found = subject.delay_samples(), measured_delay(subject.codec)
+    told = ", ".join(f"{one} on {kind}" for kind, one in found.items())
+    right = stated_from(found)
+    if right is None:
+        raise Skipped(f"it keeps no waveform: {told}")
+    if not agrees(stated, found):
+        ways = f"take them out of what it decodes, or state delay_samples = {right:g}"
+        remedy = ways if subject.delay_remedy is None else subject.delay_remedy(right)
+        raise Broken(f"states {stated:+g} samples, measured {told}: {remedy}")
+    return f"states {stated:+g} samples, measured {told}"
+
+
 def long_audio(subject: Subject) -> str:
     """A long clip keeps its length, in bounded memory."""
     waveform = subject.speech(subject.long_s)
     before = subject.peak_memory_mib()
     _, estimate = subject.round_trip(waveform)
     grown = subject.peak_memory_mib() - before
-    _check_like("long", estimate, waveform)
+    _check_like(subject, "long", estimate, waveform)
     if grown > _MEMORY_LIMIT_MB:
         raise Broken(f"{subject.long_s:g} s: peak memory grew by {grown:.0f} MB")
     return f"{subject.long_s:g} s: peak memory grew by {grown:.0f} MB"
@@ -298,7 +324,8 @@ def device_move(subject: Subject) -> str:
     waveform = subject.speech(3.0)
     here, there = (subject.reopen(device).encode([waveform])[0] for device in ("cpu", "cuda"))
     if not here.streams:
-        raise Skipped("its packets are made on the CPU")
+        what = "latents are not rounded" if here.is_continuous else "packets are made on the CPU"
+        raise Skipped(f"its {what}")
     equal = np.mean(np.concatenate(here.streams) == np.concatenate(there.streams))
     if equal < 0.99:
         raise Broken(f"only {equal:.1%} of the tokens are the CPU's")
@@ -316,6 +343,7 @@ CHECKS: dict[str, Callable[[Subject], str]] = {
     "input left alone": untouched,
     "stereo": stereo,
     "streams dropped": first_streams,
+    "delay": delays,
     "long audio": long_audio,
     "device move": device_move,
 }
@@ -330,10 +358,15 @@ def same_codes(one: Codes, other: Codes) -> bool:
     )
 
 
-def _check_like(name: str, estimate: Waveform, waveform: Waveform) -> None:
-    if estimate.samples.shape != waveform.samples.shape:
-        raise Broken(f"{name}: {waveform.samples.shape} became {estimate.samples.shape}")
-    if estimate.sample_rate != waveform.sample_rate or estimate.samples.dtype != np.float32:
+def _check_like(subject: Subject, name: str, estimate: Waveform, waveform: Waveform) -> None:
+    card = subject.codec.card
+    rate = card.output_sample_rate or waveform.sample_rate
+    wanted = (waveform.num_channels, card.decoded_length(waveform.num_samples))
+    if estimate.samples.shape != wanted:
+        raise Broken(
+            f"{name}: {waveform.samples.shape} became {estimate.samples.shape}, not {wanted}"
+        )
+    if estimate.sample_rate != rate or estimate.samples.dtype != np.float32:
         raise Broken(f"{name}: became {estimate.sample_rate} Hz, {estimate.samples.dtype}")
     if not np.isfinite(estimate.samples).all():
         raise Broken(f"{name}: the output holds NaN or infinity")

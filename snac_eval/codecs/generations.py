@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
+from snac_eval import audio
 from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.types import Codec, Codes, Waveform
 
@@ -27,6 +28,7 @@ def after_itself(opened: OpenCodec, generation: int) -> OpenCodec:
     return replace(
         opened,
         coder=Generations(opened.coder, generation),
+        delay_samples=lambda: generation * opened.delay_samples(),
         notes=lambda: (note, *opened.notes()),
         whole_pass=None if whole_pass is None else whole_passes,
         encode_blocks=None,
@@ -69,7 +71,12 @@ class Generations:
         seeds = [_seed(waveform) for waveform in waveforms]
         codes = self._codec.encode(waveforms)
         for _ in range(self.generation - 1):
-            codes = self._codec.encode(self._codec.decode(codes, seeds))
+            decoded = self._codec.decode(codes, seeds)
+            heard = [
+                audio.as_heard(one, self.card.sample_rate, code.num_samples)
+                for one, code in zip(decoded, codes, strict=True)
+            ]
+            codes = self._codec.encode(heard)
         return codes
 
     def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:

@@ -11,7 +11,6 @@ loses at 10 % too: conditions differ by as little as they can.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -234,5 +233,5 @@ def muted(samples: NDArray[Any], places: Sequence[tuple[float, float]], rate: in
     """Samples ``[channels, time]`` with silence from one second to another."""
     found = samples.copy()
     for start, end in places:
-        found[:, math.ceil(start * rate) : math.ceil(end * rate)] = 0
+        found[:, round(start * rate) : round(end * rate)] = 0
     return found

@@ -3,6 +3,7 @@
 ================================  ================================================================
 ``snac_24khz``                    the codec of a card
 ``files:DIR``                     the same, with an argument for its adapter
+``transformers:OWNER/NAME@k=2``   a model of the hub, or of a folder, by its configuration
 ``snac_24khz@k=2``                its first two streams; the others are not sent
 ``snac_24khz@generation=3``       its own output encoded again, to the third generation
 ``snac_24khz@noise_db=20``        the codec that hears white noise 20 dB below each clip
@@ -22,6 +23,7 @@ Options follow one another: ``snac_24khz@k=2@generation=3``.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
@@ -33,7 +35,7 @@ from typing import Any
 
 from snac_eval.codecs import elsewhere
 from snac_eval.codecs.abilities import OpenCodec
-from snac_eval.codecs.bitrates import card_at, refuse_rate
+from snac_eval.codecs.bitrates import card_at, refuse_rate, streams_at
 from snac_eval.codecs.generations import after_itself
 from snac_eval.codecs.losses import OPTIONS as _CHANNEL
 from snac_eval.codecs.losses import Channel
@@ -60,6 +62,11 @@ _OWN = "module"
 _CODEC = ("card", "fingerprint", "device", "prepare", "padded_length", "encode", "decode")
 _SOURCE = ("card", "fingerprint", "device", "prepare", "identity", "read")
 _ABSENT = object()
+# Cards whose argument names a model: options stand after that.
+_OF_ARGUMENT = ("transformers",)
+_TRAILING = re.compile(
+    rf"(?P<argument>.*?)(?P<options>(@({'|'.join(_OPTIONS)})=[^@/]*)*)", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,12 @@ class ModelName:
         """
         head, _, argument = model.partition(":")
         name, options = split_numbers(head, _DECIMALS)
-        if name not in card_names and not options:
+        if name in _OF_ARGUMENT and name in card_names and not options:
+            found = _TRAILING.fullmatch(argument)
+            assert found is not None
+            argument = found["argument"]
+            _, options = split_numbers(f"{name}{found['options']}", _DECIMALS)
+        elif name not in card_names and not options:
             argument, options = split_numbers(argument, _DECIMALS)
         if unknown := sorted(set(options) - set(_OPTIONS)):
             there = ", ".join(_OPTIONS)
@@ -109,9 +121,9 @@ def with_options(model: str, options: str, card_names: Container[str]) -> str:
     'files@k=2:DIR'
     """
     head, colon, argument = model.partition(":")
-    if not argument or head.partition("@")[0] in card_names:
-        return f"{head}{options}{colon}{argument}"
-    return f"{model}{options}"
+    if argument and (head in _OF_ARGUMENT or head.partition("@")[0] not in card_names):
+        return f"{model}{options}"
+    return f"{head}{options}{colon}{argument}"
 
 
 def open_model(
@@ -215,6 +227,7 @@ def opened(adapter: object, who: str) -> OpenCodec:
         imports=(type(made).__module__, *getattr(made, "imports", ())),
         card_parameters=getattr(made, "card_parameters", lambda: None),
         delay_samples=_reader(made, "delay_samples", float),
+        delay_remedy=getattr(made, "delay_remedy", None),
         notes=_reader(made, "notes", tuple),
         torch_modules=_reader(made, "torch_modules", lambda: _torch_modules(made)),
         whole_pass=getattr(made, "whole_pass", None),
@@ -269,9 +282,14 @@ def _card(name: ModelName, card_dirs: Sequence[Path]) -> tuple[CodecCard, int]:
         names = [*known, *plugins.base_names(card_dirs)]
         raise UnknownNameError(plugins.unknown_name(name.name, names, "codec", "codecs"))
     card = plugins.codec_card(name.name, card_dirs, check_options=True)
-    if name.kbps is not None:
+    card, num_streams = plugins.card_of(card, name.argument), name.num_streams
+    if name.kbps is not None and name.name in _OF_ARGUMENT:
+        if num_streams:
+            raise UsageError(f"{card.name}: give a rate or streams, not both")
+        num_streams = streams_at(f"{card.name}@kbps={name.kbps}", card, name.kbps)
+    elif name.kbps is not None:
         refuse_rate(name.name, card_dirs)
-    return _cut(card, name.num_streams), name.num_streams
+    return _cut(card, num_streams), num_streams
 
 
 def _cut(card: CodecCard, num_streams: int) -> CodecCard:

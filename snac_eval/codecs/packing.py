@@ -25,6 +25,7 @@ def pack(codes: Codes) -> bytes:
         packet_bits=np.int64(codes.packet_bits),
         side_info=np.frombuffer(codes.side_info, dtype=np.uint8),
         header=np.frombuffer(codes.header, dtype=np.uint8),
+        is_continuous=np.bool_(codes.is_continuous),
         **arrays,
     )
     return buffer.getvalue()
@@ -46,6 +47,8 @@ def unpack(blob: bytes) -> Codes:
                 packet_bits=int(data["packet_bits"]),
                 side_info=data["side_info"].tobytes(),
                 header=data["header"].tobytes(),
+                # Codes that an older version stored do not say.
+                is_continuous=bool(data["is_continuous"]) if "is_continuous" in data else False,
             )
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise CodecError(f"no codes ({detail(error)})") from error

@@ -106,7 +106,7 @@ def decode(config: CodingConfig, output: Output, inputs: Inputs) -> Tally:
 
 
 def decoded(codec: OpenCodec, coded: CodedFile, seed: int) -> Iterator[FloatArray]:
-    """Audio ``[channels, time]`` at the file's rate, in one piece or in several."""
+    """Audio ``[channels, time]`` at the rate that comes out, in one piece or in several."""
     clip = Clip("", Path(), "", sha256=coded.source_sha256)
     if streams(codec, coded.duration_s):
         assert codec.decode_blocks is not None
@@ -114,9 +114,9 @@ def decoded(codec: OpenCodec, coded: CodedFile, seed: int) -> Iterator[FloatArra
         return
     assert codec.coder is not None
     (waveform,) = codec.coder.decode([coded.codes], [clip_seed(clip, seed)])
-    if waveform.sample_rate != coded.sample_rate:
+    if waveform.sample_rate != coded.decoded_rate:
         raise CodecError(
-            f"the codec decoded to {waveform.sample_rate} Hz, not to {coded.sample_rate}"
+            f"the codec decoded to {waveform.sample_rate} Hz, not to {coded.decoded_rate}"
         )
     yield waveform.samples
 
@@ -134,13 +134,13 @@ def write_wav(
     first = next(blocks, None)
     if first is None or not first.size:
         raise CodecError("the codec returned no samples")
-    size = coded.codes.num_samples * len(first) * (4 if subtype == "float" else 2)
+    size = coded.decoded_length * len(first) * (4 if subtype == "float" else 2)
 
     def write(temporary: Path) -> None:
         with soundfile.SoundFile(
             os.fsencode(temporary),
             "w",
-            coded.sample_rate,
+            coded.decoded_rate,
             len(first),
             SUBTYPES[subtype],
             format="WAV" if size < _LONGEST_WAV else "RF64",
@@ -162,7 +162,7 @@ def _watched(blocks: Iterable[FloatArray], coded: CodedFile, bar: Bar) -> Iterat
             raise CodecError("the codec returned NaN or infinite samples")
         num_samples += block.shape[1]
         yield block
-        bar.at(num_samples / coded.sample_rate, coded.duration_s)
+        bar.at(num_samples / coded.decoded_rate, coded.duration_s)
 
 
 def _require_like(place: Path, coded: CodedFile, output: Output) -> None:
@@ -175,7 +175,7 @@ def _require_like(place: Path, coded: CodedFile, output: Output) -> None:
         raise CodesError(f"{readable(place)}: is there and no audio; --overwrite?") from error
     longer_s = abs(there.frames / there.samplerate - coded.duration_s)
     kind = (there.samplerate, there.subtype)
-    if kind != (coded.sample_rate, SUBTYPES[output.subtype]) or longer_s > _SPARE_S:
+    if kind != (coded.decoded_rate, SUBTYPES[output.subtype]) or longer_s > _SPARE_S:
         raise CodesError(
             f"{readable(place)} is there and is other audio ({there.samplerate} Hz,"
             f" {there.subtype}, {there.frames / there.samplerate:.2f} s); choose another -o, or"

@@ -32,6 +32,8 @@ def tell(tally: Tally, notes: Iterable[str] = ()) -> None:
 def _facts(made: Sequence[Made]) -> str:
     seconds = math.fsum(one.duration_s for one in made)
     bits = math.fsum(one.num_bits for one in made)
+    if math.isnan(bits):
+        return f"{seconds:.2f} s, of no number of bits"
     size = math.fsum(math.ceil(one.num_bits / 8) for one in made)
     return f"{seconds:.2f} s, {size:.0f} bytes of codes, {bits / seconds / 1000:.4g} kbit/s"
 

@@ -77,6 +77,7 @@ DEFAULT_METRICS: Mapping[Domain, tuple[str, ...]] = {
 }
 
 
+CONTINUOUS = "the codec's latents are continuous numbers: no count of bits is theirs"
 UNKNOWN_SIZES = "the codec does not say how large its codebooks are: declare codebook_size"
 _MEMO_LIMIT_BYTES = 1 << 25
 _R = TypeVar("_R")

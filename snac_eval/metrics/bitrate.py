@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from snac_eval.metrics.base import ALL_DOMAINS, UNKNOWN_SIZES, fingerprint
+from snac_eval.metrics.base import ALL_DOMAINS, CONTINUOUS, UNKNOWN_SIZES, fingerprint
 from snac_eval.types import CodecCard, Codes, MetricInfo, Score, Timing
 
 NO_CODES = "reconstructions that were read from files carry no codes"
@@ -38,13 +38,14 @@ class Bitrate:
     def score_codes(
         self, codes: Codes | None, card: CodecCard, timing: Timing, duration_s: float
     ) -> Score:
-        """Undefined without codes, for codebooks of unknown size, and for an empty clip."""
+        """Undefined without codes, for codebooks of unknown size, continuous latents, and for an
+        empty clip."""
         if codes is None:
             return Score.undefined(NO_CODES)
         if duration_s <= 0:
             return Score.undefined("the clip is empty")
         if math.isnan(codes.num_bits):
-            return Score.undefined(UNKNOWN_SIZES)
+            return Score.undefined(CONTINUOUS if codes.is_continuous else UNKNOWN_SIZES)
         return Score.ok(codes.num_bits / duration_s / 1000)
 
 
@@ -76,7 +77,8 @@ class TokensPerSecond:
         if codes is None:
             return Score.undefined(NO_CODES)
         if not codes.streams:
-            return Score.undefined("this codec emits packets of bytes, not tokens")
+            what = "continuous latents" if codes.is_continuous else "packets of bytes"
+            return Score.undefined(f"this codec emits {what}, not tokens")
         if duration_s <= 0:
             return Score.undefined("the clip is empty")
         return Score.ok(codes.num_tokens / duration_s)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-ALONE = frozenset({"audiobox", "distillmos"})
+ALONE = frozenset({"audiobox", "bigcodec", "distillmos", "speechtokenizer"})
 """Our extras whose packages are best installed without what they require: torchaudio, which we do
 not use. Where its build does not fit torch's, half of transformers cannot be imported any more."""
 

@@ -20,7 +20,8 @@ of a codec or a loader whose cards have options declares them: a frozen dataclas
 :func:`snac_eval.registry.validation.read_options` fills in. Without one, a card may have none. The
 module of a codec that has other rates than those of its cards has a function ``at_bitrate``, which
 makes a card of a card and a rate in bits a second, or raises UsageError that says which rates there
-are (``opus@kbps=9``).
+are (``opus@kbps=9``). One whose argument names a model has a function ``card_of``, which makes the
+model's card of the family's and the argument (``transformers:OWNER/NAME``).
 
 What comes from here is as its entry point made it. :mod:`snac_eval.codecs.opening` and
 :mod:`snac_eval.metrics.opening` find out what it can do.
@@ -125,6 +126,17 @@ def card_at_bitrate(card: CodecCard, bits_per_second: int) -> CodecCard | None:
     require_there(f"codec '{card.name}'", entry, card.environment, card.python)
     change = getattr(importlib.import_module(entry.module), "at_bitrate", None)
     return None if change is None else cast(CodecCard, change(card, bits_per_second))
+
+
+def card_of(card: CodecCard, argument: str) -> CodecCard:
+    """The card of what an argument names, where the family makes one (``transformers:OWNER/NAME``);
+    else the card itself. Raises SnacEvalError where there is no such thing."""
+    if not argument:
+        return card
+    entry = _pick(card.family, _group("snac_eval.codecs"), "codec family", "")
+    require_there(f"codec '{card.name}'", entry, card.environment, card.python)
+    make = getattr(importlib.import_module(entry.module), "card_of", None)
+    return card if make is None else cast(CodecCard, make(card, argument))
 
 
 def open_codec(request: CodecRequest) -> object:

@@ -30,7 +30,9 @@ class Codes:
     Token codecs fill ``streams``: integer arrays ``[T_k]``, coarse to fine, of different lengths
     where the codec is multi-scale, with the ``codebook_sizes`` they index (0: unknown). Bit-stream
     codecs fill ``packets`` with the exact payload bytes instead; ``packet_bits`` is how many bits
-    of each are sent where its last byte is not full, else 0. ``side_info`` is sent per clip and
+    of each are sent where its last byte is not full, else 0. A codec of continuous latents fills
+    ``packets`` with the numbers of one frame each and says ``is_continuous``: they can be kept,
+    but to send them would take as many bits as one likes. ``side_info`` is sent per clip and
     counted; ``header`` is fixed set-up data (an OpusHead), needed to decode and not counted.
     ``num_samples`` is the length of the input at the codec's sample rate.
     """
@@ -42,6 +44,7 @@ class Codes:
     packet_bits: int = 0
     side_info: bytes = b""
     header: bytes = b""
+    is_continuous: bool = False
 
     @property
     def num_tokens(self) -> int:
@@ -49,7 +52,10 @@ class Codes:
 
     @property
     def num_bits(self) -> float:
-        """Bits really emitted, with padding; fractional for odd codebooks, NaN for unknown ones."""
+        """Bits really emitted, with padding; fractional for odd codebooks, NaN for unknown ones
+        and for continuous latents."""
+        if self.is_continuous:
+            return math.nan
         tokens = sum(
             stream.size * (math.log2(size) if size else math.nan)
             for stream, size in zip(self.streams, self.codebook_sizes, strict=True)
@@ -99,6 +105,12 @@ class CodecCard:
         """The rate in Hz at which audio comes out; 0: that of what went in."""
         return self.output_sample_rate or self.sample_rate
 
+    def decoded_length(self, num_samples: int) -> int:
+        """Samples that come out of so many that go in, rounded up."""
+        if not self.output_sample_rate:
+            return num_samples
+        return -(-num_samples * self.output_sample_rate // self.sample_rate)
+
 
 @dataclass(frozen=True, slots=True)
 class CodecRequest:
@@ -145,9 +157,9 @@ class Codec(Protocol):
         """Codes of each waveform, which is at the card's sample rate and channel count."""
 
     def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
-        """Waveforms at the card's ``decoded_rate``, as long as what was encoded: exactly
-        ``num_samples`` each, where the rate is the same, else as many as that many come to, rounded
-        up. ``seeds[i]`` seeds whatever item i draws."""
+        """Waveforms at the card's ``decoded_rate``, as long as ``decoded_length`` says: exactly
+        ``num_samples`` each, where the same rate comes out. ``seeds[i]`` seeds whatever item i
+        draws."""
 
 
 class ReconstructionSource(Protocol):

@@ -96,7 +96,7 @@ def test_names_are_taken_apart() -> None:
         ("snac_24khz@k=4", "has 3 streams, give 1 to 3"),
         ("snac_24khz@k=two", "'@k=two' in 'snac_24khz@k=two'"),
         ("snac_24khz@k", "such as @k=2"),
-        ("snac_24khz@x=2", "no option 'x'; there are k, generation, kbps, noise_db"),
+        ("snac_24khz@x=2", "no option 'x'; there are k, generation, kbps, noise_db, packet_loss"),
         ("snac_24khz@generation=0", "generation=0 must be at least 1"),
         ("opus_6kbps@k=1", "opus_6kbps emits no streams of tokens"),
         ("snac_24kz@k=2", "did you mean 'snac_24khz'"),

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from snac_eval.codecs.losses import BIT_ERRORS, PACKET_LOSS
 from snac_eval.errors import UsageError
 from snac_eval.registry import plugins
-from snac_eval.results.curves import STEP, Panel, axis, default_metrics, panels
+from snac_eval.results.curves import STEP, Panel, axis, default_metrics, default_x, panels
 from snac_eval.results.families import families, named_by_title, training_step
 from snac_eval.results.ranking import contest, frontiers
 from snac_eval.results.record import Run, read_run
@@ -183,6 +184,43 @@ def test_two_trainings_are_two_curves_over_steps(tmp_path: Path) -> None:
     assert points == {"a/step_*": [2000, 10_000], "b/step_*": [2000, 10_000]}
     (alone,), _, _ = panels(runs[:1], ["pesq_wb"], STEP)
     assert [curve.name for curve in alone.curves] == ["files:step_10000"]
+
+
+def test_losses_are_points_of_one_line_for_each_codec_and_no_line_over_bitrate(
+    tmp_path: Path,
+) -> None:
+    def of(name: str, words: str = "") -> Run:
+        return _run(tmp_path / f"r{len(list(tmp_path.iterdir()))}", name, card={
+            "label": f"Opus, {name[5]} kbps{words}", "series": f"Opus{words}"})  # fmt: skip
+
+    runs = [
+        of(f"opus_{kbps}kbps{option}", words)
+        for kbps in (6, 9)
+        for option, words in (
+            ("@packet_loss=0.2@burst=3", ", 20 % loss, burst ratio 3"),
+            ("", ""),
+            ("@packet_loss=0.05@burst=3", ", 5 % loss, burst ratio 3"),
+        )
+    ]
+    (panel,), _, _ = panels(runs, ["pesq_wb"], PACKET_LOSS)
+    xs = {curve.name: [point.x for point in curve.points] for curve in panel.curves}
+    assert xs == {"Opus, 6 kbps": [0, 5, 20], "Opus, 9 kbps": [0, 5, 20]}
+    assert default_x(runs) == PACKET_LOSS
+    over_rate = set(families(named_by_title(runs)).values())
+    assert over_rate == {"Opus", "Opus, 5 % loss, burst ratio 3", "Opus, 20 % loss, burst ratio 3"}
+    other = of("opus_6kbps@packet_loss=0.05", ", 5 % loss")
+    (panel,), _, _ = panels([*runs[:3], other], ["pesq_wb"], PACKET_LOSS)
+    assert _names(panel) == {
+        "Opus, 6 kbps, burst ratio 3": ["opus_6kbps@packet_loss=0.05@burst=3", runs[0].codec],
+        "Opus, 6 kbps": ["opus_6kbps", "opus_6kbps@packet_loss=0.05"],
+    }
+    assert default_x([*runs, _run(tmp_path / "clean", "clean")]) == "bitrate"
+    bits = [runs[1], of("opus_6kbps@bit_errors=0.001", ", bit errors 0.001")]
+    (panel,), _, _ = panels(bits, ["pesq_wb"], BIT_ERRORS)
+    assert [point.x for point in panel.points] == [0, 0.001]
+    assert default_x(bits) == BIT_ERRORS
+    with pytest.raises(UsageError, match="no run has @packet_loss; run with --packet-loss"):
+        panels(bits, ["pesq_wb"], PACKET_LOSS)
 
 
 def test_other_weights_or_seeds_are_other_curves_and_a_codec_twice_is_none(tmp_path: Path) -> None:

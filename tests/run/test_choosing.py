@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from snac_eval.errors import SnacEvalError, UnknownNameError, UsageError
 from snac_eval.run.choosing import DatasetChoice, ModelChoice, Study, named, read_study
+from snac_eval.run.conditions import Conditions
 from snac_eval.run.config import RunConfig
 
 FLAGS = RunConfig("", "", Path("runs"))
@@ -37,6 +39,54 @@ def test_a_pattern_fits_cards_and_each_pair_has_a_folder() -> None:
 def test_a_pattern_that_fits_nothing_is_refused() -> None:
     with pytest.raises(UnknownNameError, match=r"no codec fits 'opsu_\*'; see: snac-eval list"):
         _study("opsu_*").configs()
+
+
+def test_losses_are_said_of_every_model_by_flag_or_file(tmp_path: Path) -> None:
+    said = Conditions.of({"packet_loss": "0,5e-2", "burst": "3", "bit_errors": None})
+    study = replace(_study("lc3_1*", "own.py:Codec@k=1", "transformers:a/b@k=1"), conditions=said)
+    assert [one.model for one in study.configs()] == [
+        "lc3_16kbps",
+        "lc3_16kbps@packet_loss=0.05@burst=3",
+        "own.py:Codec@k=1",
+        "own.py:Codec@k=1@packet_loss=0.05@burst=3",
+        "transformers:a/b@k=1",
+        "transformers:a/b@k=1@packet_loss=0.05@burst=3",
+    ]
+    file = tmp_path / "study.toml"
+    file.write_text("""
+        models = [{ name = "lc3_16kbps", label = "LC3" }, "files:there"]
+        datasets = ["demo"]
+        packet_loss = 0.2
+        bit_errors = [0.001, 0.01]
+    """)
+    configs = read_study(file, FLAGS)[0].configs()
+    assert [(one.model, one.label) for one in configs[:2]] == [
+        ("lc3_16kbps@packet_loss=0.2@bit_errors=0.001", "LC3, 20 % loss, bit errors 0.001"),
+        ("lc3_16kbps@packet_loss=0.2@bit_errors=0.01", "LC3, 20 % loss, bit errors 0.01"),
+    ]
+    assert configs[2].model == "files@packet_loss=0.2@bit_errors=0.001:there"
+    above = read_study(file, FLAGS, Conditions.of({"packet_loss": "0", "bit_errors": "0"}))[0]
+    assert [(one.model, one.label) for one in above.configs()] == [
+        ("lc3_16kbps", "LC3"),
+        ("files:there", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"packet_loss": "5"}, "packet_loss=5: is no share from 0 to below 1; for 5 % give 0.05"),
+        ({"packet_loss": "-0.1"}, "packet_loss=-0.1: is no share"),
+        ({"packet_loss": "nan"}, "packet_loss=nan: is no number"),
+        ({"packet_loss": "0.1,,"}, "packet_loss=: is no number"),
+        ({"bit_errors": "often"}, "bit_errors=often: is no number"),
+        ({"packet_loss": "0.1", "burst": "2,3"}, "burst=2,3: give one number"),
+        ({"burst": "2"}, "burst is of losses; give packet_loss as well"),
+    ],
+)
+def test_what_is_no_share_is_refused_in_one_line(said: dict[str, str], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        Conditions.of(said)
 
 
 def test_a_file_says_all_that_flags_say_and_flags_stand_above_it(tmp_path: Path) -> None:

@@ -47,8 +47,10 @@ class Options:
     ITU-T G.192's frames; or ``bit_rate`` times the clip's length."""
     bit_rate: Annotated[int, Ge(0), Le(1 << 31)] = 0
     """In bits a second; for ``{bit_rate}``, ``{kbps}`` and ``bits = "declared"``."""
+    bit_rates: tuple[_BitRate, ...] = ()
+    """Those that the encoder has, for ``NAME@kbps=``."""
     bit_rate_range: tuple[_BitRate, ...] = ()
-    """The lowest and the highest that the encoder keeps to, for ``NAME@kbps=``."""
+    """The lowest and the highest, where it has all between them."""
     delay_samples: Annotated[float, Gt(-1e6), Lt(1e6)] = 0.0
     """By how many samples, at the rate that comes out, the output is late (negative: early). The
     nearest whole number is taken out."""
@@ -76,9 +78,14 @@ class Options:
             yield f"'bitstream_suffix' is '{self.bitstream_suffix}'; it should be like '.bin'"
         if self.bits == "declared" and not self.bit_rate:
             yield "bits = 'declared' needs bit_rate, in bits a second"
-        low_high = self.bit_rate_range
-        if low_high and (len(low_high) != 2 or low_high[0] > low_high[1]):
-            yield "'bit_rate_range' should be the lowest and the highest rate in bits a second"
+        ends = self.bit_rate_range
+        if ends and (len(ends) != 2 or ends[0] > ends[1] or self.bit_rates):
+            yield (
+                "'bit_rate_range' should be the lowest and the highest rate in bits a second, and"
+                " 'bit_rates' left out"
+            )
+        if (ends or self.bit_rates) and not self.names_rate:
+            yield "the commands name neither {kbps} nor {bit_rate}: leave the other rates out"
 
     @property
     def version_commands(self) -> tuple[str, ...]:
@@ -86,10 +93,18 @@ class Options:
         return (self.version,) if isinstance(self.version, str) else self.version
 
     @property
-    def takes_rates(self) -> bool:
+    def names_rate(self) -> bool:
         """Whether a command names the bit rate, so that another one can be put in."""
         words = (*split(self.encode), *split(self.decode))
         return any(_RATES & set(_names(word)) for word in words)
+
+    @property
+    def other_rates(self) -> Sequence[int]:
+        """What the bit rate may be, beside what the cards have; none: nothing else."""
+        if not self.bit_rate_range:
+            return self.bit_rates
+        low, high = self.bit_rate_range
+        return range(low, high + 1)
 
 
 def split(command: Command) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -65,17 +65,13 @@ def _file_of(word: str) -> str:
     return ""
 
 
-def identity(words: Sequence[str], version: str) -> str:
-    """Which program this is: what it says of itself, else its file's digest; and the digests of the
-    files that its words name, scripts and weights among them."""
-    program, *rest = words
-    parts = [version or f"sha256={_digest(found(program))}"]
-    parts += [f"{word}={_digest(file)}" for word in rest if (file := _file_of(word))]
-    return ",".join((os.path.basename(program), *parts))
-
-
-def _digest(file: str) -> str:
-    return audio.file_sha256(Path(file))[:16]
+def digests(words: Sequence[str], but: Collection[str]) -> Iterator[str]:
+    """The words that name a program or another file, scripts and weights among them, with the
+    beginning of its digest; not the program where it is one of ``but``."""
+    files = ["" if words[0] in but else found(words[0]), *map(_file_of, words[1:])]
+    for word, file in zip(words, files, strict=True):
+        if file:
+            yield f"{word}={audio.file_sha256(Path(file))[:16]}"
 
 
 def version_of(who: str, words: Sequence[str], folder: Path) -> str:
@@ -180,6 +176,6 @@ def _how(code: int) -> str:
 
 
 def _last_lines(printed: bytes) -> str:
-    lines = [line.strip() for line in printed.decode(errors="replace").splitlines()]
+    lines = [" ".join(line.split()) for line in printed.decode(errors="replace").splitlines()]
     last = " / ".join(list(filter(None, lines))[-_LAST_LINES:])
     return f": {readable(last)[-_SHOWN:]}" if last else ""

@@ -39,7 +39,8 @@ def write_sound(file: Path, waveform: Waveform, form: InputFormat) -> None:
 def _whole(samples: FloatArray, bits: int) -> IntArray:
     full = 2**bits
     scaled = np.rint(samples.astype(np.float64) * full)
-    return np.clip(scaled, -full, full - 1).astype(np.int32)
+    levels: IntArray = np.clip(scaled, -full, full - 1).astype(np.int32)
+    return levels
 
 
 def read_sound(

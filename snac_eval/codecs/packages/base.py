@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ import numpy as np
 from snac_eval.audio import fit_length
 from snac_eval.codecs.checks import check_input
 from snac_eval.codecs.packages.files import HubFile, find, sha256
-from snac_eval.errors import CheckpointError, CodecError, UsageError, detail
+from snac_eval.codecs.packages.imports import quiet
+from snac_eval.errors import CheckpointError, CodecError, SnacEvalError, UsageError, detail
 from snac_eval.machine import set_up_torch
 from snac_eval.types import CodecCard, CodecRequest, Codes, Waveform
 
@@ -24,19 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-# What packages and torch raise for files that are damaged, or another model's.
-_BROKEN = (
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    RuntimeError,
-    AssertionError,
-    EOFError,
-    pickle.UnpicklingError,
-)
 _CLOSE = 1e-4
+_CONFIGURATIONS = (".json", ".yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +49,8 @@ class PackageCodec(ABC):
     family: ClassVar[str]
     distribution: ClassVar[str]
     """What the package is called where it is installed from."""
+    other_distributions: ClassVar[tuple[str, ...]] = ()
+    """Other packages whose version may change codes or audio."""
     implementation: ClassVar[str] = "1"
     """Raised whenever the adapter could give other codes or audio for the same weights."""
     can_drop_streams: ClassVar[bool] = False
@@ -105,7 +96,8 @@ class PackageCodec(ABC):
     @cached_property
     def fingerprint(self) -> str:
         """Adapter, package and its version, number of streams, and digest of the files in use."""
-        package = f"{self.distribution}={version(self.distribution)}"
+        names = (self.distribution, *self.other_distributions)
+        package = ",".join(f"{name}={version(name)}" for name in names)
         streams = f"streams={len(self.card.codebook_sizes)}"
         files = f"files={sha256(self._files)}"
         return f"{self.family}/{self.implementation};{package};{streams};{files}"
@@ -113,7 +105,7 @@ class PackageCodec(ABC):
     @cached_property
     def weights_sha256(self) -> str:
         """Digest of the files of weights, one after the other; configurations do not count."""
-        return sha256([file for file in self._files if file.suffix != ".json"])
+        return sha256([file for file in self._files if file.suffix not in _CONFIGURATIONS])
 
     @property
     def torch_modules(self) -> tuple[nn.Module, ...]:
@@ -189,15 +181,19 @@ class PackageCodec(ABC):
         files = self._files
         set_up_torch(self.device, self._request.num_threads)
         try:
-            model = self._load(files)
+            with quiet():
+                model = self._load(files)
         except ImportError as error:
             raise UsageError(
                 f"{self.card.name}: the package {self.distribution} cannot be imported:"
                 f" {detail(error)}; install what it needs"
             ) from error
-        except _BROKEN as error:
+        except SnacEvalError:
+            raise
+        except Exception as error:
             raise CheckpointError(
-                f"{files[0].parent}: cannot be loaded as {self.family}: {detail(error)}"
+                f"{files[0].parent}: cannot be loaded as {self.family} ({detail(error)}); give the"
+                f" weights of the card '{self.card.name}', whole"
             ) from error
         for network in self._networks(model):
             network.to(self.device).float().eval()

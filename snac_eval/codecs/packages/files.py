@@ -23,8 +23,11 @@ class HubFile:
     name: str
 
     def found_in(self, folder: Path) -> Path | None:
-        """The file in a folder, at its path in the repository or directly; None: not there."""
-        there = (folder / self.name, folder / PurePosixPath(self.name).name)
+        """The file in a folder, or in a folder there that is called as the repository is, at its
+        path in the repository or directly; None: not there."""
+        names = (self.name, PurePosixPath(self.name).name)
+        own = folder / PurePosixPath(self.repository).name
+        there = (place / name for place in (own, folder) for name in names)
         return next((one for one in there if one.is_file()), None)
 
 

@@ -1,11 +1,22 @@
-"""Import a package without what it imports and does not use for coding."""
+"""Import a package without what it imports and does not use for coding, and without its sighs."""
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import ModuleType
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Ignore what torch tells a package's authors: that they build layers in an old way."""
+    with warnings.catch_warnings():
+        for kind in (DeprecationWarning, FutureWarning):
+            warnings.simplefilter("ignore", kind)
+        yield
 
 
 def import_without(name: str, unused: Mapping[str, Sequence[str]]) -> ModuleType:

@@ -49,6 +49,11 @@ def remedy(card: CodecCard) -> tuple[str, ...]:
 class L3ac(PackageCodec):
     """L3AC: 16 kHz, one finite scalar quantiser. The package pads clips to whole frames."""
 
+    notes = (
+        "L3AC normalises over a whole clip: what it makes of a passage depends on what else is in"
+        " the clip, and on the clip's length",
+    )
+
     family = "l3ac"
     distribution = "l3ac"
     imports = ("torch", "l3ac", "local_attention.transformer")
@@ -96,7 +101,13 @@ class L3ac(PackageCodec):
         return Shape(rate, (math.prod(config.vq_config["levels"]),), rate / config.hop_length)
 
     def _encode(self, samples: Tensor) -> Tensor:
-        _, indices = self._model.encode_audio(samples[:, 0])
+        import torch
+
+        config = self._model.config.network_config
+        # Over a single feature the package's decoder cannot normalise.
+        missing = 2 * config.hop_length // config.en_coder_compress_rate - samples.shape[-1]
+        padded = torch.nn.functional.pad(samples[:, 0], (0, max(0, missing)))
+        _, indices = self._model.encode_audio(padded)
         return cast("Tensor", indices["indices"])
 
     def _decode(self, tokens: Tensor) -> Tensor:

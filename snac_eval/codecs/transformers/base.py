@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -14,28 +13,32 @@ import numpy as np
 from snac_eval import audio
 from snac_eval.codecs.checks import check_input
 from snac_eval.codecs.transfers import to_host, together
-from snac_eval.errors import CheckpointError, CodecError, detail
-from snac_eval.hub import WeightFiles, find_weights, quiet_transformers
+from snac_eval.codecs.transformers.described import described
+from snac_eval.codecs.transformers.loading import load_model
+from snac_eval.errors import CodecError
+from snac_eval.hub import WeightFiles, find_weights
 from snac_eval.machine import set_up_torch
 from snac_eval.types import CodecRequest, Codes, Waveform
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor, nn
-
-# Raised whenever this adapter could give other codes or audio for the same weights.
-_IMPLEMENTATION = "2"
 
 
 class TransformersCodec(ABC):
     """A model of transformers as a codec. Weights are located at once, loaded by ``prepare``.
 
-    Subclasses say what their model is called, what its configuration means, and how it is asked.
-    Raises UsageError where the extra is not installed.
+    Subclasses say what their model is called and how it is asked. Raises UsageError where the
+    extra is not installed.
     """
 
     can_drop_streams: ClassVar[bool] = True
-    model_type: ClassVar[str]
-    model_class: ClassVar[str]
+    implementation: ClassVar[str] = "2"
+    """Raised whenever this adapter could give other codes or audio for the same weights."""
+    beside: ClassVar[tuple[str, ...]] = ()
+    """Small files that it reads beside configuration and weights."""
+    model_type: str
+    """As the model's configuration has it."""
 
     def __init__(self, request: CodecRequest) -> None:
         self.card = request.card
@@ -53,7 +56,7 @@ class TransformersCodec(ABC):
         library = f"transformers={version('transformers')}"
         streams = f"codebooks={self._num_codebooks}"
         weights = f"weights={self.weights_sha256}"
-        return f"{self.model_type}/{_IMPLEMENTATION};{library};{streams};{weights}"
+        return f"{self.model_type}/{self.implementation};{library};{streams};{weights}"
 
     @property
     def weights_sha256(self) -> str:
@@ -108,7 +111,7 @@ class TransformersCodec(ABC):
         ]
 
     def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
-        """Waveforms of ``num_samples`` each. These codecs draw nothing: seeds do not matter."""
+        """Waveforms as long as what was encoded. These codecs draw nothing: seeds do not matter."""
         if not codes:
             return []
         if None in {self.padded_length(one.num_samples) for one in codes}:
@@ -125,11 +128,12 @@ class TransformersCodec(ABC):
         lengths = [self.padded_length(one.num_samples) or 0 for one in codes]
         missing = max(lengths) - batch.shape[-1]
         rows = (row[:, : length - missing] for row, length in zip(batch, lengths, strict=True))
-        rate = self.card.sample_rate
-        return [
-            audio.fit_length(Waveform(np.array(row), rate), one.num_samples)
-            for row, one in zip(rows, codes, strict=True)
-        ]
+        return [self._fitted(row, one) for row, one in zip(rows, codes, strict=True)]
+
+    def _fitted(self, samples: NDArray[Any], codes: Codes) -> Waveform:
+        """What the model decoded, ``[channels, time]``, as long as the clip."""
+        waveform = Waveform(np.array(samples), self.card.decoded_rate)
+        return audio.fit_length(waveform, self.card.decoded_length(codes.num_samples))
 
     @abstractmethod
     def _encode(self, batch: Tensor, lengths: Sequence[int]) -> tuple[Tensor, list[bytes]]:
@@ -140,9 +144,8 @@ class TransformersCodec(ABC):
     def _decode(self, tokens: Tensor, codes: Sequence[Codes]) -> Tensor:
         """Audio ``[batch, channel, time]`` of tokens ``[batch, codebook, frame]``."""
 
-    @abstractmethod
-    def _describe(self, config: Any) -> tuple[int, int, int, int, float]:  # noqa: ANN401
-        """Rate in Hz, channels, codebook size, codebooks and frames per second of a model."""
+    def _adjust(self, model: Any) -> None:  # noqa: ANN401, B027 - most need no adjustment
+        """Change what transformers' port has wrong, before the model is used."""
 
     @property
     def _num_codebooks(self) -> int:
@@ -151,65 +154,36 @@ class TransformersCodec(ABC):
     @cached_property
     def _files(self) -> WeightFiles:
         where = self._request.weights or self.card.weights
-        return find_weights(where, None if self._request.weights else self.card.revision or None)
+        revision = None if self._request.weights else self.card.revision or None
+        return find_weights(where, revision, self.beside)
 
     @cached_property
     def _model(self) -> Any:  # noqa: ANN401 - transformers' models are typed as Any
         set_up_torch(self.device, self._request.num_threads)
-        return _load_model(self._files, self.model_type, self.model_class).to(self.device).eval()
+        model = load_model(self._files, self.model_type).to(self.device).eval()
+        self._adjust(model)
+        return model
+
+    @cached_property
+    def _bandwidth(self) -> float:
+        """The smallest setting, in kbps, that uses the card's codebooks or more."""
+        count = self._model.quantizer.get_num_quantizers_for_bandwidth
+        settings = sorted(self._model.config.target_bandwidths)
+        return next(float(one) for one in settings if count(one) >= self._num_codebooks)
 
     def _check_config(self, config: Any) -> None:  # noqa: ANN401
-        rate, channels, size, num_codebooks, frames = self._describe(config)
-        card = self.card
-        there = f"{rate} Hz, {channels} channel(s), {num_codebooks} codebooks of {size}"
-        wanted = (card.sample_rate, card.channels, {size}, {round(frames, 6)})
-        same = wanted == (
-            rate,
-            channels,
-            set(card.codebook_sizes),
-            {round(one, 6) for one in card.frame_rates_hz},
-        )
-        if not same or self._num_codebooks > num_codebooks:
+        card, there = self.card, described(config, self._extractor_rate)
+        count, size = self._num_codebooks, there.codebook_size
+        wanted = (card.sample_rate, card.decoded_rate, card.channels, (size,) * count)
+        found = (there.sample_rate, there.decoded_rate, there.channels, card.codebook_sizes)
+        rates = {round(one, 6) for one in card.frame_rates_hz} | {round(there.frame_rate_hz, 6)}
+        if wanted != found or len(rates) > 1 or count > there.num_codebooks:
             raise CodecError(
-                f"{self._files.config}: a model of {there} at {frames:g} frames a second, which the"
-                f" card '{card.name}' does not describe; use the card of these weights, or write"
-                " one"
+                f"{self._files.config}: a model of {there}, which the card '{card.name}' does not"
+                " describe; use the card of these weights, or write one"
             )
 
-
-def _load_model(files: WeightFiles, model_type: str, model_class: str) -> Any:  # noqa: ANN401
-    import torch
-    from safetensors import SafetensorError
-
-    _check_model_type(files, model_type)
-    transformers = quiet_transformers()
-    folder = files.config.parent
-    try:
-        model, report = getattr(transformers, model_class).from_pretrained(
-            folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
-        )
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{folder}: cannot be loaded as {model_class}: {detail(error)}"
-        ) from error
-    for problem in ("missing_keys", "mismatched_keys", "error_msgs"):
-        # transformers would go on with random weights in their place.
-        if report.get(problem):
-            example = sorted(map(str, report[problem]))[0]
-            raise CheckpointError(
-                f"{files.weights}: not the weights of this {model_class}:"
-                f" {len(report[problem])} {problem.replace('_', ' ')}, such as {example}"
-            )
-    return model
-
-
-def _check_model_type(files: WeightFiles, model_type: str) -> None:
-    try:
-        found = json.loads(files.config.read_text(encoding="utf-8")).get("model_type")
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"{files.config}: no valid configuration: {detail(error)}") from error
-    if found != model_type:
-        raise CheckpointError(
-            f"{files.config}: configures a model of type '{found}', not '{model_type}'; give the"
-            " weights that the card is about"
-        )
+    @property
+    def _extractor_rate(self) -> int:
+        """Rate in Hz that the feature extractor says; 0 where none is used."""
+        return 0

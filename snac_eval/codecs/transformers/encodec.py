@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,23 +42,6 @@ class EncodecCodec(TransformersCodec):
     """
 
     model_type = "encodec"
-    model_class = "EncodecModel"
-
-    @cached_property
-    def _bandwidth(self) -> float:
-        """The smallest setting, in kbps, that uses the card's codebooks or more."""
-        count = self._model.quantizer.get_num_quantizers_for_bandwidth
-        settings = sorted(self._model.config.target_bandwidths)
-        return next(float(one) for one in settings if count(one) >= self._num_codebooks)
-
-    def _describe(self, config: Any) -> tuple[int, int, int, int, float]:  # noqa: ANN401
-        return (
-            config.sampling_rate,
-            config.audio_channels,
-            config.codebook_size,
-            config.num_quantizers,
-            config.sampling_rate / config.hop_length,
-        )
 
     def _chunks(self, num_samples: int) -> Iterator[tuple[slice, slice]]:
         """Samples and frames of each chunk: one for the whole clip where the model has none."""

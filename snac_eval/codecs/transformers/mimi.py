@@ -38,7 +38,6 @@ class MimiCodec(TransformersCodec):
     """
 
     model_type = "mimi"
-    model_class = "MimiModel"
 
     def padded_length(self, num_samples: int) -> None:
         """None: the codec takes one clip at a time.
@@ -46,15 +45,6 @@ class MimiCodec(TransformersCodec):
         torch.cdist, which looks tokens up, computes differently for more than 25 vectors, and that
         changes tokens.
         """
-
-    def _describe(self, config: Any) -> tuple[int, int, int, int, float]:  # noqa: ANN401
-        return (
-            config.sampling_rate,
-            config.audio_channels,
-            config.codebook_size,
-            config.num_quantizers,
-            config.frame_rate,
-        )
 
     def _encode(self, batch: Tensor, lengths: Sequence[int]) -> tuple[Tensor, list[bytes]]:
         model, hop = self._model, self._convolutions_hop

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snac_eval.codecs.losses import BIT_ERRORS
+from snac_eval.codecs.losses import BIT_ERRORS, PACKET_LOSS
 from snac_eval.reports.figures.content import Content, Kind, content
 from snac_eval.reports.figures.style import (
     FONT_PT,
@@ -337,20 +337,23 @@ def _scale(axes: Axes, over: Axis, values: Sequence[float]) -> None:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     elif over.name == STREAMS:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    elif over.name == PACKET_LOSS:
+        axes.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
     elif over.name == BIT_ERRORS:
-        _scale_from_zero(axes, [value for value in values if value > 0])
+        scale_from_zero(axes, values)
     elif over.name == STEP:
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
 
 
-def _scale_from_zero(axes: Axes, values: Sequence[float]) -> None:
-    """A logarithmic axis of shares, with a place for none."""
+def scale_from_zero(axes: Axes, values: Sequence[float]) -> None:
+    """A logarithmic axis of these shares, with a place for none. Some must be above 0."""
     from matplotlib.ticker import NullLocator
 
-    low, high = min(values), max(values)
+    low, high = min(value for value in values if value > 0), max(values)
     axes.set_xscale("symlog", linthresh=low, linscale=0.5)
     powers = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
-    axes.set_xticks([0.0, *(10.0**power for power in powers)])
+    ticks = [0.0, *(10.0**power for power in powers)]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlim(-low / 4, 1.5 * high)
 

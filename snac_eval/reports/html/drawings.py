@@ -1,7 +1,7 @@
 """The plots of one dataset: which metrics, over what, and which of them stand large.
 
-Over bitrate and clip by clip stands every metric of quality, over speed the main one alone: each
-drawing takes a tenth of a second, and ``snac-eval plot`` draws any other.
+Over bitrate, over losses and clip by clip stands every metric of quality, over speed the main one
+alone: each drawing takes a tenth of a second, and ``snac-eval plot`` draws any other.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ from typing import Literal
 
 from markupsafe import Markup
 
+from snac_eval.codecs.losses import BIT_ERRORS, PACKET_LOSS
 from snac_eval.reports.html import plots
-from snac_eval.reports.html.groups import Group, clip_metrics, heading, main_metric
+from snac_eval.reports.html.groups import Group, Shown, clip_metrics, heading, main_metric
 from snac_eval.reports.text import format_value
+from snac_eval.results.conditions import LOSSES, share_lost
 from snac_eval.results.families import families
-from snac_eval.results.ranking import Frontier, frontiers, quality_metrics
+from snac_eval.results.ranking import Frontier, FrontierPoint, frontiers, quality_metrics
 from snac_eval.results.record import first_info
 
-Axis = Literal["bitrate", "speed", "spread"]
+Axis = Literal["bitrate", "speed", "spread", "loss"]
+SHARES = {PACKET_LOSS: "packet loss [%]", BIT_ERRORS: "bit errors [share of bits]"}
 COSTS = {"bitrate": "bitrate [kbps]", "speed": "compute s per s of audio, enc + dec"}
 _ALONE = 3
 """So many distributions stand large where there is one run, which has no plane."""
@@ -69,7 +72,36 @@ def _planes(group: Group, main: str) -> tuple[list[Drawing], list[str]]:
     order = {name: place for place, name in enumerate(clip_metrics(group.runs))}
     found = sorted(found, key=lambda one: order[one.metric])
     kept = [one for one in found if one.cost == "bitrate" or one.metric == main]
-    return [_plane(group, one) for one in kept], notes
+    losses = [name for name in LOSSES if any(share_lost(run, name) for run in group.runs)]
+    over = [(one, name) for one in kept if one.cost == "bitrate" for name in losses]
+    return [
+        *(_over_loss(group, *each) for each in over),
+        *(_plane(group, one) for one in kept),
+    ], notes
+
+
+def _over_loss(group: Group, frontier: Frontier, name: str) -> Drawing:
+    """Quality over the losses, a line for each codec."""
+    label, x_label = heading(first_info(group.runs, frontier.metric)), SHARES[name]
+    curve_of, curves = families(group.runs, over_loss=name), dict[str, list[plots.Point]]()
+    for one, found in zip(group.shown, frontier.points, strict=True):
+        x = share_lost(one.run, name) * (100 if name == PACKET_LOSS else 1)
+        point = _point(one, found, x, f"{x:.3g} {x_label}")
+        curves.setdefault(curve_of[one.run], []).append(point)
+    lines = [sorted(line, key=lambda point: point.x) for line in curves.values()]
+    points = [point for line in lines for point in line]
+    title = f"{label} over {x_label}, {group.dataset}"
+    scale: plots.Scale = "plain" if name == PACKET_LOSS else "shares"
+    svg = plots.plane(points, (), x_label, label, title, lines, scale)
+    return Drawing("loss", frontier.metric, f"{frontier.metric} over {name}", Markup(svg))
+
+
+def _point(one: Shown, found: FrontierPoint, x: float, where: str) -> plots.Point:
+    title = f"{found.run}: {format_value(found.quality)} at {where}"
+    # The interval of two or three speakers can be ten times as long as the plot is high.
+    few = found.interval.claim == "too few"
+    ends = (math.nan, math.nan) if few else (found.interval.low, found.interval.high)
+    return plots.Point(one.letter, one.colour, title, x, found.quality, *ends)
 
 
 def _plane(group: Group, frontier: Frontier) -> Drawing:
@@ -79,11 +111,7 @@ def _plane(group: Group, frontier: Frontier) -> Drawing:
     for one, found in zip(group.shown, frontier.points, strict=True):
         if found.cost <= 0:
             continue
-        title = f"{found.run}: {format_value(found.quality)} at {found.cost:.3g} {x_label}"
-        # The interval of two or three speakers can be ten times as long as the plot is high.
-        few = found.interval.claim == "too few"
-        ends = (math.nan, math.nan) if few else (found.interval.low, found.interval.high)
-        point = plots.Point(one.letter, one.colour, title, found.cost, found.quality, *ends)
+        point = _point(one, found, found.cost, f"{found.cost:.3g} {x_label}")
         points.append(point)
         front += [point] if found.on_frontier else []
         curves.setdefault(curve_of[one.run], []).append(point)

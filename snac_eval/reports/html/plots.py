@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from snac_eval.reports.figures.drawing import scale_from_zero
 from snac_eval.reports.html.canvas import (
     MARKERS,
     NUM_COLOURS,
@@ -43,7 +44,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One run in the plane: quality over bitrate or speed."""
+    """One run in the plane: quality over bitrate, speed or losses."""
 
     letter: str
     """Marks the run."""
@@ -107,6 +108,10 @@ def _draw_values(axes: Axes, series: Series, line: int, gid: str) -> list[str]:
     return [f"{series.name}, {clips[one]}: {format_value(values[one])}" for one in order]
 
 
+Scale = Literal["ratio", "shares", "plain"]
+"""Of an x: logarithmic, logarithmic with a place for 0, or linear."""
+
+
 def plane(
     points: Sequence[Point],
     frontier: Sequence[Point],
@@ -114,12 +119,12 @@ def plane(
     y_label: str,
     title: str,
     lines: Sequence[Sequence[Point]] = (),
+    scale: Scale = "ratio",
 ) -> str:
-    """SVG of runs over a logarithmic x, with intervals; ``frontier`` is joined by steps, and each
-    of ``lines`` by a line, in its order: the points of one codec at several rates."""
+    """SVG of runs over x, with intervals; ``frontier`` is joined by steps, and each of ``lines`` by
+    a line, in its order: the points of one codec at several rates or losses."""
     with figure(title, 3.0, left_in=0.62) as (drawn, axes):
-        axes.set_xscale("log")
-        axes.set_xlim(*_span([point.x for point in points]))
+        _place(axes, [point.x for point in points], scale)
         titles: dict[str, list[str]] = {}
         for index, point in enumerate(points):
             titles |= {_draw_point(axes, point, index): [point.title]}
@@ -129,12 +134,24 @@ def plane(
             along = sorted(frontier, key=lambda point: point.x)
             xs, ys = [point.x for point in along], [point.y for point in along]
             axes.step(xs, ys, where="post", color=TEXT, linewidth=1, linestyle="--", zorder=1)
-        _decades(axes, [point.x for point in points])
         axes.margins(y=0.14)
         axes.set_xlabel(plain(x_label))
         axes.set_ylabel(plain(y_label))
         axes.grid()
         return svg(drawn, title, titles)
+
+
+def _place(axes: Axes, values: Sequence[float], scale: Scale) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    if scale == "plain":
+        axes.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
+    elif scale == "shares":
+        scale_from_zero(axes, values)
+    else:
+        axes.set_xscale("log")
+        axes.set_xlim(*_span(values))
+        _decades(axes, values)
 
 
 def _draw_line(axes: Axes, line: Sequence[Point]) -> None:

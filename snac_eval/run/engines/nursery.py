@@ -190,10 +190,26 @@ def _ended(pids: Mapping[int, int]) -> Iterator[tuple[int, int]]:
 
 
 def kill_tree(pid: int) -> None:
-    """End a child of this process and what it started in turn."""
-    for kill in (os.killpg, os.kill):
-        with suppress(ProcessLookupError, PermissionError):
-            kill(pid, signal.SIGKILL)
+    """End a child of this process and what it started in turn, groups of their own among it: a
+    program that encodes a clip has one."""
+    for one in (pid, *_descendants(pid)):
+        for kill in (os.killpg, os.kill):
+            with suppress(ProcessLookupError, PermissionError):
+                kill(one, signal.SIGKILL)
+
+
+def _descendants(pid: int) -> list[int]:
+    """Processes that this one started, and those that they did (Linux; none elsewhere)."""
+    children: dict[int, list[int]] = {}
+    with suppress(OSError):
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+                parent = int(file.read().rpartition(b")")[2].split()[1])
+                children.setdefault(parent, []).append(int(name))
+    found = list(children.get(pid, ()))
+    for one in found:
+        found += children.get(one, ())
+    return found
 
 
 def be_a_child(fd: int, parent: int, _: Sequence[str] = ()) -> NoReturn:

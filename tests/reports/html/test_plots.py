@@ -17,3 +17,12 @@ def test_a_plane_joins_the_points_of_a_codec() -> None:
     # Of one colour, the line has it; else the text's.
     assert strokes[1].count("--s0") == strokes[0].count("--s0") + 1
     assert strokes[1].count("--text") == strokes[0].count("--text") + 1
+
+
+def test_losses_lie_on_a_scale_that_begins_at_none() -> None:
+    for scale, xs, said in (("plain", (0, 5, 20), "20"), ("shares", (0, 1e-3, 1e-2), "0.01")):
+        points = [Point("B", 0, "", x, 3.0 - x) for x in xs]
+        svg = plane(points, [], "x", "y", "title", [points], scale)  # type: ignore[arg-type]
+        ticks = re.findall(r">([0-9.]+)</text>", svg)
+        assert ticks[0].strip("0.") == ""
+        assert said in ticks
