@@ -84,9 +84,9 @@ def made_environment(name: str) -> MadeEnvironment | None:
     try:
         found = json.loads((environments_folder() / name / RECORD).read_text(encoding="utf-8"))
         for key in ("requirements", "pip_arguments"):
-            found[key] = tuple(found[key])
+            found[key] = tuple(found.get(key, ()))
         return MadeEnvironment(**found)
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 
