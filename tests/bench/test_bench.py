@@ -28,8 +28,8 @@ from snac_eval.bench.table import (
     speed_markdown,
     speed_table,
 )
-from snac_eval.codecs.generations import after_itself
 from snac_eval.codecs.counting import multiply_adds_per_s
+from snac_eval.codecs.generations import after_itself
 from snac_eval.codecs.opening import open_model, opened
 from snac_eval.codecs.snac import SNAC
 from snac_eval.errors import CodecError, OutputError, SnacEvalError, UsageError

@@ -108,6 +108,11 @@ def _credulous(self: Toy, waveform: Waveform) -> Codes:
     return Toy._encode(self, Waveform(samples if samples.size else np.zeros((1, 1)), 16000))
 
 
+def _late(self: Toy, codes: Codes, seed: int) -> Waveform:
+    whole = Toy._decode(self, codes, seed)
+    return replace(whole, samples=np.roll(whole.samples, 1, axis=1))
+
+
 def _greedy(self: Toy, waveform: Waveform) -> Codes:
     codes = Toy._encode(self, waveform)
     waveform.samples[:] = 0
@@ -127,6 +132,7 @@ def _greedy(self: Toy, waveform: Waveform) -> Codes:
         ("silence", "_decode", _dead),
         ("bad input refused", "_encode", _credulous),
         ("input left alone", "_encode", _greedy),
+        ("delay", "_decode", _late),
         ("long audio", "_decode", _short),
     ],
 )
