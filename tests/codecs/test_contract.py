@@ -140,9 +140,9 @@ def test_each_fault_is_found(check: str, method: str, fault: Callable[..., Any])
     assert _state(_broken(**{method: fault}), check) == "failed"
 
 
-def test_memory_beyond_the_limit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validate, "peak_memory_mib", lambda: 3000.0 * next(_counter))
-    assert _state(_broken(), "long audio") == "failed"
+def test_memory_beyond_the_limit_is_found() -> None:
+    subject = replace(_broken(), peak_memory_mib=lambda: 3000.0 * next(_counter))
+    assert _state(subject, "long audio") == "failed"
 
 
 def test_stereo_codec_keeps_its_channels_apart() -> None:
