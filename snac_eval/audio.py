@@ -132,6 +132,14 @@ def resample(waveform: Waveform, sample_rate: int) -> Waveform:
     return Waveform(np.ascontiguousarray(resampled.T, dtype=np.float32), sample_rate)
 
 
+def as_heard(decoded: Waveform, sample_rate: int, num_samples: int) -> Waveform:
+    """What a codec decoded as it takes audio: at the rate that goes in (0: any) and ``num_samples``
+    long; itself where the same rate comes out."""
+    if sample_rate in (0, decoded.sample_rate):
+        return decoded
+    return fit_length(resample(decoded, sample_rate), num_samples)
+
+
 def resample_blocks(
     blocks: Iterable[FloatArray], sample_rate: int, new_rate: int
 ) -> Iterator[FloatArray]:

@@ -85,7 +85,6 @@ def _fill_codebooks(model: Any) -> None:  # noqa: ANN401
         if type(module).__name__.endswith("EuclideanCodebook"):
             module.quantize = _after(fill, module, module.quantize)
     there = described(model.config)
-    # Whole frames of the Higgs tokenizer too.
     noise = torch.randn(1, there.channels, there.sample_rate * 4).cumsum(-1)
     settings = getattr(model.config, "target_bandwidths", None)
     samples = noise[..., : there.sample_rate if settings else None] / noise.abs().max()

@@ -34,7 +34,7 @@ class Stream:
 @dataclass(frozen=True, slots=True)
 class CodecFacts:
     """A codec, from its card. ``sample_rate`` in Hz and ``channels``: None for any.
-    ``bitrate_bps`` None: it depends on the clip."""
+    ``decoded_rate``: in Hz, of what comes out. ``bitrate_bps`` None: it depends on the clip."""
 
     name: str
     family: str
@@ -44,6 +44,7 @@ class CodecFacts:
     domains: tuple[Domain, ...]
     """What it was made for; all of them where the card names none."""
     sample_rate: int | None
+    decoded_rate: int | None
     channels: int | None
     bitrate_bps: float | None
     tokens_per_second: float | None
@@ -141,6 +142,7 @@ def codec_facts(name: str, card_dirs: Sequence[Path] = ()) -> CodecFacts:
         description=card.description,
         domains=card.domains or DOMAINS,
         sample_rate=card.sample_rate or None,
+        decoded_rate=card.decoded_rate or None,
         channels=card.channels or None,
         bitrate_bps=_finite(card.nominal_bitrate_bps),
         tokens_per_second=math.fsum(one.tokens_per_second for one in streams) if streams else None,

@@ -87,6 +87,8 @@ def _row(one: Facts) -> dict[str, str]:
     if isinstance(one, CodecFacts):
         kbps = "" if one.bitrate_bps is None else significant(one.bitrate_bps / 1000, 4)
         khz = "any" if one.sample_rate is None else f"{one.sample_rate / 1000:g}"
+        if one.decoded_rate is not None and one.decoded_rate != one.sample_rate:
+            khz += f"→{one.decoded_rate / 1000:g}"
         cells = {"codec": one.name, "kbps": kbps or NOTHING, "kHz": khz}
     elif isinstance(one, DatasetFacts):
         cells = {"dataset": one.name, "domain": one.domains[0]}

@@ -103,6 +103,8 @@ def _codec(one: CodecFacts) -> Iterator[tuple[str, str | Sequence[str]]]:
     yield "made for", ", ".join(one.domains)
     yield "bitrate", NOTHING if one.bitrate_bps is None else f"{one.bitrate_bps:.10g} bit/s"
     yield "sample rate", "any" if one.sample_rate is None else f"{one.sample_rate} Hz"
+    if one.decoded_rate != one.sample_rate:
+        yield "comes out at", f"{one.decoded_rate} Hz"
     yield "channels", "any" if one.channels is None else str(one.channels)
     if one.streams:
         yield "streams", list(_streams(one.streams))

@@ -72,16 +72,12 @@ class Generations:
         codes = self._codec.encode(waveforms)
         for _ in range(self.generation - 1):
             decoded = self._codec.decode(codes, seeds)
-            codes = self._codec.encode(
-                [self._as_heard(*each) for each in zip(decoded, codes, strict=True)]
-            )
+            heard = [
+                audio.as_heard(one, self.card.sample_rate, code.num_samples)
+                for one, code in zip(decoded, codes, strict=True)
+            ]
+            codes = self._codec.encode(heard)
         return codes
-
-    def _as_heard(self, decoded: Waveform, codes: Codes) -> Waveform:
-        """What came out at the rate that goes in, as long as what went in."""
-        if decoded.sample_rate == self.card.sample_rate or not self.card.output_sample_rate:
-            return decoded
-        return audio.fit_length(audio.resample(decoded, self.card.sample_rate), codes.num_samples)
 
     def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
         """Audio of the last generation."""

@@ -227,6 +227,7 @@ def opened(adapter: object, who: str) -> OpenCodec:
         imports=(type(made).__module__, *getattr(made, "imports", ())),
         card_parameters=getattr(made, "card_parameters", lambda: None),
         delay_samples=_reader(made, "delay_samples", float),
+        delay_remedy=getattr(made, "delay_remedy", None),
         notes=_reader(made, "notes", tuple),
         torch_modules=_reader(made, "torch_modules", lambda: _torch_modules(made)),
         whole_pass=getattr(made, "whole_pass", None),

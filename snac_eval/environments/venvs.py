@@ -278,7 +278,7 @@ def _reason(lines: Sequence[str]) -> str:
     told = [line for line in lines if line.lower().startswith("error:")]
     telling = [line for line in told if not any(word in line for word in _UNTOLD)]
     last = (telling or told or [line for line in lines if line])[-1:] or ["it failed"]
-    return readable(last[0][len("error:") :].strip() if told else last[0])
+    return readable(last[0][len("error:") :].strip() if told else last[0]).rstrip(".")
 
 
 def _variables() -> dict[str, str]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from snac_eval import audio
 from snac_eval.errors import UsageError
 from snac_eval.metrics.base import ALL_DOMAINS, Encoded, fingerprint
 from snac_eval.metrics.spectral import MelDacPaper
@@ -78,7 +79,8 @@ def _reencode(codec: Codec, codes: Codes, seed: int, n: int) -> tuple[Codes, Wav
     """Codes after ``n`` re-encodes, and what they decode to."""
     (output,) = codec.decode([codes], [seed])
     for _ in range(n):
-        (codes,) = codec.encode([output])
+        heard = audio.as_heard(output, codec.card.sample_rate, codes.num_samples)
+        (codes,) = codec.encode([heard])
         (output,) = codec.decode([codes], [seed])
     return codes, output
 

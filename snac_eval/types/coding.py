@@ -157,8 +157,8 @@ class Codec(Protocol):
         """Codes of each waveform, which is at the card's sample rate and channel count."""
 
     def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
-        """Waveforms at the card's ``decoded_rate``, ``decoded_length`` of what was encoded: exactly
-        ``num_samples`` each, where the rate is the same. ``seeds[i]`` seeds whatever item i
+        """Waveforms at the card's ``decoded_rate``, as long as ``decoded_length`` says: exactly
+        ``num_samples`` each, where the same rate comes out. ``seeds[i]`` seeds whatever item i
         draws."""
 
 

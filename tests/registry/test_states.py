@@ -15,7 +15,7 @@ from snac_eval.errors import UsageError
 from snac_eval.metrics.opening import require_metric
 from snac_eval.registry import extras, plugins
 
-_PLACE = r"(local|a) (file|folder) \(.+\)"
+_PLACE = r"(local|a) (file|folder|model) \(.+\)"
 _STATE = re.compile(rf"ready|needs (extra \w+|weights \(\w+\)|download|program [\w.-]+|{_PLACE})")
 
 

@@ -11,19 +11,25 @@ import math
 import os
 import struct
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from snac_eval import audio
 from snac_eval.codecs.bitrates import with_bit_rate
 from snac_eval.codecs.checks import check_input, short_by
-from snac_eval.codecs.command.bitstreams import Malformed, put_together, taken_apart
+from snac_eval.codecs.command.bitstreams import (
+    CONCEALED,
+    Malformed,
+    put_together,
+    taken_apart,
+    with_losses,
+)
 from snac_eval.codecs.command.options import Command, Options, filled, split
 from snac_eval.codecs.command.programs import (
     digests,
@@ -36,6 +42,9 @@ from snac_eval.codecs.command.sounds import read_sound, write_sound
 from snac_eval.errors import CardError, CodecError
 from snac_eval.registry.validation import read_options
 from snac_eval.types import CodecCard, CodecRequest, Codes, Waveform
+
+if TYPE_CHECKING:
+    from snac_eval.codecs.losses import BoolArray
 
 __all__ = ["Options", "at_bitrate", "load", "remedy", "state"]
 
@@ -104,6 +113,11 @@ class CommandCodec:
         times = "encode and decode times include the start of a program for each clip"
         return tuple(filter(None, (_COUNTED[self._options.bits], times)))
 
+    def delay_remedy(self, delay_samples: float) -> str:
+        """What its card should say, where it is late by so many samples."""
+        whole = self._late + delay_samples
+        return f"write delay_samples = {whole:g} among the options of its card"
+
     def prepare(self) -> None:
         """Raises CodecError where a program is missing or prints no version."""
         self.fingerprint  # noqa: B018 - looks for the programs
@@ -121,6 +135,30 @@ class CommandCodec:
         """Delay taken out. Seeds change nothing. Raises CodecError as encoding does, and for audio
         that is too short."""
         return [self._decode(one) for one in codes]
+
+    @property
+    def decode_lossy(self) -> Callable[..., list[Waveform]] | None:
+        """As :meth:`decode`, of codes of which some packets did not arrive; None where the decoder
+        cannot be told which."""
+        return self._decode_lossy if self._options.bits in CONCEALED else None
+
+    @property
+    def conceals(self) -> str:
+        """What the decoder is told of a lost packet."""
+        return CONCEALED.get(self._options.bits, "")
+
+    def _decode_lossy(
+        self, codes: Sequence[Codes], lost: Sequence[BoolArray], seeds: Sequence[int]
+    ) -> list[Waveform]:
+        return self.decode([self._arrived(*one) for one in zip(codes, lost, strict=True)], seeds)
+
+    def _arrived(self, codes: Codes, lost: BoolArray) -> Codes:
+        rate, header = codes.header[: _RATE.size], codes.header[_RATE.size :]
+        try:
+            packets, header = with_losses(self._options.bits, codes.packets, header, lost)
+        except Malformed as problem:
+            raise CodecError(f"{self.card.name}: its bit stream {problem}") from problem
+        return replace(codes, packets=packets, header=rate + header)
 
     def _encode(self, waveform: Waveform) -> Codes:
         check_input(self.card, waveform)

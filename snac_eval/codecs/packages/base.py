@@ -192,7 +192,8 @@ class PackageCodec(ABC):
             raise
         except Exception as error:
             raise CheckpointError(
-                f"{files[0].parent}: cannot be loaded as {self.family}: {detail(error)}"
+                f"{files[0].parent}: cannot be loaded as {self.family} ({detail(error)}); give the"
+                f" weights of the card '{self.card.name}', whole"
             ) from error
         for network in self._networks(model):
             network.to(self.device).float().eval()

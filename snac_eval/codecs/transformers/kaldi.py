@@ -1,4 +1,4 @@
-"""The two functions of torchaudio that codecs of transformers call, where it cannot be loaded.
+"""The two functions of torchaudio that transformers' codecs call, where it cannot be loaded.
 
 Its wheels on PyPI need the very build of torch, with CUDA, while all that X-Codec2, NeuCodec and
 the Higgs tokenizer ask of it is a filterbank and a resampler: Kaldi's log mel filterbank (Povey et
