@@ -5,8 +5,9 @@ ones, and coding adds noise that follows the signal. Where two signals correlate
 on the signal: a voice with a strong fundamental finds the high-pass filter, hiss the top of the
 band. What is measured here does not. It is the straight line through zero that fits the phase of
 the cross-spectrum best between 300 and 3400 Hz, where speech is understood and every speech codec
-works. All frequencies count alike there, but those of which less than half the power is kept: they
-count by the ratio of kept to lost power.
+works. All frequencies count alike there, but those of which less than a tenth is kept: they count
+by the ratio of kept to lost power. With weights that went on growing, a coder of few bits, which
+keeps the low frequencies best, would show another delay than one of many.
 
 A pure delay comes out exact, noise moves nothing to either side, and dispersion comes out as the
 same average whatever the signal. ``benchmarks/delay_simulation.py`` measures all three.
@@ -33,6 +34,7 @@ SHORTEST_S = 0.5
 _WINDOW_S = 0.032
 _RATE = 8000
 _STEPS = 4
+_CAP = 0.1
 _FINE = 1e-9
 
 
@@ -144,7 +146,7 @@ def _line(reference: Samples, estimate: Samples, rate: int, sign: int) -> tuple[
     # Unrelated noise of so many windows, half of them shared, seems to share this much by chance.
     chance = 1.5 / len(one)
     shared = np.clip((np.abs(correlation) ** 2 - chance) / (1 - chance), 0, 1)
-    weights = np.minimum(1, shared / np.maximum(1 - shared, _FINE)) * frequencies
+    weights = np.minimum(_CAP, shared / np.maximum(1 - shared, _FINE)) * frequencies
     moment = float(np.dot(weights, frequencies))
     late = -float(np.dot(weights, np.angle(correlation))) / (2 * np.pi * moment) if moment else 0.0
     return late, float(np.mean(correlation.real))

@@ -21,8 +21,8 @@ class Away(Protocol):
     def num_parameters(self) -> int | None:
         """How many it runs with, once it is prepared; None where it has no torch module."""
 
-    def multiply_adds_per_s(self, frames: Waveform) -> float:
-        """As :func:`snac_eval.codecs.counting.multiply_adds_per_s`."""
+    def counted(self) -> float:
+        """Operations of every ``whole_pass`` since this was last asked; NaN: no torch model."""
 
     def memory_mib(self) -> tuple[float, float, float]:
         """MiB of its process: the peak, its size now, and what a GPU held of it at most."""
@@ -53,6 +53,9 @@ class OpenCodec:
     delay_samples: Callable[[], float] = float
     """Samples at the rate that comes out, fractions among them, by which its output is late:
     negative, early; what the adapter takes out does not count (``delay_samples``)."""
+    delay_remedy: Callable[[float], str] | None = None
+    """What is to be done where ``delay_samples`` should have been so many; None: the adapter is to
+    be mended (``delay_remedy``)."""
     notes: Callable[[], tuple[str, ...]] = tuple
     """What a reader of its numbers must know and could not guess (``notes``)."""
     torch_modules: Callable[[], tuple[Any, ...]] = tuple

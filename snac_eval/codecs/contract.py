@@ -64,6 +64,8 @@ class Subject:
     """Of the process that the codec is in."""
     delay_samples: Callable[[], float] = float
     """By how much it says that it is late, in samples at the rate that comes out."""
+    delay_remedy: Callable[[float], str] | None = None
+    """What is to be done where that should have been so much; None: what is for any codec."""
 
     def speech(self, duration_s: float = 1.0, seed: int = 0) -> Waveform:
         """Synthetic speech as this codec takes its audio."""
@@ -99,7 +101,8 @@ def open_subject(
     away = opened.away
     memory = peak_memory_mib if away is None else lambda: away.memory_mib()[0]
     coder = _prepared(model, opened)
-    return Subject(coder, reopen, long_s, opened.drops_streams, memory, opened.delay_samples)
+    late = opened.delay_samples, opened.delay_remedy
+    return Subject(coder, reopen, long_s, opened.drops_streams, memory, *late)
 
 
 def _prepared(model: str, opened: OpenCodec) -> Codec:
@@ -294,10 +297,9 @@ def delays(subject: Subject) -> str:
     if right is None:
         raise Skipped(f"it keeps no waveform: {told}")
     if not agrees(stated, found):
-        raise Broken(
-            f"states {stated:+g} samples, measured {told}: take them out of what it decodes, or"
-            f" state delay_samples = {right:g}"
-        )
+        ways = f"take them out of what it decodes, or state delay_samples = {right:g}"
+        remedy = ways if subject.delay_remedy is None else subject.delay_remedy(right)
+        raise Broken(f"states {stated:+g} samples, measured {told}: {remedy}")
     return f"states {stated:+g} samples, measured {told}"
 
 

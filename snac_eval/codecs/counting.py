@@ -11,8 +11,16 @@ from snac_eval.types import Waveform
 def multiply_adds_per_s(opened: OpenCodec, frames: Waveform) -> float:
     """Multiply-adds of matrix products and convolutions per second of audio, encode plus decode,
     over ``frames``, which are whole frames of the codec; NaN for what is no torch model."""
-    if opened.away is not None:
-        return opened.away.multiply_adds_per_s(frames)
+    operations = operations_of(opened, frames)
+    return operations / 2 / frames.duration_s if operations else math.nan
+
+
+def operations_of(opened: OpenCodec, frames: Waveform) -> float:
+    """Multiplications and additions of encoding and decoding ``frames``; NaN as above."""
+    if opened.away is not None and opened.whole_pass is not None:
+        opened.away.counted()
+        opened.whole_pass(frames)
+        return opened.away.counted()
     if opened.coder is None or not opened.torch_modules():
         return math.nan
     from torch.utils.flop_counter import FlopCounterMode
@@ -22,5 +30,4 @@ def multiply_adds_per_s(opened: OpenCodec, frames: Waveform) -> float:
             opened.whole_pass(frames)
         else:
             opened.coder.decode(opened.coder.encode([frames]), [0])
-    operations = counter.get_total_flops()
-    return operations / 2 / frames.duration_s if operations else math.nan
+    return float(counter.get_total_flops())

@@ -7,9 +7,9 @@ with is lost, the next is coded by a fresh one. docs/environments.md describes w
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from snac_eval import hub
 from snac_eval.codecs.sent import (
@@ -20,16 +20,34 @@ from snac_eval.codecs.sent import (
     codes_sent,
     request_sent,
 )
-from snac_eval.environments.guest import Guest, GuestLost, interpreter
+from snac_eval.environments.guest import Answers, Guest, GuestLost, interpreter
 from snac_eval.errors import CodecError, CodecLost, SnacEvalError, UsageError, one_line
 from snac_eval.types import CodecRequest, Codes, Waveform
+
+if TYPE_CHECKING:
+    from snac_eval.codecs.losses import BoolArray
+    from snac_eval.types import FloatArray
 
 LIMIT_VARIABLE = "SNAC_EVAL_WORKER_TIMEOUT"
 """Environment variable: seconds that a worker may take to encode or decode clips, instead of two
 minutes and sixty times their length."""
+BLOCK = "block"
+"""What a worker asks for while it encodes audio that comes in blocks."""
+ABILITIES = ("encode_blocks", "decode_blocks", "decode_lossy", "frames_at")
+"""What a codec need not have (:class:`snac_eval.codecs.abilities.OpenCodec`)."""
 _SERVING = "snac_eval.codecs.serving"
 _LIMIT_BASE_S, _LIMIT_PER_S = 120.0, 60.0
 _LOAD_LIMIT_S = 3600.0
+_BLOCK_S = 60.0
+_LOWEST_RATE = 8000
+_DOING = {
+    "prepare": "loading",
+    "encode": "encoding",
+    "encode_blocks": "encoding",
+    "decode": "decoding",
+    "decoded_block": "decoding",
+    "decode_lossy": "decoding",
+}
 _FIRST_CALL = 3.0
 _MAX_STARTS = 3
 
@@ -67,6 +85,9 @@ class Elsewhere:
         self.device: str = facts["device"]
         self.can_drop_streams: bool = facts["drops_streams"]
         self.takes_one_clip: bool = facts["takes_one_clip"]
+        self.conceals: str = facts["conceals"]
+        self._abilities = frozenset(facts["abilities"])
+        self._operations = 0.0
 
     @cached_property
     def fingerprint(self) -> str:
@@ -114,11 +135,35 @@ class Elsewhere:
 
     def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
         """Waveforms of codes; raises as :meth:`encode`."""
-        rate = self.card.sample_rate or self.card.decoded_rate or 1
-        audio_s = sum(one.num_samples / rate for one in codes)
         sent = [codes_sent(one) for one in codes]
-        found = self._ask("decode", self._limit_s(audio_s), codes=sent, seeds=list(seeds))
+        limit_s = self._limit_s(self._audio_s(codes))
+        found = self._ask("decode", limit_s, codes=sent, seeds=list(seeds))
         return [audio_received(one) for one in found]
+
+    @property
+    def encode_blocks(self) -> Callable[[Iterable[FloatArray]], Codes] | None:
+        """What encodes audio as it comes in, where the codec has that."""
+        return self._encode_blocks if "encode_blocks" in self._abilities else None
+
+    @property
+    def decode_blocks(self) -> Callable[[Codes, int], Iterator[FloatArray]] | None:
+        """What gives audio as it gets ready, where the codec has that."""
+        return self._decode_blocks if "decode_blocks" in self._abilities else None
+
+    @property
+    def decode_lossy(self) -> Callable[..., list[Waveform]] | None:
+        """What decodes codes some of which are lost, where the codec has that."""
+        return self._decode_lossy if "decode_lossy" in self._abilities else None
+
+    @property
+    def frames_at(self) -> Callable[[Codes], tuple[float, float]] | None:
+        """What says when packets or frames sound, where the codec has that."""
+        return self._frames_at if "frames_at" in self._abilities else None
+
+    def whole_pass(self, waveform: Waveform) -> None:
+        """Encode and decode for :meth:`counted`."""
+        limit_s = self._limit_s(waveform.duration_s)
+        self._operations += self._ask("operations", limit_s, waveform=audio_sent(waveform))
 
     @property
     def away(self) -> Elsewhere:
@@ -134,26 +179,56 @@ class Elsewhere:
         found: int | None = self._ask("num_parameters", limit_s=_LOAD_LIMIT_S)
         return found
 
-    def multiply_adds_per_s(self, frames: Waveform) -> float:
-        """As :func:`snac_eval.codecs.counting.multiply_adds_per_s` counts them there."""
-        limit_s = self._limit_s(frames.duration_s)
-        return float(self._ask("operations", limit_s, waveform=audio_sent(frames)))
+    def counted(self) -> float:
+        """Operations of every :meth:`whole_pass` since this was last asked."""
+        found, self._operations = self._operations, 0.0
+        return found
 
     def memory_mib(self) -> tuple[float, float, float]:
         """The worker's peak and its size now, and what was allocated on a GPU at most."""
         peak, now, on_gpu = self._ask("memory_mib")
         return peak, now, on_gpu
 
+    def _encode_blocks(self, blocks: Iterable[FloatArray]) -> Codes:
+        following = iter(blocks)
+        answers = {BLOCK: lambda: next(following, None)}
+        return codes_received(self._ask("encode_blocks", self._limit_s(_BLOCK_S), answers))
+
+    def _decode_blocks(self, codes: Codes, seed: int) -> Iterator[FloatArray]:
+        self._ask("begin_decoding", codes=codes_sent(codes), seed=seed)
+        while (block := self._ask("decoded_block", self._limit_s(_BLOCK_S))) is not None:
+            yield block
+
+    def _decode_lossy(
+        self, codes: Sequence[Codes], lost: Sequence[BoolArray], seeds: Sequence[int]
+    ) -> list[Waveform]:
+        sent = [codes_sent(one) for one in codes]
+        limit_s = self._limit_s(self._audio_s(codes))
+        found = self._ask("decode_lossy", limit_s, codes=sent, lost=lost, seeds=list(seeds))
+        return [audio_received(one) for one in found]
+
+    def _frames_at(self, codes: Codes) -> tuple[float, float]:
+        start_s, step_s = self._ask("frames_at", codes=codes_sent(codes))
+        return start_s, step_s
+
+    def _audio_s(self, codes: Sequence[Codes]) -> float:
+        rate = self.card.sample_rate or _LOWEST_RATE
+        return sum(one.num_samples / rate for one in codes)
+
     def _told(self, name: str) -> Any:  # noqa: ANN401
         return self._ask("told", limit_s=_LOAD_LIMIT_S, name=name)
 
-    def _ask(self, question: str, limit_s: float = _LIMIT_BASE_S, **said: Any) -> Any:  # noqa: ANN401
+    def _ask(
+        self,
+        question: str,
+        limit_s: float = _LIMIT_BASE_S,
+        answers: Answers | None = None,
+        **said: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
         self._revive()
-        doing = {"encode": "encoding", "decode": "decoding", "prepare": "loading"}
+        function, doing = f"{_SERVING}:{question}", _DOING.get(question, "answering")
         try:
-            return self._guest.call(
-                f"{_SERVING}:{question}", said, limit_s, doing.get(question, "answering")
-            )
+            return self._guest.call(function, said, limit_s, doing, answers)
         except GuestLost as lost:
             raise CodecError(f"{self._name}: its worker, {self._python}, {lost}") from None
 

@@ -33,7 +33,10 @@ from snac_eval.types import Codec, Codes, Waveform
 if TYPE_CHECKING:
     from snac_eval.codecs.losses import BoolArray
 
+# Frames by which a codec of a fixed rate rounds a clip up; others share the clip evenly.
+_MOST_PADDED = 4
 _REPEATS = "lost frames of tokens are repeats of the last that came"
+_NO_INDEX = "a token that arrives as no index of its codebook is a repeat of the one before"
 _SILENCE = (
     "lost packets are silence, while the decoder's state goes on as if they had come; where it"
     " refuses damaged bits, every packet that was hit is lost"
@@ -121,7 +124,7 @@ class Lossy:
             arrived = [self._arrived(*one)[0] for one in zip(codes, seeds, strict=True)]
             lost = [self._lost(*one) for one in zip(codes, seeds, strict=True)]
             return conceal(arrived, lost, seeds)
-        if any(one.packets for one in codes):
+        if not all(num_frames(one) for one in codes):
             return [self._muted(*one) for one in zip(codes, seeds, strict=True)]
         received = [
             without_frames(self._arrived(one, seed)[0], self._lost(one, seed))
@@ -131,9 +134,11 @@ class Lossy:
 
     @property
     def _conceals(self) -> str:
-        # What a codec without a card sends is only known of its codes.
-        default = _REPEATS if self.card.codebook_sizes else f"{_REPEATS}; {_SILENCE}"
-        return self._opened.conceals or default
+        if self._opened.conceals:
+            return self._opened.conceals
+        if not self.card.codebook_sizes:  # Whether it sends tokens is only known of its codes.
+            return f"{_REPEATS}; {_SILENCE}"
+        return _REPEATS if self.channel.packet_loss else _NO_INDEX
 
     def _arrived(self, codes: Codes, seed: int) -> tuple[Codes, BoolArray]:
         """The codes with bits flipped, and which packets were hit."""
@@ -153,9 +158,11 @@ class Lossy:
         """When the first packet's or frame's audio begins, and how long each is, in seconds."""
         if self._opened.frames_at is not None:
             return self._opened.frames_at(codes)
-        if codes.streams and self.card.frame_rates_hz:
-            return 0.0, 1 / min(self.card.frame_rates_hz)
         seconds = codes.num_samples / (self.card.sample_rate or 1)
+        if codes.streams and self.card.frame_rates_hz:
+            step_s = 1 / min(self.card.frame_rates_hz)
+            if 0 <= count * step_s - seconds < _MOST_PADDED * step_s:
+                return 0.0, step_s
         return 0.0, seconds / max(1, count)
 
     def _muted(self, codes: Codes, seed: int) -> Waveform:

@@ -121,9 +121,9 @@ def with_options(model: str, options: str, card_names: Container[str]) -> str:
     'files@k=2:DIR'
     """
     head, colon, argument = model.partition(":")
-    if not argument or head.partition("@")[0] in card_names:
-        return f"{head}{options}{colon}{argument}"
-    return f"{model}{options}"
+    if argument and (head in _OF_ARGUMENT or head.partition("@")[0] not in card_names):
+        return f"{model}{options}"
+    return f"{head}{options}{colon}{argument}"
 
 
 def open_model(
@@ -227,6 +227,7 @@ def opened(adapter: object, who: str) -> OpenCodec:
         imports=(type(made).__module__, *getattr(made, "imports", ())),
         card_parameters=getattr(made, "card_parameters", lambda: None),
         delay_samples=_reader(made, "delay_samples", float),
+        delay_remedy=getattr(made, "delay_remedy", None),
         notes=_reader(made, "notes", tuple),
         torch_modules=_reader(made, "torch_modules", lambda: _torch_modules(made)),
         whole_pass=getattr(made, "whole_pass", None),

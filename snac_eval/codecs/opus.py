@@ -23,6 +23,16 @@ def stand_ins(last: bytes) -> list[bytes]:
     return [bytes([last[0] & 0xFC])] * _num_frames(last) if last else []
 
 
+def without_data(last: bytes, size: int) -> bytes:
+    """One such packet for all frames of the last, of so many bytes: padding fills it (3.2.5)."""
+    frames = _num_frames(last)
+    if size < 2:
+        return bytes([last[0] & 0xFC])[:size]
+    head = bytes([last[0] & 0xFC | 3, frames | (0x40 if size > 2 else 0)])
+    longer, rest = divmod(size - 3, 255) if size > 2 else (0, -1)
+    return head + b"\xff" * longer + bytes([rest] * (size > 2)) + bytes(254 * longer + max(0, rest))
+
+
 def pre_skip(opus_head: bytes) -> int:
     """How many samples at 48 kHz the decoder drops at the beginning (RFC 7845, 5.1)."""
     return int(_PRE_SKIP.unpack_from(opus_head)[0]) if len(opus_head) >= _PRE_SKIP.size else 0

@@ -6,15 +6,13 @@ The header is not counted. It holds the delay in samples that decoding leaves in
 AudioSpecificConfig; for AMR the byte in front of each frame of RFC 4867, which names the mode that
 never changes here). Decoding uses nothing but packets, header and card.
 
-Opus's decoder leaves a delay of its own, which the resamplers of its speech layer (SILK) make and
-its set-up data does not tell. Each packet's first byte says which layer made it; a clip is moved by
-what was measured of the layer that most of its packets have.
+What Opus's layers are late or early by besides is taken out as well: see
+:mod:`snac_eval.codecs.opus_layers`.
 """
 
 from __future__ import annotations
 
 import struct
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -24,7 +22,7 @@ import numpy as np
 from annotated_types import Gt, Le
 
 from snac_eval import audio
-from snac_eval.codecs import opus
+from snac_eval.codecs import opus, opus_layers
 from snac_eval.codecs.bitrates import with_bit_rate
 from snac_eval.codecs.checks import check_input
 from snac_eval.codecs.concealing import Receiver
@@ -72,6 +70,8 @@ class _Format:
     decoder_options: Mapping[str, str] = field(default_factory=dict)
     delay: int | None = None
     """In samples, where the encoder tells a wrong one."""
+    delay_left: float = 0.0
+    """What measurement finds when that is taken out, in samples (``snac-eval validate``)."""
     frame_s: float = 0.0
     """Seconds of a packet whose last byte is not full."""
     prefix: int = 0
@@ -92,19 +92,21 @@ _FORMATS: dict[Encoder, _Format] = {
         "libopus",
         "flt",
         True,
-        48000,
+        opus_layers.RATE,
         {"request_sample_fmt": "flt"},
-        version=2,
+        version=3,
         conceals="libopus conceals lost packets, and those that it refuses",
         stand_ins=opus.stand_ins,
     ),
     "libmp3lame": _Format("mp3float", "fltp", frame_length=576),
     "aac": _Format("aac", "fltp", frame_length=1024),
-    # FFmpeg says 50 samples; cross-correlation says 40, at every rate.
+    # FFmpeg says 50 samples, cross-correlation 40, at every rate: the 5 ms that it looks ahead. Its
+    # high-pass filters turn speech ahead by a little more.
     "libopencore_amrnb": _Format(
         "amrnb",
         "s16",
         delay=40,
+        delay_left=-0.05,
         frame_s=0.02,
         prefix=1,
         frame_length=160,
@@ -124,11 +126,6 @@ _RATES: dict[Encoder, Sequence[int]] = {
     "libopencore_amrnb": [4750, 5150, 5900, 6700, 7400, 7950, 10200, 12200],
 }
 
-# RFC 6716, 3.1: the five high bits of a packet's first byte. Below 4 they stand for SILK at 8 kHz,
-# below 16 for SILK at 12 or 16 kHz, alone or under CELT, from 16 on for CELT alone. Samples at
-# 48 kHz, by phase on speech: 16 kHz is early by 2.0, 12 kHz by 2.4, 8 kHz late by 2 to 3.
-_OPUS_LEADS = ((4, -2), (16, 2), (32, 0))
-_PRE_SKIP = struct.Struct("<10xH")
 # Below, a frame of MP3 is half as long.
 _MPEG_1_RATE = 32000
 
@@ -163,6 +160,13 @@ class PyavCodec:
         when it does not know one of ``encoder_options``."""
         self._open_encoder()
         self._open_decoder(b"")
+
+    @property
+    def delay_samples(self) -> float:
+        """What is left when the delay is taken out."""
+        if self._options.encoder_options.get("application") == "voip":
+            return round(opus_layers.HIGH_PASS_LATE * self.card.sample_rate / opus_layers.RATE, 2)
+        return self._format.delay_left
 
     def padded_length(self, num_samples: int) -> int | None:
         """None: FFmpeg's codecs take one clip at a time."""
@@ -248,12 +252,16 @@ class PyavCodec:
             raise CodecError(f"{self.card.name}: codes have no header; encode the clip again")
         (delay,) = _DELAY.unpack_from(codes.header)
         setup = codes.header[_DELAY.size :]
-        if self._options.encoder == "libopus":
-            setup = _with_lead(setup, codes.packets)
+        came: Sequence[bytes] = codes.packets
         if lost is None:
             samples = self._decode_packets(codes.packets, setup)
         else:
             samples = self._conceal(codes.packets, setup, lost)
+            came = [b"" if gone else one for one, gone in zip(codes.packets, lost, strict=True)]
+        if self._options.encoder == "libopus":
+            lates = opus_layers.late_by(came, self.card.sample_rate)
+            length, skipped = self._frame_length(codes.packets), opus.pre_skip(setup)
+            samples = opus_layers.in_time(samples, lates, length, skipped)
         decoded = Waveform(np.ascontiguousarray(samples[:, delay:]), self._output_rate)
         return audio.fit_length(audio.resample(decoded, self.card.sample_rate), codes.num_samples)
 
@@ -375,21 +383,6 @@ class PyavCodec:
             f":rate={self.card.sample_rate}:channels={self.card.channels}:resampler={audio.RESAMPLER}"
             f":av={av.__version__}:ffmpeg={av.ffmpeg_version_info}:libavcodec={avcodec}"
         )
-
-
-def _with_lead(opus_head: bytes, packets: Sequence[bytes]) -> bytes:
-    """OpusHead with a pre-skip that leaves in front what the packets' layer comes out early by."""
-    leads = Counter(
-        next(lead for below, lead in _OPUS_LEADS if packet[0] >> 3 < below)
-        for packet in packets
-        if packet
-    )
-    if not leads or len(opus_head) < _PRE_SKIP.size:
-        return opus_head
-    (lead, _) = leads.most_common(1)[0]
-    (skipped,) = _PRE_SKIP.unpack_from(opus_head)
-    field = struct.pack("<H", max(0, skipped - lead))
-    return opus_head[: _PRE_SKIP.size - 2] + field + opus_head[_PRE_SKIP.size :]
 
 
 def _as_float(block: NDArray[np.float32]) -> NDArray[np.float32]:

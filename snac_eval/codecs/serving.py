@@ -4,13 +4,15 @@ and answers for it. Arguments and answers are as :mod:`snac_eval.codecs.sent` wr
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from snac_eval.asking import ask
 from snac_eval.codecs.abilities import OpenCodec
-from snac_eval.codecs.counting import multiply_adds_per_s
+from snac_eval.codecs.counting import operations_of
+from snac_eval.codecs.elsewhere import ABILITIES, BLOCK
 from snac_eval.codecs.opening import opened, own_codec
 from snac_eval.codecs.sent import (
     audio_received,
@@ -30,7 +32,11 @@ from snac_eval.machine import (
 from snac_eval.registry import plugins
 from snac_eval.types import Codec, CodecRequest, Codes
 
+if TYPE_CHECKING:
+    from snac_eval.types import FloatArray
+
 _OPEN: list[OpenCodec] = []
+_DECODING: list[Iterator[FloatArray]] = []
 _TOLD = ("delay_samples", "notes", "weights_sha256", "card_parameters")
 
 
@@ -81,6 +87,41 @@ def decode(codes: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> list[dic
     return [audio_sent(one) for one in found]
 
 
+def encode_blocks() -> dict[str, Any]:
+    """Codes of the audio whose blocks are asked for one after the other, until there is none."""
+    found = _codec().encode_blocks
+    assert found is not None
+    return codes_sent(found(_blocks()))
+
+
+def begin_decoding(codes: Mapping[str, Any], seed: int) -> None:
+    """Have :func:`decoded_block` give the audio of these codes from now on."""
+    found = _codec().decode_blocks
+    assert found is not None
+    _DECODING[:] = [found(codes_received(codes), seed)]
+
+
+def decoded_block() -> FloatArray | None:
+    """The next piece of audio; None after the last."""
+    return next(_DECODING[0], None)
+
+
+def decode_lossy(
+    codes: Sequence[Mapping[str, Any]], lost: Sequence[Any], seeds: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Audio of each of these, of whose packets or frames some are lost."""
+    found = _codec().decode_lossy
+    assert found is not None
+    return [audio_sent(one) for one in found([codes_received(one) for one in codes], lost, seeds)]
+
+
+def frames_at(codes: Mapping[str, Any]) -> list[float]:
+    """When the first packet's or frame's audio begins, and how long each is, in seconds."""
+    found = _codec().frames_at
+    assert found is not None
+    return list(found(codes_received(codes)))
+
+
 def told(name: str) -> Any:  # noqa: ANN401 - text, a number or texts
     """What the codec says of itself under one of these names."""
     if name not in _TOLD:
@@ -94,8 +135,8 @@ def num_parameters() -> int | None:
 
 
 def operations(waveform: Mapping[str, Any]) -> float:
-    """Multiply-adds per second of audio, over this waveform."""
-    return multiply_adds_per_s(_codec(), audio_received(waveform))
+    """Of encoding and decoding this waveform."""
+    return operations_of(_codec(), audio_received(waveform))
 
 
 def memory_mib() -> list[float]:
@@ -105,6 +146,11 @@ def memory_mib() -> list[float]:
         resident_memory_mib(),
         gpu_peak_memory_mib(_codec().device),
     ]
+
+
+def _blocks() -> Iterator[FloatArray]:
+    while (block := ask(BLOCK)) is not None:
+        yield block
 
 
 def _by_entry(entry: str, request: CodecRequest) -> object:
@@ -131,6 +177,8 @@ def _kept(codec: OpenCodec) -> dict[str, Any]:
         "device": codec.device,
         "drops_streams": codec.drops_streams,
         "takes_one_clip": codec.takes_one_clip,
+        "conceals": codec.conceals,
+        "abilities": [name for name in ABILITIES if getattr(codec, name) is not None],
     }
 
 

@@ -33,11 +33,12 @@ def import_problem(modules: Sequence[str]) -> str:
 
 def installed() -> dict[str, str]:
     """Versions of all that is installed in this interpreter, by normalised name (PEP 503)."""
-    return {
-        re.sub("[-_.]+", "-", one.metadata["Name"]).lower(): one.version
-        for one in metadata.distributions()
-        if one.metadata["Name"]
-    }
+    found: dict[str, str] = {}
+    for one in metadata.distributions():
+        if name := one.metadata["Name"]:
+            # What is found first is what is imported.
+            found.setdefault(re.sub("[-_.]+", "-", name).lower(), one.version)
+    return found
 
 
 @cache

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from snac_eval.environments import worker
 from snac_eval.environments.raised import heard, told
@@ -65,6 +65,7 @@ class Guest:
         self._answers = answers or {}
         self._lock = threading.Lock()
         self._said = _scratch()
+        weakref.finalize(self, os.close, self._said)
         self._owner = os.getpid()
         try:
             self._process, self._wire = _started(self.python, self._said)
@@ -86,21 +87,26 @@ class Guest:
         return self._process.pid
 
     def call(
-        self, function: str, arguments: Mapping[str, Any], limit_s: float, doing: str = ""
+        self,
+        function: str,
+        arguments: Mapping[str, Any],
+        limit_s: float,
+        doing: str = "",
+        answers: Answers | None = None,
     ) -> Any:  # noqa: ANN401
         """What ``module:function`` gives there, called with these arguments by name: what JSON
-        holds, bytes and arrays.
+        holds, bytes and arrays. ``answers`` are for what it alone asks.
 
         Raises what that raised, as CodecError where it is no error of ours, or GuestLost, with the
         reason, once the process has ended: by itself, because it took longer than ``limit_s``
-        seconds, or because it wrote what is no answer. ``doing``, such as ``loading``, is what the
-        reason says it was at.
+        seconds since it was asked, or since it asked, or because it wrote what is no answer.
+        ``doing``, such as ``loading``, is what the reason says it was at.
         """
         doing = doing or function
         request = {"call": function, "arguments": arguments}
         with self._lock:
             try:
-                answer = self._answer_to(request, time.monotonic() + limit_s)
+                answer = self._answer_to(request, limit_s, {**self._answers, **(answers or {})})
             except Overdue:
                 late = f"took longer than {limit_s:g} s over {doing} and was stopped"
                 raise self._lost(late) from None
@@ -119,23 +125,16 @@ class Guest:
         """End it and what it started."""
         self._finalizer()
 
-    def _answer_to(self, request: Mapping[str, Any], deadline: float) -> dict[str, Any]:
-        self._wire.send(request, deadline)
+    def _answer_to(
+        self, request: Mapping[str, Any], limit_s: float, answers: Answers
+    ) -> dict[str, Any]:
+        self._wire.send(request, deadline := time.monotonic() + limit_s)
         while "ask" in (answer := self._wire.receive(deadline)):
-            # A download has limits of its own.
-            start = time.monotonic()
-            said = self._answered(answer)
-            deadline += time.monotonic() - start
-            self._wire.send(said, deadline)
-        if os.fstat(self._said.fileno()).st_size > _MOST_KEPT:
-            os.ftruncate(self._said.fileno(), 0)
+            said = _answered(answer, answers)  # A download has limits of its own.
+            self._wire.send(said, deadline := time.monotonic() + limit_s)
+        if os.fstat(self._said).st_size > _MOST_KEPT:
+            os.ftruncate(self._said, 0)
         return answer
-
-    def _answered(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            return {"value": self._answers[asked["ask"]](**asked["arguments"])}
-        except Exception as error:  # noqa: BLE001 - it is told to whoever asked
-            return {"error": told(error)}
 
     def _greeted(self, limit_s: float) -> Hello:
         try:
@@ -176,7 +175,7 @@ class Guest:
         return GuestLost(f"{how} ({said})" if said else how)
 
     def _last_words(self) -> str:
-        fd = self._said.fileno()
+        fd = self._said
         size = os.fstat(fd).st_size
         text = os.pread(fd, _MOST_SAID, max(0, size - _MOST_SAID)).decode(errors="replace")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -184,6 +183,13 @@ class Guest:
         if mine:
             return readable(mine[-1].removeprefix(WORKER_SAYS))
         return readable(detail(Exception(lines[-1]))) if lines else ""
+
+
+def _answered(asked: Mapping[str, Any], answers: Answers) -> dict[str, Any]:
+    try:
+        return {"value": answers[asked["ask"]](**asked["arguments"])}
+    except Exception as error:  # noqa: BLE001 - it is told to whoever asked
+        return {"error": told(error)}
 
 
 def interpreter(python: str) -> str:
@@ -200,14 +206,15 @@ def interpreter(python: str) -> str:
     return os.path.abspath(path)
 
 
-def _scratch() -> IO[bytes]:
-    """A file for what it prints, which can be cut off while it is being written."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - it is open as long as the worker
-    fcntl.fcntl(file, fcntl.F_SETFL, os.O_APPEND)
-    return file
+def _scratch() -> int:
+    """A file without a name for what it prints, which can be cut off while it is being written."""
+    fd, name = tempfile.mkstemp(prefix="snac-eval-worker-")
+    os.unlink(name)
+    fcntl.fcntl(fd, fcntl.F_SETFL, os.O_APPEND)
+    return fd
 
 
-def _started(python: str, said: IO[bytes]) -> tuple[subprocess.Popen[bytes], Wire]:
+def _started(python: str, said: int) -> tuple[subprocess.Popen[bytes], Wire]:
     there, back = os.pipe(), os.pipe()
     to_it, from_it = _shared_files()
     theirs = (there[0], back[1], to_it, from_it)

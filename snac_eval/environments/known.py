@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from snac_eval.errors import UnknownNameError, UsageError
@@ -87,10 +88,9 @@ def environment_meant(name: str, card_dirs: Sequence[Path] = ()) -> KnownEnviron
 
 
 def _unknown(name: str, names: Sequence[str]) -> str:
-    said = plugins.unknown_name(name, names, "environment", "")
-    # All the names would be hundreds: every card.
-    is_close = "did you mean" in said
-    return said if is_close else f"unknown environment '{name}'; see: snac-eval env list"
+    close = get_close_matches(name, names, n=1, cutoff=0.5)
+    meant = f"did you mean '{close[0]}'? see" if close else "see"
+    return f"unknown environment '{name}': {meant}: snac-eval env list"
 
 
 def _users(card_dirs: Sequence[Path]) -> Iterator[_User]:

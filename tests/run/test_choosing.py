@@ -43,12 +43,14 @@ def test_a_pattern_that_fits_nothing_is_refused() -> None:
 
 def test_losses_are_said_of_every_model_by_flag_or_file(tmp_path: Path) -> None:
     said = Conditions.of({"packet_loss": "0,5e-2", "burst": "3", "bit_errors": None})
-    study = replace(_study("lc3_1*", "own.py:Codec@k=1"), conditions=said)
+    study = replace(_study("lc3_1*", "own.py:Codec@k=1", "transformers:a/b@k=1"), conditions=said)
     assert [one.model for one in study.configs()] == [
         "lc3_16kbps",
         "lc3_16kbps@packet_loss=0.05@burst=3",
         "own.py:Codec@k=1",
         "own.py:Codec@k=1@packet_loss=0.05@burst=3",
+        "transformers:a/b@k=1",
+        "transformers:a/b@k=1@packet_loss=0.05@burst=3",
     ]
     file = tmp_path / "study.toml"
     file.write_text("""

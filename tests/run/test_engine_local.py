@@ -154,6 +154,25 @@ def test_processes_that_are_killed_from_outside_are_replaced(
     assert all("was killed by SIGKILL" in one.reason for one in scores if one.status == "error")
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+def test_a_killed_process_takes_with_it_what_has_a_group_of_its_own() -> None:
+    child = subprocess.Popen(["sh", "-c", "setsid sleep 60 & wait"], start_new_session=True)
+
+    def own_groups() -> list[int]:
+        return [one for one in _family(child.pid) if os.getpgid(one) != child.pid]
+
+    _wait_until(lambda: bool(own_groups()))
+    (program,) = own_groups()
+    nursery.kill_tree(child.pid)
+    child.wait()
+
+    def ended() -> bool:
+        stat = Path(f"/proc/{program}/stat")
+        return not stat.exists() or b") Z " in stat.read_bytes()
+
+    _wait_until(ended)
+
+
 def test_workers_are_renewed_after_some_clips(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staff, "_CLIPS_PER_PROCESS", 2)
     with _engine(plan, 1) as engine:

@@ -11,19 +11,25 @@ import math
 import os
 import struct
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from snac_eval import audio
 from snac_eval.codecs.bitrates import with_bit_rate
 from snac_eval.codecs.checks import check_input, short_by
-from snac_eval.codecs.command.bitstreams import Malformed, put_together, taken_apart
+from snac_eval.codecs.command.bitstreams import (
+    CONCEALED,
+    Malformed,
+    put_together,
+    taken_apart,
+    with_losses,
+)
 from snac_eval.codecs.command.options import Command, Options, filled, split
 from snac_eval.codecs.command.programs import (
     digests,
@@ -37,11 +43,15 @@ from snac_eval.errors import CardError, CodecError
 from snac_eval.registry.validation import read_options
 from snac_eval.types import CodecCard, CodecRequest, Codes, Waveform
 
+if TYPE_CHECKING:
+    from snac_eval.codecs.losses import BoolArray
+
 __all__ = ["Options", "at_bitrate", "load", "remedy", "state"]
 
 # Raised whenever this adapter could give other codes or audio with the same programs.
 _IMPLEMENTATION = "1"
 _RATE = struct.Struct("<I")
+_MOST_REFUSED = 100
 _COUNTED = {
     "file": "bits are those of the whole bit-stream file, its container's among them",
     "declared": "bits are the card's bit_rate times the clip's length, whatever the file holds",
@@ -95,7 +105,7 @@ class CommandCodec:
             del given[name]
         facts = json.dumps(given, separators=(",", ":"))
         rates = f"rate={card.sample_rate}:out={card.output_sample_rate}:channels={card.channels}"
-        who = ":".join(self._identities())
+        who = ":".join(dict.fromkeys(self._identities()))
         return f"command:v={_IMPLEMENTATION}:{facts}:{rates}:resampler={audio.RESAMPLER}:{who}"
 
     @property
@@ -103,6 +113,11 @@ class CommandCodec:
         """What counts as sent, and what the times are of."""
         times = "encode and decode times include the start of a program for each clip"
         return tuple(filter(None, (_COUNTED[self._options.bits], times)))
+
+    def delay_remedy(self, delay_samples: float) -> str:
+        """What its card should say, where it is late by so many samples."""
+        whole = self._late + delay_samples
+        return f"write delay_samples = {whole:g} among the options of its card"
 
     def prepare(self) -> None:
         """Raises CodecError where a program is missing or prints no version."""
@@ -121,6 +136,43 @@ class CommandCodec:
         """Delay taken out. Seeds change nothing. Raises CodecError as encoding does, and for audio
         that is too short."""
         return [self._decode(one) for one in codes]
+
+    @property
+    def decode_lossy(self) -> Callable[..., list[Waveform]] | None:
+        """As :meth:`decode`, of codes of which some packets did not arrive; None where the decoder
+        cannot be told which."""
+        return self._decode_lossy if self._options.bits in CONCEALED else None
+
+    @property
+    def conceals(self) -> str:
+        """What the decoder is told of a lost packet."""
+        return CONCEALED.get(self._options.bits, "")
+
+    def _decode_lossy(
+        self, codes: Sequence[Codes], lost: Sequence[BoolArray], seeds: Sequence[int]
+    ) -> list[Waveform]:
+        return [self._conceal(*one) for one in zip(codes, lost, strict=True)]
+
+    def _conceal(self, codes: Codes, lost: BoolArray) -> Waveform:
+        """Audio of what arrives. A decoder that stops at a damaged packet is not given that one."""
+        lost = lost.copy()
+        for _ in range(_MOST_REFUSED):
+            decoded = self._decoded(self._arrived(codes, lost))
+            if not short_by(_seconds(codes), decoded.duration_s):
+                break
+            stopped = int(decoded.duration_s / _seconds(codes) * len(lost))
+            if (left := np.flatnonzero(~lost[stopped:])).size == 0:
+                break
+            lost[stopped + left[0]] = True
+        return self._whole(codes, decoded)
+
+    def _arrived(self, codes: Codes, lost: BoolArray) -> Codes:
+        rate, header = codes.header[: _RATE.size], codes.header[_RATE.size :]
+        try:
+            packets, header = with_losses(self._options.bits, codes.packets, header, lost)
+        except Malformed as problem:
+            raise CodecError(f"{self.card.name}: its bit stream {problem}") from problem
+        return replace(codes, packets=packets, header=rate + header)
 
     def _encode(self, waveform: Waveform) -> Codes:
         check_input(self.card, waveform)
@@ -146,24 +198,32 @@ class CommandCodec:
         )
 
     def _decode(self, codes: Codes) -> Waveform:
+        return self._whole(codes, self._decoded(codes))
+
+    def _whole(self, codes: Codes, decoded: Waveform) -> Waveform:
+        """What was decoded, as long as the clip."""
+        duration_s = _seconds(codes)
+        if missing := short_by(duration_s, decoded.duration_s):
+            raise CodecError(f"{self.card.name}: its decoder {missing}")
+        num_samples = math.ceil(round(duration_s * decoded.sample_rate, 6))
+        return audio.fit_length(decoded, num_samples)
+
+    def _decoded(self, codes: Codes) -> Waveform:
+        """What the decoder makes of the codes, less its delay."""
         options, content = self._options, self._bitstream(codes)
         (rate,) = _RATE.unpack_from(codes.header)
         out = self.card.output_sample_rate or rate
-        duration_s = codes.num_samples / rate
         with self._folder() as folder:
             files = {
                 "bitstream": folder / f"clip{options.bitstream_suffix}",
                 "output": folder / f"output{_suffix(options.output_format)}",
             }
             files["bitstream"].write_bytes(content)
-            self._run(options.decode, folder, files, rate, duration_s)
+            self._run(options.decode, folder, files, rate, _seconds(codes))
             self._content(files["output"], options.decode)
             shape = out, self.card.channels
             decoded = read_sound(self.card.name, files["output"], options.output_format, *shape)
-        decoded = _moved(audio.resample(decoded, out), self._late)
-        if missing := short_by(duration_s, decoded.duration_s):
-            raise CodecError(f"{self.card.name}: its decoder {missing}")
-        return audio.fit_length(decoded, math.ceil(codes.num_samples * out / rate))
+        return _moved(audio.resample(decoded, out), self._late)
 
     def _bitstream(self, codes: Codes) -> bytes:
         try:
@@ -239,6 +299,10 @@ class CommandCodec:
 def _programs(options: Options) -> list[str]:
     commands = (options.encode, options.decode, *options.version_commands)
     return list(dict.fromkeys(split(one)[0] for one in commands))
+
+
+def _seconds(codes: Codes) -> float:
+    return codes.num_samples / int(_RATE.unpack_from(codes.header)[0])
 
 
 def _suffix(name: str) -> str:

@@ -13,15 +13,22 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from snac_eval.codecs import opus
 from snac_eval.codecs.command.options import Counted
+
+if TYPE_CHECKING:
+    from snac_eval.codecs.losses import BoolArray
 
 _PAGE = struct.Struct("<4s2BqIIIB")
 _SERIAL, _CHECKSUM = slice(14, 18), slice(22, 26)
 _COUNT = struct.Struct("<I")
-_GOOD, _ZERO, _ONE = 0x6B21, 0x007F, 0x0081
+_GOOD, _BAD, _ZERO, _ONE = 0x6B21, 0x6B20, 0x007F, 0x0081
+# In our header: no frame of any codec is as long.
+_LOST = 0x8000
 _TURNED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 
 
@@ -61,6 +68,33 @@ def put_together(kind: Counted, packets: Sequence[bytes], header: bytes) -> byte
         return make(packets, header)
     except (struct.error, IndexError, ValueError) as error:
         raise Malformed(str(error)) from error
+
+
+CONCEALED: dict[Counted, str] = {
+    "ogg": "in place of an Opus packet that is lost, or at which the decoder stops, it gets one"
+    " without data, which it conceals",
+    "g192": "lost frames are marked as bad (0x6B20), which the decoder conceals",
+}
+"""Kinds of whose packets the decoder can be told that they are lost, and how."""
+
+
+def with_losses(
+    kind: Counted, packets: Sequence[bytes], header: bytes, lost: BoolArray
+) -> tuple[tuple[bytes, ...], bytes]:
+    """Packets and header of what arrives. Raises Malformed for Ogg that is not Opus."""
+    if kind == "g192":
+        lengths = np.frombuffer(header, "<u2")
+        return tuple(packets), np.where(lost, lengths | _LOST, lengths).astype("<u2").tobytes()
+    if b"OpusHead" not in header:
+        raise Malformed("is Ogg of another codec than Opus, whose lost packets cannot be marked")
+    # A damaged first byte says another length: the decoder would lose its place in time.
+    length = opus.num_samples(packets)
+    arrived, last = [], packets[0]
+    for packet, is_lost in zip(packets, lost, strict=True):
+        came = not is_lost and opus.num_samples([packet]) == length
+        last = packet if came else last
+        arrived.append(packet if came else opus.without_data(last, len(packet)))
+    return tuple(arrived), header
 
 
 def _to_file(packets: Sequence[bytes], header: bytes) -> bytes:
@@ -168,7 +202,11 @@ def _g192(content: bytes) -> Taken:
     while place < len(words):
         size = int(words[place + 1]) if place + 1 < len(words) else 0
         bits = words[place + 2 : place + 2 + size]
-        if words[place] != _GOOD or len(bits) < size or not np.isin(bits, (_ZERO, _ONE)).all():
+        if (
+            words[place] != _GOOD
+            or not len(bits) == size < _LOST
+            or not np.isin(bits, (_ZERO, _ONE)).all()
+        ):
             raise Malformed(f"is no G.192 file: no frame of bits at word {place}")
         packets.append(np.packbits(bits == _ONE).tobytes())
         lengths.append(size)
@@ -182,10 +220,11 @@ def _g192(content: bytes) -> Taken:
 
 def _to_g192(packets: Sequence[bytes], header: bytes) -> bytes:
     parts = []
-    for packet, size in zip(packets, np.frombuffer(header, "<u2").tolist(), strict=True):
+    for packet, kept in zip(packets, np.frombuffer(header, "<u2").tolist(), strict=True):
+        size, begin = kept & ~_LOST, _BAD if kept & _LOST else _GOOD
         bits = np.unpackbits(np.frombuffer(packet, np.uint8))[:size]
         if len(bits) < size:
             raise Malformed("a packet is too short")
-        parts.append(np.array([_GOOD, size], "<u2").tobytes())
+        parts.append(np.array([begin, size], "<u2").tobytes())
         parts.append(np.where(bits, _ONE, _ZERO).astype("<u2").tobytes())
     return b"".join(parts)

@@ -104,7 +104,8 @@ class PackageCodec(ABC):
 
     @cached_property
     def weights_sha256(self) -> str:
-        """Digest of the files of weights, one after the other; configurations do not count."""
+        """Digest of the files of weights, of several that of their digests; configurations do not
+        count."""
         return sha256([file for file in self._files if file.suffix not in _CONFIGURATIONS])
 
     @property
@@ -192,7 +193,8 @@ class PackageCodec(ABC):
             raise
         except Exception as error:
             raise CheckpointError(
-                f"{files[0].parent}: cannot be loaded as {self.family}: {detail(error)}"
+                f"{files[0].parent}: cannot be loaded as {self.family} ({detail(error)}); give the"
+                f" weights of the card '{self.card.name}', whole"
             ) from error
         for network in self._networks(model):
             network.to(self.device).float().eval()

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snac_eval.codecs.command.bitstreams import Malformed, put_together, taken_apart
+from snac_eval.codecs.command.bitstreams import (
+    Malformed,
+    put_together,
+    taken_apart,
+    with_losses,
+)
+from snac_eval.codecs.opus import without_data
 from tests.conftest import tone
 
 
@@ -72,6 +78,33 @@ def test_bits_of_g192_are_counted_and_come_back() -> None:
     taken = taken_apart("g192", varied, 0)
     assert (taken.packet_bits, taken.packets[-1]) == (0, b"")
     assert put_together("g192", taken.packets, taken.header) == varied
+
+
+def test_a_lost_frame_is_marked_in_g192() -> None:
+    content = np.array([0x6B21, 2, 0x81, 0x7F] * 2, "<u2").tobytes()
+    taken = taken_apart("g192", content, 0)
+    arrived = with_losses("g192", taken.packets, taken.header, np.array([False, True]))
+    assert put_together("g192", *arrived) == content[:8] + b"\x20" + content[9:]
+
+
+def test_a_lost_opus_packet_is_one_without_data_of_its_size() -> None:
+    import av
+
+    taken = taken_apart("ogg", ogg("libopus", 0.2)[0], 0)
+    lost = np.arange(len(taken.packets)) % 3 == 1
+    packets, header = with_losses("ogg", taken.packets, taken.header, lost)
+    assert list(map(len, packets)) == list(map(len, taken.packets))
+    heard = []
+    for some in (taken.packets, packets):
+        with av.open(io.BytesIO(put_together("ogg", some, header))) as container:
+            frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
+        heard.append(np.concatenate(frames, axis=1))
+    assert heard[0].shape == heard[1].shape
+    assert 0.01 < np.abs(heard[1] - heard[0]).max() < 1
+    for size in (1, 2, 3, 30, 257, 258, 513):
+        assert len(without_data(taken.packets[0], size)) == size
+    with pytest.raises(Malformed, match="another codec than Opus"):
+        with_losses("ogg", packets, header.replace(b"OpusHead", b"OtherOne"), lost)
 
 
 @pytest.mark.parametrize(
