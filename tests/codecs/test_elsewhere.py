@@ -26,7 +26,7 @@ from snac_eval.run.config import RunConfig
 from tests.environments.venvs import NUMPY, TORCH, bare_venv
 
 _OWN = """
-import os, time
+import os
 import numpy as np
 from snac_eval.codecs.checks import check_input
 from snac_eval.types import CodecCard, Codes, Waveform
@@ -41,8 +41,6 @@ class Steps:
             os._exit(9)
         return np.clip(np.round((audio[0] + 1) * self.levels), 0, 255).astype(np.int64)
     def decode(self, codes):
-        if len(codes[0]) == 77:
-            time.sleep(100)
         return (codes / self.levels - 1).astype(np.float32)[None]
 
 class Whole:
@@ -96,14 +94,15 @@ def clips(tmp_path: Path) -> Path:
     return tmp_path / "clips"
 
 
-def test_snac_where_torch_alone_is_there(tmp_path: Path) -> None:
+def test_snac_where_torch_alone_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     there = snac_eval.load_codec(
         "snac_16khz_mini", device="cpu", python=str(bare_venv(tmp_path / "v", NUMPY + TORCH))
     )
     here = open_model("snac_16khz_mini")
     assert there.fingerprint == f"{here.fingerprint};without=llvmlite"
     assert there.num_parameters() == here.num_parameters
-    clip = speech_like(20_000, 16000, 1, 3)
+    clip = speech_like(8000, 16000, 1, 3)
     assert here.coder is not None
     codes = here.coder.encode([clip])
     assert same_codes(there.encode([clip])[0], codes[0])
@@ -113,7 +112,9 @@ def test_snac_where_torch_alone_is_there(tmp_path: Path) -> None:
     np.testing.assert_allclose(one.samples, other.samples, atol=1e-6)
 
 
-def test_a_card_s_codec_is_the_same_to_the_bit(python: str) -> None:
+def test_a_card_s_codec_is_the_same_to_the_bit(
+    python: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here, there = (
         open_model("pcm_8bit@generation=2"),
         open_model("pcm_8bit@generation=2", python=python),
@@ -130,6 +131,9 @@ def test_a_card_s_codec_is_the_same_to_the_bit(python: str) -> None:
     np.testing.assert_array_equal(one.samples, other.samples)
     with pytest.raises(CodecError, match="takes 1 channel"):
         there.coder.encode([replace(clip, samples=np.zeros((2, 5), np.float32))])
+    monkeypatch.setenv(LIMIT_VARIABLE, "soon")
+    with pytest.raises(UsageError, match=f"{LIMIT_VARIABLE}=soon: give seconds"):
+        there.coder.encode([clip])
 
 
 def test_all_that_an_adapter_can_do_it_does_elsewhere(own: str, python: str) -> None:
@@ -197,19 +201,6 @@ def test_a_worker_that_cannot_be_started_again_ends_the_run(
             python=str(once),
             model_args=("dies_at=8002",),
         )
-
-
-def test_what_takes_too_long_is_stopped_and_the_next_clip_is_coded(
-    own: str, python: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    codec = snac_eval.load_codec(f"{own}:Steps", python=python)
-    clips = [speech_like(length, 16000, 1, 0) for length in (77, 78)]
-    codes = [codec.encode([one])[0] for one in clips]
-    monkeypatch.setenv(LIMIT_VARIABLE, "0.5")
-    with pytest.raises(CodecError, match=r"took longer than 0\.5 s over decoding and was stopped"):
-        codec.decode(codes[:1], [0])
-    monkeypatch.setenv(LIMIT_VARIABLE, "20")
-    assert codec.decode(codes[1:], [0])[0].num_samples == 78
 
 
 def test_weights_are_found_by_whoever_started_it(

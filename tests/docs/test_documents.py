@@ -46,6 +46,7 @@ PARSED = {
     "--engine ray": "needs a Ray cluster",
     "opusenc_12kbps": "needs opus-tools; tests/codecs/command has it where it is",
     "amr_wb_12.65kbps": "needs FFmpeg's program",
+    "validate upper": "starts a hundred programs; tests/codecs/command makes the same checks",
     "snac-eval doctor": "imports and scores for a minute; tests/doctor does so",
     "listen read my-test": "needs answers of people; docs/reading-answers.md has some",
     "listen serve": "serves until it is stopped; tests/listening/test_serving.py does",

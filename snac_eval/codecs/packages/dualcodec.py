@@ -73,7 +73,10 @@ class DualCodec(PackageCodec):
     other_distributions = ("transformers", "torchaudio")
     can_drop_streams = True
     imports = ("torch",)
-    notes = ("encodes in float16, as the package does by default",)
+    notes = (
+        "encodes in float16, as the package does by default",
+        "what the last frame leaves unfinished, up to 0.1 s, comes back as silence",
+    )
 
     @staticmethod
     def files_of(card: CodecCard) -> tuple[HubFile, ...]:
