@@ -57,6 +57,9 @@ PARSED = {
     "snac-eval bench": "measures for minutes; tests/bench runs it small",
     "table --models": "builds every ready model; tests/cli/test_models_table.py does",
     "python -m benchmarks": "measures for minutes to hours",
+    "snac-eval env create": "downloads packages; tests/environments/test_venvs.py does so",
+    "snac-eval env remove": "needs what was made",
+    "--metrics warpq": "needs an environment",
     "python -m training": "trains; tests/test_training.py does so for a moment",
 }
 """Commands of ours that are only parsed, by a part of their text."""
