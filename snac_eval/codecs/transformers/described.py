@@ -33,7 +33,8 @@ class Described:
             rates += f" in and {self.decoded_rate} Hz out"
         codes = "continuous latents"
         if self.codebook_size:
-            codes = f"{self.num_codebooks} codebooks of {self.codebook_size}"
+            books = "codebook" if self.num_codebooks == 1 else "codebooks"
+            codes = f"{self.num_codebooks} {books} of {self.codebook_size}"
         return f"{rates}, {self.channels} channel(s), {codes} at {self.frame_rate_hz:g} frames/s"
 
 
