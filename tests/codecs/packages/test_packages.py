@@ -119,6 +119,20 @@ def test_first_streams_of_speechtokenizer(tmp_path: Path, monkeypatch: pytest.Mo
     assert part.decode([codes], [0])[0].num_samples == 4000
 
 
+def test_bigcodecs_activations_go_part_by_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec = open_tiny("bigcodec_1.04kbps", save_tiny("bigcodec", tmp_path / "w", monkeypatch))
+    clip = speech(codec.card, 1500)
+    (whole,) = codec.encode([clip])
+    (audio,) = codec.decode([whole], [0])
+    monkeypatch.setattr("snac_eval.codecs.packages.bigcodec._PART", 400)
+    (codes,) = codec.encode([clip])
+    np.testing.assert_array_equal(codes.streams[0], whole.streams[0])
+    parts = codec.decode([codes], [0])[0].samples
+    np.testing.assert_allclose(parts, audio.samples, rtol=0, atol=1e-5)
+
+
 def test_weights_that_are_incomplete_or_another_models(family: str, folder: Path) -> None:
     (file, *_) = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.pt"))
     broken = file.read_bytes()
