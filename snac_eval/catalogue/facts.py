@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from snac_eval.catalogue.bibtex import card_entry
-from snac_eval.codecs.opening import model_card
-from snac_eval.errors import UsageError, one_line
+from snac_eval.codecs.opening import model_card, open_model
+from snac_eval.errors import SnacEvalError, UsageError, one_line
 from snac_eval.metrics.base import DEFAULT_METRICS
 from snac_eval.metrics.opening import open_metric
 from snac_eval.registry import plugins
@@ -62,6 +62,9 @@ class CodecFacts:
     """Ways to get what it lacks."""
     file: str
     """Of the card; empty for a codec at a rate that has no card of its own."""
+    delay_samples: float | None = None
+    """By how much it says that its output is late, at the rate that comes out; None where it was
+    not asked, as in a list."""
     kind: Literal["codec"] = "codec"
 
 
@@ -159,6 +162,18 @@ def codec_facts(name: str, card_dirs: Sequence[Path] = ()) -> CodecFacts:
         remedy=() if ready else plugins.codec_remedy(card),
         file=str(plugins.codec_file(base, card_dirs)) if has_file else "",
     )
+
+
+def stated_delay(name: str, card_dirs: Sequence[Path] = ()) -> float | None:
+    """By how many samples a codec says that it is late; None where it would have to be started in
+    another interpreter, or its owner's code run, to be asked, and where it cannot be opened."""
+    card = model_card(name, card_dirs)
+    if card.family == "module" or card.environment or card.python:
+        return None
+    try:
+        return open_model(name, card_dirs).delay_samples()
+    except SnacEvalError:
+        return None
 
 
 def dataset_facts(name: str, card_dirs: Sequence[Path] = ()) -> DatasetFacts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from snac_eval.catalogue.facts import (
     codec_facts,
     dataset_facts,
     metric_facts,
+    stated_delay,
 )
 from snac_eval.errors import UnknownNameError, UsageError, readable
 from snac_eval.registry import plugins
@@ -33,19 +35,24 @@ def find(name: str, card_dirs: Sequence[Path] = ()) -> list[Facts]:
     kinds. Raises UnknownNameError, which suggests a name, or what reading a card raises."""
     base = name.partition(":")[0].partition("@")[0]
     known: list[tuple[list[str], Callable[[], Facts]]] = [
-        (plugins.codec_names(card_dirs), lambda: codec_facts(name, card_dirs)),
+        (plugins.codec_names(card_dirs), lambda: _of_codec(name, card_dirs)),
         (plugins.dataset_names(card_dirs), lambda: dataset_facts(name, card_dirs)),
         (plugins.metric_names(), lambda: metric_facts(name)),
     ]
     if found := [read() for names, read in known if base in names]:
         return found
     try:
-        return [codec_facts(name, card_dirs)]  # a codec at a rate that has no card
+        return [_of_codec(name, card_dirs)]  # a codec at a rate that has no card
     except UnknownNameError:
         pass
     everything = [one for names, _ in known for one in names]
     said = plugins.unknown_name(base, everything, "name", "codecs, datasets or metrics")
     raise UnknownNameError(said)
+
+
+def _of_codec(name: str, card_dirs: Sequence[Path]) -> CodecFacts:
+    found = codec_facts(name, card_dirs)
+    return replace(found, delay_samples=stated_delay(name, card_dirs)) if found.ready else found
 
 
 def show_text(one: Facts, width: int) -> str:
@@ -106,6 +113,8 @@ def _codec(one: CodecFacts) -> Iterator[tuple[str, str | Sequence[str]]]:
     if one.decoded_rate != one.sample_rate:
         yield "comes out at", f"{one.decoded_rate} Hz"
     yield "channels", "any" if one.channels is None else str(one.channels)
+    if one.delay_samples is not None:
+        yield "delay left", f"{one.delay_samples:g} samples, as it states"
     if one.streams:
         yield "streams", list(_streams(one.streams))
         yield "tokens", f"{one.tokens_per_second:.10g} per second"

@@ -63,7 +63,7 @@ def in_time(samples: Samples, lates: Sequence[float], length: int, skipped: int)
     each = np.repeat(lates, length)[skipped:]
     count = samples.shape[1]
     each = np.pad(each[:count], (0, max(0, count - len(each))), mode="edge")
-    moved = {late: _moved(samples, late) for late in sorted(set(each.tolist()))}
+    moved = {late: _moved(samples, late) for late in sorted(set(lates))}
     if len(moved) == 1:
         return moved.popitem()[1]
     faded = [_share(each == late) * one for late, one in moved.items()]

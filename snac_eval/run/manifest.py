@@ -160,7 +160,11 @@ def codec_facts(codec: OpenCodec) -> dict[str, Any]:
         "options": jsonable(dict(codec.card.options)),
         "fingerprint": codec.fingerprint,
         "device": codec.device,
-        **({} if codec.away is None else {"interpreter": codec.away.interpreter()}),
+        **(
+            {"delay_samples": codec.delay_samples()}
+            if codec.away is None
+            else {"interpreter": codec.away.interpreter()}
+        ),
     }
 
 

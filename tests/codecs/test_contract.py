@@ -108,6 +108,11 @@ def _credulous(self: Toy, waveform: Waveform) -> Codes:
     return Toy._encode(self, Waveform(samples if samples.size else np.zeros((1, 1)), 16000))
 
 
+def _late(self: Toy, codes: Codes, seed: int) -> Waveform:
+    whole = Toy._decode(self, codes, seed)
+    return replace(whole, samples=np.roll(whole.samples, 1, axis=1))
+
+
 def _greedy(self: Toy, waveform: Waveform) -> Codes:
     codes = Toy._encode(self, waveform)
     waveform.samples[:] = 0
@@ -127,6 +132,7 @@ def _greedy(self: Toy, waveform: Waveform) -> Codes:
         ("silence", "_decode", _dead),
         ("bad input refused", "_encode", _credulous),
         ("input left alone", "_encode", _greedy),
+        ("delay", "_decode", _late),
         ("long audio", "_decode", _short),
     ],
 )
@@ -134,9 +140,9 @@ def test_each_fault_is_found(check: str, method: str, fault: Callable[..., Any])
     assert _state(_broken(**{method: fault}), check) == "failed"
 
 
-def test_memory_beyond_the_limit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validate, "peak_memory_mib", lambda: 3000.0 * next(_counter))
-    assert _state(_broken(), "long audio") == "failed"
+def test_memory_beyond_the_limit_is_found() -> None:
+    subject = replace(_broken(), peak_memory_mib=lambda: 3000.0 * next(_counter))
+    assert _state(subject, "long audio") == "failed"
 
 
 def test_stereo_codec_keeps_its_channels_apart() -> None:

@@ -22,6 +22,8 @@ CARDS = {
     )
     if card.family in ("pyav", "pcm", "codec2", "lc3")
 }
+# There is no GPU; delays are measured in tests/codecs/test_delays.py, on less.
+_ELSEWHERE = ("device move", "delay")
 _MODULES = {"codec2": "pycodec2", "lc3": "lc3"}
 # Rates of one codec differ in a number: the lowest and the highest stand for the others.
 _MIDDLE = {f"amr_nb_{rate}kbps" for rate in (5.15, 5.9, 6.7, 7.4, 7.95, 10.2)}
@@ -64,7 +66,7 @@ def test_the_cards_that_should_run_here_do() -> None:
     assert {"pcm_8bit", "pcm_16bit"} <= set(CARDS)
 
 
-@pytest.mark.parametrize("check", [name for name in CHECKS if name != "device move"])
+@pytest.mark.parametrize("check", [name for name in CHECKS if name not in _ELSEWHERE])
 def test_the_contract_holds(codec: Codec, card: CodecCard, check: str) -> None:
     subject = Subject(codec, lambda _: _open(card), long_s=5.0)
     finding = examine(check, CHECKS[check], subject)

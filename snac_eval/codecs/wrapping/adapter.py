@@ -17,7 +17,7 @@ from typing import Any
 
 from snac_eval.audio import Fitted, file_sha256, fit_length, speech_like
 from snac_eval.codecs.checks import check_input
-from snac_eval.codecs.wrapping.declared import Declared, Options, declared
+from snac_eval.codecs.wrapping.declared import Declared, Options, declared, delay_of
 from snac_eval.codecs.wrapping.identity import source_digest, state_digest, torch_modules
 from snac_eval.codecs.wrapping.objects import find, make, takes_weights
 from snac_eval.codecs.wrapping.quiet import computing, seeded
@@ -126,6 +126,11 @@ class Wrapped:
         """What using it imports: torch, and the object's own module."""
         torch = ("torch",) if self.torch_modules else ()
         return (*torch, type(self._made).__module__)
+
+    @property
+    def delay_samples(self) -> float:
+        """What is declared of it. Raises UsageError where that is no number."""
+        return delay_of(self._made, self._who, read_options(self.card, Options))
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, Literal
 
 from snac_eval.audio import MAX_CHANNELS
@@ -46,6 +48,8 @@ class Options:
     """Whether decode takes the first k codebooks alone."""
     codebook_sizes: tuple[CodebookSize, ...] = ()
     """Where the card states no frame rates, and so has no codebook_sizes itself."""
+    delay_samples: float = 0.0
+    """By how much decode's audio is late, at its rate; 0: what the object says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,17 @@ def declared(
     return Declared(
         rate, channels, count, sizes, codes_shape=shape, can_drop_streams=drops, **texts
     )
+
+
+def delay_of(made: object, who: str, options: Options) -> float:
+    """Samples by which what comes out is late: the card's word, else the object's, else 0.
+
+    Raises UsageError where the object says something else than a number.
+    """
+    value: Any = options.delay_samples or _attribute(made, "delay_samples", who) or 0.0
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise UsageError(f"{who}: delay_samples is {value!r}; make it a number of samples")
+    return float(value)
 
 
 def _refuse_unlike(
