@@ -1,4 +1,4 @@
-"""FlexiCodec (arXiv 2510.00981) as the authors' package runs it.
+"""FlexiCodec (Li et al., arXiv 2510.00981) as the authors' package runs it.
 
 An encoder for speech recognition, SenseVoice-Small, hears which frames of 80 ms are alike: up to
 eight of them are merged into one, whose tokens are sent once, with how many frames they stand for.
