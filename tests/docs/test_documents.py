@@ -30,6 +30,8 @@ from tests.docs.sandbox import Sandbox, forget_plugins, sound, surround
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 
 EXCLUDED = {
+    "python3": "makes an environment; tests/environments/venvs.py does so",
+    "old/bin/pip": "no package index here",
     "pip": "no package index here; the extras that it names must be declared",
     "make": "sets up an environment and runs for minutes; its target must be there",
     "apt-get": "needs root",
@@ -44,6 +46,7 @@ EXCLUDED = {
 
 PARSED = {
     "--engine ray": "needs a Ray cluster",
+    "--python": "needs another interpreter; tests/codecs/test_elsewhere.py makes one",
     "opusenc_12kbps": "needs opus-tools; tests/codecs/command has it where it is",
     "amr_wb_12.65kbps": "needs FFmpeg's program",
     "validate upper": "starts a hundred programs; tests/codecs/command makes the same checks",

@@ -18,6 +18,7 @@ from snac_eval.codecs.packages.base import PackageCodec, Shape
 from snac_eval.codecs.packages.files import HubFile
 from snac_eval.codecs.packages.imports import import_without
 from snac_eval.codecs.packages.pretrained import load_pretrained
+from snac_eval.codecs.packages.tiling import tile_network
 from snac_eval.types import CodecCard, CodecRequest
 
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ class DualCodec(PackageCodec):
         del arguments["_target_"]
         model = package.DualCodec(**{**arguments, "sample_rate": config["SAMPLE_RATE"]})
         load_model(model, checkpoint)
+        tile_network(model.dac.encoder, int(model.dac.hop_length), 1)
+        tile_network(model.dac.decoder, 1, int(model.dac.hop_length))
         return model
 
     def _networks(self, model: Any) -> tuple[nn.Module, ...]:  # noqa: ANN401

@@ -21,6 +21,7 @@ import numpy as np
 from snac_eval.codecs.packages import files
 from snac_eval.codecs.packages.base import PackageCodec, Shape
 from snac_eval.codecs.packages.files import HubFile
+from snac_eval.codecs.packages.tiling import tile_network
 from snac_eval.errors import CheckpointError, CodecError
 from snac_eval.types import CodecCard, CodecRequest, Codes, Waveform
 
@@ -113,6 +114,8 @@ class FlexiCodec(PackageCodec):
         finally:
             modeling_flexicodec.AutoModel = theirs
         _fill(model, load_file(checkpoint), ("semantic_model.", "semantic_mean", "semantic_std"))
+        tile_network(model.dac.encoder, int(model.dac.hop_length), 1)
+        tile_network(model.dac.decoder, 1, int(model.dac.hop_length))
         return {
             "model": model,
             "feature_extractor": feature_extractors.FBankGen(sr=16000),

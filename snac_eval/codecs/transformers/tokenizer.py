@@ -68,7 +68,7 @@ def load(request: CodecRequest) -> AudioTokenizer:
 
 def state(card: CodecCard) -> str:
     """What ``snac-eval list`` shows of this family."""
-    return weights_state(card) if card.weights else f"needs a model ({card.name}:OWNER/NAME)"
+    return weights_state(card) if card.weights else f"needs a model ({card.name}:REPO)"
 
 
 def remedy(card: CodecCard) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ import pytest
 import torch
 import yaml
 
-from snac_eval.codecs.packages import dualcodec, files, flexicodec
+from snac_eval.codecs.packages import dualcodec, files, flexicodec, tiling
 from snac_eval.codecs.packages.files import HubFile
 from snac_eval.codecs.packages.imports import import_without
 from snac_eval.errors import CheckpointError, CodecError, WeightsUnavailable
@@ -224,3 +224,26 @@ def test_flexicodecs_weights_that_lack_a_layer(tmp_path: Path) -> None:
     save_file(held, file)
     with pytest.raises(CheckpointError, match=r"1 weights are missing, such as semantic_vq"):
         flexicodec.load(CodecRequest(wanted, weights=str(tmp_path))).prepare()
+
+
+def test_tiles_change_nothing_but_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What a frame depends on is narrower here than in the codecs; so is the context.
+    monkeypatch.setattr(tiling, "TILE_FRAMES", 9)
+    monkeypatch.setattr(tiling, "CONTEXT_FRAMES", 4)
+    torch.manual_seed(0)
+    encoder = torch.nn.Sequential(
+        torch.nn.Conv1d(1, 3, 10, 5, padding=3), torch.nn.Conv1d(3, 2, 7, padding=3)
+    )
+    decoder = torch.nn.Sequential(
+        torch.nn.Conv1d(2, 3, 7, padding=3), torch.nn.ConvTranspose1d(3, 1, 10, 5, padding=3)
+    )
+    signal = torch.randn(1, 1, 200)
+    with torch.inference_mode():
+        latents = encoder(signal)
+        audio = decoder(latents)
+        tiling.tile_network(encoder, 5, 1)
+        tiling.tile_network(decoder, 1, 5)
+        tiled = encoder(signal)
+        assert audio.shape[-1] == 199
+        np.testing.assert_allclose(tiled, latents, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(decoder(tiled), audio, rtol=0, atol=1e-6)
