@@ -9,7 +9,6 @@ from dataclasses import asdict, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from snac_eval.asking import ask
 from snac_eval.codecs.abilities import OpenCodec
 from snac_eval.codecs.counting import operations_of
 from snac_eval.codecs.elsewhere import ABILITIES, BLOCK
@@ -30,6 +29,7 @@ from snac_eval.machine import (
     resolve_device,
 )
 from snac_eval.registry import plugins
+from snac_eval.registry.asking import ask
 from snac_eval.types import Codec, CodecRequest, Codes
 
 if TYPE_CHECKING:

@@ -61,7 +61,7 @@ def serve(*pipes: int) -> NoReturn:
 
 class _Served:
     def __init__(self, wire: Wire) -> None:
-        from snac_eval.asking import answer_by
+        from snac_eval.registry.asking import answer_by
 
         self._wire = wire
         self._came: SimpleQueue[dict[str, Any]] = SimpleQueue()

@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from snac_eval.asking import ask, is_worker
 from snac_eval.download import network_timeout_s, while_it_arrives
 from snac_eval.errors import SnacEvalError, WeightsUnavailable, detail
+from snac_eval.registry.asking import ask, is_worker
 
 CONFIG_FILE = "config.json"
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")

@@ -26,8 +26,8 @@ from typing import (
     get_type_hints,
 )
 
-from snac_eval.asking import is_worker
 from snac_eval.errors import CardError, SnacEvalError, detail
+from snac_eval.registry.asking import is_worker
 from snac_eval.types import CodecCard, DatasetCard
 from snac_eval.writing import read_text
 

@@ -18,7 +18,7 @@ from tests.environments.venvs import bare_venv
 _OWN = """
 import os, stat, subprocess, sys, time
 import numpy as np
-from snac_eval.asking import ask
+from snac_eval.registry.asking import ask
 from snac_eval.errors import AudioError
 
 def doubled(samples):
