@@ -12,7 +12,6 @@ from importlib.metadata import PackageNotFoundError, distribution, metadata, req
 from typing import Any
 
 from snac_eval.doctor.findings import Finding, Status
-from snac_eval.registry.environments import MissingEnvironment, python_of
 from snac_eval.registry.extras import ALONE
 
 OURS = "snac-eval"
@@ -171,6 +170,8 @@ def extra_findings(
 
 
 def _instead(extra: str, environment: str) -> Finding:
+    from snac_eval.registry.environments import MissingEnvironment, python_of
+
     if python_of(environment):
         return Finding("extras", extra, f"in environment {environment}", needed=False)
     missing = MissingEnvironment(environment)

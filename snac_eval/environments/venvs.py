@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from importlib.util import find_spec
@@ -258,17 +259,26 @@ def _run(name: str, program: str, command: Sequence[str], say: Say) -> None:
         text=True,
         encoding="utf-8",
         errors="replace",
+        start_new_session=True,
     ) as process:
         try:
             for line in process.stdout or ():
                 kept.append(line.strip())
                 say(line.rstrip())
         except BaseException:  # This process is to end: what it started does not go on.
-            process.terminate()
+            _end(process)
             raise
     code = process.returncode
     if code:
         raise SnacEvalError(f"environment {name}: {program}: {_reason(kept)}; nothing was kept")
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End it and what it started: pip for another interpreter starts itself there."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
 
 
 def _reason(lines: Sequence[str]) -> str:

@@ -3,12 +3,14 @@
 A metric's ``info`` says its kind, and the kind says which methods it has: those of one of the
 protocols below. Beside them a metric may have:
 
-============ ================================================================================
-``imports``  names of modules that scoring loads, which a worker loads before its first clip
-``prepare``  method without arguments that gets what scoring needs, such as weights
-``state``    method without arguments: what ``snac-eval list`` shows, empty where it is ready
-``licence``  of the code and weights that it runs: text that ``snac-eval show`` tells
-============ ================================================================================
+=============== =============================================================================
+``imports``     names of modules that scoring loads, which a worker loads before its first clip
+``prepare``     method without arguments that gets what scoring needs, such as weights
+``state``       method without arguments: what ``snac-eval list`` shows, empty where it is ready
+``licence``     of the code and weights that it runs: text that ``snac-eval show`` tells
+``environment`` of its class: the :class:`snac_eval.types.Environment` that it computes in
+                (:mod:`snac_eval.environments.computing`)
+=============== =============================================================================
 """
 
 from __future__ import annotations
