@@ -151,6 +151,7 @@ _CODEC_KEYS = {
     *("name", "family", "label", "series", "description", "domains", "sample_rate", "channels"),
     *("bitrate_bps", "tokens_per_second", "streams", "weights", "revision", "sha256", "licence"),
     *("citation", "bibtex", "options", "state", "ready", "remedy", "file", "kind"),
+    "delay_samples",
 }
 
 
