@@ -13,6 +13,7 @@ import pytest
 from snac_eval import hub
 from snac_eval.errors import WeightsUnavailable
 from snac_eval.hub import HubModel, find_weights
+from snac_eval.hub import repository as hub_repository
 from tests.hub_server import serve_hub
 
 
@@ -163,7 +164,7 @@ def test_published_names_are_taken_at_the_revision_of_their_card(
 ) -> None:
     asked = []
     monkeypatch.setattr(
-        hub._Repository, "files", lambda one: asked.append((one.name, one.revision))
+        hub_repository.Repository, "files", lambda one: asked.append((one.name, one.revision))
     )
     find_weights("snac_24khz")
     find_weights("snac_24khz", "main")

@@ -163,6 +163,8 @@ def damaged(codes: Codes, channel: Channel, seed: int) -> tuple[Codes, BoolArray
     that arrives as no index of its codebook is seen to be damaged: the one before it stands in.
     Header and side information are protected. Raises CodecError where bits are not known.
     """
+    if codes.is_continuous:
+        raise CodecError("no bit can be flipped: its latents are continuous numbers, not bits")
     if codes.packets:
         return _damaged_packets(codes, channel, seed)
     return _damaged_tokens(codes, channel, seed), np.zeros(0, np.bool_)

@@ -26,6 +26,7 @@ def codes_sent(codes: Codes) -> dict[str, Any]:
         "packet_bits": codes.packet_bits,
         "side_info": codes.side_info,
         "header": codes.header,
+        "is_continuous": codes.is_continuous,
     }
 
 
@@ -40,6 +41,7 @@ def codes_received(said: Mapping[str, Any]) -> Codes:
         packet_bits=said["packet_bits"],
         side_info=said["side_info"],
         header=said["header"],
+        is_continuous=bool(said["is_continuous"]),
     )
 
 

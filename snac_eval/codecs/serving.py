@@ -91,7 +91,7 @@ def encode_blocks() -> dict[str, Any]:
     """Codes of the audio whose blocks are asked for one after the other, until there is none."""
     found = _codec().encode_blocks
     assert found is not None
-    return codes_sent(found(iter(lambda: ask(BLOCK), None)))
+    return codes_sent(found(_blocks()))
 
 
 def begin_decoding(codes: Mapping[str, Any], seed: int) -> None:
@@ -146,6 +146,11 @@ def memory_mib() -> list[float]:
         resident_memory_mib(),
         gpu_peak_memory_mib(_codec().device),
     ]
+
+
+def _blocks() -> Iterator[FloatArray]:
+    while (block := ask(BLOCK)) is not None:
+        yield block
 
 
 def _by_entry(entry: str, request: CodecRequest) -> object:

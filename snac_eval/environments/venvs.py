@@ -248,7 +248,8 @@ def _told(folder: Path) -> Iterator[None]:
 
 def _run(name: str, program: str, command: Sequence[str], say: Say) -> None:
     """Run venv or pip. Raises SnacEvalError with its last line that tells an error."""
-    process = subprocess.Popen(
+    kept: deque[str] = deque(maxlen=200)
+    with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -257,18 +258,15 @@ def _run(name: str, program: str, command: Sequence[str], say: Say) -> None:
         text=True,
         encoding="utf-8",
         errors="replace",
-    )
-    kept: deque[str] = deque(maxlen=200)
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            kept.append(line.strip())
-            say(line.rstrip())
-        code = process.wait()
-    finally:
-        if process.poll() is None:  # This process is to end.
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                kept.append(line.strip())
+                say(line.rstrip())
+        except BaseException:  # This process is to end: what it started does not go on.
             process.terminate()
-            process.wait()
+            raise
+    code = process.returncode
     if code:
         raise SnacEvalError(f"environment {name}: {program}: {_reason(kept)}; nothing was kept")
 

@@ -72,11 +72,23 @@ class MissingEnvironment:
 
 
 def environments_folder() -> Path:
-    """The folder that holds a folder for each of them; it need not be there."""
+    """The folder that holds a folder for each of them; it need not be there.
+
+    Raises UsageError where the user has no home folder and named none.
+    """
     from platformdirs import user_data_path
 
-    given = os.environ.get(FOLDER_VARIABLE)
-    return user_path(given) if given else user_data_path("snac-eval") / "environments"
+    if given := os.environ.get(FOLDER_VARIABLE):
+        return user_path(given)
+    try:
+        folder = user_data_path("snac-eval")
+    except RuntimeError:
+        folder = Path("~")
+    if not folder.is_absolute():  # as older platformdirs leave it
+        raise UsageError(
+            f"no home folder to keep environments in; set {FOLDER_VARIABLE} to a folder"
+        )
+    return folder / "environments"
 
 
 def made_environment(name: str) -> MadeEnvironment | None:
@@ -84,9 +96,9 @@ def made_environment(name: str) -> MadeEnvironment | None:
     try:
         found = json.loads((environments_folder() / name / RECORD).read_text(encoding="utf-8"))
         for key in ("requirements", "pip_arguments"):
-            found[key] = tuple(found[key])
+            found[key] = tuple(found.get(key, ()))
         return MadeEnvironment(**found)
-    except (OSError, ValueError, TypeError, KeyError):
+    except (UsageError, OSError, ValueError, TypeError, AttributeError):
         return None
 
 
@@ -94,13 +106,16 @@ def stamp_of(name: str) -> int:
     """What differs when the environment is made, made anew or removed."""
     try:
         return os.stat(environments_folder() / name / RECORD).st_mtime_ns
-    except OSError:
+    except (UsageError, OSError):
         return 0
 
 
 def python_of(name: str) -> Path | None:
     """The interpreter of an environment; None where it was not made, or not to its end."""
-    folder = environments_folder() / name
+    try:
+        folder = environments_folder() / name
+    except UsageError:  # Then none can have been made.
+        return None
     found = folder / "Scripts" / "python.exe" if os.name == "nt" else folder / "bin" / "python"
     return found if found.is_file() and (folder / RECORD).is_file() else None
 

@@ -253,8 +253,9 @@ def metric_extras(name: str) -> tuple[str, ...]:
 
 
 def codec_extras(card: CodecCard) -> tuple[str, ...]:
-    """The same of a codec's family."""
-    return tuple(_pick(card.family, _group("snac_eval.codecs"), "codec family", "").extras)
+    """The same of a codec's family; none of one that only another interpreter has."""
+    entry = _group("snac_eval.codecs").get(card.family)
+    return () if entry is None else tuple(entry.extras)
 
 
 def codec_file(name: str, card_dirs: Sequence[Path] = ()) -> Path:

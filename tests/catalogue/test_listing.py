@@ -149,6 +149,7 @@ def test_json_has_every_fact(everything: dict[str, list[Facts]]) -> None:
 # Other people's scripts read these.
 _CODEC_KEYS = {
     *("name", "family", "label", "series", "description", "domains", "sample_rate", "channels"),
+    *("decoded_rate", "delay_samples"),
     *("bitrate_bps", "tokens_per_second", "streams", "weights", "revision", "sha256", "licence"),
     *("citation", "bibtex", "options", "state", "ready", "remedy", "file", "kind"),
     "delay_samples",

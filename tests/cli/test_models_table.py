@@ -12,7 +12,7 @@ import pytest
 from snac_eval.cli.main import main
 from snac_eval.codecs.opening import open_model
 from snac_eval.codecs.snac.adapter import Options
-from snac_eval.registry import plugins
+from snac_eval.registry import environments
 from snac_eval.registry.extras import MissingExtra
 from snac_eval.registry.validation import read_options
 from tests.cli.helpers import run_process
@@ -118,7 +118,9 @@ def test_what_cards_say_agrees_with_what_is_published() -> None:
 def test_a_missing_extra_does_not_end_the_table(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(plugins, "missing_extra", lambda entry: _LACKING if entry.extras else None)
+    monkeypatch.setattr(
+        environments, "missing_extra", lambda entry: _LACKING if entry.extras else None
+    )
     assert main(["table", "--models", "mimi_1.1kbps@k=2", "pcm_8bit", "--format", "csv"]) == 0
     printed = capsys.readouterr()
     mimi, pcm = _rows(printed.out)

@@ -26,7 +26,7 @@ from snac_eval.run.config import RunConfig
 from tests.environments.venvs import NUMPY, TORCH, bare_venv
 
 _OWN = """
-import os, time
+import os
 import numpy as np
 from snac_eval.codecs.checks import check_input
 from snac_eval.types import CodecCard, Codes, Waveform
@@ -41,8 +41,6 @@ class Steps:
             os._exit(9)
         return np.clip(np.round((audio[0] + 1) * self.levels), 0, 255).astype(np.int64)
     def decode(self, codes):
-        if len(codes[0]) == 77:
-            time.sleep(100)
         return (codes / self.levels - 1).astype(np.float32)[None]
 
 class Whole:
@@ -96,14 +94,15 @@ def clips(tmp_path: Path) -> Path:
     return tmp_path / "clips"
 
 
-def test_snac_where_torch_alone_is_there(tmp_path: Path) -> None:
+def test_snac_where_torch_alone_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     there = snac_eval.load_codec(
         "snac_16khz_mini", device="cpu", python=str(bare_venv(tmp_path / "v", NUMPY + TORCH))
     )
     here = open_model("snac_16khz_mini")
     assert there.fingerprint == f"{here.fingerprint};without=llvmlite"
     assert there.num_parameters() == here.num_parameters
-    clip = speech_like(20_000, 16000, 1, 3)
+    clip = speech_like(8000, 16000, 1, 3)
     assert here.coder is not None
     codes = here.coder.encode([clip])
     assert same_codes(there.encode([clip])[0], codes[0])
@@ -113,14 +112,16 @@ def test_snac_where_torch_alone_is_there(tmp_path: Path) -> None:
     np.testing.assert_allclose(one.samples, other.samples, atol=1e-6)
 
 
-def test_a_card_s_codec_is_the_same_to_the_bit(python: str) -> None:
+def test_a_card_s_codec_is_the_same_to_the_bit(
+    python: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here, there = (
-        open_model("pcm_8bit@k=1@generation=2"),
-        open_model("pcm_8bit@k=1@generation=2", python=python),
+        open_model("pcm_8bit@generation=2"),
+        open_model("pcm_8bit@generation=2", python=python),
     )
     there.prepare()
     assert there.fingerprint == here.fingerprint
-    assert there.card == here.card
+    assert str(there.card) == str(here.card)
     clip = speech_like(3000, 16000, 1, 0)
     assert here.coder is not None
     assert there.coder is not None
@@ -130,13 +131,16 @@ def test_a_card_s_codec_is_the_same_to_the_bit(python: str) -> None:
     np.testing.assert_array_equal(one.samples, other.samples)
     with pytest.raises(CodecError, match="takes 1 channel"):
         there.coder.encode([replace(clip, samples=np.zeros((2, 5), np.float32))])
+    monkeypatch.setenv(LIMIT_VARIABLE, "soon")
+    with pytest.raises(UsageError, match=f"{LIMIT_VARIABLE}=soon: give seconds"):
+        there.coder.encode([clip])
 
 
 def test_all_that_an_adapter_can_do_it_does_elsewhere(own: str, python: str) -> None:
     here, there = open_model(f"{own}:Whole"), open_model(f"{own}:Whole", python=python)
     there.prepare()
     for name in ("fingerprint", "card", "device", "drops_streams", "conceals", "takes_one_clip"):
-        assert getattr(there, name) == getattr(here, name)
+        assert str(getattr(there, name)) == str(getattr(here, name))  # NaN is not itself
     for name in ("delay_samples", "notes", "weights_sha256", "card_parameters"):
         assert getattr(there, name)() == getattr(here, name)()
     assert there.num_parameters is None
@@ -175,10 +179,8 @@ def test_a_death_in_a_run_costs_one_clip(
     assert set(died["status"]) == {"error"}
     assert died["reason"].str.contains("ended by itself with exit code 9 while encoding").all()
     rest = scores.drop("1", level="clip_id")["value"]
-    assert (
-        rest.to_dict()
-        == here.scores.set_index(["clip_id", "metric"])["value"][rest.index].to_dict()
-    )
+    expected = here.scores.set_index(["clip_id", "metric"])["value"]
+    assert rest.to_dict() == expected[rest.index].to_dict()
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["codec"]["interpreter"]["numpy"] == np.__version__
     assert manifest["config"]["python"] == python
@@ -197,21 +199,8 @@ def test_a_worker_that_cannot_be_started_again_ends_the_run(
             ["si_sdr"],
             workers=0,
             python=str(once),
-            model_args=("dies_at=8000",),
+            model_args=("dies_at=8002",),
         )
-
-
-def test_what_takes_too_long_is_stopped_and_the_next_clip_is_coded(
-    own: str, python: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    codec = snac_eval.load_codec(f"{own}:Steps", python=python)
-    clips = [speech_like(length, 16000, 1, 0) for length in (77, 78)]
-    codes = [codec.encode([one])[0] for one in clips]
-    monkeypatch.setenv(LIMIT_VARIABLE, "0.5")
-    with pytest.raises(CodecError, match="took longer than 0.5 s over decoding and was stopped"):
-        codec.decode(codes[:1], [0])
-    monkeypatch.setenv(LIMIT_VARIABLE, "20")
-    assert codec.decode(codes[1:], [0])[0].num_samples == 78
 
 
 def test_weights_are_found_by_whoever_started_it(
@@ -220,7 +209,7 @@ def test_weights_are_found_by_whoever_started_it(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     codec = open_model("snac_24khz", python=python)
-    with pytest.raises(WeightsUnavailable, match=r"cannot get .*snac_24khz.* HF_HUB_OFFLINE"):
+    with pytest.raises(WeightsUnavailable, match=r"snac_24khz.*HF_HUB_OFFLINE is set"):
         assert codec.fingerprint
 
 

@@ -178,6 +178,12 @@ def test_latents_are_kept_as_they_are_and_have_no_bits(
     assert math.isnan(codes.num_bits)
     for kept in (unpack(pack(codes)), unpacked(packed(coded)).codes):
         assert same_codes(kept, codes)
+    lossy = opened(f"{name}@packet_loss=0.3").coder
+    assert lossy is not None
+    (heard,) = lossy.decode([codes], [0])
+    assert heard.samples.shape == (1, 6000)
+    with pytest.raises(CodecError, match="no bit can be flipped: its latents are continuous"):
+        opened(f"{name}@bit_errors=0.01").coder.decode([codes], [0])  # type: ignore[union-attr]
     score = Bitrate().score_codes(codes, setting.codec.card, Timing(), 0.25)
     assert "latents are continuous" in score.reason
 
@@ -191,7 +197,7 @@ def test_what_cannot_be_opened_is_told_in_a_line(folders: dict[str, Path], tmp_p
     wrong = open_model("xcodec2_0.8kbps", weights=str(folders["xcodec"]))
     with pytest.raises(CheckpointError, match="type 'xcodec', not 'xcodec2'"):
         wrong.prepare()
-    other = open_model("wavtokenizer_small_speech_0.9kbps", weights=str(folders["wavtokenizer"]))
+    other = open_model("wavtok_small_speech_0.9kbps", weights=str(folders["wavtokenizer"]))
     with pytest.raises(CodecError, match=r"4096 at 40 frames/s, which the card .* not describe"):
         other.prepare()
 

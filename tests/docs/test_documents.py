@@ -30,6 +30,8 @@ from tests.docs.sandbox import Sandbox, forget_plugins, sound, surround
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 
 EXCLUDED = {
+    "python3": "makes an environment; tests/environments/venvs.py does so",
+    "old/bin/pip": "no package index here",
     "pip": "no package index here; the extras that it names must be declared",
     "make": "sets up an environment and runs for minutes; its target must be there",
     "apt-get": "needs root",
@@ -44,8 +46,10 @@ EXCLUDED = {
 
 PARSED = {
     "--engine ray": "needs a Ray cluster",
+    "--python": "needs another interpreter; tests/codecs/test_elsewhere.py makes one",
     "opusenc_12kbps": "needs opus-tools; tests/codecs/command has it where it is",
     "amr_wb_12.65kbps": "needs FFmpeg's program",
+    "validate upper": "starts a hundred programs; tests/codecs/command makes the same checks",
     "snac-eval doctor": "imports and scores for a minute; tests/doctor does so",
     "listen read my-test": "needs answers of people; docs/reading-answers.md has some",
     "listen serve": "serves until it is stopped; tests/listening/test_serving.py does",
@@ -53,6 +57,9 @@ PARSED = {
     "snac-eval bench": "measures for minutes; tests/bench runs it small",
     "table --models": "builds every ready model; tests/cli/test_models_table.py does",
     "python -m benchmarks": "measures for minutes to hours",
+    "snac-eval env create": "downloads packages; tests/environments/test_venvs.py does so",
+    "snac-eval env remove": "needs what was made",
+    "--metrics warpq": "needs an environment",
     "python -m training": "trains; tests/test_training.py does so for a moment",
 }
 """Commands of ours that are only parsed, by a part of their text."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from snac_eval import audio
 from snac_eval.cli.main import main
-from snac_eval.metrics import squim, warpq
+from snac_eval.metrics import _squim, _warpq, squim, warpq
 from snac_eval.metrics.base import PairMetric, PreparedPair
 from snac_eval.metrics.speechmos import DnsmosBak, DnsmosOvrl, DnsmosP808, DnsmosSig, Plcmos
 from snac_eval.metrics.zimtohrli import Zimtohrli
@@ -120,30 +120,36 @@ def test_warpq_asks_its_package_for_the_raw_score(monkeypatch: pytest.MonkeyPatc
         asked.append((len(reference), len(estimate), arr_sr))
         return {"raw_warpq_score": 0.7, "normalized_warpq_score": 0.8}
 
-    monkeypatch.setattr(warpq, "_measure", lambda: SimpleNamespace(evaluate=evaluate))
+    monkeypatch.setattr(_warpq, "_measure", lambda _: SimpleNamespace(evaluate=evaluate))
     signal = tone(2.0, 24000)
     assert value(warpq.WarpQ(), signal, signal, 24000) == 0.7
     assert asked == [(32000, 32000, 16000)]
 
 
 @pytest.fixture
-def torchaudio(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, ...]]]:
-    """A torchaudio whose SQUIM answers by the estimate's peak; the shapes that it was given."""
+def torchaudio(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[tuple[int, ...]]]:
+    """A torchaudio whose SQUIM answers by the estimate's peak, by weights that are in a file; the
+    shapes that it was given."""
     shapes = []
 
     class Model(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.zeros(()))
+
         def forward(self, batch: torch.Tensor) -> list[torch.Tensor]:
             shapes.append(tuple(batch.shape))
             peak = batch.abs().amax(dim=1)
-            return [peak, 1 + peak, 20 * peak]
+            return [peak, 1 + peak, self.scale * peak]
 
-    pipelines = ModuleType("torchaudio.pipelines")
-    pipelines.SQUIM_OBJECTIVE = SimpleNamespace(get_model=Model)  # type: ignore[attr-defined]
+    models = ModuleType("torchaudio.models")
+    models.squim_objective_base = Model  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "torchaudio", ModuleType("torchaudio"))
-    monkeypatch.setitem(sys.modules, "torchaudio.pipelines", pipelines)
-    squim._model.cache_clear()
+    monkeypatch.setitem(sys.modules, "torchaudio.models", models)
+    monkeypatch.setenv(squim.MODEL.variable, str(tmp_path))
+    torch.save({"scale": torch.tensor(20.0)}, tmp_path / squim.MODEL.name)
     yield shapes
-    squim._model.cache_clear()
+    _squim._network.cache_clear()
 
 
 def test_squim_scores_the_estimate_in_one_pass(torchaudio: list[tuple[int, ...]]) -> None:
@@ -154,6 +160,10 @@ def test_squim_scores_the_estimate_in_one_pass(torchaudio: list[tuple[int, ...]]
     values = [metric.score_prepared(pair, "speech").value for metric in metrics]
     assert values == pytest.approx([peak, 1 + peak, 20 * peak])
     assert torchaudio == [(1, 16000)]
+    squim.MODEL.get().write_bytes(b"no weights")
+    _squim._network.cache_clear()
+    broken = squim.SquimStoi().score_pair(reference, estimate, 16000)
+    assert "squim_objective_dns2020.pth: no weights of SQUIM" in broken.reason
 
 
 @pytest.mark.parametrize("name", OPTIONAL)
@@ -171,4 +181,4 @@ def test_without_its_extra_one_line_says_which(
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert f"metric '{name}' needs" in error
-    assert "pip install 'snac-eval[" in error
+    assert ("pip install 'snac-eval[" in error) != (f"env create {name[:4]}" in error)

@@ -16,7 +16,9 @@ from snac_eval.metrics.opening import require_metric
 from snac_eval.registry import extras, plugins
 
 _PLACE = r"(local|a) (file|folder|model) \(.+\)"
-_STATE = re.compile(rf"ready|needs (extra \w+|weights \(\w+\)|download|program [\w.-]+|{_PLACE})")
+_STATE = re.compile(
+    rf"ready|needs ((extra|environment) \w+|weights \(\w+\)|download|program [\w.-]+|{_PLACE})"
+)
 
 
 @pytest.fixture
@@ -147,7 +149,7 @@ def test_a_missing_extra_is_told_as_a_command(no_extras: None) -> None:
     for name, extra in {"mimi_1.1kbps": "transformers", "lyra_v2_6kbps": "lyra"}.items():
         card = plugins.codec_card(name)
         assert plugins.codec_remedy(card) == (f"pip install 'snac-eval[{extra}]'",)
-    assert plugins.metric_remedy("warpq") == ("pip install 'snac-eval[warpq]'",)
+    assert plugins.metric_remedy("cdpam") == ("pip install 'snac-eval[cdpam]'",)
     # What these require would break transformers beside some builds of torch.
     alone = ("pip install --no-deps distillmos xls-r-sqa",)
     assert plugins.metric_remedy("distillmos") == alone

@@ -206,3 +206,20 @@ def test_an_axis_of_rates_has_a_few_round_numbers(
     low: float, high: float, ticks: list[float]
 ) -> None:
     assert drawing._decades(low, high) == pytest.approx(ticks)
+
+
+def test_losses_are_what_x_is_where_every_codec_has_several(tmp_path: Path) -> None:
+    for option, shares, title, ticks in (
+        ("packet_loss", ("0.05", "0.2"), "Packet loss [%]", {"0", "5", "10", "15", "20"}),
+        ("bit_errors", ("0.001", "0.01"), "Bit errors [share of bits]", {"0", "0.001", "0.01"}),
+    ):
+        names = ["opus", *(f"opus@{option}={share}" for share in shares)]
+        runs = [_run(tmp_path / option, name, 3.0 - i) for i, name in enumerate(names)]
+        figure = figures.plot(runs, y=["pesq_wb"])
+        (axes,) = figure.axes
+        figure.draw_without_rendering()
+        assert axes.get_xlabel() == title
+        assert ticks <= {label.get_text() for label in axes.get_xticklabels()}
+        (joined,) = [line for line in axes.get_lines() if len(line.get_xdata()) == 3]
+        assert joined.get_xdata()[0] == 0
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == ["opus"]

@@ -51,6 +51,7 @@ __all__ = ["Options", "at_bitrate", "load", "remedy", "state"]
 # Raised whenever this adapter could give other codes or audio with the same programs.
 _IMPLEMENTATION = "1"
 _RATE = struct.Struct("<I")
+_MOST_REFUSED = 100
 _COUNTED = {
     "file": "bits are those of the whole bit-stream file, its container's among them",
     "declared": "bits are the card's bit_rate times the clip's length, whatever the file holds",
@@ -104,7 +105,7 @@ class CommandCodec:
             del given[name]
         facts = json.dumps(given, separators=(",", ":"))
         rates = f"rate={card.sample_rate}:out={card.output_sample_rate}:channels={card.channels}"
-        who = ":".join(self._identities())
+        who = ":".join(dict.fromkeys(self._identities()))
         return f"command:v={_IMPLEMENTATION}:{facts}:{rates}:resampler={audio.RESAMPLER}:{who}"
 
     @property
@@ -150,7 +151,20 @@ class CommandCodec:
     def _decode_lossy(
         self, codes: Sequence[Codes], lost: Sequence[BoolArray], seeds: Sequence[int]
     ) -> list[Waveform]:
-        return self.decode([self._arrived(*one) for one in zip(codes, lost, strict=True)], seeds)
+        return [self._conceal(*one) for one in zip(codes, lost, strict=True)]
+
+    def _conceal(self, codes: Codes, lost: BoolArray) -> Waveform:
+        """Audio of what arrives. A decoder that stops at a damaged packet is not given that one."""
+        lost = lost.copy()
+        for _ in range(_MOST_REFUSED):
+            decoded = self._decoded(self._arrived(codes, lost))
+            if not short_by(_seconds(codes), decoded.duration_s):
+                break
+            stopped = int(decoded.duration_s / _seconds(codes) * len(lost))
+            if (left := np.flatnonzero(~lost[stopped:])).size == 0:
+                break
+            lost[stopped + left[0]] = True
+        return self._whole(codes, decoded)
 
     def _arrived(self, codes: Codes, lost: BoolArray) -> Codes:
         rate, header = codes.header[: _RATE.size], codes.header[_RATE.size :]
@@ -184,24 +198,32 @@ class CommandCodec:
         )
 
     def _decode(self, codes: Codes) -> Waveform:
+        return self._whole(codes, self._decoded(codes))
+
+    def _whole(self, codes: Codes, decoded: Waveform) -> Waveform:
+        """What was decoded, as long as the clip."""
+        duration_s = _seconds(codes)
+        if missing := short_by(duration_s, decoded.duration_s):
+            raise CodecError(f"{self.card.name}: its decoder {missing}")
+        num_samples = math.ceil(round(duration_s * decoded.sample_rate, 6))
+        return audio.fit_length(decoded, num_samples)
+
+    def _decoded(self, codes: Codes) -> Waveform:
+        """What the decoder makes of the codes, less its delay."""
         options, content = self._options, self._bitstream(codes)
         (rate,) = _RATE.unpack_from(codes.header)
         out = self.card.output_sample_rate or rate
-        duration_s = codes.num_samples / rate
         with self._folder() as folder:
             files = {
                 "bitstream": folder / f"clip{options.bitstream_suffix}",
                 "output": folder / f"output{_suffix(options.output_format)}",
             }
             files["bitstream"].write_bytes(content)
-            self._run(options.decode, folder, files, rate, duration_s)
+            self._run(options.decode, folder, files, rate, _seconds(codes))
             self._content(files["output"], options.decode)
             shape = out, self.card.channels
             decoded = read_sound(self.card.name, files["output"], options.output_format, *shape)
-        decoded = _moved(audio.resample(decoded, out), self._late)
-        if missing := short_by(duration_s, decoded.duration_s):
-            raise CodecError(f"{self.card.name}: its decoder {missing}")
-        return audio.fit_length(decoded, math.ceil(codes.num_samples * out / rate))
+        return _moved(audio.resample(decoded, out), self._late)
 
     def _bitstream(self, codes: Codes) -> bytes:
         try:
@@ -277,6 +299,10 @@ class CommandCodec:
 def _programs(options: Options) -> list[str]:
     commands = (options.encode, options.decode, *options.version_commands)
     return list(dict.fromkeys(split(one)[0] for one in commands))
+
+
+def _seconds(codes: Codes) -> float:
+    return codes.num_samples / int(_RATE.unpack_from(codes.header)[0])
 
 
 def _suffix(name: str) -> str:

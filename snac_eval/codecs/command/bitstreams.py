@@ -71,7 +71,8 @@ def put_together(kind: Counted, packets: Sequence[bytes], header: bytes) -> byte
 
 
 CONCEALED: dict[Counted, str] = {
-    "ogg": "in place of a lost Opus packet the decoder gets one without data, which it conceals",
+    "ogg": "in place of an Opus packet that is lost, or at which the decoder stops, it gets one"
+    " without data, which it conceals",
     "g192": "lost frames are marked as bad (0x6B20), which the decoder conceals",
 }
 """Kinds of whose packets the decoder can be told that they are lost, and how."""
@@ -86,10 +87,13 @@ def with_losses(
         return tuple(packets), np.where(lost, lengths | _LOST, lengths).astype("<u2").tobytes()
     if b"OpusHead" not in header:
         raise Malformed("is Ogg of another codec than Opus, whose lost packets cannot be marked")
+    # A damaged first byte says another length: the decoder would lose its place in time.
+    length = opus.num_samples(packets)
     arrived, last = [], packets[0]
     for packet, is_lost in zip(packets, lost, strict=True):
-        last = last if is_lost else packet
-        arrived.append(opus.without_data(last, len(packet)) if is_lost else packet)
+        came = not is_lost and opus.num_samples([packet]) == length
+        last = packet if came else last
+        arrived.append(packet if came else opus.without_data(last, len(packet)))
     return tuple(arrived), header
 
 

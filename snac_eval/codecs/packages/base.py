@@ -104,7 +104,8 @@ class PackageCodec(ABC):
 
     @cached_property
     def weights_sha256(self) -> str:
-        """Digest of the files of weights, one after the other; configurations do not count."""
+        """Digest of the files of weights, of several that of their digests; configurations do not
+        count."""
         return sha256([file for file in self._files if file.suffix not in _CONFIGURATIONS])
 
     @property

@@ -18,6 +18,7 @@ from snac_eval.codecs.packages.base import PackageCodec, Shape
 from snac_eval.codecs.packages.files import HubFile
 from snac_eval.codecs.packages.imports import import_without
 from snac_eval.codecs.packages.pretrained import load_pretrained
+from snac_eval.codecs.packages.tiling import tile_network
 from snac_eval.types import CodecCard, CodecRequest
 
 if TYPE_CHECKING:
@@ -73,7 +74,10 @@ class DualCodec(PackageCodec):
     other_distributions = ("transformers", "torchaudio")
     can_drop_streams = True
     imports = ("torch",)
-    notes = ("encodes in float16, as the package does by default",)
+    notes = (
+        "encodes in float16, as the package does by default",
+        "what the last frame leaves unfinished, up to 0.1 s, comes back as silence",
+    )
 
     @staticmethod
     def files_of(card: CodecCard) -> tuple[HubFile, ...]:
@@ -117,6 +121,8 @@ class DualCodec(PackageCodec):
         del arguments["_target_"]
         model = package.DualCodec(**{**arguments, "sample_rate": config["SAMPLE_RATE"]})
         load_model(model, checkpoint)
+        tile_network(model.dac.encoder, int(model.dac.hop_length), 1)
+        tile_network(model.dac.decoder, 1, int(model.dac.hop_length))
         return model
 
     def _networks(self, model: Any) -> tuple[nn.Module, ...]:  # noqa: ANN401

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from snac_eval.audio import file_sha256
 from snac_eval.errors import WeightsUnavailable
 from snac_eval.hub import NEEDS_WEIGHTS, cached_hub_file, hub_file, of_hub
 from snac_eval.reading.names import user_path
-
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +66,11 @@ def remedy(files: Sequence[HubFile]) -> tuple[str, ...]:
 
 
 def sha256(files: Sequence[Path]) -> str:
-    """Hex digest of the files one after the other; of a single one, its own."""
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
-    return digest.hexdigest()
+    """Hex digest of a file's bytes; of several, of their digests one after the other."""
+    digests = [file_sha256(file) for file in files]
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _folder_of(files: Sequence[HubFile]) -> str:

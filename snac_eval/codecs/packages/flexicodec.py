@@ -21,6 +21,7 @@ import numpy as np
 from snac_eval.codecs.packages import files
 from snac_eval.codecs.packages.base import PackageCodec, Shape
 from snac_eval.codecs.packages.files import HubFile
+from snac_eval.codecs.packages.tiling import tile_network
 from snac_eval.errors import CheckpointError, CodecError
 from snac_eval.types import CodecCard, CodecRequest, Codes, Waveform
 
@@ -77,6 +78,7 @@ class FlexiCodec(PackageCodec):
     imports = ("torch",)
     notes = (
         "the frame rate depends on the clip; bits are those sent, with 3 for the length of a frame",
+        "what the last frame leaves unfinished, up to 0.1 s, comes back as silence",
         "FunASR dithers what the merging hears; the dither is seeded, the same for every clip",
     )
 
@@ -112,6 +114,8 @@ class FlexiCodec(PackageCodec):
         finally:
             modeling_flexicodec.AutoModel = theirs
         _fill(model, load_file(checkpoint), ("semantic_model.", "semantic_mean", "semantic_std"))
+        tile_network(model.dac.encoder, int(model.dac.hop_length), 1)
+        tile_network(model.dac.decoder, 1, int(model.dac.hop_length))
         return {
             "model": model,
             "feature_extractor": feature_extractors.FBankGen(sr=16000),
@@ -157,36 +161,46 @@ class FlexiCodec(PackageCodec):
     def _encode_clip(self, waveform: Waveform) -> Codes:
         codes = super()._encode_clip(waveform)
         *streams, lengths = codes.streams
-        return replace(codes, streams=tuple(streams), side_info=self._packed(lengths))
+        side_info = packed(lengths, self._longest)
+        return replace(codes, streams=tuple(streams), side_info=side_info)
 
     def _sent(self, codes: Codes) -> NDArray[np.int64]:
         tokens = super()._sent(codes)
-        count, width = tokens.shape[1], self._bits_of_length
-        bits = np.unpackbits(np.frombuffer(codes.side_info, np.uint8))
-        if len(bits) - len(bits) % 8 != -(-count * width // 8) * 8:
+        lengths = unpacked(codes.side_info, tokens.shape[1], self._longest)
+        if lengths is None:
             raise CodecError(f"{self.card.name}: these are not its codes; encode the clip again")
-        values = bits[: count * width].reshape(count, width) @ (1 << np.arange(width)[::-1])
-        return np.vstack([tokens, values.astype(np.int64) + 1])
-
-    def _packed(self, lengths: NDArray[np.int32]) -> bytes:
-        """Lengths from 1 on, with as many bits each as the longest needs."""
-        places = np.arange(self._bits_of_length)[::-1]
-        bits = (lengths[:, None] - 1) >> places & 1
-        return np.packbits(bits.astype(np.uint8)).tobytes()
+        return np.vstack([tokens, lengths])
 
     @property
-    def _bits_of_length(self) -> int:
+    def _longest(self) -> int:
+        """How many frames are merged at most."""
         longest = self._model["model"].max_tokens_per_group
         if longest is None:
             raise CodecError(
-                f"{self.card.name}: its configuration bounds no max_tokens_per_group,"
-                " so that no number of bits holds the length of a frame"
+                f"{self.card.name}: its configuration has no max_tokens_per_group: no number of"
+                " bits holds the length of a frame"
             )
-        return max(1, (int(longest) - 1).bit_length())
+        return int(longest)
 
     @cached_property
     def _options(self) -> Options:
         return Options(**self.card.options)
+
+
+def packed(lengths: NDArray[np.int32], longest: int) -> bytes:
+    """Lengths from 1 to ``longest`` as bits, as many each as the longest needs, in whole bytes."""
+    places = np.arange((longest - 1).bit_length())[::-1]
+    return np.packbits(((lengths[:, None] - 1) >> places & 1).astype(np.uint8)).tobytes()
+
+
+def unpacked(side_info: bytes, count: int, longest: int) -> NDArray[np.int64] | None:
+    """The same lengths again; None where the bytes do not hold ``count`` of them."""
+    width = (longest - 1).bit_length()
+    if len(side_info) != -(-count * width // 8):
+        return None
+    bits = np.unpackbits(np.frombuffer(side_info, np.uint8))[: count * width]
+    lengths = bits.reshape(count, width).astype(np.int64) @ (1 << np.arange(width)[::-1]) + 1
+    return None if lengths.max(initial=1) > longest else lengths
 
 
 def _sensevoice(config_file: Path, weights: Path) -> Any:  # noqa: ANN401

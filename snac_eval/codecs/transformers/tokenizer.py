@@ -68,7 +68,7 @@ def load(request: CodecRequest) -> AudioTokenizer:
 
 def state(card: CodecCard) -> str:
     """What ``snac-eval list`` shows of this family."""
-    return weights_state(card) if card.weights else f"needs a model ({card.name}:OWNER/NAME)"
+    return weights_state(card) if card.weights else f"needs a model ({card.name}:REPO)"
 
 
 def remedy(card: CodecCard) -> tuple[str, ...]:
@@ -181,6 +181,22 @@ class LatentTokenizer(AudioTokenizer):
     """A codec whose latents are continuous: a frame's are a packet of float32, little-endian."""
 
     can_drop_streams: ClassVar[bool] = False
+    conceals: ClassVar[str] = (
+        "in place of a lost frame's latents the last that came are decoded, before the first zeros"
+    )
+
+    def decode_lossy(
+        self, codes: Sequence[Codes], lost: Sequence[Sequence[bool]], seeds: Sequence[int]
+    ) -> list[Waveform]:
+        """Audio where the frames that are ``lost`` did not come."""
+        received = []
+        for one, gone in zip(codes, lost, strict=True):
+            last, packets = bytes(len(one.packets[0])), []
+            for packet, is_gone in zip(one.packets, gone, strict=True):
+                last = last if is_gone else packet
+                packets.append(last)
+            received.append(replace(one, packets=tuple(packets)))
+        return self.decode(received, seeds)
 
     def _encode_batch(self, waveforms: Sequence[Waveform]) -> list[Codes]:
         import torch

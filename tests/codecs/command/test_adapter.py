@@ -80,7 +80,9 @@ def test_a_declared_delay_is_taken_out_to_the_sample(cut: str, delay: float, lef
     np.testing.assert_allclose(estimate[:, kept], CLIP.samples[:, kept], atol=2.0**-16)
 
 
-def test_a_delay_that_is_measured_is_proposed() -> None:
+def test_a_delay_that_is_measured_is_proposed(monkeypatch: pytest.MonkeyPatch) -> None:
+    speech = {"speech": [tone(1.0, seed=seed) for seed in range(2)]}
+    monkeypatch.setattr("snac_eval.codecs.delays.signals", lambda _: speech)
     late = {"input_format": "s16le", "output_format": "s16le", "delay_samples": 3.2}
     one = codec(encode=shell("head -c 20 /dev/zero | cat - $1 > $2"), **late)
     subject = Subject(
@@ -292,6 +294,27 @@ def test_opusenc_keeps_the_contract(check: str) -> None:
     subject = Subject(CommandCodec(request), lambda _: CommandCodec(request))
     finding = examine(check, CHECKS[check], subject)
     assert finding.state == "ok", finding.detail
+
+
+@needs_opus
+def test_a_packet_at_which_opusdec_stops_is_lost() -> None:
+    one = open_model("opusenc_24kbps")
+    assert one.coder is not None
+    assert one.decode_lossy is not None
+    clip = Waveform(0.5 * np.repeat(tone(0.6), 3)[None, ::2].copy(), 24000)
+    (codes,) = one.coder.encode([clip])
+    packets = list(codes.packets)
+    # Padding that is longer than the packet.
+    packets[12] = bytes([packets[12][0] | 3, 0x41, 255]) + bytes(len(packets[12]) - 3)
+    damaged = replace(codes, packets=tuple(packets))
+    with pytest.raises(CodecError, match=r"answered 0\.60 s of audio with 0\.2"):
+        one.coder.decode([damaged], [0])
+    none = np.zeros(len(packets), np.bool_)
+    (estimate,) = one.decode_lossy([damaged], [none], [0])
+    (whole,) = one.coder.decode([codes], [0])
+    same = slice(0, 24000 * 22 // 100)
+    np.testing.assert_array_equal(estimate.samples[:, same], whole.samples[:, same])
+    assert np.abs(estimate.samples[:, 24000 * 4 // 10 :]).max() > 0.05
 
 
 @needs_opus
