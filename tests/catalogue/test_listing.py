@@ -152,6 +152,7 @@ _CODEC_KEYS = {
     *("decoded_rate", "delay_samples"),
     *("bitrate_bps", "tokens_per_second", "streams", "weights", "revision", "sha256", "licence"),
     *("citation", "bibtex", "options", "state", "ready", "remedy", "file", "kind"),
+    "delay_samples",
 }
 
 
