@@ -17,6 +17,11 @@ def slow() -> Codec:
     return _Pcm("cpu", waits_s=0.15)
 
 
+def slower() -> Codec:
+    """The same that takes 0.5 s: even a busy machine starts a node's worker in the time of all."""
+    return _Pcm("cpu", waits_s=0.5)
+
+
 def on_gpu() -> Codec:
     """16-bit PCM that says it computes on a GPU, and takes clips in batches."""
     return _Pcm("cuda")

@@ -153,7 +153,7 @@ def test_node_that_is_killed_costs_no_clip(
     clips: Path,
 ) -> None:
     node = cluster.add_node(num_cpus=1)
-    plan = _plan(clips, cluster, "tests.run.ray_codecs:slow")
+    plan = _plan(clips, cluster, "tests.run.ray_codecs:slower")
     with _engine(plan) as engine:
         engine.prepare()
         work = engine.work(_tasks(plan))
