@@ -197,7 +197,7 @@ def test_what_cannot_be_opened_is_told_in_a_line(folders: dict[str, Path], tmp_p
     wrong = open_model("xcodec2_0.8kbps", weights=str(folders["xcodec"]))
     with pytest.raises(CheckpointError, match="type 'xcodec', not 'xcodec2'"):
         wrong.prepare()
-    other = open_model("wavtok_small_speech_0.9kbps", weights=str(folders["wavtokenizer"]))
+    other = open_model("wavtokenizer_small_speech_0.9kbps", weights=str(folders["wavtokenizer"]))
     with pytest.raises(CodecError, match=r"4096 at 40 frames/s, which the card .* not describe"):
         other.prepare()
 
