@@ -92,6 +92,9 @@ class OpenCodec:
     is, in seconds; None: they share the clip evenly (``frames_at``)."""
     takes_one_clip: bool = False
     """Whether clips never come in batches, however many are asked for (``takes_one_clip``)."""
+    whole_clip: str = ""
+    """What of it sees a clip as a whole, so that its memory grows with the clip's length; empty
+    where it goes through long clips part by part (``whole_clip``)."""
     away: Away | None = None
     """The interpreter that it runs in, where that is another one (``away``)."""
 

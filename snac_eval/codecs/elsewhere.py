@@ -85,6 +85,7 @@ class Elsewhere:
         self.device: str = facts["device"]
         self.can_drop_streams: bool = facts["drops_streams"]
         self.takes_one_clip: bool = facts["takes_one_clip"]
+        self.whole_clip: str = facts["whole_clip"]
         self.conceals: str = facts["conceals"]
         self._abilities = frozenset(facts["abilities"])
         self._operations = 0.0

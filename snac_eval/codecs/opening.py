@@ -238,6 +238,7 @@ def opened(adapter: object, who: str) -> OpenCodec:
         conceals=str(getattr(made, "conceals", "")),
         frames_at=getattr(made, "frames_at", None),
         takes_one_clip=bool(getattr(made, "takes_one_clip", False)),
+        whole_clip=str(getattr(made, "whole_clip", "")),
         sent=getattr(made, "sent", None) if is_source else None,
         sent_by=str(getattr(made, "sent_by", "")) if is_source else "",
         matched=_reader(made, "matched", dict),

@@ -177,6 +177,7 @@ def _kept(codec: OpenCodec) -> dict[str, Any]:
         "device": codec.device,
         "drops_streams": codec.drops_streams,
         "takes_one_clip": codec.takes_one_clip,
+        "whole_clip": codec.whole_clip,
         "conceals": codec.conceals,
         "abilities": [name for name in ABILITIES if getattr(codec, name) is not None],
     }

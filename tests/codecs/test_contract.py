@@ -143,6 +143,7 @@ def test_each_fault_is_found(check: str, method: str, fault: Callable[..., Any])
 def test_memory_beyond_the_limit_is_found() -> None:
     subject = replace(_broken(), peak_memory_mib=lambda: 3000.0 * next(_counter))
     assert _state(subject, "long audio") == "failed"
+    assert _state(replace(subject, whole_clip="its encoder"), "long audio") == "skipped"
 
 
 def test_stereo_codec_keeps_its_channels_apart() -> None:

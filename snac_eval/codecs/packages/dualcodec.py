@@ -74,6 +74,7 @@ class DualCodec(PackageCodec):
     other_distributions = ("transformers", "torchaudio")
     can_drop_streams = True
     imports = ("torch",)
+    whole_clip = "w2v-BERT 2.0"
     notes = (
         "encodes in float16, as the package does by default",
         "what the last frame leaves unfinished, up to 0.1 s, comes back as silence",

@@ -76,6 +76,7 @@ class FlexiCodec(PackageCodec):
     other_distributions = ("funasr", "torchaudio")
     can_drop_streams = True
     imports = ("torch",)
+    whole_clip = "SenseVoice"
     notes = (
         "the frame rate depends on the clip; bits are those sent, with 3 for the length of a frame",
         "what the last frame leaves unfinished, up to 0.1 s, comes back as silence",
