@@ -19,15 +19,19 @@ def per_clip(runs: Sequence[Run]) -> list[str]:
 def group_notes(group: Group) -> list[str]:
     """What a reader must know of a dataset's numbers, what runs lost before all else."""
     lost = lost_lines(lost_by_metric(group.runs, per_clip(group.runs)))
-    return [*(f"Clips were lost. {one}" for one in lost), *dict.fromkeys(_run_notes(group.runs))]
+    return [*(f"Clips were lost. {one}" for one in lost), *_run_notes(group.runs)]
 
 
 def _run_notes(runs: Sequence[Run]) -> Iterable[str]:
+    """Each note once, after the names of all runs that it is of."""
+    names: dict[str, list[str]] = {}
     for run in runs:
-        yield from (f"{run.name}: {note}" for note in run.manifest.get("notes", ()))
-        if run.unfinished:
-            yield f"{run.name}: {run.unfinished}"
-        yield from (f"{run.name}: {caveat}" for caveat in run.caveats())
+        unfinished = [run.unfinished] if run.unfinished else []
+        for note in (*run.manifest.get("notes", ()), *unfinished, *run.caveats()):
+            names.setdefault(note, []).append(run.name)
+    for note, found in names.items():
+        every = len(runs) > 1 and len(set(found)) == len(runs)
+        yield f"{'Every codec' if every else '; '.join(dict.fromkeys(found))}: {note}"
     if len({json.dumps(run.manifest.get("hardware"), sort_keys=True) for run in runs}) > 1:
         yield "The runs were made on different machines: their speeds do not compare."
 
