@@ -69,7 +69,9 @@ def train(
     trainer.start_clock()
     started, first, from_step = time.monotonic(), trainer.progress, trainer.step
     sums, logged = dict[str, float](), trainer.step
-    while trainer.progress < 1:
+    # Asked once a step: what is true when the log is written must be true when the loop ends.
+    done = trainer.progress >= 1
+    while not done:
         before = trainer.step
         losses = take()
         yield losses
