@@ -111,6 +111,7 @@ class AudioTokenizer(TransformersCodec):
     """A codec whose codes are indices into codebooks, one clip at a time."""
 
     implementation: ClassVar[str] = "1"
+    whole_clip: ClassVar[str] = "the model"
     beside: ClassVar[tuple[str, ...]] = (EXTRACTOR_FILE,)
 
     def __init__(self, request: CodecRequest) -> None:
