@@ -43,7 +43,14 @@ class _CodecFile(CodecCard):
 
 def read_codec_card(path: Path) -> CodecCard:
     """Raises CardError where the file is no valid codec card."""
-    file = validated(_CodecFile, read_toml(path), str(path))
+    table = read_toml(path)
+    try:
+        file = validated(_CodecFile, table, str(path))
+    except CardError as error:
+        if set(table) <= {field.name for field in fields(_CodecFile)}:
+            raise
+        said = str(error) if str(error).endswith("?") else f"{error}."
+        raise CardError(f"{said} Keys that only its family has stand under [options]") from error
     if problem := _name_problem(file.name, path) or _codec_problem(file):
         raise CardError(f"{path}: {problem}")
     kept = {field.name: getattr(file, field.name) for field in fields(CodecCard)}

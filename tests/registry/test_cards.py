@@ -41,6 +41,7 @@ def _refusal(path: Path, read: Callable[[Path], object] = cards.read_codec_card)
     [
         ("name = ", "is not valid TOML"),
         (CODEC.replace('family = "pcm"\n', ""), "'family' is missing"),
+        (CODEC + 'encode = "x"\n', "Keys that only its family has stand under .options."),
         (CODEC.replace("sample_rate", "sampel_rate"), "unknown key 'sampel_rate'; did you mean "),
         (CODEC.replace("16000", '"16 kHz"'), "'sample_rate' is '16 kHz'; it should be a whole"),
         (CODEC.replace("16000", "-1"), "'sample_rate' is -1; it should be greater than or equal"),
