@@ -41,7 +41,6 @@ def _refusal(path: Path, read: Callable[[Path], object] = cards.read_codec_card)
     [
         ("name = ", "is not valid TOML"),
         (CODEC.replace('family = "pcm"\n', ""), "'family' is missing"),
-        (CODEC + 'encode = "x"\n', "Keys that only its family has stand under .options."),
         (CODEC.replace("sample_rate", "sampel_rate"), "unknown key 'sampel_rate'; did you mean "),
         (CODEC.replace("16000", '"16 kHz"'), "'sample_rate' is '16 kHz'; it should be a whole"),
         (CODEC.replace("16000", "-1"), "'sample_rate' is -1; it should be greater than or equal"),
@@ -58,6 +57,11 @@ def _refusal(path: Path, read: Callable[[Path], object] = cards.read_codec_card)
 )
 def test_broken_codec_cards(tmp_path: Path, text: str, words: str) -> None:
     assert _refusal(_file(tmp_path, text)).startswith(words)
+
+
+def test_a_familys_key_in_the_wrong_place_is_told_where_it_belongs(tmp_path: Path) -> None:
+    refused = _refusal(_file(tmp_path, CODEC + 'encode = "x"\n'))
+    assert refused.endswith("Keys that only its family has stand under [options]")
 
 
 @pytest.mark.parametrize("name", ["a@b", "a:b", " a", "a "])
