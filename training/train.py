@@ -68,9 +68,8 @@ def train(
     take = _steps(trainer, corpus)
     trainer.start_clock()
     started, first, from_step = time.monotonic(), trainer.progress, trainer.step
-    sums, logged = dict[str, float](), trainer.step
-    # Asked once a step: what is true when the log is written must be true when the loop ends.
-    done = trainer.progress >= 1
+    # "done" is asked once a step: the loop may not end after a step that was not yet the last.
+    sums, logged, done = dict[str, float](), trainer.step, trainer.progress >= 1
     while not done:
         before = trainer.step
         losses = take()
