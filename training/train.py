@@ -68,13 +68,12 @@ def train(
     take = _steps(trainer, corpus)
     trainer.start_clock()
     started, first, from_step = time.monotonic(), trainer.progress, trainer.step
-    # "done" is asked once a step: the loop may not end after a step that was not yet the last.
     sums, logged, done = dict[str, float](), trainer.step, trainer.progress >= 1
     while not done:
         before = trainer.step
         losses = take()
         yield losses
-        taken, done = trainer.step - before, trainer.progress >= 1
+        taken, done = trainer.step - before, trainer.progress >= 1  # once: what ends is logged
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + value * taken
         if done or _passed(every["every_steps"], before, trainer.step):
