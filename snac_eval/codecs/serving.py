@@ -4,7 +4,7 @@ and answers for it. Arguments and answers are as :mod:`snac_eval.codecs.sent` wr
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,12 @@ if TYPE_CHECKING:
 
 _OPEN: list[OpenCodec] = []
 _DECODING: list[Iterator[FloatArray]] = []
-_TOLD = ("delay_samples", "notes", "weights_sha256", "card_parameters")
+_TOLD: Mapping[str, Callable[[OpenCodec], Any]] = {
+    "delay_samples": lambda codec: codec.delay_samples(),
+    "notes": lambda codec: codec.notes(),
+    "weights_sha256": lambda codec: codec.weights_sha256(),
+    "card_parameters": lambda codec: codec.card_parameters(),
+}
 
 
 def open_card(entry: str, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,7 +131,7 @@ def told(name: str) -> Any:  # noqa: ANN401 - text, a number or texts
     """What the codec says of itself under one of these names."""
     if name not in _TOLD:
         raise ValueError(f"nothing is told of '{name}'")
-    return getattr(_codec(), name)()
+    return _TOLD[name](_codec())
 
 
 def num_parameters() -> int | None:

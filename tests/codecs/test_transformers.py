@@ -172,7 +172,7 @@ def _differing(codec: TransformersCodec, clips: list[Waveform], together: list[C
 def test_in_a_padded_batch_dac_codes_each_clip_as_alone(
     tiny_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, device: str
 ) -> None:
-    monkeypatch.setattr("snac_eval.codecs.transformers.tiles.TILE_FRAMES", 20)
+    monkeypatch.setattr("snac_eval.codecs.tiles.TILE_FRAMES", 20)
     codec = open_tiny("dac_16khz_3kbps", tiny_models, device)
     hop = codec.padded_length(1)
     assert hop is not None
@@ -215,8 +215,8 @@ def test_tiles_change_nothing(
     (expected,) = codec.decode([whole], [0])
 
     def in_tiles(context: int) -> tuple[float, float]:
-        monkeypatch.setattr("snac_eval.codecs.transformers.tiles.TILE_FRAMES", 50)
-        monkeypatch.setattr("snac_eval.codecs.transformers.tiles.CONTEXT_FRAMES", context)
+        monkeypatch.setattr("snac_eval.codecs.tiles.TILE_FRAMES", 50)
+        monkeypatch.setattr("snac_eval.codecs.tiles.CONTEXT_FRAMES", context)
         (codes,) = codec.encode([waveform])
         (estimate,) = codec.decode([whole], [0])
         assert estimate.num_samples == waveform.num_samples

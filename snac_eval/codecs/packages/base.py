@@ -169,9 +169,8 @@ class PackageCodec(ABC):
 
     def _fitted(self, samples: NDArray[np.float32], num_samples: int) -> Waveform:
         """Audio ``[1, time]`` that came out, as long as ``num_samples`` that went in."""
-        rate = self.card.decoded_rate
-        wanted = -(-num_samples * rate // self.card.sample_rate)
-        return fit_length(Waveform(samples, rate), wanted)
+        made = Waveform(samples, self.card.decoded_rate)
+        return fit_length(made, self.card.decoded_length(num_samples))
 
     @cached_property
     def _files(self) -> tuple[Path, ...]:

@@ -17,8 +17,9 @@ from snac_eval.codecs.packages import files
 from snac_eval.codecs.packages.base import PackageCodec, Shape
 from snac_eval.codecs.packages.files import HubFile
 from snac_eval.codecs.packages.imports import import_without
-from snac_eval.codecs.packages.pretrained import load_pretrained
 from snac_eval.codecs.packages.tiling import tile_network
+from snac_eval.codecs.pretrained import load_pretrained
+from snac_eval.hub import quiet_transformers
 from snac_eval.types import CodecCard, CodecRequest
 
 if TYPE_CHECKING:
@@ -91,15 +92,17 @@ class DualCodec(PackageCodec):
     def _load(self, files: Sequence[Path]) -> Any:  # noqa: ANN401
         """The package's ``Inference``, put together without its constructor, which downloads."""
         import torch
-        import transformers
 
-        checkpoint, statistics, bert_config, *_ = files
+        transformers = quiet_transformers()
+        checkpoint, statistics, bert_config, bert_weights, _ = files
         package = import_without("dualcodec", _UNUSED)
         held = torch.load(statistics, map_location="cpu", weights_only=True)
         made = package.Inference.__new__(package.Inference)
         made.model = self._network(package, checkpoint)
         made.semantic_cfg = package.infer.dualcodec.inference_with_semantic.edict(
-            semantic_model=load_pretrained("Wav2Vec2BertModel", bert_config.parent),
+            semantic_model=load_pretrained(
+                transformers.Wav2Vec2BertModel, bert_config.parent, bert_weights
+            ),
             layer_idx=_LAYER,
             output_idx=_LAYER + 2,
             mean=held["mean"].to(self.device),

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from snac_eval.codecs.tiles import in_tiles
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -30,18 +32,10 @@ def _in_tiles(
     whole: Callable[[Tensor], Tensor], in_per_frame: int, out_per_frame: int
 ) -> Callable[[Tensor], Tensor]:
     def forward(signal: Tensor) -> Tensor:
-        import torch
-
         frames = -(-signal.shape[-1] // in_per_frame)
         if frames <= TILE_FRAMES:
             return whole(signal)
-        parts = []
-        for start in range(0, frames, TILE_FRAMES):
-            end = min(start + TILE_FRAMES, frames)
-            first, last = max(0, start - CONTEXT_FRAMES), min(end + CONTEXT_FRAMES, frames)
-            part = whole(signal[..., first * in_per_frame : last * in_per_frame])
-            own = slice((start - first) * out_per_frame, (end - first) * out_per_frame)
-            parts.append(part[..., own].clone())
-        return torch.cat(parts, dim=-1)
+        sizes = TILE_FRAMES, CONTEXT_FRAMES
+        return in_tiles([whole], signal, frames, out_per_frame, in_per_frame, sizes=sizes)
 
     return forward

@@ -18,8 +18,9 @@ from snac_eval.codecs.packages import files
 from snac_eval.codecs.packages.base import PackageCodec, Shape
 from snac_eval.codecs.packages.files import HubFile
 from snac_eval.codecs.packages.imports import import_without
-from snac_eval.codecs.packages.pretrained import load_pretrained
+from snac_eval.codecs.pretrained import load_pretrained
 from snac_eval.errors import CheckpointError, CodecError
+from snac_eval.hub import quiet_transformers
 from snac_eval.types import CodecCard, CodecRequest
 
 if TYPE_CHECKING:
@@ -98,8 +99,9 @@ class VocosEncodec(PackageCodec):
         _ = self._bandwidth_id
 
     def _load(self, files: Sequence[Path]) -> _Models:
-        config, weights, encodec_config, _ = files
-        encodec = load_pretrained("EncodecModel", encodec_config.parent)
+        config, weights, encodec_config, encodec_weights = files
+        found = quiet_transformers().EncodecModel
+        encodec = load_pretrained(found, encodec_config.parent, encodec_weights)
         return _Models(encodec, *_load_vocos(config, weights, encodec.config))
 
     def _networks(self, model: _Models) -> tuple[nn.Module, ...]:

@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from snac_eval.codecs.tiles import in_tiles
 from snac_eval.codecs.transformers.base import TransformersCodec
 from snac_eval.codecs.transformers.masks import zeros_after
-from snac_eval.codecs.transformers.tiles import in_tiles
 from snac_eval.hub import weights_remedy, weights_state
 from snac_eval.types import CodecCard, CodecRequest, Codes
 

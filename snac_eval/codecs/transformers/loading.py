@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from snac_eval.codecs.pretrained import load_pretrained
 from snac_eval.codecs.transformers.kaldi import import_with_torchaudio
 from snac_eval.errors import CheckpointError, detail
 from snac_eval.hub import WeightFiles, quiet_transformers
@@ -50,7 +51,6 @@ def read_config(file: Path) -> Any:  # noqa: ANN401 - transformers' configuratio
 def load_model(files: WeightFiles, model_type: str) -> Any:  # noqa: ANN401
     """The model, in float32 on the CPU. Raises CheckpointError for weights that are broken,
     incomplete or another model's."""
-    import torch
     from safetensors import SafetensorError
 
     _check_model_type(files, model_type)
@@ -58,20 +58,9 @@ def load_model(files: WeightFiles, model_type: str) -> Any:  # noqa: ANN401
     name, folder = model_classes()[model_type], files.config.parent
     module = import_with_torchaudio(f"transformers.models.{model_type}.modeling_{model_type}")
     try:
-        model, report = getattr(module, name).from_pretrained(
-            folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
-        )
+        return load_pretrained(getattr(module, name), folder, files.weights)
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{folder}: cannot be loaded as {name}: {detail(error)}") from error
-    for problem in ("missing_keys", "mismatched_keys", "error_msgs"):
-        # transformers would go on with random weights in their place.
-        if report.get(problem):
-            example = sorted(map(str, report[problem]))[0]
-            raise CheckpointError(
-                f"{files.weights}: not the weights of this {name}:"
-                f" {len(report[problem])} {problem.replace('_', ' ')}, such as {example}"
-            )
-    return model
 
 
 def load_extractor(folder: Path, model_type: str) -> Any:  # noqa: ANN401

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from snac_eval.codecs.tiles import fits_one, in_tiles
 from snac_eval.codecs.transformers.base import TransformersCodec
-from snac_eval.codecs.transformers.tiles import fits_one, in_tiles
 from snac_eval.hub import weights_remedy, weights_state
 from snac_eval.types import CodecCard, CodecRequest, Codes
 
