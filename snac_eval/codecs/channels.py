@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from snac_eval.codecs.abilities import OpenCodec
+from snac_eval.codecs.around import Around
 from snac_eval.errors import CodecError, UsageError
 from snac_eval.types import Codec, Codes, Waveform
 
@@ -43,7 +44,7 @@ def per_channel(opened: OpenCodec) -> OpenCodec:
     )
 
 
-class PerChannel:
+class PerChannel(Around):
     """The mono codec, once for each channel. Its card has ``channels`` 0: as many as there are.
 
     Codes hold the channels one after the other, in each stream and in the packets, so that bits
@@ -51,22 +52,13 @@ class PerChannel:
     """
 
     def __init__(self, codec: Codec) -> None:
-        self.card = replace(codec.card, name=f"{codec.card.name}@channels=each", channels=0)
-        self.device = codec.device
-        self._codec = codec
+        name = f"{codec.card.name}@channels=each"
+        super().__init__(codec, replace(codec.card, name=name, channels=0))
 
     @cached_property
     def fingerprint(self) -> str:
         """The codec's own, and that channels are coded apart."""
         return f"{self._codec.fingerprint};channels=each"
-
-    def prepare(self) -> None:
-        """Prepare the codec."""
-        self._codec.prepare()
-
-    def padded_length(self, num_samples: int) -> int | None:
-        """As the codec pads."""
-        return self._codec.padded_length(num_samples)
 
     def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
         """Codes of ``[channels, time]`` with any number of channels."""

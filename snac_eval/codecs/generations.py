@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
 from snac_eval import audio
 from snac_eval.codecs.abilities import OpenCodec
+from snac_eval.codecs.around import Around, seed_of
 from snac_eval.types import Codec, Codes, Waveform
 
 
@@ -36,7 +36,7 @@ def after_itself(opened: OpenCodec, generation: int) -> OpenCodec:
     )
 
 
-class Generations:
+class Generations(Around):
     """The codec whose codes are those of the n-th encode of a clip, n = ``generation``.
 
     Every metric then scores the n-th generation against the original. What the generations
@@ -44,31 +44,22 @@ class Generations:
     """
 
     def __init__(self, codec: Codec, generation: int) -> None:
-        self.card = replace(
+        card = replace(
             codec.card,
             name=f"{codec.card.name}@generation={generation}",
             label=codec.card.label and f"{codec.card.label}, generation {generation}",
         )
-        self.device = codec.device
+        super().__init__(codec, card)
         self.generation = generation
-        self._codec = codec
 
     @cached_property
     def fingerprint(self) -> str:
         """The codec's own, and the generation."""
         return f"{self._codec.fingerprint};generation={self.generation}"
 
-    def prepare(self) -> None:
-        """Prepare the codec."""
-        self._codec.prepare()
-
-    def padded_length(self, num_samples: int) -> int | None:
-        """As the codec pads."""
-        return self._codec.padded_length(num_samples)
-
     def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
         """Codes of the last generation."""
-        seeds = [_seed(waveform) for waveform in waveforms]
+        seeds = [seed_of(waveform) for waveform in waveforms]
         codes = self._codec.encode(waveforms)
         for _ in range(self.generation - 1):
             decoded = self._codec.decode(codes, seeds)
@@ -78,12 +69,3 @@ class Generations:
             ]
             codes = self._codec.encode(heard)
         return codes
-
-    def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
-        """Audio of the last generation."""
-        return self._codec.decode(codes, seeds)
-
-
-def _seed(waveform: Waveform) -> int:
-    digest = hashlib.sha256(waveform.samples.tobytes()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1

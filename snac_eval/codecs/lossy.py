@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from snac_eval.codecs.abilities import OpenCodec
+from snac_eval.codecs.around import Around
 from snac_eval.codecs.losses import (
     VERSION,
     Channel,
@@ -58,20 +59,19 @@ def over_channel(opened: OpenCodec, channel: Channel) -> OpenCodec:
     )
 
 
-class Lossy:
+class Lossy(Around):
     """The codec that decodes what the channel leaves of its codes."""
 
     def __init__(self, opened: OpenCodec, codec: Codec, channel: Channel) -> None:
         card, words = codec.card, channel.words
-        self.card = replace(
+        named = replace(
             card,
             name=f"{card.name}{channel.options}",
             label=card.label and f"{card.label}, {words}",
             series=card.series and f"{card.series}, {words}",
         )
-        self.device = codec.device
+        super().__init__(codec, named)
         self.channel = channel
-        self._codec = codec
         self._opened = opened
 
     @cached_property
@@ -95,18 +95,6 @@ class Lossy:
                 " header and side information are not; audio beyond full scale is clipped"
             )
         return (*said, self._conceals)
-
-    def prepare(self) -> None:
-        """Prepare the codec."""
-        self._codec.prepare()
-
-    def padded_length(self, num_samples: int) -> int | None:
-        """As the codec pads."""
-        return self._codec.padded_length(num_samples)
-
-    def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
-        """As the codec encodes: what is sent."""
-        return self._codec.encode(waveforms)
 
     def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
         """Audio of what arrives, as long as without losses. ``seeds`` draw the losses as well.

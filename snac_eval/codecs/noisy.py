@@ -8,13 +8,13 @@ noise-robust tokens and on speech enhancement has it. How much of the loss is th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
 from snac_eval.audio import with_white_noise
 from snac_eval.codecs.abilities import OpenCodec
+from snac_eval.codecs.around import Around, seed_of
 from snac_eval.types import Codec, Codes, Waveform
 
 
@@ -35,45 +35,27 @@ def in_noise(opened: OpenCodec, snr_db: int) -> OpenCodec:
     )
 
 
-class InNoise:
+class InNoise(Around):
     """The codec whose codes are those of its input in noise."""
 
     def __init__(self, codec: Codec, snr_db: int) -> None:
         card = codec.card
-        self.card = replace(
+        named = replace(
             card,
             name=f"{card.name}@noise_db={snr_db}",
             label=card.label and f"{card.label}, noise at {snr_db} dB",
             series=card.series and f"{card.series}, noise at {snr_db} dB",
         )
-        self.device = codec.device
+        super().__init__(codec, named)
         self.snr_db = snr_db
-        self._codec = codec
 
     @cached_property
     def fingerprint(self) -> str:
         """The codec's own, and the noise."""
         return f"{self._codec.fingerprint};white_noise_db={self.snr_db}"
 
-    def prepare(self) -> None:
-        """Prepare the codec."""
-        self._codec.prepare()
-
-    def padded_length(self, num_samples: int) -> int | None:
-        """As the codec pads."""
-        return self._codec.padded_length(num_samples)
-
     def encode(self, waveforms: Sequence[Waveform]) -> list[Codes]:
         """Codes of the waveforms with noise."""
         return self._codec.encode(
-            [with_white_noise(one, self.snr_db, _seed(one)) for one in waveforms]
+            [with_white_noise(one, self.snr_db, seed_of(one)) for one in waveforms]
         )
-
-    def decode(self, codes: Sequence[Codes], seeds: Sequence[int]) -> list[Waveform]:
-        """As the codec decodes."""
-        return self._codec.decode(codes, seeds)
-
-
-def _seed(waveform: Waveform) -> int:
-    digest = hashlib.sha256(waveform.samples.tobytes()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
