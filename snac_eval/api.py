@@ -7,6 +7,7 @@ import tempfile
 import warnings
 import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -65,25 +66,29 @@ def evaluate(
     A codec that only the caller's ``__main__`` has runs in this process, as all does with
     ``workers=0``; clips have no time limit then. Ctrl-C keeps what is done where there is output.
     """
-    chosen = _one_or_several(model, models, "model")
-    data = _one_or_several(dataset, datasets, "dataset")
-    own = {"html": output is not None, "show_progress": in_notebook()} | _read_paths(options)
-    own |= {"callbacks": tuple(callbacks), "track": tuple(own.get("track", ()))}
+    own = {"html": output is not None, "show_progress": in_notebook(), **_read_options(options)}
     kept = None if output is None else user_path(output)
-    folder = kept or Path(tempfile.mkdtemp(prefix="snac-eval-"))
-    try:
+    with ExitStack() as undo:
+        if (folder := kept) is None:
+            folder = Path(tempfile.mkdtemp(prefix="snac-eval-"))
+            undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        chosen = _one_or_several(model, models, "model")
+        data = _one_or_several(dataset, datasets, "dataset")
         base = RunConfig("", "", folder, tuple(metrics or ()), limit or 0, **own)
+        base = replace(base, callbacks=tuple(callbacks))
         found = _evaluated(base, chosen, data, is_single=models is None and datasets is None)
-    except BaseException:
-        if kept is None:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
-    for note in found.callback_notes:
-        warnings.warn(note, RuntimeWarning, stacklevel=2)
-    result = replace(found, run_dir=kept)
-    if kept is None:  # What it can be asked for later is made from the files.
-        weakref.finalize(result, shutil.rmtree, folder, ignore_errors=True)
-    return result
+        undo.pop_all()
+    return _handed_over(found, folder, is_kept=kept is not None)
+
+
+def _handed_over(found: Evaluation, folder: Path, is_kept: bool) -> Evaluation:
+    if found.callback_notes:
+        warnings.warn("; ".join(found.callback_notes), RuntimeWarning, stacklevel=3)
+    if is_kept:
+        return replace(found, run_dir=folder)
+    # What it can be asked for later is made from the files.
+    weakref.finalize(found, shutil.rmtree, folder, ignore_errors=True)
+    return found
 
 
 def _evaluated(
@@ -130,8 +135,8 @@ def _own_name(model: object) -> str:
     return card.name if isinstance(card, CodecCard) else type(model).__name__
 
 
-def _read_paths(options: Mapping[str, Any]) -> dict[str, Any]:
-    read = dict(options)
+def _read_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    read = {**options, "track": tuple(options.get("track", ()))}
     if read.get("data_root") is not None:
         read["data_root"] = user_path(read["data_root"])
     read["card_dirs"] = tuple(map(user_path, read.get("card_dirs", ())))

@@ -1,8 +1,9 @@
 """What is logged of a run, wherever it is logged, under names that every tracker takes.
 
 A number that there is not is not logged: no NaN, and no 0 in its place. How many clips have a
-score, how many are undefined and how many failed is logged beside each mean. Folders of this
-machine are not logged, nor ``manifest.json``, which names them; addresses lose their passwords.
+score, how many are undefined and how many failed is logged beside each mean. ``manifest.json``,
+which names folders of this machine, is not logged; where a name is a path, the user's home folder
+becomes ``~``, and addresses lose their passwords.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import math
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snac_eval.errors import readable
@@ -33,7 +35,7 @@ _LONGEST = 500
 
 def title(run: RunFacts) -> str:
     """What people know the run by."""
-    return readable(f"{run.codec} on {run.dataset}")
+    return _scrubbed(f"{run.codec} on {run.dataset}")
 
 
 def key(text: str) -> str:
@@ -47,8 +49,8 @@ def key(text: str) -> str:
 
 def parameters(run: RunFacts) -> dict[str, str]:
     """What was measured, with what and where: a text by name, nested by slashes."""
-    found = {name: _short(value) for name, value in _parameters(run.manifest) if value is not None}
-    return {"run_id": run.run_id, "codec": readable(run.codec), **found}
+    said = {"run_id": run.run_id, "codec": run.codec, **dict(_parameters(run.manifest))}
+    return {name: _short(value) for name, value in said.items() if value not in (None, "")}
 
 
 def _parameters(manifest: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
@@ -65,7 +67,7 @@ def _parameters(manifest: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     if shard := manifest.get("shard"):
         yield "shard", f"{shard['number']}/{shard['of']}"
     yield "version/snac-eval", manifest.get("snac_eval")
-    yield "version/commit", manifest.get("commit") or None
+    yield "version/commit", manifest.get("commit")
     for name, version in manifest.get("versions", {}).items():
         yield f"version/{name}", version
     for name in _PLACES:
@@ -103,7 +105,7 @@ def scores(done: RunDone) -> pd.DataFrame:
     """A row for each clip and metric, columns :data:`COLUMNS`; none where they are too many."""
     rows = done.record.rows
     found = rows.loc[:, list(COLUMNS)]
-    found["reason"] = found["reason"].map(readable)
+    found["reason"] = found["reason"].map(_scrubbed)
     return found if len(found) <= MOST_ROWS else found.iloc[:0]
 
 
@@ -118,5 +120,14 @@ def content_digest(done: RunDone) -> str:
 
 
 def _short(value: object) -> str:
-    text = readable(value)
+    text = _scrubbed(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def _scrubbed(value: object) -> str:
+    text = readable(value)
+    try:
+        home = str(Path.home())
+    except RuntimeError:  # A user without one has nothing to hide.
+        return text
+    return text.replace(home, "~") if len(home) > 1 else text
