@@ -29,7 +29,8 @@ class WandbTracker(Tracker):
         self._entity = entity or None
         self._project = name or os.environ.get("WANDB_PROJECT") or content.PROJECT
         super().__init__(f"wandb {entity}/{self._project}".replace(" /", " "))
-        if wandb.setup().settings.mode == "online" and not wandb.login(prompt=False, verify=False):
+        mode = os.environ.get("WANDB_MODE") or wandb.setup().settings.mode
+        if mode in ("online", "shared") and not wandb.login(prompt=False, verify=False):
             raise UsageError(
                 "tracker 'wandb': nobody is logged in; run wandb login, or set WANDB_API_KEY, or"
                 " WANDB_MODE=offline"
