@@ -23,6 +23,8 @@ def test_the_examples_are_the_files_of_the_plugin() -> None:
     declared = (PLUGIN / "pyproject.toml").read_text()
     lines = {line for block in entry_points for line in block.splitlines() if line}
     assert lines <= set(declared.splitlines())
+    tracker = (PLUGIN / "snac_eval_tiny" / "lines.py").read_text()
+    assert tracker in (ROOT / "docs" / "trackers.md").read_text()
 
 
 def test_one_clip_is_followed_through_at_most_seven_files() -> None:
