@@ -8,6 +8,8 @@ protocols below. Beside them a metric may have:
 ``prepare``     method without arguments that gets what scoring needs, such as weights
 ``state``       method without arguments: what ``snac-eval list`` shows, empty where it is ready
 ``licence``     of the code and weights that it runs: text that ``snac-eval show`` tells
+``papers``      where it is defined, a citation each
+``traps``       what to know before its numbers are set beside others, a sentence or two each
 ``environment`` of its class: the :class:`snac_eval.types.Environment` that it computes in
                 (:mod:`snac_eval.environments.computing`)
 =============== =============================================================================
@@ -15,6 +17,7 @@ protocols below. Beside them a metric may have:
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -136,6 +139,15 @@ class OpenMetric:
     """Modules that scoring loads, its own among them."""
     licence: str = ""
     """Of the code and weights that it runs; empty where it names none."""
+    papers: tuple[str, ...] = ()
+    """Where it is defined; empty where that is here."""
+    traps: tuple[str, ...] = ()
+    """What to know before its numbers are set beside others."""
+
+    @property
+    def definition(self) -> str:
+        """What it computes, as its class says; empty where that has no docstring."""
+        return inspect.cleandoc(type(self.metric).__doc__ or "")
 
     @property
     def info(self) -> MetricInfo:
@@ -211,6 +223,8 @@ def opened(metric: Metric, name: str) -> OpenMetric:
         audio_corpus=made if corpus_of == "audio" else None,
         imports=(type(made).__module__, *getattr(made, "imports", ())),
         licence=getattr(made, "licence", ""),
+        papers=tuple(getattr(made, "papers", ())),
+        traps=tuple(getattr(made, "traps", ())),
     )
 
 
