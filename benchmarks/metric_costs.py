@@ -2,10 +2,10 @@
 
     python -m benchmarks.metric_costs [--output benchmarks/metric_costs.json]
 
-The bundled speech through ``snac_16khz_mini``, each clip scored alone after one that is not counted,
-with nothing shared between metrics, on one thread. Metrics of codes score what the codec emitted;
-those that ask the codec again cost what the codec costs, and are not measured. The pages of metrics
-on the documentation site print the file.
+The bundled speech through ``snac_16khz_mini``. A first clip is not counted, nothing is shared
+between metrics, and our threads are one. Metrics of codes score what the codec emitted; those that
+ask the codec again cost what the codec costs, and are not measured. The pages of metrics on the
+documentation site print the file.
 """
 
 # ruff: noqa: E402
@@ -125,11 +125,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, default=FILE)
     options = parser.parse_args()
-    found: Mapping[str, float | str] = dict(measured([one for one in plugins.metric_names() if _is_own(one)]))
+    found: Mapping[str, float | str] = dict(
+        measured([one for one in plugins.metric_names() if _is_own(one)])
+    )
     costs = Costs(
         audio=f"the bundled speech through {CODEC}",
         where=f"{hardware('cpu')['cpu']}, one thread of ours, {datetime.now(UTC):%Y-%m-%d}",
-        seconds={name: float(f"{one:.2g}") for name, one in found.items() if not isinstance(one, str)},
+        seconds={
+            name: float(f"{one:.2g}") for name, one in found.items() if not isinstance(one, str)
+        },
         reasons={name: one for name, one in found.items() if isinstance(one, str)},
     )
     write_json(options.output, asdict(costs))

@@ -46,6 +46,7 @@ class AudioMetric(Protocol):
     """
 
     info: MetricInfo
+    """What its numbers mean."""
 
     def score(self, reconstruction: Reconstruction) -> Score:
         """Never raises for bad audio: says undefined or error, with the reason."""
@@ -56,6 +57,7 @@ class CodesMetric(Protocol):
     codec runs."""
 
     info: MetricInfo
+    """What its numbers mean."""
 
     def score_codes(
         self, codes: Codes | None, card: CodecCard, timing: Timing, duration_s: float
@@ -68,6 +70,7 @@ class CorpusMetric(Protocol):
     tokens occur."""
 
     info: MetricInfo
+    """What its numbers mean."""
 
     def score_corpus(self, codes: CodesTogether) -> Score:
         """One score for the whole dataset, from what is counted over its clips."""
@@ -78,6 +81,7 @@ class TokenMetric(Protocol):
     their tokens."""
 
     info: MetricInfo
+    """What its numbers mean."""
 
     def score_tokens(self, clips: Iterable[Codes]) -> Score:
         """One score for the whole dataset, from codes that come clip by clip and once: of many
@@ -89,6 +93,7 @@ class AudioCorpusMetric(Protocol):
     waveforms. ``score`` runs in a worker process."""
 
     info: MetricInfo
+    """What its numbers mean."""
 
     def score(self, reconstruction: Reconstruction) -> Score:
         """What is to be kept of one clip, as ``Score.partial``; or why there is nothing."""
@@ -102,6 +107,7 @@ class CodecMetric(Protocol):
     """Kind ``codec``: a score of one clip that needs the codec again. Runs where the codec runs."""
 
     info: MetricInfo
+    """What its numbers mean."""
 
     def score_codec(self, codec: Codec, encoded: Encoded) -> Score:
         """``encoded`` is what this codec made of the clip."""
@@ -131,10 +137,15 @@ class OpenMetric:
     clip: ClipMetric | None = None
     """The same, where it looks at the clip's facts too and shares that preparation."""
     codes: CodesMetric | None = None
+    """What scores a clip's codes."""
     codec: CodecMetric | None = None
+    """What asks the codec again."""
     corpus: CorpusMetric | None = None
+    """What scores all clips by how often tokens occur."""
     tokens: TokenMetric | None = None
+    """What scores all clips by the order of their tokens."""
     audio_corpus: AudioCorpusMetric | None = None
+    """What scores all clips by their audio."""
     imports: tuple[str, ...] = ()
     """Modules that scoring loads, its own among them."""
     licence: str = ""

@@ -135,7 +135,9 @@ def _docstring(found: griffe.Object | griffe.Alias) -> str:
 
 
 def _of(path: str) -> griffe.Object:
-    found = _package()[path.removeprefix("snac_eval").removeprefix(".")] if "." in path else _package()
+    found = (
+        _package()[path.removeprefix("snac_eval").removeprefix(".")] if "." in path else _package()
+    )
     return found.final_target if isinstance(found, griffe.Alias) else found
 
 

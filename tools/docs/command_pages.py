@@ -24,7 +24,9 @@ def command_pages() -> Iterator[Made]:
                 for action in getattr(holder, "_choices_actions", ())}  # fmt: skip
         rows = [[f"[`snac-eval {name}`]({name}.md)", says.get(name, "")] for name in commands]
         first = ["# All commands", table(["command", "what it does"], rows)]
-        yield Made("commands/all.md", "\n\n".join([*first, _help(parser)]) + "\n", "", "All commands")
+        yield Made(
+            "commands/all.md", "\n\n".join([*first, _help(parser)]) + "\n", "", "All commands"
+        )
         for name, command in commands.items():
             parts = [f"# `snac-eval {name}`", f"{_sentence(says.get(name, ''))}", _help(command)]
             for sub, below in _subparsers(command).items():

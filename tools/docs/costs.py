@@ -39,8 +39,8 @@ class Costs:
                 why = f"the machine that measured had not what it needs ({why[6:]})"
             return f"Not measured here: {why}." if why else "Not measured here."
         return (
-            f"{_seconds(seconds)} s of CPU time for 10 s of audio ({self.audio}), once it is loaded."
-            f" Measured on: {self.where}."
+            f"{_seconds(seconds)} s of CPU time for 10 s of audio ({self.audio}), once it is"
+            f" loaded. Measured on: {self.where}."
         )
 
 

@@ -1,4 +1,4 @@
-"""Where a link leads: on GitHub a file of the repository, on the site a page, or that file there."""
+"""Where a link leads: on GitHub a file of the repository, on the site its page, or that file."""
 
 from __future__ import annotations
 

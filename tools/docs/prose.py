@@ -65,7 +65,7 @@ def _table(rule: str, lines: Iterator[str]) -> list[str]:
             if not following.strip():
                 break
             header, rows = rows[0], []
-            line = following  # noqa: PLW2901
+            line = following
         cells = [line[start:end].strip() for start, end in zip(starts, ends, strict=True)]
         if cells[0] or not rows:
             rows.append(cells)
