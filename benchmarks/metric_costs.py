@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 from snac_eval import audio
 from snac_eval.api import load_codec, load_dataset
@@ -91,7 +92,7 @@ def cost(score: Scoring, clips: Sequence[Reconstruction]) -> float:
 
 def measured(names: Sequence[str]) -> Iterator[tuple[str, float | str]]:
     """Each metric's cost, or why there is none."""
-    codec = load_codec(CODEC)
+    codec = cast(Codec, load_codec(CODEC))
     clips = reconstructions(codec)
     for name in names:
         state = plugins.metric_state(name)

@@ -60,7 +60,7 @@ class _Pesq(PairMetric):
         "ITU-T P.862 (2001) with P.862.1 and P.862.2; Rix, Beerends, Hollier and Hekstra,"
         " ICASSP 2001",
     )
-    traps = (
+    traps: ClassVar[tuple[str, ...]] = (
         "It follows P.862 without Corrigendum 2, as the package pesq does: tools that apply"
         " it give other scores, up to 2 apart.",
         "On seven neural speech codecs at low rates it did not rank clips as listeners did:"
@@ -144,7 +144,9 @@ class PesqWbC2(_Pesq):
     """
 
     papers = ("ITU-T P.862 Corrigendum 2 (2018); P.862.2",)
-    traps = ("It scores neural codecs far higher than pesq_wb: never set one beside the other.",)
+    traps: ClassVar[tuple[str, ...]] = (
+        "It scores neural codecs far higher than pesq_wb: never set one beside the other.",
+    )
     package = "pesqc2"
     environment = Environment("pesqc2", ("pesqc2==0.0.4", "numpy==1.26.4"))
     imports = ("pesqc2",)

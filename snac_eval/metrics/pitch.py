@@ -26,7 +26,7 @@ import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -89,7 +89,7 @@ class _PitchMetric(PairMetric):
     """Asks for both tracks once for all. Subclasses write ``_of_tracks``."""
 
     papers = ('Nieradzik, "SwiftF0", arXiv 2508.18440 (the tracker)',)
-    traps = ("Figures of different pitch trackers are not comparable.",)
+    traps: ClassVar[tuple[str, ...]] = ("Figures of different pitch trackers are not comparable.",)
     mixes_down = True
     aligns = True
     shortest_s = SHORTEST_S
@@ -149,7 +149,7 @@ class F0Correlation(_PitchMetric):
 class F0Rmse(_PitchMetric):
     """Root mean square error of F0 in Hz over frames voiced on both sides, 0 and up."""
 
-    traps = (
+    traps: ClassVar[tuple[str, ...]] = (
         "An octave too high or low counts in full: few such frames make most of it.",
         "Figures of different pitch trackers are not comparable.",
     )

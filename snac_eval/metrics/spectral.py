@@ -22,7 +22,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -99,7 +99,7 @@ def magnitudes(signal: Signal, window: int, filters: Matrix | None = None) -> Ma
 class _SpectralMetric(PairMetric):
     """Sum over scales of the distance of log spectra; ``linear`` adds that of plain spectra."""
 
-    traps = (
+    traps: ClassVar[tuple[str, ...]] = (
         "Several definitions of the mel distance are in use, and their values differ by a"
         " factor: name the one that you report.",
         "Spectra of other sample rates give other values: compare codecs on clips of one rate.",
@@ -194,7 +194,7 @@ class StftDistance(_SpectralMetric):
     """STFT distance by audiotools' defaults: log10 power plus magnitude, windows 2048 and 512."""
 
     papers = ("the defaults of MultiScaleSTFTLoss in descript-audiotools",)
-    traps = (
+    traps: ClassVar[tuple[str, ...]] = (
         "Spectra of other sample rates give other values: compare codecs on clips of one rate.",
     )
 
@@ -215,7 +215,7 @@ class LogSpectralDistance(PairMetric):
         'Gray and Markel, IEEE Trans. ASSP 24, 1976; as in Lee and Han, "NU-Wave",'
         " Interspeech 2021",
     )
-    traps = (
+    traps: ClassVar[tuple[str, ...]] = (
         "Papers since NU-Wave leave out the factor of 10 that makes it dB: their 0.85 is 8.5 here.",
         "Spectra of other sample rates give other values: compare codecs on clips of one rate.",
     )

@@ -39,10 +39,10 @@ class Page:
 
 
 PAGES = (
-    Page("python", "Python", "Run, load, score: what `import snac_eval` has.",
+    Page("python", "snac_eval", "Run, load, score: what `import snac_eval` has.",
          (Room("snac_eval"), Room("snac_eval.evaluation.result", ("Sound", "Text")),
           Room("snac_eval.run.config", ("RunConfig",)))),
-    Page("types", "Types", "The shapes that travel from dataset to report.",
+    Page("types", "Types", "What the parts of snac-eval hand to each other, and to plugins.",
          (Room("snac_eval.types"),)),
     Page("metrics", "Metrics", "What a metric is built on: see also"
          " [adding a metric](../project/contributing.md#adding-a-metric).",
@@ -77,7 +77,7 @@ def api_pages() -> Iterator[Made]:
         parts = [f"# {page.title}", page.says]
         for room in page.rooms:
             if (said := _docstring(_of(room.module))) and not room.names:
-                parts.append(markdown(said))
+                parts += [f"## `{room.module}`", markdown(said)]
             parts += [f"::: {name}" for name in public_names(room)]
         yield Made(f"api/{page.address}.md", "\n\n".join(parts) + "\n", "", page.title)
 

@@ -15,7 +15,7 @@ from snac_eval.registry import plugins
 from snac_eval.reports.text import significant
 from snac_eval.writing import read_text
 from tools.docs.made import Made
-from tools.docs.prose import fence, table
+from tools.docs.prose import domains_text, facts, fence, table, wide
 
 _VERSION = re.compile(r"\s+(\(|[\d.]+ k?Hz|VBR|on ).*")
 _GROUPS = {
@@ -67,17 +67,16 @@ def _group(one: CodecFacts) -> str:
 def _all_codecs(models: dict[str, list[CodecFacts]]) -> str:
     rows = [
         [f"[{name}]({_slug(name)}.md)", f"`{one.name}`", _khz(one), _kbps(one),
-         _streams(one.streams), _number(one.tokens_per_second), ", ".join(one.domains),
+         _streams(one.streams), _number(one.tokens_per_second), domains_text(one.domains),
          _needs(one), one.licence]
         for name, ones in models.items() for one in ones
     ]  # fmt: skip
     heads = ["codec", "name", "kHz", "kbps", "streams", "tokens/s", "for", "needs", "licence"]
     return (
-        "# All codecs\n\n"
+        "---\nhide: [toc]\n---\n\n# All codecs\n\n"
         "One row a card: a codec at one rate. Streams are number × entries of the codebook @ tokens"
         " a second. [Codecs](../codecs.md) says how each family is got, and what was held against"
-        " what.\n\n"
-        '<div class="wide" markdown>\n\n' + table(heads, rows) + "\n\n</div>\n"
+        " what.\n\n" + wide(heads, rows, "licences") + "\n"
     )
 
 
@@ -97,10 +96,10 @@ def _rates(ones: Sequence[CodecFacts]) -> str:
     heads = ["name", "what", "kHz", "channels", "kbps", "streams", "tokens/s", "for"]
     rows = [
         [f"`{one.name}`", one.description, _khz(one), str(one.channels or "any"), _kbps(one),
-         _streams(one.streams), _number(one.tokens_per_second), ", ".join(one.domains)]
+         _streams(one.streams), _number(one.tokens_per_second), domains_text(one.domains)]
         for one in ones
     ]  # fmt: skip
-    return '<div class="wide" markdown>\n\n' + table(heads, rows) + "\n\n</div>"
+    return wide(heads, rows)
 
 
 def _weights(ones: Sequence[CodecFacts]) -> Iterator[str]:
@@ -150,8 +149,8 @@ def _remarks(file: str) -> str:
 def _dataset(one: DatasetFacts) -> str:
     rows = [("domain", one.domains[0]), ("loader", f"`{one.loader}`"), ("licence", one.licence)]
     if one.url:
-        rows.append(("from", f"<{one.url}>"))
-    parts = [f"# `{one.name}`", f"{one.description}.", table(["", ""], rows)]
+        rows.append(("from", f"[{one.url}]({one.url})"))
+    parts = [f"# `{one.name}`", f"{one.description}.", facts(rows)]
     if splits := _splits(one.options):
         parts += ["## Splits", splits]
     parts += [f"## {heading}\n\n{text}" for heading, text in _places(one.options)]

@@ -11,7 +11,7 @@ from snac_eval.cli.main import _parser
 from tools.docs.made import Made
 from tools.docs.prose import fence, table
 
-_WIDTH = "100"
+_WIDTH = "82"
 
 
 def command_pages() -> Iterator[Made]:

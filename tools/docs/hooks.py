@@ -29,17 +29,17 @@ from tools.docs.metric_pages import metric_pages
 from tools.docs.notebooks import notebook_page
 
 LOG = logging.getLogger("mkdocs.hooks.snac_eval")
-INCLUDED = {
-    "CONTRIBUTING.md": "project/contributing.md",
-    "CHANGELOG.md": "project/changelog.md",
-    "SECURITY.md": "project/security.md",
-    "CODE_OF_CONDUCT.md": "project/conduct.md",
-    "codecs/snac_16khz_mini/README.md": "codecs/snac-16khz-mini-card.md",
-    "datasets/demo/README.md": "datasets/demo-readme.md",
-    "reports/README.md": "project/reports.md",
-    "reports/results/README.md": "project/results.md",
-}
-"""Files beside docs/ that are pages, where they are there: by path, the address."""
+INCLUDED = (
+    ("CONTRIBUTING.md", "project/contributing.md", "", ""),
+    ("CHANGELOG.md", "project/changelog.md", "", ""),
+    ("SECURITY.md", "project/security.md", "", ""),
+    ("CODE_OF_CONDUCT.md", "project/conduct.md", "", ""),
+    ("reports/README.md", "project/reports.md", "", "Data that comes with it"),
+    ("reports/results/README.md", "project/results.md", "", "Submitted results"),
+    ("codecs/snac_16khz_mini/README.md", "codecs/snac-16khz-mini.md", "SNAC", "snac_16khz_mini"),
+    ("datasets/demo/README.md", "datasets/demo-clips.md", "", "What is in demo"),
+)
+"""Files beside docs/ that are pages, where they are there: path, address, group, title."""
 PENDING = {
     "action.md", "containers.md", "exit-codes.md", "faq.md", "honest.md", "hub.md", "index.md",
     "leaderboard.md", "plugins.md", "run.md", "speed.md", "start.md", "submitting.md",
@@ -98,12 +98,12 @@ def _all_pages() -> Iterator[Made]:
     yield from command_pages()
     yield from api_pages.api_pages()
     yield from map(notebook_page, sorted(Path("docs/notebooks").glob("*.ipynb")))
-    included = (
-        INCLUDED if Path("docs/index.md").is_file() else {"README.md": "index.md", **INCLUDED}
-    )
-    for source, address in included.items():
+    for source, address, group, title in INCLUDED:
         if Path(source).is_file():
-            yield Made(address, Path(source).read_text(encoding="utf-8"), source=source)
+            text = Path(source).read_text(encoding="utf-8")
+            yield Made(address, text, group, title, source)
+    if not Path("docs/index.md").is_file():
+        yield Made("index.md", Path("README.md").read_text(encoding="utf-8"), source="README.md")
 
 
 def _repository() -> str:

@@ -13,7 +13,7 @@ from snac_eval.catalogue.showing import range_text
 from snac_eval.reports.agreed import shipped
 from tools.docs.costs import FILE, Costs, read_costs
 from tools.docs.made import Made
-from tools.docs.prose import fence, markdown, table
+from tools.docs.prose import domains_text, facts, fence, markdown, wide
 
 _BETTER: Mapping[bool | None, str] = {True: "higher", False: "lower", None: "neither"}
 _SCORES = {
@@ -54,16 +54,17 @@ def _table_page(found: Sequence[MetricFacts], costs: Costs) -> str:
                if one.listeners and (made := agreement.metric(one.name)) is not None]  # fmt: skip
         rows.append([
             f"[`{one.name}`]({one.name}.md)", one.description, one.unit,
-            {True: "↑", False: "↓", None: ""}[one.higher_is_better], ", ".join(one.domains),
+            {True: "↑", False: "↓", None: ""}[one.higher_is_better], domains_text(one.domains),
             costs.short(one.name), "; ".join(f"{value:+.2f}" for value in rho), _needs(one),
         ])  # fmt: skip
     heads = ["metric", "what", "unit", "better", "for", "CPU s", "ρ", "needs"]
     return (
-        "# All metrics\n\n"
+        "---\nhide: [toc]\n---\n\n# All metrics\n\n"
         f"CPU s: seconds of one core that 10 s of {costs.audio} take ({costs.where}); a dash where"
         " it was not measured. ρ: Spearman's coefficient with listeners over clips, positive where"
         " both rank alike ([which metric should I trust?](../which-metric.md)).\n\n"
-        '<div class="wide" markdown>\n\n' + table(heads, rows) + "\n\n</div>\n"
+        + wide(heads, rows)
+        + "\n"
     )
 
 
@@ -91,7 +92,7 @@ def _facts(one: MetricFacts) -> str:
         ("unit", one.unit or "none"),
         ("better", _BETTER[one.higher_is_better]),
         ("range", range_text(one.value_range)),
-        ("defined for", ", ".join(one.domains)),
+        ("defined for", domains_text(one.domains)),
         ("in the default set of", ", ".join(one.default_for) or "none: named with `--metrics`"),
         ("scores", _SCORES[one.scores]),
         ("sample rate", f"{one.sample_rate} Hz" if one.sample_rate else "the reference's own"),
@@ -100,7 +101,7 @@ def _facts(one: MetricFacts) -> str:
     if one.floor is not None:
         rows.append(("a clip is lost", f"worse than {one.floor:g}"))
     rows.append(("licence", one.licence or "that of the packages below, or ours (MIT)"))
-    return table(["", ""], rows)
+    return facts(rows)
 
 
 def _needs(one: MetricFacts) -> str:

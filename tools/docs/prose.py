@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from snac_eval.types import DOMAINS
+
 _ROLE = re.compile(r":(?:class|mod|func|data|attr|meth|exc):`~?([^`]+)`")
 _RULE = re.compile(r"=+( =+)+")
 _TAG = re.compile(r"<(?=[A-Za-z/])")
@@ -24,6 +26,22 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A pipe table; cells are Markdown."""
     lines = [header, ["---"] * len(header), *([cell(one) for one in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def domains_text(domains: Sequence[str]) -> str:
+    """``speech``; ``anything`` for all of them."""
+    return "anything" if set(domains) == set(DOMAINS) else ", ".join(domains)
+
+
+def facts(rows: Sequence[tuple[str, str]]) -> str:
+    """What is known of one thing, a fact a row."""
+    return '<div class="facts" markdown>\n\n' + table(["", ""], rows) + "\n\n</div>"
+
+
+def wide(header: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "") -> str:
+    """A table of more columns than a page holds, which is moved sideways."""
+    name = f"wide {kind}".strip()
+    return f'<div class="{name}" markdown>\n\n{table(header, rows)}\n\n</div>'
 
 
 def fence(text: str, language: str = "text") -> str:
