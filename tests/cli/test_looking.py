@@ -133,3 +133,14 @@ def test_the_doctor_reports_as_json(
     assert content["works"] is True
     sections = {one["section"] for one in content["findings"]}
     assert {"versions", "extras", "machine", "places", "hub"} <= sections
+
+
+def test_a_package_that_cannot_be_imported_is_no_internal_error(tmp_path: Path) -> None:
+    (tmp_path / "soundfile.py").write_text("import _cffi_backend_that_is_absent\n")
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / name).write_bytes(b"RIFF")
+    both = [str(tmp_path / name) for name in ("a.wav", "b.wav")]
+    done = run_process("score", *both, path=tmp_path)
+    assert done.returncode == 2
+    assert "No module named '_cffi_backend_that_is_absent'; snac-eval doctor says" in done.stderr
+    assert done.stderr.count("\n") == 1
