@@ -11,6 +11,9 @@ from typing import Any
 from snac_eval.results.record import Run
 
 HOME = "index.html"
+CODECS = "codecs/index.html"
+DATASETS = "datasets/index.html"
+ABOUT = "about.html"
 _OTHER = re.compile(r"[^a-z0-9]+")
 _LONGEST = 60
 
