@@ -30,7 +30,7 @@ class Heard:
     """Why runs that have a store cannot be heard all the same."""
 
     def of(self, dataset: str, runs: Sequence[Run]) -> list[ReportClip]:
-        """The dataset's clips with what these runs made of them; only those that any of them made."""
+        """The dataset's clips that any of these runs made, with what they made of them."""
         names = {run.name for run in runs}
         return [
             replace(
