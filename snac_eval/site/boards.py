@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -117,8 +118,10 @@ class Board:
 
     @property
     def clips(self) -> Mapping[str, RunClip]:
-        """Every clip that any of the runs was given."""
-        return {clip: facts for row in self.rows for clip, facts in row.run.clips.items()}
+        """Those that most of the runs were given."""
+        digests = Counter(clips_digest(row.run) for row in self.rows)
+        most = max(digests, key=digests.__getitem__)
+        return next(row.run.clips for row in self.rows if clips_digest(row.run) == most)
 
     @property
     def num_speakers(self) -> int:

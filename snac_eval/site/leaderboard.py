@@ -37,8 +37,8 @@ class Cell:
     """Why there is no rank, or no value."""
     letter: str = ""
     """Of its measure."""
-    disputed: bool = False
-    """Whether the metric has several measures on this board."""
+    badge: str = ""
+    """Its measure where that is not A."""
     flag: str = ""
     """``!2``: two clips are catastrophic."""
     n: int = 0
@@ -81,6 +81,7 @@ def _summary(board: Board) -> dict[str, Any]:
         "num_codecs": len({run.codec for run in runs}),
         "num_rows": len(runs),
         "num_clips": len(board.clips),
+        "num_other_clips": len({clip for run in runs for clip in run.clips} - {*board.clips}),
         "num_speakers": board.num_speakers,
         "main": heading(board.infos[board.main]) if board.main else "",
         "bands": [(band.title, len(rows)) for band, rows in board.bands()],
@@ -96,14 +97,13 @@ def _versions(runs: Sequence[Run]) -> list[str]:
 
 def _board_page(board: Board, boards: Sequence[Board]) -> Page:
     address = board_address(board.dataset, board.domain)
-    disputed = {name for name, found in board.measures.items() if len(found) > 1}
     context = {
         "board": _summary(board),
         "dataset_page": dataset_address(board.dataset),
         "others": [_summary(other) for other in boards if other is not board],
         "metrics": [_column(board, name) for name in board.infos if name not in _RATES],
         "main": board.main,
-        "bands": [_band(board, band, rows, disputed) for band, rows in board.bands()],
+        "bands": [_band(board, band, rows) for band, rows in board.bands()],
         "notes": list(_notes(board)),
         "said": board.notes,
         "lost": _lost(board),
@@ -121,6 +121,7 @@ def _column(board: Board, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "heading": heading(info),
+        "title": metric_title(info),
         "description": info.description,
         "better": {True: 1, False: -1, None: 0}[info.higher_is_better],
         "folded": name not in shown,
@@ -128,17 +129,17 @@ def _column(board: Board, name: str) -> dict[str, Any]:
     }
 
 
-def _band(board: Board, band: Band, rows: Sequence[Row], disputed: set[str]) -> dict[str, Any]:
+def _band(board: Board, band: Band, rows: Sequence[Row]) -> dict[str, Any]:
     names = [name for name in board.infos if name not in _RATES]
     return {
         "key": band.key,
         "title": band.title,
-        "rows": [_row(row, names, disputed) for row in rows],
+        "rows": [_row(row, names) for row in rows],
         "unranked": list(_unranked(board, rows)),
     }
 
 
-def _row(row: Row, names: Sequence[str], disputed: set[str]) -> dict[str, Any]:
+def _row(row: Row, names: Sequence[str]) -> dict[str, Any]:
     known, rate = traits(row.run), row.rate
     return {
         "name": row.run.name,
@@ -152,11 +153,11 @@ def _row(row: Row, names: Sequence[str], disputed: set[str]) -> dict[str, Any]:
         "declared": rate.declared,
         "no_rate": rate.problem,
         "lost": "; ".join(row.lost),
-        "cells": [_cell(row, name, name in disputed) for name in names],
+        "cells": [_cell(row, name) for name in names],
     }
 
 
-def _cell(row: Row, name: str, disputed: bool) -> Cell:
+def _cell(row: Row, name: str) -> Cell:
     if (one := row.standings.get(name)) is None:
         return Cell("–", why=_why_missing(row.run, name))
     half = one.half_width
@@ -168,7 +169,7 @@ def _cell(row: Row, name: str, disputed: bool) -> Cell:
         rank=_rank(one),
         why=one.unranked,
         letter=one.measure.letter,
-        disputed=disputed,
+        badge=one.measure.letter if one.measure.other else "",
         flag=worst_mark(one.result),
         n=one.n,
     )
@@ -191,14 +192,16 @@ def _rank(one: Standing) -> str:
 
 def _unranked(board: Board, rows: Sequence[Row]) -> Iterator[str]:
     """Why metrics have no ranks in this band, those of one reason together."""
-    found: dict[str, list[str]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for name in board.ranked:
-        reasons = {row.standings[name].unranked for row in rows if name in row.standings}
-        for why in sorted(reasons - {""}):
-            found.setdefault(why, []).append(heading_name(board, name))
-    for why, names in found.items():
-        by = "by any metric" if len(names) == len(board.ranked) else f"by {', '.join(names)}"
-        yield f"No ranks {by}: {why}."
+        several = len(board.measures[name]) > 1
+        scored = [row.standings[name] for row in rows if name in row.standings]
+        for one in {(one.measure.letter if several else "", one.unranked) for one in scored}:
+            found.setdefault(one, []).append(heading_name(board, name))
+    for (letter, why), names in sorted(found.items()):
+        if why:
+            by = "by any metric" if len(names) == len(board.ranked) else f"by {', '.join(names)}"
+            yield f"No ranks {by}{f' among {letter}' if letter else ''}: {why}."
 
 
 def heading_name(board: Board, name: str) -> str:

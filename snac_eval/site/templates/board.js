@@ -75,8 +75,8 @@ function showHeads(table) {
     if (!sorted) cell.removeAttribute("aria-sort");
     else cell.setAttribute("aria-sort", wanted.sort.startsWith("-") !== (!by && cell.dataset.better === "1") ? "descending" : "ascending");
   }
-  const named = table.querySelector(".by");
-  if (named) named.textContent = headOf.get(wanted.metric)?.dataset.heading ?? "";
+  const named = table.closest(".band").querySelector(".by");
+  if (named) named.textContent = headOf.get(wanted.metric)?.dataset.title ?? "";
 }
 
 function showBoard() {
@@ -128,7 +128,7 @@ function boardSelect(label, name, options) {
 }
 
 function alikeBox() {
-  const mixed = boardRows.some((row) => [...columnOf.keys()].some((metric) => /./.test(cellOf(row, metric).dataset.alike ?? "A") && (cellOf(row, metric).dataset.alike ?? "A") !== "A"));
+  const mixed = boardRows.some((row) => [...columnOf.values()].some((place) => (row.cells[place].dataset.alike ?? "A") !== "A"));
   if (!mixed) return [];
   fields.alike = make("input", { type: "checkbox" });
   fields.alike.addEventListener("change", () => pick({ alike: fields.alike.checked ? "A" : "" }));
@@ -146,7 +146,7 @@ function columnBoxes() {
       pick({ columns: metricHeads.map((one) => one.dataset.metric).filter((name) => shown.has(name)).join(",") || "none" });
     });
     fields.columns.set(cell.dataset.metric, box);
-    return make("label", {}, {}, [box, ` ${cell.dataset.heading.replace(/[\[↑↓].*/, "").trim()}`]);
+    return make("label", {}, {}, [box, ` ${cell.dataset.title}`]);
   });
   return make("details", { className: "columns" }, {}, [make("summary", { textContent: "Columns" }), ...labels]);
 }
@@ -178,7 +178,7 @@ function buildBoard() {
   fields.q = search;
   fields.count = make("output", { className: "count" });
   const box = make("div", { className: "picking" }, { role: "search", "aria-label": "Pick rows" }, [
-    ...boardSelect("Order by", "metric", metricHeads.map((cell) => [cell.dataset.metric, cell.dataset.heading])),
+    ...boardSelect("Order by", "metric", metricHeads.map((cell) => [cell.dataset.metric, cell.dataset.title])),
     ...boardSelect("Bitrate", "band", bands.map((band) => [band.dataset.band, band.dataset.title])),
     ...boardSelect("Kind", "kind", pairs(known("kind"))),
     ...boardSelect("Family", "family", pairs(known("family"))),
@@ -188,7 +188,7 @@ function buildBoard() {
     button("Show all", () => pick({ ...plain })),
     fields.count,
   ]);
-  place.append(box, columnBoxes());
+  place.append(make("details", { className: "picks", open: innerWidth > 700 }, {}, [make("summary", { textContent: "Pick and filter" }), box, columnBoxes()]));
   place.hidden = false;
   makeHeads();
   addEventListener("popstate", readAddress);
