@@ -143,14 +143,18 @@ class Board:
         return (0, f"{len(found)}{found}", sign * one.mean, row.run.name)
 
 
-def make_boards(runs: Iterable[Run]) -> Iterator[Board]:
-    """The boards of these runs, by dataset and domain. What a run is called does not depend on the
-    order in which runs were given."""
-    known = sorted(runs, key=lambda run: (run.dataset, run.codec, run.name, run.run_id))
-    for dataset in dict.fromkeys(run.dataset for run in known):
-        named = named_by_title([run for run in known if run.dataset == dataset])
+def named(runs: Iterable[Run]) -> list[Run]:
+    """The runs under names that differ within their dataset, and that do not depend on the order in
+    which runs were given."""
+    order = sorted(runs, key=lambda run: (run.dataset, run.codec, run.name, run.run_id))
+    return named_by_title(order)
+
+
+def make_boards(runs: Sequence[Run]) -> Iterator[Board]:
+    """The boards of these runs (:func:`named`), by dataset and domain."""
+    for dataset in dict.fromkeys(run.dataset for run in runs):
         for domain in DOMAINS:
-            found = [_in_domain(run, domain) for run in named]
+            found = [_in_domain(run, domain) for run in runs if run.dataset == dataset]
             if here := [run for run in found if run is not None and run.metrics]:
                 yield _board(dataset, domain, here)
 

@@ -23,12 +23,13 @@ from snac_eval.results.record import Run, read_run
 from snac_eval.results.study import FILE_NAME as STUDY_FILE
 from snac_eval.results.study import run_folders
 from snac_eval.run.sealed import FILE_NAME as MANIFEST_FILE
-from snac_eval.run.store import FILE_NAME as STORE_FILE
 from snac_eval.site import layout
-from snac_eval.site.boards import Board, clips_digest, make_boards
+from snac_eval.site.boards import Board, clips_digest, make_boards, named
 from snac_eval.site.data import data_assets
 from snac_eval.site.leaderboard import leaderboard_pages
 from snac_eval.site.pages import Asset, Page
+from snac_eval.site.plots import Look
+from snac_eval.site.sounds import has_audio
 
 MARKER = "snac-eval-site.json"
 """Says that a folder is a site of ours, which the next may replace."""
@@ -57,19 +58,20 @@ def build_site(
     check_output(output)
     folders = find_runs(places)
     read = [read_run(folder) for folder in track(folders, "reading", " runs", show_progress)]
-    runs, notes = _shown(read)
+    kept, notes = _shown(read)
+    runs = named(kept)
     boards = list(make_boards(runs))
     num_pages = 0
     with _replacing(output) as place:
-        for made in track(_made(boards), "writing", " files", show_progress):
+        for made in track(_made(runs, boards), "writing", " files", show_progress):
             num_pages += isinstance(made, Page)
             _write(place, made, repository)
         _write(place, Asset(MARKER, _marker()), repository)
     return Built(len(runs), len(boards), num_pages, tuple(notes))
 
 
-def _made(boards: Sequence[Board]) -> Iterator[Page | Asset]:
-    yield from leaderboard_pages(boards)
+def _made(runs: Sequence[Run], boards: Sequence[Board]) -> Iterator[Page | Asset]:
+    yield from leaderboard_pages(boards, Look.of(runs))
     yield from data_assets(boards)
 
 
@@ -112,14 +114,9 @@ def _shown(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
             kept[key] = run
             continue
         notes.append(f"{where}: the same scores as in {kept[key].folder}; shown once")
-        if _has_store(run) and not _has_store(kept[key]):
+        if has_audio(run) and not has_audio(kept[key]):
             kept[key] = run
     return list(kept.values()), notes
-
-
-def _has_store(run: Run) -> bool:
-    """Whether its clips can be heard."""
-    return run.folder is not None and (run.folder / STORE_FILE).is_file()
 
 
 def _result(run: Run) -> str:

@@ -15,6 +15,7 @@ from snac_eval.site.bands import EDGES, Band
 from snac_eval.site.boards import MIN_CODECS, Board, Measure, Row, Standing
 from snac_eval.site.data import CSV_FILE, JSON_FILE, data_address
 from snac_eval.site.pages import HOME, Page, board_address, codec_address, dataset_address
+from snac_eval.site.plots import READING, Look, RatePlot, rate_plots
 from snac_eval.site.traits import traits
 
 MOST_COLUMNS = 8
@@ -44,13 +45,13 @@ class Cell:
     n: int = 0
 
 
-def leaderboard_pages(boards: Sequence[Board]) -> Iterator[Page]:
+def leaderboard_pages(boards: Sequence[Board], look: Look) -> Iterator[Page]:
     """The first page and one for each board."""
-    yield _home(boards)
-    yield from (_board_page(board, boards) for board in boards)
+    yield _home(boards, look)
+    yield from (_board_page(board, boards, look) for board in boards)
 
 
-def _home(boards: Sequence[Board]) -> Page:
+def _home(boards: Sequence[Board], look: Look) -> Page:
     runs = {row.run.run_id + row.run.name: row.run for board in boards for row in board.rows}
     clips = {
         (facts.digest or clip): facts.speaker
@@ -59,6 +60,8 @@ def _home(boards: Sequence[Board]) -> Page:
     }
     context = {
         "boards": [_summary(board) for board in boards],
+        "plots": [(board.title, one) for board in boards for one in _main_plot(board, look)],
+        "reading": READING,
         "num_codecs": len({run.codec for run in runs.values()}),
         "num_clips": len(clips),
         "num_speakers": len({speaker for speaker in clips.values() if speaker}),
@@ -69,6 +72,10 @@ def _home(boards: Sequence[Board]) -> Page:
         "min_codecs": MIN_CODECS,
     }
     return Page(HOME, "Leaderboard of audio codecs", "home.html.j2", context)
+
+
+def _main_plot(board: Board, look: Look) -> Iterator[RatePlot]:
+    return rate_plots(board, look, "", [board.main] if board.main else [])
 
 
 def _summary(board: Board) -> dict[str, Any]:
@@ -95,7 +102,7 @@ def _versions(runs: Sequence[Run]) -> list[str]:
     return sorted(known, key=lambda text: [part.zfill(9) for part in text.split(".")])
 
 
-def _board_page(board: Board, boards: Sequence[Board]) -> Page:
+def _board_page(board: Board, boards: Sequence[Board], look: Look) -> Page:
     address = board_address(board.dataset, board.domain)
     context = {
         "board": _summary(board),
@@ -103,6 +110,8 @@ def _board_page(board: Board, boards: Sequence[Board]) -> Page:
         "others": [_summary(other) for other in boards if other is not board],
         "metrics": [_column(board, name) for name in board.infos if name not in _RATES],
         "main": board.main,
+        "plots": list(rate_plots(board, look, "../")),
+        "reading": READING,
         "bands": [_band(board, band, rows) for band, rows in board.bands()],
         "notes": list(_notes(board)),
         "said": board.notes,
