@@ -119,7 +119,7 @@ def _standing(one: Standing) -> dict[str, Any]:
         "rank_low": one.rank[0] if one.rank else math.nan,
         "rank_high": one.rank[1] if one.rank else math.nan,
         "rank_problem": one.unranked,
-        "measure": one.measure.letter,
+        "measure": one.measure.name,
         "lost": one.measure.lost,
     }
 
@@ -152,13 +152,13 @@ def _metric(board: Board, info: MetricInfo) -> dict[str, Any]:
 
 def _measure(measure: Measure, metric: str) -> dict[str, Any]:
     return {
-        "letter": measure.letter,
+        "measure": measure.name,
         "fingerprint": str(measure.runs[0].info(metric).fingerprint),
         "clips_sha256": measure.clips,
         "num_clips": measure.num_clips,
         "names": [run.name for run in measure.runs],
         "lost": measure.lost,
-        "unlike_a": measure.other,
+        "unlike_m1": measure.other,
     }
 
 

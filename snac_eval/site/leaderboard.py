@@ -36,10 +36,9 @@ class Cell:
     """``1–3``."""
     why: str = ""
     """Why there is no rank, or no value."""
-    letter: str = ""
-    """Of its measure."""
+    measure: str = ""
     badge: str = ""
-    """Its measure where that is not A."""
+    """Its measure where that is not M1."""
     flag: str = ""
     """``!2``: two clips are catastrophic."""
     n: int = 0
@@ -60,7 +59,11 @@ def _home(boards: Sequence[Board], look: Look) -> Page:
     }
     context = {
         "boards": [_summary(board) for board in boards],
-        "plots": [(board.title, one) for board in boards for one in _main_plot(board, look)],
+        "plots": [
+            (board_address(board.dataset, board.domain), one)
+            for board in boards
+            for one in _main_plot(board, look)
+        ],
         "reading": READING,
         "num_codecs": len({run.codec for run in runs.values()}),
         "num_clips": len(clips),
@@ -74,8 +77,10 @@ def _home(boards: Sequence[Board], look: Look) -> Page:
     return Page(HOME, "Leaderboard of audio codecs", "home.html.j2", context)
 
 
-def _main_plot(board: Board, look: Look) -> Iterator[RatePlot]:
-    return rate_plots(board, look, "", [board.main] if board.main else [])
+def _main_plot(board: Board, look: Look) -> Iterator[tuple[str, RatePlot]]:
+    address = board_address(board.dataset, board.domain)
+    found = rate_plots(board, look, "", [board.main] if board.main else [])
+    yield from ((address, one) for one in found)
 
 
 def _summary(board: Board) -> dict[str, Any]:
@@ -177,8 +182,8 @@ def _cell(row: Row, name: str) -> Cell:
         key=one.mean,
         rank=_rank(one),
         why=one.unranked,
-        letter=one.measure.letter,
-        badge=one.measure.letter if one.measure.other else "",
+        measure=one.measure.name,
+        badge=one.measure.name if one.measure.other else "",
         flag=worst_mark(one.result),
         n=one.n,
     )
@@ -205,12 +210,12 @@ def _unranked(board: Board, rows: Sequence[Row]) -> Iterator[str]:
     for name in board.ranked:
         several = len(board.measures[name]) > 1
         scored = [row.standings[name] for row in rows if name in row.standings]
-        for one in {(one.measure.letter if several else "", one.unranked) for one in scored}:
+        for one in {(one.measure.name if several else "", one.unranked) for one in scored}:
             found.setdefault(one, []).append(heading_name(board, name))
-    for (letter, why), names in sorted(found.items()):
+    for (measure, why), names in sorted(found.items()):
         if why:
             by = "by any metric" if len(names) == len(board.ranked) else f"by {', '.join(names)}"
-            yield f"No ranks {by}{f' among {letter}' if letter else ''}: {why}."
+            yield f"No ranks {by}{f' among {measure}' if measure else ''}: {why}."
 
 
 def heading_name(board: Board, name: str) -> str:
@@ -252,7 +257,7 @@ def _measures(board: Board) -> Iterator[dict[str, Any]]:
             "metrics": [heading_name(board, name) for name in names],
             "measures": [
                 {
-                    "letter": one.letter,
+                    "name": one.name,
                     "names": [run.name for run in one.runs],
                     "clips": one.num_clips,
                     "digest": one.clips[:8],
@@ -272,7 +277,7 @@ def _fingerprints(board: Board) -> Iterator[Mapping[str, str]]:
         for one in board.measures[name]:
             yield {
                 "metric": heading_name(board, name),
-                "letter": one.letter,
+                "name": one.name,
                 "fingerprint": str(one.runs[0].info(name).fingerprint),
                 "clips": one.clips[:16],
             }

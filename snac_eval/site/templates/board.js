@@ -43,7 +43,7 @@ function fitsRow(row) {
   for (const name of ["kind", "family", "licence"]) {
     if (wanted[name] && row.dataset[name] !== wanted[name]) return false;
   }
-  if (wanted.alike && cellOf(row, wanted.metric)?.dataset.alike !== "A") return false;
+  if (wanted.alike && cellOf(row, wanted.metric)?.dataset.alike !== "M1") return false;
   const text = row.cells[0].textContent.toLowerCase();
   return wanted.q.toLowerCase().split(/\s+/).every((word) => text.includes(word));
 }
@@ -79,6 +79,20 @@ function showHeads(table) {
   if (named) named.textContent = headOf.get(wanted.metric)?.dataset.title ?? "";
 }
 
+// Without a script the first drawing stands open and the others are folded.
+function gatherRates() {
+  const place = document.getElementById("rates");
+  const rest = place?.querySelector("details.rest");
+  if (rest) rest.replaceWith(...rest.querySelectorAll(".rate"));
+}
+
+function showRates() {
+  const drawn = [...document.querySelectorAll("#rates .rate")];
+  for (const one of drawn) one.hidden = one.dataset.metric !== wanted.metric;
+  const undrawn = document.getElementById("undrawn");
+  if (undrawn) undrawn.hidden = drawn.some((one) => !one.hidden);
+}
+
 function showBoard() {
   let shown = 0;
   for (const band of bands) {
@@ -96,6 +110,7 @@ function showBoard() {
     shown += band.hidden ? 0 : here;
   }
   showColumns();
+  showRates();
   document.getElementById("nothing").hidden = shown > 0;
   fields.count.textContent = `${shown} of ${boardRows.length} rows`;
   for (const name of ["metric", "band", "kind", "family", "licence", "q"]) {
@@ -128,11 +143,11 @@ function boardSelect(label, name, options) {
 }
 
 function alikeBox() {
-  const mixed = boardRows.some((row) => [...columnOf.values()].some((place) => (row.cells[place].dataset.alike ?? "A") !== "A"));
+  const mixed = boardRows.some((row) => [...columnOf.values()].some((place) => (row.cells[place].dataset.alike ?? "M1") !== "M1"));
   if (!mixed) return [];
   fields.alike = make("input", { type: "checkbox" });
-  fields.alike.addEventListener("change", () => pick({ alike: fields.alike.checked ? "A" : "" }));
-  return [make("label", {}, {}, [fields.alike, " measured alike only (A)"])];
+  fields.alike.addEventListener("change", () => pick({ alike: fields.alike.checked ? "M1" : "" }));
+  return [make("label", {}, {}, [fields.alike, " measured alike only (M1)"])];
 }
 
 function columnBoxes() {
@@ -191,6 +206,7 @@ function buildBoard() {
   place.append(make("details", { className: "picks", open: innerWidth > 700 }, {}, [make("summary", { textContent: "Pick and filter" }), box, columnBoxes()]));
   place.hidden = false;
   makeHeads();
+  gatherRates();
   addEventListener("popstate", readAddress);
   readAddress();
 }
