@@ -120,6 +120,9 @@ function showBoard() {
 }
 
 function readAddress() {
+  // A part of the page that was jumped to says nothing of what is picked.
+  if (location.hash.length > 1 && !location.hash.includes("=") && fields.read) return;
+  fields.read = true;
   const words = new URLSearchParams(location.hash.slice(1));
   for (const name of Object.keys(plain)) wanted[name] = words.get(name) ?? plain[name];
   if (!columnOf.has(wanted.metric)) wanted.metric = plain.metric;
