@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from snac_eval.cli.flags import Commands, path
+from snac_eval.cli.flags import Commands, add_cards, card_dirs, path
 from snac_eval.writing import printable
 
 _EPILOG = """examples:
@@ -41,6 +41,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         default=Path("site"),
         help="the site's folder (default site); what is there is replaced only if it is a site",
     )
+    add_cards(site)
     site.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -48,7 +49,9 @@ def _site(options: argparse.Namespace, _: Sequence[str]) -> None:
     from snac_eval.site.building import build_site
     from snac_eval.site.pages import HOME
 
-    built = build_site(options.runs, options.output, _repository(), not options.quiet)
+    built = build_site(
+        options.runs, options.output, _repository(), card_dirs(options), not options.quiet
+    )
     for note in built.notes:
         print(f"note: {printable(note)}", file=sys.stderr)
     print(

@@ -18,18 +18,21 @@ from importlib.metadata import version
 from pathlib import Path
 
 from snac_eval.errors import OutputError, UsageError
-from snac_eval.progress import track
+from snac_eval.progress import say, track
 from snac_eval.results.record import Run, read_run
 from snac_eval.results.study import FILE_NAME as STUDY_FILE
 from snac_eval.results.study import run_folders
 from snac_eval.run.sealed import FILE_NAME as MANIFEST_FILE
 from snac_eval.site import layout
 from snac_eval.site.boards import Board, clips_digest, make_boards, named
+from snac_eval.site.codec_pages import codec_pages
 from snac_eval.site.data import data_assets
+from snac_eval.site.dataset_pages import dataset_pages
 from snac_eval.site.leaderboard import leaderboard_pages
 from snac_eval.site.pages import Asset, Page
 from snac_eval.site.plots import Look
-from snac_eval.site.sounds import has_audio
+from snac_eval.site.records import record_assets
+from snac_eval.site.sounds import Heard, has_audio, hear
 
 MARKER = "snac-eval-site.json"
 """Says that a folder is a site of ours, which the next may replace."""
@@ -47,10 +50,15 @@ class Built:
 
 
 def build_site(
-    places: Sequence[Path], output: Path, repository: str = "", show_progress: bool = False
+    places: Sequence[Path],
+    output: Path,
+    repository: str = "",
+    card_dirs: Sequence[Path] = (),
+    show_progress: bool = False,
 ) -> Built:
     """Write the site of the runs behind these folders: runs', studies', submissions', or folders of
-    many of these. ``repository`` is the address where submissions go, where one is known.
+    many of these. ``repository`` is the address where submissions go, where one is known;
+    ``card_dirs`` are the user's own folders of cards.
 
     Raises UsageError without runs and where ``output`` is something else than a site of ours,
     StoreError for a run that is broken, OutputError where the site cannot be written.
@@ -61,18 +69,25 @@ def build_site(
     kept, notes = _shown(read)
     runs = named(kept)
     boards = list(make_boards(runs))
+    say(f"decoding clips to hear of {sum(map(has_audio, runs))} runs", show_progress)
+    heard = hear(runs)
     num_pages = 0
     with _replacing(output) as place:
-        for made in track(_made(runs, boards), "writing", " files", show_progress):
+        for made in track(_made(runs, boards, heard, card_dirs), "writing", " files", show_progress):
             num_pages += isinstance(made, Page)
             _write(place, made, repository)
         _write(place, Asset(MARKER, _marker()), repository)
-    return Built(len(runs), len(boards), num_pages, tuple(notes))
+    return Built(len(runs), len(boards), num_pages, (*notes, *heard.notes))
 
 
-def _made(runs: Sequence[Run], boards: Sequence[Board]) -> Iterator[Page | Asset]:
+def _made(
+    runs: Sequence[Run], boards: Sequence[Board], heard: Heard, card_dirs: Sequence[Path]
+) -> Iterator[Page | Asset]:
     yield from leaderboard_pages(boards, Look.of(runs))
+    yield from codec_pages(runs, boards, heard, card_dirs)
+    yield from dataset_pages(runs, boards, heard, card_dirs)
     yield from data_assets(boards)
+    yield from record_assets(runs)
 
 
 def find_runs(places: Iterable[Path]) -> list[Path]:

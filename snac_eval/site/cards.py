@@ -63,6 +63,8 @@ class Card:
     licence: str = ""
     domains: tuple[str, ...] = DOMAINS
     """What a codec was made for, or what a dataset's clips are."""
+    stated_kbps: float = math.nan
+    """Of a codec; NaN where its card states none."""
 
 
 def codec_card(run: Run, card_dirs: Sequence[Path] = ()) -> Card:
@@ -81,6 +83,7 @@ def codec_card(run: Run, card_dirs: Sequence[Path] = ()) -> Card:
         family=card.family,
         licence=card.licence,
         domains=card.domains or DOMAINS,
+        stated_kbps=card.nominal_bitrate_bps / 1000,
     )
 
 

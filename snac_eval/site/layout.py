@@ -33,7 +33,14 @@ OWN_SCRIPTS: Mapping[str, tuple[str, ...]] = {
     "dataset_page.html.j2": PLAYERS,
 }
 """By template what its pages have beside :data:`SCRIPTS`."""
-_NOTHING = {"codecs": [], "metrics": [], "datasets": [], "reasons": [], "main": ""}
+NO_DATA: Mapping[str, Any] = {
+    "codecs": [],
+    "metrics": [],
+    "datasets": [],
+    "reasons": [],
+    "main": "",
+}
+"""What the report's scripts find where a page has no scores of single clips."""
 
 
 def render(page: Page, repository: str = "") -> str:
@@ -50,7 +57,7 @@ def render(page: Page, repository: str = "") -> str:
         "section": page.address.rpartition("/")[0],
         "repository": external(repository),
     }
-    context: dict[str, Any] = {"data": in_script(_NOTHING)}
+    context: dict[str, Any] = {"data": in_script(NO_DATA)}
     context |= page.context
     context |= {"page": page, "site": site}
     context |= report.inline(map(read, scripts), map(read, STYLES))

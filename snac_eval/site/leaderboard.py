@@ -59,11 +59,7 @@ def _home(boards: Sequence[Board], look: Look) -> Page:
     }
     context = {
         "boards": [_summary(board) for board in boards],
-        "plots": [
-            (board_address(board.dataset, board.domain), one)
-            for board in boards
-            for one in _main_plot(board, look)
-        ],
+        "plots": [one for board in boards for one in _main_plot(board, look)],
         "reading": READING,
         "num_codecs": len({run.codec for run in runs.values()}),
         "num_clips": len(clips),
