@@ -18,9 +18,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     export = commands.add_parser(
         "export",
         help="write runs as submissions: scores without audio, to be shared",
-        description="Writes a folder for each run that others may have: no audio, no store, no path and"
-        " no name of a person or a machine. With --check it looks through such folders instead, and"
-        " says what does not hold.",
+        description="Writes a folder for each run that others may have: no audio, no store, no path"
+        " and no name of a person or a machine. With --check it looks through such folders instead,"
+        " and says what does not hold.",
         examples=(
             "snac-eval export runs/mine -o reports/results",
             "snac-eval export runs/study -o reports/results",

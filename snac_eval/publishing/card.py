@@ -9,6 +9,7 @@ from snac_eval.reports.grid import render
 from snac_eval.reports.paper import paper_grid
 from snac_eval.reports.summary import summary_markdown
 from snac_eval.results.record import Run
+from snac_eval.run.sealed import SCORES_FILE
 from snac_eval.writing import printable
 
 TAGS = ("audio", "neural-audio-codec", "evaluation", "snac-eval")
@@ -16,8 +17,7 @@ _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "
 _LARGEST = "1M<n<10M"
 _TEXT = """# {title}
 
-Scores of audio codecs, clip by clip, measured by [snac-eval](https://pypi.org/project/snac-eval/) \
-{version}. There is no audio in here.
+Scores of audio codecs, clip by clip, measured by snac-eval {version}. There is no audio in here.
 
 ## Summary
 
@@ -29,8 +29,8 @@ Scores of audio codecs, clip by clip, measured by [snac-eval](https://pypi.org/p
 Each clip was coded and decoded, and each metric's score of it is a row of `scores.parquet`:
 `codec`, `dataset`, `clip_id`, `speaker`, `domain`, `metric`, `value`, `status` (`ok`, `undefined`
 or `error`), `reason`, `fingerprint` and `weight`. Scores may be compared where the fingerprint of
-the metric and the audio of the clips are the same; `manifest.json` has the digest of each clip, the
-fingerprint of the codec, and every setting.
+the metric and the audio of the clips are the same. Each run below `runs/` has a `manifest.json`
+with the digest of each clip, the fingerprint of the codec, and every setting.
 
 ### Versions
 
@@ -44,7 +44,7 @@ fingerprint of the codec, and every setting.
 
 ```sh
 snac-eval pull {repository}
-snac-eval table {name}
+snac-eval table runs/{name}
 ```
 
 or, the rows alone:
@@ -57,9 +57,9 @@ rows = load_dataset("{repository}", split="test")
 """
 
 
-def card(runs: Sequence[Run], repository: str, licence: str, data_files: str) -> str:
-    """The text of README.md. ``runs`` are as they are sent; ``data_files`` says where in the
-    repository their scores are; ``licence`` is the hub's name of one, or empty."""
+def card(runs: Sequence[Run], repository: str, licence: str) -> str:
+    """The text of README.md. ``runs`` are as they are sent; ``licence``: as the hub calls it, or
+    empty."""
     title = _title(runs)
     text = _TEXT.format(
         title=title,
@@ -71,10 +71,10 @@ def card(runs: Sequence[Run], repository: str, licence: str, data_files: str) ->
         repository=repository,
         name=repository.rpartition("/")[2],
     )
-    return f"---\n{_metadata(runs, title, licence, data_files)}\n---\n{printable(text)}"
+    return f"---\n{_metadata(runs, title, licence)}\n---\n{printable(text)}"
 
 
-def _metadata(runs: Sequence[Run], title: str, licence: str, data_files: str) -> str:
+def _metadata(runs: Sequence[Run], title: str, licence: str) -> str:
     from huggingface_hub import DatasetCardData
 
     rows = sum(len(run.compact) for run in runs)
@@ -85,7 +85,7 @@ def _metadata(runs: Sequence[Run], title: str, licence: str, data_files: str) ->
             {
                 "config_name": "scores",
                 "default": True,
-                "data_files": [{"split": "test", "path": data_files}],
+                "data_files": [{"split": "test", "path": SCORES_FILE}],
             }
         ],
     }

@@ -64,7 +64,7 @@ def by_model(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def eval_results(runs: Sequence[Run], source: str) -> list[EvalResult]:
-    """A result for each run and metric that has a value. ``source`` is the address of the scores."""
+    """A result for each run and metric with a value. ``source`` is the address of the scores."""
     codecs = len({run.title for run in runs})
     return [one for run in runs for one in _of_run(run, source, codecs > 1)]
 
@@ -160,7 +160,8 @@ def with_results(card: str, name: str, results: Sequence[EvalResult], source: st
     own = eval_results_to_model_index(name, list(results))[0]
     try:
         found = RepoCard(card)
-        index = found.data.to_dict().get("model-index") or [{"name": name, "results": []}]
+        data: dict[str, Any] = found.data.to_dict()  # type: ignore[no-untyped-call]
+        index = data.get("model-index") or [{"name": name, "results": []}]
         index[0]["results"] = [*_of_others(index[0], source), *own["results"]]
         found.data["model-index"] = index
         return str(found)

@@ -1,9 +1,17 @@
-"""What a push sends, made in a folder: scrubbed runs, a card, and what is said of the models."""
+"""What a push sends, made in a folder: runs as submissions, a card, and what is said of the models.
+
+README.md                     the dataset's card
+snac-eval.json                every other file, with its size and digest
+scores.parquet                all scores, for the hub's viewer
+runs/DATASET/CODEC/           a submission for each run (snac_eval.submissions)
+study.json                    of several runs: where they are
+models/MODEL/README.md        model-index, to be put into the card of the model
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,15 +24,15 @@ from snac_eval.publishing.model_results import (
     eval_results,
     model_card,
 )
-from snac_eval.publishing.receipt import CARD, MODELS, SentFile, files_in, write_receipt
+from snac_eval.publishing.receipt import CARD, MODELS, RUNS, SentFile, files_in, write_receipt
 from snac_eval.results.record import Run, read_run
 from snac_eval.results.study import StudyRun, write_study
-from snac_eval.run.sealed import SCORES_FILE
+from snac_eval.run.sealed import as_table, write_scores
+from snac_eval.submissions.exporting import submission_of, write_submission
 from snac_eval.writing import write_text
 
-_RUNS = "runs"
 _ODD = re.compile(r"[^A-Za-z0-9_.@=+-]+")
-_LONGEST = 80
+_LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,55 +72,61 @@ class Parcel:
         return (self.folder / CARD).read_text(encoding="utf-8")
 
 
-def pack(
-    runs: Sequence[Run], request: Request, folder: Path, export: Callable[[Path, Path], object]
-) -> Parcel:
-    """Make the parcel in an empty folder. ``export`` scrubs the run of one folder into another.
+def pack(runs: Sequence[Run], request: Request, folder: Path) -> Parcel:
+    """Make the parcel in an empty folder.
 
-    Raises UsageError for a run that is not finished, and where a benchmark does not fit.
+    Raises UsageError for a run that others may not have (one that is not finished, say), for two
+    runs of one thing, and where a benchmark does not fit.
     """
-    for run in runs:
-        if run.unfinished:
-            raise UsageError(f"{run.folder}: {run.unfinished}; run it to its end, then push it")
-    places = [folder] if len(runs) == 1 else _places(runs, folder)
-    for run, place in zip(runs, places, strict=True):
-        assert run.folder is not None
-        export(run.folder, place)
-    sent = tuple(read_run(place) for place in places)
+    places = _write_runs(runs, folder / RUNS)
+    sent = tuple(map(read_run, places))
+    # What a viewer shows is what was scrubbed.
+    write_scores(folder, (as_table(run.rows) for run in sent))
     if len(sent) > 1:
-        names = [place.relative_to(folder).as_posix() for place in places]
-        write_study(folder, map(_study_run, sent, names))
-    scores = SCORES_FILE if len(sent) == 1 else f"{_RUNS}/*/{SCORES_FILE}"
-    write_text(folder / CARD, card(sent, request.repository, request.licence, scores))
+        write_study(folder, (_study_run(run, folder) for run in sent))
+    write_text(folder / CARD, card(sent, request.repository, request.licence))
     _write_models(sent, request, folder)
     write_receipt(folder)
     return Parcel(folder, sent, request)
 
 
-def _study_run(run: Run, folder: str) -> StudyRun:
-    return StudyRun(run.codec, run.dataset, folder)
-
-
-def _places(runs: Sequence[Run], folder: Path) -> list[Path]:
-    """A folder for each run, of a name that every disk and the hub can hold."""
-    taken: dict[str, None] = {}
+def _write_runs(runs: Sequence[Run], folder: Path) -> list[Path]:
+    written: dict[Path, Run] = {}
     for run in runs:
-        plain = _plain(f"{run.codec}-{run.dataset}")
-        names = (plain, *(f"{plain}-{number}" for number in range(2, len(runs) + 1)))
-        taken[next(name for name in names if name.lower() not in map(str.lower, taken))] = None
-    return [folder / _RUNS / name for name in taken]
+        one = submission_of(run)
+        if (other := written.get(one.place)) is not None:
+            raise UsageError(
+                f"{run.folder}: is of the codec, the dataset and the options of {other.folder};"
+                " push one of them"
+            )
+        write_submission(one, folder)
+        written[one.place] = run
+    return [folder / place for place in written]
 
 
-def _plain(text: str) -> str:
-    return _ODD.sub("-", text).strip("-.")[:_LONGEST].strip("-.") or "run"
+def _study_run(run: Run, folder: Path) -> StudyRun:
+    assert run.folder is not None
+    return StudyRun(run.codec, run.dataset, run.folder.relative_to(folder).as_posix())
+
+
+def model_place(model: str) -> str:
+    """The folder of what is said of this model, below that of all models."""
+    return _ODD.sub("-", model.replace("/", "--")).strip("-.") or "model"
 
 
 def _write_models(runs: Sequence[Run], request: Request, folder: Path) -> None:
     if request.benchmarks and len(runs) != 1:
         raise UsageError(f"--benchmark is of one run, and these are {len(runs)}; push it alone")
     for model, own in by_model(runs).items():
-        place = folder / MODELS / _plain(model.replace("/", "--"))
+        place = folder / MODELS / model_place(model)
         if results := eval_results(own, request.address):
             write_text(place / CARD, model_card(model.rpartition("/")[2], results))
         for one in request.benchmarks:
             write_text(place / one.file, benchmark_file(own[0], one, request.address))
+
+
+def checked_licence(name: str) -> str:
+    """The hub's name of a licence, such as ``cc-by-4.0``. Raises UsageError for what is none."""
+    if name and not _LICENCE.fullmatch(name):
+        raise UsageError(f"--license {name[:200]}: give the hub's name of it, such as cc-by-4.0")
+    return name

@@ -7,21 +7,24 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from snac_eval.errors import HubError, readable
-from snac_eval.run.sealed import file_digest
+from snac_eval.results.study import FILE_NAME as STUDY_FILE
+from snac_eval.run.sealed import SCORES_FILE, file_digest
+from snac_eval.submissions.exporting import FILES
 from snac_eval.writing import write_json
 
 FILE_NAME = "snac-eval.json"
 CARD = "README.md"
 MODELS = "models"
 """Folder of what is said of models; no part of the runs."""
+RUNS = "runs"
+"""Folder of the runs."""
 _FORMAT = 1
 _MOST_FILES = 10_000
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@=+,-]{0,119}")
-_SUFFIXES = (".json", ".parquet", ".csv", ".md")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -43,7 +46,7 @@ class Receipt:
 
     @property
     def run_files(self) -> tuple[SentFile, ...]:
-        """Those that make the runs."""
+        """Those that make the runs: all but what is said of models."""
         return tuple(one for one in self.files if not one.path.startswith(f"{MODELS}/"))
 
 
@@ -102,10 +105,10 @@ def _check(files: Iterable[SentFile], where: str) -> None:
 
 
 def is_plain(path: str) -> bool:
-    """Whether this is the path of a file of a run: below its folder, with a harmless name."""
+    """Whether this is the path of a file that a push writes, with a name that does no harm."""
     parts = path.split("/")
-    return (
-        len(parts) <= 4
-        and all(_PART.fullmatch(part) and not part.endswith(".") for part in parts)
-        and PurePosixPath(path).suffix in _SUFFIXES
-    )
+    if not all(_PART.fullmatch(part) and not part.endswith(".") for part in parts):
+        return False
+    if parts[0] == RUNS:
+        return len(parts) == 4 and parts[-1] in FILES
+    return path in (STUDY_FILE, SCORES_FILE)
