@@ -35,9 +35,9 @@ lint: $(READY)  ## style, types, which way imports run, sizes
 	$(BIN)/python tools/check_imports.py snac_eval
 	$(BIN)/python tools/check_functions.py snac_eval training tools
 
-# Warnings are errors, of mkdocs and of what it shows. NO_MKDOCS_2_WARNING: an advertisement.
+# Warnings are errors (not with --quiet, which loses them). NO_MKDOCS_2_WARNING: an advertisement.
 docs: $(READY)  ## the documentation site, in build/docs; every link in it leads somewhere
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	$(BIN)/python -m tools.docs.check_built build/docs
 
 gate: $(READY)  ## has the bundled model's quality dropped?
