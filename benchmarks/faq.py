@@ -107,7 +107,8 @@ def identical() -> list[float]:
     """ViSQOL of identical speech: lattice (least and most of the clips), polynomial, audio."""
     lattice = score("visqol_speech", clips(), clips())
     found = [float(lattice.min()), float(lattice.max())]
-    return found + [mean(f"visqol_{one}", clips(), clips()) for one in ("speech_polynomial", "audio")]
+    names = ("visqol_speech_polynomial", "visqol_audio")
+    return found + [mean(one, clips(), clips()) for one in names]
 
 
 def mappers() -> list[float]:
@@ -118,7 +119,8 @@ def mappers() -> list[float]:
 
 def mels() -> list[float]:
     """Mel distances of Opus at 12 kbps: DAC's paper, audiotools' default, their ratio."""
-    paper, tools = (mean(f"mel_{one}", clips(), coded("opus_12kbps")) for one in ("dac_paper", "audiotools"))
+    names = ("mel_dac_paper", "mel_audiotools")
+    paper, tools = (mean(one, clips(), coded("opus_12kbps")) for one in names)
     return [paper, tools, paper / tools]
 
 
@@ -157,14 +159,15 @@ def padding() -> list[float]:
     for one in clips():
         audio = torch.from_numpy(one)[None, None]
         padded = torch.nn.functional.pad(audio, (0, longest - len(one)))
-        for alone, beside in zip(*(model.encode_whole(model.pad(x)) for x in (audio, padded)), strict=True):
+        streams = (model.encode_whole(model.pad(side)) for side in (audio, padded))
+        for alone, beside in zip(*streams, strict=True):
             changed += int((alone != beside[..., : alone.shape[-1]]).sum())
             total += alone.numel()
     return [100 * changed / total]
 
 
 def opus_delay() -> list[float]:
-    """Opus at 12 kbps: pre-skip in samples at 48 kHz; SI-SDR (raw) with it taken out and left in."""
+    """Opus at 12 kbps: pre-skip in samples at 48 kHz; raw SI-SDR with it taken out and left in."""
     codec = snac_eval.load_codec("opus_12kbps")
     codes = codec.encode([Waveform(clips(24000)[0][None], 24000)])[0]
     skip = pre_skip(codes.header[4:])
@@ -173,8 +176,8 @@ def opus_delay() -> list[float]:
 
 
 def bits() -> list[float]:
-    """kbps that were sent: SNAC's bundled model (nominal 1.875) on 1 s and on a whole clip, Opus at a
-    variable rate of 12."""
+    """Kbps that were sent of one clip: SNAC's bundled model (nominal 1.875) of 1 s and of all, Opus
+    at a variable rate of 12."""
     found = []
     for name, samples in (
         ("snac_16khz_mini", clips()[0][:RATE]),
@@ -193,15 +196,22 @@ QUESTIONS: tuple[Callable[[], list[float]], ...] = (
 )  # fmt: skip
 
 
+def row(ask: Callable[[], list[float]]) -> str:
+    """One row of the table of docs/faq.md."""
+    what = " ".join((ask.__doc__ or "").split()).removesuffix(".")
+    return f"| `{ask.__name__}` | {what} | {', '.join(f'{value:.4g}' for value in ask())} |"
+
+
 def main() -> None:
-    """Print every number, or those of one question."""
+    """Print the table, or the row of one question."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     names = [one.__name__ for one in QUESTIONS]
     parser.add_argument("--only", choices=names, help="one question")
     only = parser.parse_args().only
+    print("| question | what | found |\n|---|---|---|")
     for ask in QUESTIONS:
         if only in (None, ask.__name__):
-            print(f"{ask.__name__:12}", *(f"{value:.4g}" for value in ask()))
+            print(row(ask))
 
 
 if __name__ == "__main__":
