@@ -14,6 +14,7 @@ The command line prints it and exits with :attr:`SnacEvalError.exit_code`.
     ├── CheckpointError         weights or a configuration that cannot be loaded
     ├── CodecError              a codec that cannot do what was asked
     │   └── CodecLost           a codec that can do nothing any more
+    ├── HubError                a repository of the hub that cannot be read or written
     ├── RatingsError            ratings of listeners that cannot be read
     ├── StoreError              a store that is damaged or of another version
     ├── CodesError              a file of codes that is damaged, or of another version or codec
@@ -95,6 +96,10 @@ class CodecError(SnacEvalError):
 
 class CodecLost(CodecError):  # noqa: N818 - reads as the state it reports
     """What a codec runs in has ended and cannot be started again: no further clip can be coded."""
+
+
+class HubError(SnacEvalError):
+    """A repository of the hub cannot be read or written, or is not what it should be."""
 
 
 class RatingsError(SnacEvalError):

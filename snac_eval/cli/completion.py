@@ -41,6 +41,12 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         help="print a script that completes commands and names in your shell",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Prints a script that a shell loads. It completes commands, flags, files, and"
+        " the names of codecs, datasets and metrics.",
+        examples=(
+            "snac-eval completion bash > ~/.local/share/bash-completion/completions/snac-eval",
+        ),
+        see_also=("docs/looking.md",),
     )
     completion.set_defaults(command=_completion)
     completion.add_argument("shell", choices=SHELLS)

@@ -14,7 +14,16 @@ KINDS = ("codecs", "datasets", "metrics")
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     listing = commands.add_parser(
-        "list", help="list codecs, datasets or metrics", epilog="snac-eval show NAME tells the rest"
+        "list",
+        help="list codecs, datasets or metrics",
+        description="Prints a line for each codec, dataset or metric: what it is, and what it"
+        " still needs here. Without a kind, all three.",
+        examples=(
+            "snac-eval list codecs",
+            "snac-eval list metrics --ready",
+            "snac-eval list datasets --domain music --format json",
+        ),
+        see_also=("snac-eval show", "docs/looking.md"),
     )
     listing.set_defaults(command=_list)
     listing.add_argument("kind", choices=KINDS, nargs="?")
