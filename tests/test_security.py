@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 import ast
-import json
-import pickle
 import re
 from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
-
-from snac_eval.codecs.snac.model import SNAC
-from snac_eval.errors import CheckpointError
-from tests.codecs.snac.test_checkpoint import TINY
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
@@ -71,17 +63,3 @@ def test_no_shell_and_no_code_of_others() -> None:
         assert name not in ("os.system", "os.popen", "eval", "exec", "yaml.load"), file
         assert not given.get("shell"), file
         assert not given.get("trust_remote_code"), file
-
-
-def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps(TINY.to_dict()))
-    mark = tmp_path / "mark"
-
-    class Harmful:
-        def __reduce__(self) -> tuple[object, tuple[str]]:
-            return Path.touch, (mark,)  # type: ignore[return-value]
-
-    (tmp_path / "pytorch_model.bin").write_bytes(pickle.dumps({"weight": Harmful()}))
-    with pytest.raises(CheckpointError):
-        SNAC.from_pretrained(tmp_path)
-    assert not mark.exists()
