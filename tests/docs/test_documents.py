@@ -65,7 +65,7 @@ PARSED = {
 }
 """Commands of ours that are only parsed, by a part of their text."""
 
-GIVEN = {"CONTRIBUTING.md": "its files are those of tests/plugin: see tests/test_contributing.py"}
+GIVEN = {"plugins.md": "its files are those of tests/plugin: see tests/docs/test_plugins_page.py"}
 """Documents whose files and Python another test holds against the files that it runs."""
 
 ELSEWHERE = {"own-codec.md": "tests/cli/test_own_codec.py follows it, in an empty folder"}

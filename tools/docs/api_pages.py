@@ -45,7 +45,7 @@ PAGES = (
     Page("types", "Types", "What the parts of snac-eval hand to each other, and to plugins.",
          (Room("snac_eval.types"),)),
     Page("metrics", "Metrics", "What a metric is built on: see also"
-         " [adding a metric](../project/contributing.md#adding-a-metric).",
+         " [plugins](../plugins.md).",
          (Room("snac_eval.metrics.base"), Room("snac_eval.metrics.opening"))),
     Page("codecs", "Codecs", "What an opened codec can do, and what opens it. The protocol itself,"
          " `Codec`, is among the [types](types.md).",

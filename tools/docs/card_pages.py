@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import groupby, takewhile
+from itertools import dropwhile, groupby, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -134,9 +134,15 @@ def _needs(one: CodecFacts) -> str:
 def _verified() -> dict[str, tuple[str, str]]:
     """What ran on published weights, and what the family was held against: the last two columns of
     the table in docs/codecs.md, where people keep it."""
-    rows = (line.strip().strip("|").split(" | ") for line in
-            read_text(Path("docs/codecs.md")).splitlines() if line.startswith("| `"))  # fmt: skip
-    return {row[0].strip(" `"): (row[3].strip(" |"), row[4].strip(" |")) for row in rows}
+    lines = iter(read_text(Path("docs/codecs.md")).splitlines())
+    rows = (
+        line.split(" | ") for line in takewhile(str.strip, dropwhile(_is_not_of_families, lines))
+    )
+    return {row[0].strip("| `"): (row[3].strip(" |"), row[4].strip(" |")) for row in rows}
+
+
+def _is_not_of_families(line: str) -> bool:
+    return not line.startswith("| family |")
 
 
 def _remarks(file: str) -> str:
