@@ -135,9 +135,8 @@ def _verified() -> dict[str, tuple[str, str]]:
     """What ran on published weights, and what the family was held against: the last two columns of
     the table in docs/codecs.md, where people keep it."""
     lines = iter(read_text(Path("docs/codecs.md")).splitlines())
-    rows = (
-        line.split(" | ") for line in takewhile(str.strip, dropwhile(_is_not_of_families, lines))
-    )
+    told = takewhile(str.strip, dropwhile(_is_not_of_families, lines))
+    rows = (line.split(" | ") for line in told if line.startswith("| `"))
     return {row[0].strip("| `"): (row[3].strip(" |"), row[4].strip(" |")) for row in rows}
 
 
