@@ -107,9 +107,9 @@ def _weights(ones: Sequence[CodecFacts]) -> Iterator[str]:
         (one.weights, one.revision, one.sha256, _needs(one)) for one in ones if one.weights
     )
     if rows:
-        yield table(
+        yield wide(
             ["weights", "commit", "SHA-256", "needs"],
-            [[f"`{weights}`", _code(commit), _code(digest), needs]
+            [[f"`{weights}`", _commit(weights, commit), _code(digest), needs]
              for weights, commit, digest, needs in rows],
         )  # fmt: skip
     else:
@@ -215,6 +215,10 @@ def _kbps(one: CodecFacts) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
+
+
+def _commit(weights: str, commit: str) -> str:
+    return "comes with snac-eval" if Path("codecs", weights).is_dir() else _code(commit)
 
 
 def _code(text: str) -> str:
