@@ -116,7 +116,7 @@ def _codec(one: CodecFacts) -> Iterator[tuple[str, str | Sequence[str]]]:
     if one.delay_samples is not None:
         yield "delay left", f"{one.delay_samples:g} samples, as it states"
     if one.streams:
-        yield "streams", list(_streams(one.streams))
+        yield "streams", list(stream_lines(one.streams))
         yield "tokens", f"{one.tokens_per_second:.10g} per second"
     yield "family", one.family
     yield "label", one.label
@@ -131,7 +131,7 @@ def _codec(one: CodecFacts) -> Iterator[tuple[str, str | Sequence[str]]]:
     yield "citation", one.citation
 
 
-def _streams(streams: Sequence[Stream]) -> Iterator[str]:
+def stream_lines(streams: Sequence[Stream]) -> Iterator[str]:
     """Alike ones that follow each other on one line."""
     number = 1
     for stream, group in groupby(streams):

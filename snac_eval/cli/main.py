@@ -30,6 +30,7 @@ from snac_eval.cli import (
     run,
     score,
     show,
+    site,
     streams,
     table,
     validate,
@@ -53,6 +54,7 @@ COMMANDS = (
     report,
     table,
     plot,
+    site,
     compare,
     agreement,
     baseline,
@@ -135,6 +137,11 @@ def _explain(error: BaseException, options: argparse.Namespace) -> int:
     if isinstance(error, OSError) and error.filename is not None:
         _say(f"{error.filename}: {error.strerror}; mend that and run again")
         return OutputError.exit_code
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] != "snac_eval":
+        _say(
+            f"a package cannot be imported: {one_line(error)}; snac-eval doctor says how to mend it"
+        )
+        return SnacEvalError.exit_code
     _say(f"internal error: {one_line(error)}{_place(error)}; {_how_to_report(options)}")
     return INTERNAL_ERROR
 

@@ -1,0 +1,69 @@
+"""What can be heard on the site: a few clips of each dataset, as runs made them.
+
+Only runs that still have their store can be heard: a submission has scores and no audio. The codes
+that the store holds are decoded once for all pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from snac_eval.reports.html.playback import play
+from snac_eval.reports.html.sound import ReportClip
+from snac_eval.results.ranking import worst_clips
+from snac_eval.results.record import Run
+from snac_eval.run.store import FILE_NAME
+
+MOST_CLIPS = 3
+"""Of each dataset: the worst, the best, and one from the middle."""
+NO_AUDIO = "it was submitted without audio, as submissions are"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The clips of the site, and what cannot be heard."""
+
+    clips: Mapping[str, tuple[ReportClip, ...]] = field(default_factory=dict)
+    """By dataset; their estimates are by the run's name."""
+    notes: tuple[str, ...] = ()
+    """Why runs that have a store cannot be heard all the same."""
+
+    def of(self, dataset: str, runs: Sequence[Run]) -> list[ReportClip]:
+        """The dataset's clips that any of these runs made, with what they made of them."""
+        names = {run.name for run in runs}
+        return [
+            replace(
+                clip,
+                estimates={name: one for name, one in clip.estimates.items() if name in names},
+                problems={name: one for name, one in clip.problems.items() if name in names},
+            )
+            for clip in self.clips.get(dataset, ())
+            if names & clip.estimates.keys()
+        ]
+
+
+def has_audio(run: Run) -> bool:
+    """Whether the run's folder still holds what its sound is made of."""
+    return run.folder is not None and (run.folder / FILE_NAME).is_file()
+
+
+def hear(runs: Sequence[Run]) -> Heard:
+    """What can be heard of these runs, whose names differ within a dataset."""
+    having = [run for run in runs if has_audio(run)]
+    datasets = list(dict.fromkeys(run.dataset for run in having))
+    by_group = {
+        place: [run for run in having if run.dataset == dataset]
+        for place, dataset in enumerate(datasets)
+    }
+    wanted = {place: _some(worst_clips(several)) for place, several in by_group.items()}
+    found, notes = play(by_group, wanted)
+    clips = {datasets[place]: tuple(of) for place, of in found.items()}
+    return Heard(clips, tuple(notes))
+
+
+def _some(clips: Sequence[str]) -> list[str]:
+    """From the worst to the best."""
+    last = len(clips) - 1
+    places = {round(last * part / (MOST_CLIPS - 1)) for part in range(MOST_CLIPS)} if clips else ()
+    return [clips[place] for place in sorted(places)]
