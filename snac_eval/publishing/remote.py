@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snac_eval.errors import HubError, SnacEvalError, UsageError, detail
 from snac_eval.hub import REPOSITORY, check_reachable
@@ -17,11 +17,12 @@ _LOG_IN = "run hf auth login, or set HF_TOKEN to one that may"
 
 def checked_name(name: str, flag: str) -> str:
     """The name of a repository, ``USER/NAME``. Raises UsageError."""
+    from huggingface_hub import utils
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
 
+    client: Any = utils  # which says its public names to readers, not to type checkers
     try:
-        validate_repo_id(name)
+        client.validate_repo_id(name)
         is_one = REPOSITORY.fullmatch(name) is not None
     except HFValidationError:
         is_one = False
@@ -53,14 +54,11 @@ def require_token() -> None:
 def explained(what: str, doing: str) -> Iterator[None]:
     """Turn what the hub's client raises into HubError. ``what`` is the repository as the message
     begins with it; ``doing`` is ``read`` or ``write``."""
-    from huggingface_hub.utils import (
-        are_progress_bars_disabled,
-        disable_progress_bars,
-        enable_progress_bars,
-    )
+    from huggingface_hub import utils
 
-    shown = not are_progress_bars_disabled()
-    disable_progress_bars()  # scores are small
+    bars: Any = utils
+    shown = not bars.are_progress_bars_disabled()
+    bars.disable_progress_bars()  # scores are small
     try:
         yield
     except SnacEvalError:
@@ -69,7 +67,7 @@ def explained(what: str, doing: str) -> Iterator[None]:
         raise HubError(f"{what}: {_reason(_first(error), doing)}") from error
     finally:
         if shown:
-            enable_progress_bars()
+            bars.enable_progress_bars()
 
 
 def _first(error: Exception) -> Exception:
