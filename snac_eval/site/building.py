@@ -73,7 +73,9 @@ def build_site(
     heard = hear(runs)
     num_pages = 0
     with _replacing(output) as place:
-        for made in track(_made(runs, boards, heard, card_dirs), "writing", " files", show_progress):
+        for made in track(
+            _made(runs, boards, heard, card_dirs), "writing", " files", show_progress
+        ):
             num_pages += isinstance(made, Page)
             _write(place, made, repository)
         _write(place, Asset(MARKER, _marker()), repository)
