@@ -45,12 +45,16 @@ class Cell:
 
 
 def leaderboard_pages(boards: Sequence[Board], look: Look) -> Iterator[Page]:
-    """The first page and one for each board."""
-    yield _home(boards, look)
-    yield from (_board_page(board, boards, look) for board in boards)
+    """A page for each board, and the first page, which shows of each what it draws first."""
+    drawn = list[tuple[str, RatePlot]]()
+    for board in boards:
+        found = list(rate_plots(board, look, "../"))
+        drawn += [(board_address(board.dataset, board.domain), found[0])] if found else []
+        yield _board_page(board, boards, found)
+    yield _home(boards, drawn)
 
 
-def _home(boards: Sequence[Board], look: Look) -> Page:
+def _home(boards: Sequence[Board], drawn: Sequence[tuple[str, RatePlot]]) -> Page:
     runs = {row.run.run_id + row.run.name: row.run for board in boards for row in board.rows}
     clips = {
         (facts.digest or clip): facts.speaker
@@ -59,7 +63,7 @@ def _home(boards: Sequence[Board], look: Look) -> Page:
     }
     context = {
         "boards": [_summary(board) for board in boards],
-        "plots": [one for board in boards for one in _main_plot(board, look)],
+        "plots": drawn,
         "reading": READING,
         "num_codecs": len({run.codec for run in runs.values()}),
         "num_clips": len(clips),
@@ -71,12 +75,6 @@ def _home(boards: Sequence[Board], look: Look) -> Page:
         "min_codecs": MIN_CODECS,
     }
     return Page(HOME, "Leaderboard of audio codecs", "home.html.j2", context)
-
-
-def _main_plot(board: Board, look: Look) -> Iterator[tuple[str, RatePlot]]:
-    address = board_address(board.dataset, board.domain)
-    found = rate_plots(board, look, "", [board.main] if board.main else [])
-    yield from ((address, one) for one in found)
 
 
 def _summary(board: Board) -> dict[str, Any]:
@@ -103,7 +101,7 @@ def _versions(runs: Sequence[Run]) -> list[str]:
     return sorted(known, key=lambda text: [part.zfill(9) for part in text.split(".")])
 
 
-def _board_page(board: Board, boards: Sequence[Board], look: Look) -> Page:
+def _board_page(board: Board, boards: Sequence[Board], plots: Sequence[RatePlot]) -> Page:
     address = board_address(board.dataset, board.domain)
     context = {
         "board": _summary(board),
@@ -111,7 +109,7 @@ def _board_page(board: Board, boards: Sequence[Board], look: Look) -> Page:
         "others": [_summary(other) for other in boards if other is not board],
         "metrics": [_column(board, name) for name in board.infos if name not in _RATES],
         "main": board.main,
-        "plots": list(rate_plots(board, look, "../")),
+        "plots": plots,
         "reading": READING,
         "bands": [_band(board, band, rows) for band, rows in board.bands()],
         "notes": list(_notes(board)),

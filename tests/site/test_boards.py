@@ -115,9 +115,6 @@ def test_domains_of_a_dataset_are_boards_of_their_own(tmp_path: Path) -> None:
     assert (speech.domain, len(speech.clips)) == ("speech", 8)
     assert (music.domain, len(music.clips)) == ("music", 4)
     assert [board.rows[0].rate.band.key for board in (speech, music)] == ["4-8", "1-2"]
-    whole = read(folder)[0].metrics["stoi"].values
-    kept = [
-        value for value, domain in zip(whole.values(), domains, strict=True) if domain == "music"
-    ]
+    kept = list(read(folder)[0].metrics["stoi"].values.values())[::3]
     assert music.rows[0].standings["stoi"].mean == sum(kept) / len(kept)
     assert "fad_clap" not in music.infos
