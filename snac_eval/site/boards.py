@@ -1,20 +1,21 @@
 """Boards: who stands where on one dataset and one domain, and among whom.
 
 A metric of two runs compares where both scored the very same clips by the same fingerprint. Runs
-for which that holds have one :class:`Measure`, a letter; each metric has letters of its own. A run
-that lost clips of its measure has a letter for itself, so that one submission that fails cannot
-take the ranks from all others. Marks and ranks are those of :mod:`snac_eval.results.ranking`, and
-are given within one measure and one band of bitrates.
+for which that holds have one :class:`Measure`, M1 for most of them, M2 and so on for others; each
+metric has measures of its own. A run that lost clips has a measure for itself, so that one
+submission that fails cannot take the ranks from all others. Marks and ranks are those of
+:mod:`snac_eval.results.ranking`, and are given within one measure and one band of bitrates.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from snac_eval.reports.html.groups import clip_metrics, letter, main_metric
+from snac_eval.reports.html.groups import clip_metrics, main_metric
 from snac_eval.results.families import named_by_title
 from snac_eval.results.pairing import losses, metric_problem
 from snac_eval.results.ranking import Contest, Mark, contest, mark, quality_metrics, ranks
@@ -31,15 +32,15 @@ MIN_CODECS = 3
 class Measure:
     """Runs whose means by one metric may be compared."""
 
-    letter: str
-    """A for most of the runs."""
+    name: str
+    """M1 for most of the runs."""
     runs: tuple[Run, ...]
     clips: str
     """Digest of their clips, ids and audio."""
     lost: str = ""
     """What its only run lost; empty for runs that lost nothing."""
     other: str = ""
-    """What parts it from measure A; empty for A itself."""
+    """What parts it from M1; empty for M1 itself."""
 
     @property
     def num_clips(self) -> int:
@@ -117,8 +118,10 @@ class Board:
 
     @property
     def clips(self) -> Mapping[str, RunClip]:
-        """Every clip that any of the runs was given."""
-        return {clip: facts for row in self.rows for clip, facts in row.run.clips.items()}
+        """Those that most of the runs were given."""
+        digests = Counter(clips_digest(row.run) for row in self.rows)
+        most = max(digests, key=digests.__getitem__)
+        return next(row.run.clips for row in self.rows if clips_digest(row.run) == most)
 
     @property
     def num_speakers(self) -> int:
@@ -136,7 +139,7 @@ class Board:
         if (one := row.standings.get(self.main)) is None:
             return (1, "", 0.0, row.run.name)
         sign = -1.0 if one.result.info.higher_is_better else 1.0
-        found = one.measure.letter
+        found = one.measure.name
         return (0, f"{len(found)}{found}", sign * one.mean, row.run.name)
 
 
@@ -233,7 +236,7 @@ def _measures(runs: Sequence[Run], metric: str) -> Iterator[Measure]:
     parts.sort(key=lambda part: (bool(part[1]), -len(part[0])))
     for place, (part, lost) in enumerate(parts):
         other = (lost or _unlike(parts[0][0][0], part[0], metric)) if place else ""
-        yield Measure(letter(place), tuple(part), clips_digest(part[0]), lost, other)
+        yield Measure(f"M{place + 1}", tuple(part), clips_digest(part[0]), lost, other)
 
 
 def _parted(group: Sequence[Run], metric: str) -> Iterator[tuple[list[Run], str]]:
@@ -260,7 +263,7 @@ def _other_clips(first: Run, second: Run) -> str:
         return ""
     same = sum(second.clips.get(clip) == facts for clip, facts in first.clips.items())
     mine, theirs = len(first.clips), len(second.clips)
-    return f"other clips: {theirs}, of which {same} are among the {mine} of A"
+    return f"other clips: {theirs}, of which {same} are among the {mine} of M1"
 
 
 def _digests(run: Run) -> dict[str, str]:

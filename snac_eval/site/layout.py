@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 NAME = "snac-eval leaderboard"
 NAVIGATION = ((HOME, "Boards"), (CODECS, "Codecs"), (DATASETS, "Datasets"), (ABOUT, "About"))
-STYLES = ("report.css", "site.css")
+STYLES = ("report.css", "site.css", "board.css")
 SCRIPTS = ("data.js", "state.js", "tables.js", "downloads.js", "figures.js", "picking.js")
 """Every page's, in this order; then those of its template, and ``site.js``, which starts all."""
 PLAYERS = ("spectrum.js", "player.js", "blind.js")
 OWN_SCRIPTS: Mapping[str, tuple[str, ...]] = {
+    "board.html.j2": ("board.js",),
     "codec.html.j2": PLAYERS,
     "dataset_page.html.j2": PLAYERS,
 }

@@ -39,7 +39,7 @@ def standing_grid(board: Board, row: Row) -> Grid:
     infos = [one.result.info for one in row.standings.values()]
     notes = [
         INTERVALS,
-        "Measured as: rows of a board compare where the letter of a metric is the same.",
+        "Measured as: rows of a board compare where a metric's measure is the same.",
         *_unranked(row),
         *pooled_notes(infos),
         *floor_notes(infos),
@@ -66,7 +66,7 @@ def _standing(one: Standing) -> list[Cell]:
         count(one.n),
         Cell(lost) if lost else NONE,
         NONE if worst is None else count(worst),
-        Cell(one.measure.letter),
+        Cell(one.measure.name),
     ]
 
 
