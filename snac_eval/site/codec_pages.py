@@ -84,6 +84,7 @@ def _page(
         "standings": list(_standings(own, boards, page.root)),
         "speed": _speed(own),
         "parts": parts,
+        "folded": tables.folded_columns(own),
         "data": player_data(),
         "level_db": SPECTROGRAM_RANGE_DB,
         "difference_db": DIFFERENCE_RANGE_DB,
@@ -195,7 +196,7 @@ def _speed(own: Sequence[Run]) -> Grid | None:
         " A bench measures alone. What a run measures in passing is an upper bound: on a CPU the"
         " codec has one thread, and other cores work on other clips meanwhile."
     ]
-    return Grid.of(columns, rows, "Speed", notes, "speed")
+    return Grid.of(columns, rows, "What coding took", notes, "speed")
 
 
 def _speed_rows(run: Run) -> Iterator[list[Cell]]:

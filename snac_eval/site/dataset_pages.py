@@ -1,4 +1,4 @@
-"""A page for each dataset: what it is, which clips are hard, who is best at what; and all of them."""
+"""A page for each dataset: what it is, which clips are hard, who is best; and the list of all."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from snac_eval.reports.cells import NONE, Cell, Column, Grid, count, metric_column, number
+from snac_eval.reports.html import tables
 from snac_eval.reports.html.groups import Group
 from snac_eval.reports.html.sound import DIFFERENCE_RANGE_DB, SPECTROGRAM_RANGE_DB
 from snac_eval.reports.text import format_value
@@ -103,6 +104,7 @@ def _page(
 ) -> Page:
     name = own[0].dataset
     page = Page(dataset_address(name), name, "dataset_page.html.j2", {})
+    own = sorted(own, key=lambda run: look.places[run.name])
     group = Group(0, name, tuple(look.shown(run) for run in own))
     context = {
         "card": card,
@@ -115,6 +117,7 @@ def _page(
         "runs": _runs(own, look, page.root),
         "clips": playing(heard.of(name, own), group, MAX_SOUND_BYTES),
         "silent": [run.name for run in own if not has_audio(run)],
+        "folded": tables.folded_columns(own),
         "data": player_data(),
         "level_db": SPECTROGRAM_RANGE_DB,
         "difference_db": DIFFERENCE_RANGE_DB,
@@ -204,7 +207,7 @@ def _worst(own: Sequence[Run]) -> Grid | None:
         "Worst first, by the clip's mean rank over these metrics and all runs; values are means"
         " over all runs that scored it, and say how hard the clip is, not how good a codec."
     ]
-    return Grid.of(columns, rows, "Hardest clips", notes, "worst")
+    return Grid.of(columns, rows, f"The {len(rows)} hardest clips for all codecs", notes, "worst")
 
 
 def _mean(own: Sequence[Run], metric: str, clip: str) -> Cell:
@@ -214,7 +217,7 @@ def _mean(own: Sequence[Run], metric: str, clip: str) -> Cell:
 
 
 def _runs(own: Sequence[Run], look: Look, root: str) -> Grid:
-    columns = ("", "codec", "clips", "scored", "finished", "snac-eval", "to hear", "run")
+    columns = ("letter", "codec", "clips", "scored", "finished", "snac-eval", "to hear", "run")
     rows = [
         [
             Cell(look.letters[run.name]),
@@ -226,6 +229,6 @@ def _runs(own: Sequence[Run], look: Look, root: str) -> Grid:
             Cell("yes" if has_audio(run) else "no"),
             Cell(run.run_id),
         ]
-        for run in sorted(own, key=lambda run: look.letters[run.name])
+        for run in own
     ]
     return Grid.of(map(Column, columns), rows, "Every run", name="runs")

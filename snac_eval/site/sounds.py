@@ -30,16 +30,16 @@ class Heard:
     """Why runs that have a store cannot be heard all the same."""
 
     def of(self, dataset: str, runs: Sequence[Run]) -> list[ReportClip]:
-        """The dataset's clips that any of these runs made, with what they made of them."""
-        names = {run.name for run in runs}
+        """Clips of the dataset, with what these runs made of them, in the order of the runs."""
+        names = [run.name for run in runs]
         return [
             replace(
                 clip,
-                estimates={name: one for name, one in clip.estimates.items() if name in names},
-                problems={name: one for name, one in clip.problems.items() if name in names},
+                estimates={one: clip.estimates[one] for one in names if one in clip.estimates},
+                problems={one: clip.problems[one] for one in names if one in clip.problems},
             )
             for clip in self.clips.get(dataset, ())
-            if names & clip.estimates.keys()
+            if set(names) & clip.estimates.keys()
         ]
 
 
