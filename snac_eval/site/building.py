@@ -20,9 +20,7 @@ from pathlib import Path
 from snac_eval.errors import OutputError, UsageError
 from snac_eval.progress import say, track
 from snac_eval.results.record import Run, read_run
-from snac_eval.results.study import FILE_NAME as STUDY_FILE
 from snac_eval.results.study import run_folders
-from snac_eval.run.sealed import FILE_NAME as MANIFEST_FILE
 from snac_eval.site import layout
 from snac_eval.site.boards import Board, clips_digest, make_boards, named
 from snac_eval.site.codec_pages import codec_pages
@@ -93,29 +91,12 @@ def _made(
 
 
 def find_runs(places: Iterable[Path]) -> list[Path]:
-    """The folders of runs behind these, each once. Raises UsageError for one that holds none, and
-    StoreError for a study without a run."""
-    found = dict[Path, None]()
-    for place in places:
-        if not place.is_dir():
-            raise UsageError(f"{place}: no such folder; give folders of runs or studies")
-        here = list(_below(place))
-        if not here:
-            raise UsageError(f"{place}: holds no run (no {MANIFEST_FILE}) at any depth")
-        found |= dict.fromkeys(here)
-    by_place = {Path(os.path.realpath(folder)): folder for folder in reversed(found)}
-    return list(reversed(by_place.values()))
-
-
-def _below(place: Path) -> Iterator[Path]:
-    if (place / STUDY_FILE).is_file():
-        yield from run_folders([place])
-    elif (place / MANIFEST_FILE).is_file():
-        yield place
-    elif not (place / MARKER).is_file():
-        for one in sorted(place.iterdir()):
-            if one.is_dir() and not one.name.startswith(".") and not one.is_symlink():
-                yield from _below(one)
+    """The folders of runs behind these, each once. Raises StoreError for a broken study, or one
+    without a run."""
+    found: dict[Path, Path] = {}
+    for folder in run_folders(places):
+        found.setdefault(Path(os.path.realpath(folder)), folder)
+    return list(found.values())
 
 
 def _shown(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
