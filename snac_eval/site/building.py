@@ -21,6 +21,7 @@ from snac_eval.errors import OutputError, UsageError
 from snac_eval.progress import say, track
 from snac_eval.results.record import Run, read_run
 from snac_eval.results.study import run_folders
+from snac_eval.run.sealed import FILE_NAME as MANIFEST_FILE
 from snac_eval.site import layout
 from snac_eval.site.boards import Board, clips_digest, make_boards, named
 from snac_eval.site.codec_pages import codec_pages
@@ -58,8 +59,8 @@ def build_site(
     many of these. ``repository`` is the address where submissions go, where one is known;
     ``card_dirs`` are the user's own folders of cards.
 
-    Raises UsageError without runs and where ``output`` is something else than a site of ours,
-    StoreError for a run that is broken, OutputError where the site cannot be written.
+    Raises UsageError for a place without runs and where ``output`` is something else than a site of
+    ours, StoreError for a run that is broken, OutputError where the site cannot be written.
     """
     check_output(output)
     folders = find_runs(places)
@@ -91,10 +92,12 @@ def _made(
 
 
 def find_runs(places: Iterable[Path]) -> list[Path]:
-    """The folders of runs behind these, each once. Raises StoreError for a broken study, or one
-    without a run."""
+    """The folders of runs behind these, each once. Raises UsageError for a place without a run,
+    StoreError for a broken study."""
     found: dict[Path, Path] = {}
     for folder in run_folders(places):
+        if not (folder / MANIFEST_FILE).is_file():
+            raise UsageError(f"{folder}: holds no run; give a folder that run or export wrote")
         found.setdefault(Path(os.path.realpath(folder)), folder)
     return list(found.values())
 

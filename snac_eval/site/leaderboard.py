@@ -18,7 +18,7 @@ from snac_eval.site.pages import HOME, Page, board_address, codec_address, datas
 from snac_eval.site.plots import READING, Look, RatePlot, rate_plots
 from snac_eval.site.traits import traits
 
-MOST_COLUMNS = 8
+MOST_COLUMNS = 7
 """So many metrics a script leaves standing until the reader asks for more."""
 _RATES = ("bitrate",)
 
@@ -113,8 +113,8 @@ def _board_page(board: Board, boards: Sequence[Board], plots: Sequence[RatePlot]
         "reading": READING,
         "bands": [_band(board, band, rows) for band, rows in board.bands()],
         "notes": list(_notes(board)),
-        "said": board.notes,
-        "lost": _lost(board),
+        "said": list(board.notes),
+        "lost": list(_lost(board)),
         "measures": list(_measures(board)),
         "fingerprints": list(_fingerprints(board)),
         "csv": data_address(board, ".csv"),
@@ -142,13 +142,14 @@ def _band(board: Board, band: Band, rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "key": band.key,
         "title": band.title,
-        "rows": [_row(row, names) for row in rows],
+        "rows": [_row(board, row, names) for row in rows],
         "unranked": list(_unranked(board, rows)),
     }
 
 
-def _row(row: Row, names: Sequence[str]) -> dict[str, Any]:
+def _row(board: Board, row: Row, names: Sequence[str]) -> dict[str, Any]:
     known, rate = traits(row.run), row.rate
+    judged = [row.standings[name] for name in board.ranked if name in row.standings]
     return {
         "name": row.run.name,
         "codec": row.run.codec,
@@ -160,7 +161,7 @@ def _row(row: Row, names: Sequence[str]) -> dict[str, Any]:
         "rate": "" if math.isnan(rate.kbps) else format_value(rate.kbps),
         "declared": rate.declared,
         "no_rate": rate.problem,
-        "lost": "; ".join(row.lost),
+        "lost": any(one.measure.lost for one in judged),
         "cells": [_cell(row, name) for name in names],
     }
 
@@ -236,8 +237,10 @@ def _notes(board: Board) -> Iterator[str]:
     yield from worst_notes(runs, board.infos)
 
 
-def _lost(board: Board) -> list[str]:
-    return list(dict.fromkeys(said for row in board.rows for said in row.lost))
+def _lost(board: Board) -> Iterator[str]:
+    for said, names in board.lost().items():
+        by = ", ".join(heading_name(board, name) for name in names)
+        yield f"{said}: what is left of {by} is compared with no other codec."
 
 
 def _measures(board: Board) -> Iterator[dict[str, Any]]:

@@ -68,6 +68,8 @@ def test_every_link_leads_somewhere_on_the_site_or_is_of_the_web(site: Path) -> 
 def test_runs_are_found_once_however_they_are_given(runs: Path) -> None:
     found = find_runs([runs / "study" / "a", runs, runs / "study"])
     assert [folder.name for folder in found] == ["a", "one", "b", "c"]
+    with pytest.raises(UsageError, match="holds no run"):
+        find_runs([ROOT / "codecs"])
 
 
 def test_what_is_no_site_is_left_alone_and_a_site_is_replaced(runs: Path, tmp_path: Path) -> None:
@@ -132,4 +134,4 @@ def test_command_line_says_what_it_wrote(
     assert capsys.readouterr().out.startswith(f"{tmp_path / 's' / HOME}: 1 boards of 1 runs")
     assert json.loads((tmp_path / "s" / MARKER).read_text(encoding="utf-8"))["site"]
     assert main(["site", str(tmp_path / "none"), "-o", str(tmp_path / "t")]) == 2
-    assert "no such folder" in capsys.readouterr().err
+    assert "none: holds no run" in capsys.readouterr().err
