@@ -1,0 +1,92 @@
+"""What a submission's manifest holds, version 1: every key that it may have, and those it must.
+
+What kinds of values stand where, :mod:`snac_eval.results.shapes` knows of every manifest. A key
+that is none of these is refused: what nobody reads, nobody can check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from snac_eval.results.shapes import manifest_misfit
+
+SCHEMA = 1
+SUBMISSION = "submission"
+"""Key of ``{"schema": 1}``, by which a manifest says that it is one."""
+KEYS = (
+    *("snac_eval", "kind", "state", SUBMISSION, "run_id", "label", "argv", "finished"),
+    *("config", "notes", "num_clips", "codec", "batches", "dataset", "clips", "metrics"),
+    *("domain_metrics", "scoring", "commit", "versions", "hardware", "files", "corpus_scores"),
+    *("streams", "determinism", "num_rows"),
+)
+"""In the order in which they stand. The digest of the text before it, ``sha256``, is the last."""
+CONFIG = (
+    *("model", "dataset", "metrics", "limit", "seed", "device", "batch_size", "weights"),
+    *("reference_rate", "max_duration_s", "excerpt_s", "balance", "sample_seed", "channels"),
+    *("label", "domain"),
+)
+CLIP = ("sha256", "speaker", "domain", "duration_s", "transcript", "start_s", "length_s")
+METRIC = (
+    *("description", "unit", "higher_is_better", "value_range", "domains", "sample_rate", "kind"),
+    *("corpus_of", "speed", "floor", "ranked", "weighted_by", "fingerprint"),
+)
+USUAL = {"floor": None, "ranked": True, "weighted_by": ""}
+"""What a metric is where its table does not say it."""
+HARDWARE = ("machine", "system", "cpu", "cores", "gpu")
+CODEC = (
+    *("card", "options", "fingerprint", "device", "delay_samples", "interpreter"),
+    *("cpu_threads", "card_digest"),
+)
+DATASET = ("name", "card", "clip_list_sha256")
+PARTS = {"config": CONFIG, "hardware": HARDWARE, "codec": CODEC, "dataset": DATASET}
+"""Which keys a table of the manifest may have."""
+_MUST = {
+    "": (
+        *("snac_eval", "kind", "state", "run_id", "label", "config", "num_clips", "codec"),
+        *("dataset", "clips", "metrics", "domain_metrics", "versions", "hardware", "files"),
+        *("corpus_scores", "streams", "num_rows"),
+    ),
+    "codec": ("card", "fingerprint", "device"),
+    "dataset": ("name", "card", "clip_list_sha256"),
+    "config": ("model", "dataset"),
+}
+_CLIP_MUST = ("sha256", "domain", "duration_s")
+
+
+def misfits(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """What does not fit the schema, a line each."""
+    said = manifest.get(SUBMISSION)
+    if said != {"schema": SCHEMA}:
+        yield f"{SUBMISSION} is {said!r}; this version reads {{'schema': {SCHEMA}}}: export again"
+        return
+    if misfit := manifest_misfit(manifest):
+        yield misfit
+        return
+    for where, keys in _MUST.items():
+        table = manifest[where] if where else manifest
+        if not isinstance(table, dict):
+            yield f"{where} is no table"
+            return
+        for key in keys:
+            if key not in table:
+                yield f"has no {'.'.join(filter(None, (where, key)))}"
+                return
+    for clip, facts in manifest["clips"].items():
+        yield from (f"clip '{clip}' has no {key}" for key in _CLIP_MUST if key not in facts)
+    yield from _unknown(manifest)
+
+
+def _unknown(manifest: Mapping[str, Any]) -> Iterator[str]:
+    for key in manifest:
+        if key not in (*KEYS, "sha256"):
+            yield f"holds '{key}', which no submission has; export it again"
+    for where, keys in PARTS.items():
+        for key in manifest[where]:
+            if key not in keys:
+                yield f"{where} holds '{key}', which no submission has; export it again"
+    for where, keys in (("clips", CLIP), ("metrics", METRIC)):
+        for name, facts in manifest[where].items():
+            for key in facts:
+                if key not in keys:
+                    yield f"{where}, '{name}': holds '{key}', which no submission has; export again"
