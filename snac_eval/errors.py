@@ -55,6 +55,7 @@ class SnacEvalError(Exception):
     """Base of every error that is meant for the user. Exit code 2."""
 
     exit_code = 2
+    """With which the command line ends."""
     trace = ""
     """The traceback of what caused it, where that was in another process."""
 
@@ -129,12 +130,14 @@ class UndefinedMetrics(SnacEvalError):  # noqa: N818 - reads as the state it rep
     """The run finished, but a metric that was named is undefined on every clip. Exit code 3."""
 
     exit_code = 3
+    """No score, and nobody's error."""
 
 
 class TooManyFailures(SnacEvalError):  # noqa: N818 - reads as the state it reports
     """The run finished, but more clips failed than was allowed. Exit code 4."""
 
     exit_code = 4
+    """Scores, but too few of them."""
 
 
 class Interrupted(KeyboardInterrupt):

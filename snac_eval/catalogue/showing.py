@@ -26,7 +26,7 @@ from snac_eval.reports.text import NOTHING
 from snac_eval.writing import printable
 
 _LABEL_WIDTH = 14
-_PROSE = ("about", "licence", "citation", "listeners")
+_PROSE = ("about", "licence", "citation", "papers", "beware", "listeners")
 _KINDS: Mapping[type, str] = {CodecFacts: "codec", DatasetFacts: "dataset", MetricFacts: "metric"}
 
 
@@ -159,11 +159,10 @@ def _dataset(one: DatasetFacts) -> Iterator[tuple[str, str | Sequence[str]]]:
 
 def _metric(one: MetricFacts) -> Iterator[tuple[str, str | Sequence[str]]]:
     if one.scores:
-        low, high = one.value_range
         better = {True: "higher", False: "lower", None: NOTHING}[one.higher_is_better]
         yield "unit", one.unit
         yield "better", better
-        yield "range", f"{_end(low, '-')} to {_end(high)}"
+        yield "range", range_text(one.value_range)
         yield "defined for", ", ".join(one.domains)
         yield "default for", ", ".join(one.default_for)
         yield "sample rate", f"{one.sample_rate} Hz" if one.sample_rate else "the clip's"
@@ -173,9 +172,19 @@ def _metric(one: MetricFacts) -> Iterator[tuple[str, str | Sequence[str]]]:
         if one.licence:
             yield "licence", one.licence
         yield "fingerprint", one.fingerprint
+        if one.papers:
+            yield "papers", one.papers
+        if one.traps:
+            yield "beware", one.traps
         if one.listeners:
             yield "listeners", one.listeners
     yield "made by", one.source
+
+
+def range_text(ends: tuple[float | None, float | None]) -> str:
+    """``0 to inf``: an end that is None has no bound."""
+    low, high = ends
+    return f"{_end(low, '-')} to {_end(high)}"
 
 
 def _end(value: float | None, sign: str = "") -> str:
