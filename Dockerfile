@@ -21,7 +21,9 @@ RUN python3 -m venv /opt/snac-eval \
 COPY . ./
 RUN /opt/snac-eval/bin/pip install --no-cache-dir --constraint constraints.txt \
         ".${EXTRAS:+[${EXTRAS}]}" \
-    && /opt/snac-eval/bin/pip check
+    && /opt/snac-eval/bin/pip check \
+    # Programs that test torch itself.
+    && rm -rf /opt/snac-eval/lib/python3*/site-packages/torch/test
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="snac-eval" \
@@ -46,6 +48,7 @@ ENV PATH=/opt/snac-eval/bin:${PATH} \
     SNAC_EVAL_CACHE=/cache/snac-eval \
     SNAC_EVAL_ENVIRONMENTS=/cache/environments \
     MPLCONFIGDIR=/tmp/matplotlib \
+    NUMBA_CACHE_DIR=/cache/numba \
     PYTHONDONTWRITEBYTECODE=1
 USER 1000:1000
 WORKDIR /work

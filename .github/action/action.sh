@@ -92,7 +92,6 @@ install() {
   # Its index has only some versions of what it needs: that comes with the rest.
   "$python" -m pip install "${quiet[@]}" --index-url "$INPUT_TORCH_INDEX" --no-deps "${torch[@]}"
   "$python" -m pip install "${quiet[@]}" "${wanted[@]}"
-  "$snac_eval" --version
 }
 
 # Weights and corpora are cached under what they follow from: the revisions on the models' cards.
