@@ -39,6 +39,8 @@ class Evaluation:
     runs: tuple[Run, ...]
     run_dir: Path | None = None
     problems: Mapping[str, str] = field(default_factory=dict)
+    callback_notes: tuple[str, ...] = ()
+    """What callbacks and trackers have raised."""
 
     @cached_property
     def scores(self) -> pd.DataFrame:

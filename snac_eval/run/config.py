@@ -11,7 +11,7 @@ from snac_eval.datasets.sampling import BALANCES, Balance
 from snac_eval.errors import UsageError
 from snac_eval.machine import num_cores
 from snac_eval.run.shards import Shard
-from snac_eval.types import DOMAINS, Channels, Domain, ReferenceRate
+from snac_eval.types import DOMAINS, Callback, Channels, Domain, ReferenceRate
 
 EngineName = Literal["local", "ray"]
 _LOWEST = {
@@ -50,6 +50,8 @@ class RunConfig:
     ``python`` is the interpreter that codecs run in, empty: this one, or what a codec's card names.
     ``debug`` shows tracebacks of what the codec or a metric raises as they come; the run's log has
     them always.
+    ``track`` names trackers that the run is logged to, ``mlflow`` or ``tensorboard:DIR`` each, and
+    ``callbacks`` are objects that follow it; neither leaves this process.
     ``heard`` is a folder in which the runs of a study keep clips as they read them.
     """
 
@@ -95,6 +97,8 @@ class RunConfig:
     model_args: tuple[str, ...] = ()
     debug: bool = False
     python: str = ""
+    track: tuple[str, ...] = ()
+    callbacks: tuple[Callback, ...] = field(default=(), repr=False, compare=False)
     instance: object | None = field(default=None, repr=False, compare=False)
     heard: Path | None = field(default=None, repr=False, compare=False)
 

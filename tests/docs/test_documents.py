@@ -25,7 +25,7 @@ import pytest
 
 from snac_eval.cli import main as cli
 from tests.docs.reading import DOCUMENTS, ROOT, Step, commands, simple_parts, steps
-from tests.docs.sandbox import Sandbox, forget_plugins, sound, surround
+from tests.docs.sandbox import Sandbox, forget_plugins, sound, stand_in_hub, surround
 
 # Of packages that our benchmarks compare with.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
@@ -100,10 +100,12 @@ def test_a_document_can_be_followed(
         pytest.skip(ELSEWHERE[document.name])
     if not (todo := [one for one in steps(document) if one.kind != "inline"]):
         pytest.skip("says nothing to do")
-    sandbox.stand_in(document.read_text(encoding="utf-8"))
+    text = document.read_text(encoding="utf-8")
+    sandbox.stand_in(text)
     reader = _Reader(document, sandbox, monkeypatch, request)
-    for step in todo:
-        reader.follow(step)
+    with stand_in_hub(text, monkeypatch, tmp_path):
+        for step in todo:
+            reader.follow(step)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
