@@ -1,7 +1,7 @@
 """A hub on 127.0.0.1 that repositories are made on, committed to and read from, as the client asks.
 
-Regular files and large ones (LFS: ``*.parquet``), pull requests, private repositories, tokens. What
-the hub's own storage of large files speaks beyond LFS (xet) is not there: the client is told not to.
+Regular files and large ones (LFS: ``*.parquet``), pull requests, private repositories, tokens. The
+hub's newer storage of large files (xet) is not there, and the client is told not to use it.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._work()
 
-    do_GET = do_POST = do_PUT = do_HEAD
+    do_GET = do_POST = do_PUT = do_HEAD  # noqa: N815 - as the base class calls them
 
     def _work(self) -> None:
         place = urlsplit(self.path)
@@ -169,15 +169,17 @@ class _Handler(BaseHTTPRequestHandler):
             asked = [one["path"] for one in json.loads(body)["files"]]
             modes = {True: "lfs", False: "regular"}
             said = [
-                {"path": path, "shouldIgnore": False, "uploadMode": modes[path.endswith(".parquet")]}
+                {
+                    "path": path,
+                    "shouldIgnore": False,
+                    "uploadMode": modes[path.endswith(".parquet")],
+                }
                 for path in asked
             ]
             raise _Answer(200, {"files": said})
         self._commit(repo, name, [json.loads(line) for line in body.splitlines()], is_request)
 
-    def _commit(
-        self, repo: Repo, name: str, lines: list[dict[str, Any]], is_request: bool
-    ) -> None:
+    def _commit(self, repo: Repo, name: str, lines: list[dict[str, Any]], is_request: bool) -> None:
         header = next(one["value"] for one in lines if one["key"] == "header")
         if header.get("parentCommit", repo.commit) != repo.commit:
             raise _Answer(412, {"error": "the branch has been updated"})

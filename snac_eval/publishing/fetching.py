@@ -18,6 +18,7 @@ from snac_eval.run.sealed import FILE_NAME as MANIFEST_FILE
 from snac_eval.run.sealed import SCORES_FILE
 
 if TYPE_CHECKING:
+    import pandas as pd
     from huggingface_hub import HfApi
 
 _LARGEST_LIST = 10 << 20
@@ -127,15 +128,15 @@ def _check_shown(path: Path, runs: Iterable[Run], where: str) -> None:
     except (OSError, ValueError) as error:
         raise HubError(f"{where}: {SCORES_FILE} cannot be read") from error
     said = pd.concat([run.rows for run in runs], ignore_index=True)
-    keys = ["run_id", "clip_id", "metric"]
     columns = [*said.columns]
-    if sorted(columns) != sorted(shown.columns) or not (
-        shown[columns]
-        .sort_values(keys, ignore_index=True)
-        .astype(said.dtypes)
-        .equals(said.sort_values(keys, ignore_index=True))
+    if sorted(columns) != sorted(shown.columns) or not _sorted(shown[columns]).equals(
+        _sorted(said).astype(shown[columns].dtypes)
     ):
         raise HubError(
             f"{where}: {SCORES_FILE}, which its page shows, has other scores than the runs"
         )
     path.unlink()
+
+
+def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.sort_values([*frame.columns], ignore_index=True)

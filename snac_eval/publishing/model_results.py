@@ -156,6 +156,7 @@ def with_results(card: str, name: str, results: Sequence[EvalResult], source: st
     """
     from huggingface_hub import RepoCard
     from huggingface_hub.repocard_data import eval_results_to_model_index
+    from yaml import YAMLError
 
     own = eval_results_to_model_index(name, list(results))[0]
     try:
@@ -165,7 +166,7 @@ def with_results(card: str, name: str, results: Sequence[EvalResult], source: st
         index[0]["results"] = [*_of_others(index[0], source), *own["results"]]
         found.data["model-index"] = index
         return str(found)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise HubError(
             "the model's card has metadata that cannot be read; mend its model-index first"
         ) from error

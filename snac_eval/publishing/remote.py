@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snac_eval.errors import HubError, SnacEvalError, UsageError, detail
 from snac_eval.hub import REPOSITORY, check_reachable
@@ -13,12 +13,20 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 _LOG_IN = "run hf auth login, or set HF_TOKEN to one that may"
-_LONGEST_NAME = 96
 
 
 def checked_name(name: str, flag: str) -> str:
     """The name of a repository, ``USER/NAME``. Raises UsageError."""
-    if not REPOSITORY.fullmatch(name) or len(name) > _LONGEST_NAME or "--" in name or ".." in name:
+    from huggingface_hub import utils
+    from huggingface_hub.errors import HFValidationError
+
+    client: Any = utils  # which says its public names to readers, not to type checkers
+    try:
+        client.validate_repo_id(name)
+        is_one = REPOSITORY.fullmatch(name) is not None
+    except HFValidationError:
+        is_one = False
+    if not is_one:
         raise UsageError(f"{flag} {name[:200]}: no name of a repository; give USER/NAME")
     return name
 
@@ -46,12 +54,26 @@ def require_token() -> None:
 def explained(what: str, doing: str) -> Iterator[None]:
     """Turn what the hub's client raises into HubError. ``what`` is the repository as the message
     begins with it; ``doing`` is ``read`` or ``write``."""
+    from huggingface_hub import utils
+
+    bars: Any = utils
+    shown = not bars.are_progress_bars_disabled()
+    bars.disable_progress_bars()  # scores are small
     try:
         yield
     except SnacEvalError:
         raise
     except Exception as error:
-        raise HubError(f"{what}: {_reason(error, doing)}") from error
+        raise HubError(f"{what}: {_reason(_first(error), doing)}") from error
+    finally:
+        if shown:
+            bars.enable_progress_bars()
+
+
+def _first(error: Exception) -> Exception:
+    """What an error of the client was raised for, where it only says that it could not."""
+    cause = error.__cause__
+    return _first(cause) if type(error) is RuntimeError and isinstance(cause, Exception) else error
 
 
 def _reason(error: Exception, doing: str) -> str:

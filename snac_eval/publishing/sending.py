@@ -76,6 +76,14 @@ def runs_of(parcel: Parcel, model: str) -> Sequence[Run]:
     return parcel.runs
 
 
+def require_model(model: str) -> None:
+    """Raises HubError where the hub shows no such model, UsageError without a token."""
+    require_token()
+    api = hub_api()
+    with explained(f"model {model}", "read"):
+        api.model_info(model)
+
+
 def propose(parcel: Parcel, model: str) -> str:
     """Open a pull request that adds the results to the model's repository; its address.
 
