@@ -51,8 +51,8 @@ def test_its_ten_rows_are_what_the_command_above_them_prints(
     shown = README.partition("## Ten codecs")[2].partition("\n## ")[0]
     rows = [line for line in shown.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + 10
-    command = re.findall(r"^    snac-eval table (.+)", shown, re.MULTILINE)[0]
-    words = [path for word in command.split() for path in _expanded(word)]
+    command = re.findall(r"^    snac-eval table (.+)\\\n(.+)", shown, re.MULTILINE)[0]
+    words = [path for word in " ".join(command).split() for path in _expanded(word)]
     assert main(["table", *words]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert rows == [line for line in printed if line.startswith("|")]
@@ -62,7 +62,7 @@ def _expanded(word: str) -> list[str]:
     """As a shell does with braces."""
     before, _, rest = word.partition("{")
     inside, _, after = rest.partition("}")
-    return [f"{before}{one}{after}" for one in inside.split(",")]
+    return [f"{before}{one}{after}" for one in inside.split(",")] if inside else [word]
 
 
 def test_it_counts_codecs_right() -> None:
