@@ -39,7 +39,7 @@ def test_it_opens_with_a_small_picture() -> None:
 def test_the_output_of_its_run_is_that_of_the_results_of_these_codecs() -> None:
     codecs = re.findall(r"run --model ([\w,]+) --dataset demo --output runs/demo", README)[0]
     runs = read_runs([RESULTS / "demo" / name for name in codecs.split(",")])
-    table = compact_terminal(runs, width=86, colour=False).split("\n\n")[0].rstrip()
+    table = compact_terminal(runs, width=76, colour=False).split("\n\n")[0].rstrip()
     assert f"```text\n{table}\n```" in README
     assert table in (ROOT / "docs" / "start.md").read_text(encoding="utf-8")
 
