@@ -52,9 +52,7 @@ PARSED = {
     "amr_wb_12.65kbps": "needs FFmpeg's program",
     "validate upper": "starts a hundred programs; tests/codecs/command makes the same checks",
     "snac-eval doctor": "imports and scores for a minute; tests/doctor does so",
-    "listen read my-test": "needs answers of people; docs/reading-answers.md has some",
     "listen serve": "serves until it is stopped; tests/listening/test_serving.py does",
-    "agreement runs/study": "needs ratings of those clips; docs/which-metric.md has some",
     "snac-eval bench": "measures for minutes; tests/bench runs it small",
     "table --models": "builds every ready model; tests/cli/test_models_table.py does",
     "python -m benchmarks": "measures for minutes to hours",
@@ -161,7 +159,8 @@ class _Reader:
     def _begin(self) -> None:
         self._sessions += 1
         name = f"{self._document.stem}-{self._sessions}"
-        self._monkeypatch.chdir(self._sandbox.copy(name))
+        text = self._document.read_text(encoding="utf-8")
+        self._monkeypatch.chdir(self._sandbox.copy(name, text))
         self._monkeypatch.syspath_prepend(os.getcwd())
 
     def _write(self, step: Step, again: bool) -> None:
