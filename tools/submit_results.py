@@ -69,7 +69,7 @@ def parts(data_root: Path) -> Iterator[Part]:
         f"stahl2024_{card}:{data_root / 'mushra' / folder}" for card, folder in STAHL.items()
     )
     yield Part("demo", "", (*SPEECH, *GENERAL))
-    yield Part("librispeech:test-mini", "LibriSpeech/test-mini", (*SPEECH, *GENERAL))
+    yield Part("librispeech_mini", "LibriSpeech/test-mini", (*SPEECH, *GENERAL))
     yield Part("stahl2024", "mushra/ref", (*stahl, *SPEECH, *GENERAL))
     yield Part("four_pieces", "music", (*GENERAL, *MUSIC), {"excerpt": "20.0"})
 
