@@ -18,6 +18,7 @@ The command line prints it and exits with :attr:`SnacEvalError.exit_code`.
     ├── StoreError              a store that is damaged or of another version
     ├── CodesError              a file of codes that is damaged, or of another version or codec
     ├── OutputError             a place that cannot be written
+    ├── SubmissionRefused       a submission that does not hold
     ├── UndefinedMetrics        a finished run without a value of a metric that was named
     └── TooManyFailures         a finished run whose failures outnumber what was allowed
 
@@ -111,6 +112,12 @@ class CodesError(SnacEvalError):
 
 class OutputError(SnacEvalError):
     """A result cannot be written where it was asked for."""
+
+
+class SubmissionRefused(SnacEvalError):  # noqa: N818 - reads as the state it reports
+    """A submitted result is broken or was tampered with. Exit code 1."""
+
+    exit_code = 1
 
 
 class UndefinedMetrics(SnacEvalError):  # noqa: N818 - reads as the state it reports

@@ -84,11 +84,11 @@ _EXAMPLES = """examples:
 """
 EXIT_CODES = """exit codes:
   0 done; 1 check: a regression, validate: a broken contract, run: of several pairs some failed,
-  doctor: something needed is broken, export: a submission that does not hold; 2 wrong usage, broken
-  input, a place that cannot be written; 3 run, score: a metric that was named is undefined on every clip, check:
-  not comparable or inconclusive, compare, agreement: nothing could be compared; 4 run: more clips
-  failed than allowed, encode, decode, score: a file failed; 70 an internal error (--debug shows
-  where); 130 interrupted, 143 by SIGTERM, 129 by SIGHUP"""
+  doctor: something needed is broken, export, site: a submission that does not hold; 2 wrong
+  usage, broken input, a place that cannot be written; 3 run, score: a metric that was named is
+  undefined on every clip, check: not comparable or inconclusive, compare, agreement: nothing could
+  be compared; 4 run: more clips failed than allowed, encode, decode, score: a file failed; 70 an
+  internal error (--debug shows where); 130 interrupted, 143 by SIGTERM, 129 by SIGHUP"""
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
 

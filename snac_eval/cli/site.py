@@ -15,7 +15,10 @@ _EPILOG = """examples:
   snac-eval site runs/demo -o site/
   snac-eval site reports/results runs/mine -o site/
 
-Open site/index.html. The folder asks for no network and may stand below any address."""
+Open site/index.html. The folder asks for no network and may stand below any address.
+
+exit codes: 0 done; 1 a submission that does not hold; 2 wrong usage, a run that cannot be read, a
+folder that is something else than a site"""
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -41,6 +44,15 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         default=Path("site"),
         help="the site's folder (default site); what is there is replaced only if it is a site",
     )
+    site.add_argument(
+        "--sounds",
+        type=path,
+        action="append",
+        default=[],
+        metavar="RUN",
+        help="a run that is not shown, but heard for rows of the same codec and clips that have no"
+        " audio; may be repeated",
+    )
     add_cards(site)
     site.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -50,7 +62,12 @@ def _site(options: argparse.Namespace, _: Sequence[str]) -> None:
     from snac_eval.site.pages import HOME
 
     built = build_site(
-        options.runs, options.output, _repository(), card_dirs(options), not options.quiet
+        options.runs,
+        options.output,
+        _repository(),
+        card_dirs(options),
+        options.sounds,
+        not options.quiet,
     )
     for note in built.notes:
         print(f"note: {printable(note)}", file=sys.stderr)

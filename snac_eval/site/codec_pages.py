@@ -24,7 +24,7 @@ from snac_eval.site.pages import CODECS, Page, board_address, codec_address, dat
 from snac_eval.site.parts import player_data, playing, standing_grid
 from snac_eval.site.plots import Look
 from snac_eval.site.records import record_address
-from snac_eval.site.sounds import NO_AUDIO, Heard, has_audio
+from snac_eval.site.sounds import NO_AUDIO, Heard
 from snac_eval.site.traits import traits
 
 MAX_SOUND_BYTES = 3_000_000
@@ -70,7 +70,8 @@ def codec_pages(
         card = codec_card(own[0], card_dirs)
         listed.append((card, own))
         yield _page(card, own, boards, heard, look)
-    yield Page(CODECS, "Codecs", "codecs.html.j2", {"grid": _index(listed, boards), "picks": PICKS})
+    context = {"grid": _index(listed, boards, heard), "picks": PICKS}
+    yield Page(CODECS, "Codecs", "codecs.html.j2", context)
 
 
 def _page(
@@ -147,7 +148,7 @@ def _without_codec(grid: Grid | None) -> Grid | None:
 
 
 def _silence(run: Run, heard: Heard) -> str:
-    if not has_audio(run):
+    if not heard.has(run):
         return f"Nothing to hear of this run: {NO_AUDIO}."
     said = [note for note in heard.notes if note.startswith(f"Nothing to play of {run.name}:")]
     return said[0] if said else "Nothing to hear of this run: none of its clips was chosen."
@@ -234,20 +235,20 @@ def _place(run: Run) -> Iterator[Cell]:
         yield count(value) if isinstance(value, int) and value > 0 else NONE
 
 
-def _index(listed: Sequence[tuple[Card, list[Run]]], boards: Sequence[Board]) -> Grid:
+def _index(listed: Sequence[tuple[Card, list[Run]]], boards: Sequence[Board], heard: Heard) -> Grid:
     rates = _rates(boards)
     columns = [
         *map(Column, ("codec", "kind", "family", "made for")),
         *(Column("bitrate", "kbps"), Column("stated", "kbps")),
         *map(Column, ("measured on", "to hear", "licence")),
     ]
-    rows = [_index_row(card, own, rates.get(own[0].codec, [])) for card, own in listed]
+    rows = [_index_row(card, own, rates.get(own[0].codec, []), heard) for card, own in listed]
     rows.sort(key=lambda row: (row[4].key is None, row[4].key or 0.0, row[0].text))
     notes = ["Bitrates are measured: bits really sent over seconds of audio, mean of each board."]
     return Grid.of(columns, rows, "Every codec of this site", notes, "codecs")
 
 
-def _index_row(card: Card, own: Sequence[Run], rates: Sequence[float]) -> list[Cell]:
+def _index_row(card: Card, own: Sequence[Run], rates: Sequence[float], heard: Heard) -> list[Cell]:
     datasets, known = dict.fromkeys(run.dataset for run in own), traits(own[0])
     address = codec_address(own[0]).removeprefix("codecs/")
     return [
@@ -258,7 +259,7 @@ def _index_row(card: Card, own: Sequence[Run], rates: Sequence[float]) -> list[C
         _spanned(rates),
         number(card.stated_kbps),
         Cell(", ".join(datasets)),
-        Cell("yes" if any(map(has_audio, own)) else "no"),
+        Cell("yes" if any(map(heard.has, own)) else "no"),
         Cell(card.licence or "not stated"),
     ]
 

@@ -23,7 +23,7 @@ from snac_eval.site.cards import Card, dataset_card
 from snac_eval.site.pages import DATASETS, Page, board_address, codec_address, dataset_address
 from snac_eval.site.parts import player_data, playing
 from snac_eval.site.plots import READING, Look, rate_plots
-from snac_eval.site.sounds import Heard, has_audio
+from snac_eval.site.sounds import Heard
 
 MAX_SOUND_BYTES = 8_000_000
 """Of one page; what is longer is cut, and what does not fit is left out."""
@@ -114,9 +114,9 @@ def _page(
         "reading": READING,
         "edges": EDGES,
         "worst": _worst(own),
-        "runs": _runs(own, look, page.root),
+        "runs": _runs(own, look, page.root, heard),
         "clips": playing(heard.of(name, own), group, MAX_SOUND_BYTES),
-        "silent": [run.name for run in own if not has_audio(run)],
+        "silent": [run.name for run in own if not heard.has(run)],
         "folded": tables.folded_columns(own),
         "data": player_data(),
         "level_db": SPECTROGRAM_RANGE_DB,
@@ -216,7 +216,7 @@ def _mean(own: Sequence[Run], metric: str, clip: str) -> Cell:
     return number(fmean(values)) if values else NONE
 
 
-def _runs(own: Sequence[Run], look: Look, root: str) -> Grid:
+def _runs(own: Sequence[Run], look: Look, root: str, heard: Heard) -> Grid:
     columns = ("letter", "codec", "clips", "scored", "finished", "snac-eval", "to hear", "run")
     rows = [
         [
@@ -226,7 +226,7 @@ def _runs(own: Sequence[Run], look: Look, root: str) -> Grid:
             count(run.num_scored),
             Cell(str(run.manifest.get("finished", "")) if run.finished else "not finished"),
             Cell(run.versions.get("snac-eval", "")),
-            Cell("yes" if has_audio(run) else "no"),
+            Cell("yes" if heard.has(run) else "no"),
             Cell(run.run_id),
         ]
         for run in own

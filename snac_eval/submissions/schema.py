@@ -26,7 +26,8 @@ CONFIG = (
     *("reference_rate", "max_duration_s", "excerpt_s", "balance", "sample_seed", "channels"),
     *("label", "domain"),
 )
-CLIP = ("sha256", "speaker", "domain", "duration_s", "transcript", "start_s", "length_s")
+CLIP = ("sha256", "speaker", "domain", "duration_s", "transcript", "start_s", "length_s", "line")
+"""``line`` is the beginning of the digest of the clip's line in ``scores.csv``."""
 METRIC = (
     *("description", "unit", "higher_is_better", "value_range", "domains", "sample_rate", "kind"),
     *("corpus_of", "speed", "floor", "ranked", "weighted_by", "fingerprint"),
@@ -51,7 +52,7 @@ _MUST = {
     "dataset": ("name", "card", "clip_list_sha256"),
     "config": ("model", "dataset"),
 }
-_CLIP_MUST = ("sha256", "domain", "duration_s")
+_CLIP_MUST = ("sha256", "domain", "duration_s", "line")
 
 
 def misfits(manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -62,6 +63,9 @@ def misfits(manifest: Mapping[str, Any]) -> Iterator[str]:
         return
     if misfit := manifest_misfit(manifest):
         yield misfit
+        return
+    if not isinstance(manifest.get("codec", {}).get("card", {}).get("name"), str):
+        yield "codec.card has no name"
         return
     for where, keys in _MUST.items():
         table = manifest[where] if where else manifest
