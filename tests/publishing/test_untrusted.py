@@ -121,7 +121,7 @@ def test_scores_on_the_page_must_be_those_of_the_runs(
     assert "which its page shows, has other scores than the runs" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["x", "..", "../x", "a/b/c", "a/b\n", "/etc", "a/..", "-x/y"])
+@pytest.mark.parametrize("name", ["x", "..", "../x", "a/b/c", "a/b\n", "/etc", "a/..", "-x/y", "http://a/b/c"])
 def test_names_of_no_repository_ask_no_hub(
     hub: Hub, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,4 +142,6 @@ def test_a_repository_without_anything_is_none_of_ours(
 ) -> None:
     hub.repos["datasets/you/audio"] = Repo(files={"README.md": b"# Audio"})
     assert main(["pull", "you/audio"]) == 2
+    assert "dataset you/audio: nothing that snac-eval pushed" in capsys.readouterr().err
+    assert main(["pull", f"{hub.endpoint}/datasets/you/audio/"]) == 2
     assert "dataset you/audio: nothing that snac-eval pushed" in capsys.readouterr().err
