@@ -19,6 +19,7 @@ The command line prints it and exits with :attr:`SnacEvalError.exit_code`.
     ├── StoreError              a store that is damaged or of another version
     ├── CodesError              a file of codes that is damaged, or of another version or codec
     ├── OutputError             a place that cannot be written
+    ├── SubmissionRefused       a submission that does not hold
     ├── UndefinedMetrics        a finished run without a value of a metric that was named
     └── TooManyFailures         a finished run whose failures outnumber what was allowed
 
@@ -54,6 +55,7 @@ class SnacEvalError(Exception):
     """Base of every error that is meant for the user. Exit code 2."""
 
     exit_code = 2
+    """With which the command line ends."""
     trace = ""
     """The traceback of what caused it, where that was in another process."""
 
@@ -118,16 +120,24 @@ class OutputError(SnacEvalError):
     """A result cannot be written where it was asked for."""
 
 
+class SubmissionRefused(SnacEvalError):  # noqa: N818 - reads as the state it reports
+    """A submitted result is broken or was tampered with. Exit code 1."""
+
+    exit_code = 1
+
+
 class UndefinedMetrics(SnacEvalError):  # noqa: N818 - reads as the state it reports
     """The run finished, but a metric that was named is undefined on every clip. Exit code 3."""
 
     exit_code = 3
+    """No score, and nobody's error."""
 
 
 class TooManyFailures(SnacEvalError):  # noqa: N818 - reads as the state it reports
     """The run finished, but more clips failed than was allowed. Exit code 4."""
 
     exit_code = 4
+    """Scores, but too few of them."""
 
 
 class Interrupted(KeyboardInterrupt):

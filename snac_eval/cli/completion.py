@@ -24,6 +24,7 @@ _NAMES = {
     "model": "codecs",
     "--dataset": "datasets",
     "--metrics": "metrics",
+    "--track": "trackers",
     "names": "all",
     "environment": "environments",
 }
@@ -108,8 +109,9 @@ def _known_names() -> Mapping[str, Sequence[str]]:
     }
     plain = {kind: list(filter(_PLAIN.fullmatch, names)) for kind, names in kinds.items()}
     everything = sorted({name for names in plain.values() for name in names})
-    environments = list(filter(_PLAIN.fullmatch, known_environments()))
-    return {**plain, "all": everything, "environments": environments}
+    others = {"environments": known_environments(), "trackers": plugins.tracker_names()}
+    plain |= {kind: list(filter(_PLAIN.fullmatch, names)) for kind, names in others.items()}
+    return {**plain, "all": everything}
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:

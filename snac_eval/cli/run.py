@@ -15,6 +15,7 @@ from snac_eval.cli.flags import (
     add_limit,
     add_model_args,
     add_python,
+    add_track,
     card_dirs,
     debugs,
     limit_of,
@@ -231,6 +232,7 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
         "--report-clips", type=int, default=20, help="clips to hear in report.html (default 20)"
     )
     how.add_argument("--no-html", action="store_true", help="write no report.html")
+    add_track(how)
     how.add_argument("--quiet", action="store_true", help="print errors only")
 
 
@@ -366,4 +368,5 @@ def _flags(options: argparse.Namespace) -> RunConfig:
         debug=debugs(options),
         python=options.python,
         domain=options.domain,
+        track=tuple(dict.fromkeys(options.track)),
     )

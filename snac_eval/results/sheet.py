@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -27,10 +27,11 @@ _WEIGHT = " weight"
 _BETWEEN = ": "
 
 
-def sheet_text(rows: pd.DataFrame, manifest: Mapping[str, Any]) -> str:
-    """The table of these rows, whose columns are ``SCORE_COLUMNS``; clips and metrics stand as they
-    do in the manifest."""
+def sheet_lines(rows: pd.DataFrame, manifest: Mapping[str, Any]) -> dict[str, str]:
+    """The table of these rows, whose columns are ``SCORE_COLUMNS``: a line for each clip, by its
+    id, and the header under an empty one. Clips and metrics stand as they do in the manifest."""
     cells: dict[tuple[str, str], str] = {}
+    row: Any
     for row in rows.itertuples(index=False):
         cells[row.clip_id, row.metric] = _cell(row)
         if manifest["metrics"][row.metric].get("weighted_by") and row.status == "ok":
@@ -38,14 +39,17 @@ def sheet_text(rows: pd.DataFrame, manifest: Mapping[str, Any]) -> str:
     used = {name for _, name in cells}
     names = [one for name in manifest["metrics"] for one in (name, name + _WEIGHT) if one in used]
     scored = {clip for clip, _ in cells}
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([_CLIP, *names])
+    lines = {"": _line([_CLIP, *names])}
     for clip in manifest["clips"]:
         if clip in scored:
-            writer.writerow(
-                [spreadsheet_text(clip), *(cells.get((clip, one), "") for one in names)]
-            )
+            own = (cells.get((clip, one), "") for one in names)
+            lines[clip] = _line([str(spreadsheet_text(clip)), *own])
+    return lines
+
+
+def _line(cells: Iterable[str]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(cells)
     return out.getvalue()
 
 
@@ -71,7 +75,7 @@ def _cell(row: Any) -> str:  # noqa: ANN401 - a named tuple of pandas
 
 
 def _rows(reader: Any, manifest: Mapping[str, Any]) -> Iterator[list[object]]:  # noqa: ANN401
-    header = next(reader, [])
+    header: list[str] = next(reader, [])
     names = header[1:]
     if header[:1] != [_CLIP] or len(set(names)) != len(names):
         raise ValueError("line 1: is no header; it begins with clip_id and names no metric twice")

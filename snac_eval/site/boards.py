@@ -81,12 +81,6 @@ class Row:
     standings: Mapping[str, Standing]
     """By metric, where the run has a value."""
 
-    @property
-    def lost(self) -> tuple[str, ...]:
-        """What it lost, whatever the metric."""
-        found = (one.measure.lost for one in self.standings.values() if one.measure.lost)
-        return tuple(dict.fromkeys(found))
-
 
 @dataclass(frozen=True, slots=True)
 class Board:
@@ -127,6 +121,15 @@ class Board:
     def num_speakers(self) -> int:
         """How many speakers are known; 0: none is."""
         return len({clip.speaker for clip in self.clips.values() if clip.speaker})
+
+    def lost(self) -> Mapping[str, Sequence[str]]:
+        """What runs lost, with the metrics that say how good a codec is and share it."""
+        found: dict[str, list[str]] = {}
+        for name in self.ranked:
+            for one in self.measures[name]:
+                if one.lost:
+                    found.setdefault(one.lost, []).append(name)
+        return found
 
     def bands(self) -> Iterator[tuple[Band, tuple[Row, ...]]]:
         """The bands that have rows, the cheapest first, rows best first by the main metric."""

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from snac_eval.errors import OutputError, UsageError
+from snac_eval.errors import OutputError, SubmissionRefused, UsageError
 from snac_eval.progress import say, track
 from snac_eval.results.record import Run, read_run
-from snac_eval.results.study import FILE_NAME as STUDY_FILE
+from snac_eval.results.sheet import FILE_NAME as SHEET_FILE
 from snac_eval.results.study import run_folders
 from snac_eval.run.sealed import FILE_NAME as MANIFEST_FILE
 from snac_eval.site import layout
@@ -33,6 +33,7 @@ from snac_eval.site.pages import Asset, Page
 from snac_eval.site.plots import Look
 from snac_eval.site.records import record_assets
 from snac_eval.site.sounds import Heard, has_audio, hear
+from snac_eval.submissions.checking import check_submissions
 
 MARKER = "snac-eval-site.json"
 """Says that a folder is a site of ours, which the next may replace."""
@@ -54,26 +55,32 @@ def build_site(
     output: Path,
     repository: str = "",
     card_dirs: Sequence[Path] = (),
+    sounds: Sequence[Path] = (),
     show_progress: bool = False,
 ) -> Built:
     """Write the site of the runs behind these folders: runs', studies', submissions', or folders of
     many of these. ``repository`` is the address where submissions go, where one is known;
-    ``card_dirs`` are the user's own folders of cards.
+    ``card_dirs`` are the user's own folders of cards. The runs behind ``sounds`` have no rows: they
+    are heard where a run of the same codec on the same clips has no audio itself.
 
-    Raises UsageError without runs and where ``output`` is something else than a site of ours,
-    StoreError for a run that is broken, OutputError where the site cannot be written.
+    Raises SubmissionRefused for a submission that does not hold, UsageError for a place without
+    runs and where ``output`` is something else than a site of ours, StoreError for a run that is
+    broken, OutputError where the site cannot be written.
     """
     check_output(output)
     folders = find_runs(places)
+    check_submitted(folders)
     read = [read_run(folder) for folder in track(folders, "reading", " runs", show_progress)]
     kept, notes = _shown(read)
     runs = named(kept)
     boards = list(make_boards(runs))
-    say(f"decoding clips to hear of {sum(map(has_audio, runs))} runs", show_progress)
-    heard = hear(runs)
+    say("decoding the clips that can be heard", show_progress)
+    heard = hear(runs, [read_run(folder) for folder in find_runs(sounds)])
     num_pages = 0
     with _replacing(output) as place:
-        for made in track(_made(runs, boards, heard, card_dirs), "writing", " files", show_progress):
+        for made in track(
+            _made(runs, boards, heard, card_dirs), "writing", " files", show_progress
+        ):
             num_pages += isinstance(made, Page)
             _write(place, made, repository)
         _write(place, Asset(MARKER, _marker()), repository)
@@ -91,29 +98,27 @@ def _made(
 
 
 def find_runs(places: Iterable[Path]) -> list[Path]:
-    """The folders of runs behind these, each once. Raises UsageError for one that holds none, and
-    StoreError for a study without a run."""
-    found = dict[Path, None]()
-    for place in places:
-        if not place.is_dir():
-            raise UsageError(f"{place}: no such folder; give folders of runs or studies")
-        here = list(_below(place))
-        if not here:
-            raise UsageError(f"{place}: holds no run (no {MANIFEST_FILE}) at any depth")
-        found |= dict.fromkeys(here)
-    by_place = {Path(os.path.realpath(folder)): folder for folder in reversed(found)}
-    return list(reversed(by_place.values()))
+    """The folders of runs behind these, each once. Raises UsageError for a place without a run,
+    StoreError for a broken study."""
+    found: dict[Path, Path] = {}
+    for folder in run_folders(places):
+        if not (folder / MANIFEST_FILE).is_file():
+            raise UsageError(f"{folder}: holds no run; give a folder that run or export wrote")
+        found.setdefault(Path(os.path.realpath(folder)), folder)
+    return list(found.values())
 
 
-def _below(place: Path) -> Iterator[Path]:
-    if (place / STUDY_FILE).is_file():
-        yield from run_folders([place])
-    elif (place / MANIFEST_FILE).is_file():
-        yield place
-    elif not (place / MARKER).is_file():
-        for one in sorted(place.iterdir()):
-            if one.is_dir() and not one.name.startswith(".") and not one.is_symlink():
-                yield from _below(one)
+def check_submitted(folders: Iterable[Path]) -> None:
+    """Raise SubmissionRefused if one of those that are submissions does not hold."""
+    submitted = [folder for folder in folders if (folder / SHEET_FILE).is_file()]
+    checked = check_submissions(submitted) if submitted else []
+    refused = [one for one in checked if one.problems]
+    if refused:
+        more = f" (and {len(refused) - 1} more submissions)" if len(refused) > 1 else ""
+        raise SubmissionRefused(
+            f"{refused[0].folder}: refused: {refused[0].problems[0]}{more};"
+            " snac-eval export --check lists every problem"
+        )
 
 
 def _shown(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:

@@ -24,7 +24,7 @@ from snac_eval.site.pages import CODECS, Page, board_address, codec_address, dat
 from snac_eval.site.parts import player_data, playing, standing_grid
 from snac_eval.site.plots import Look
 from snac_eval.site.records import record_address
-from snac_eval.site.sounds import NO_AUDIO, Heard, has_audio
+from snac_eval.site.sounds import NO_AUDIO, Heard
 
 MAX_SOUND_BYTES = 3_000_000
 """Of one codec's page, all its datasets together."""
@@ -68,7 +68,8 @@ def codec_pages(
         card = codec_card(own[0], card_dirs)
         listed.append((card, own))
         yield _page(card, own, boards, heard, look)
-    yield Page(CODECS, "Codecs", "codecs.html.j2", {"grid": _index(listed, boards), "picks": PICKS})
+    context = {"grid": _index(listed, boards, heard), "picks": PICKS}
+    yield Page(CODECS, "Codecs", "codecs.html.j2", context)
 
 
 def _page(
@@ -84,6 +85,7 @@ def _page(
         "standings": list(_standings(own, boards, page.root)),
         "speed": _speed(own),
         "parts": parts,
+        "folded": tables.folded_columns(own),
         "data": player_data(),
         "level_db": SPECTROGRAM_RANGE_DB,
         "difference_db": DIFFERENCE_RANGE_DB,
@@ -144,7 +146,7 @@ def _without_codec(grid: Grid | None) -> Grid | None:
 
 
 def _silence(run: Run, heard: Heard) -> str:
-    if not has_audio(run):
+    if not heard.has(run):
         return f"Nothing to hear of this run: {NO_AUDIO}."
     said = [note for note in heard.notes if note.startswith(f"Nothing to play of {run.name}:")]
     return said[0] if said else "Nothing to hear of this run: none of its clips was chosen."
@@ -195,7 +197,7 @@ def _speed(own: Sequence[Run]) -> Grid | None:
         " A bench measures alone. What a run measures in passing is an upper bound: on a CPU the"
         " codec has one thread, and other cores work on other clips meanwhile."
     ]
-    return Grid.of(columns, rows, "Speed", notes, "speed")
+    return Grid.of(columns, rows, "What coding took", notes, "speed")
 
 
 def _speed_rows(run: Run) -> Iterator[list[Cell]]:
@@ -231,19 +233,19 @@ def _place(run: Run) -> Iterator[Cell]:
         yield count(value) if isinstance(value, int) and value > 0 else NONE
 
 
-def _index(listed: Sequence[tuple[Card, list[Run]]], boards: Sequence[Board]) -> Grid:
+def _index(listed: Sequence[tuple[Card, list[Run]]], boards: Sequence[Board], heard: Heard) -> Grid:
     rates = _rates(boards)
     columns = [
         *(Column("codec"), Column("family"), Column("made for"), Column("bitrate", "kbps")),
         *(Column("stated", "kbps"), Column("measured on"), Column("to hear"), Column("licence")),
     ]
-    rows = [_index_row(card, own, rates.get(own[0].codec, [])) for card, own in listed]
+    rows = [_index_row(card, own, rates.get(own[0].codec, []), heard) for card, own in listed]
     rows.sort(key=lambda row: (row[3].key is None, row[3].key or 0.0, row[0].text))
     notes = ["Bitrates are measured: bits really sent over seconds of audio, mean of each board."]
     return Grid.of(columns, rows, "Every codec of this site", notes, "codecs")
 
 
-def _index_row(card: Card, own: Sequence[Run], rates: Sequence[float]) -> list[Cell]:
+def _index_row(card: Card, own: Sequence[Run], rates: Sequence[float], heard: Heard) -> list[Cell]:
     datasets = dict.fromkeys(run.dataset for run in own)
     address = codec_address(own[0]).removeprefix("codecs/")
     return [
@@ -253,7 +255,7 @@ def _index_row(card: Card, own: Sequence[Run], rates: Sequence[float]) -> list[C
         _spanned(rates),
         number(card.stated_kbps),
         Cell(", ".join(datasets)),
-        Cell("yes" if any(map(has_audio, own)) else "no"),
+        Cell("yes" if any(map(heard.has, own)) else "no"),
         Cell(card.licence or "not stated"),
     ]
 

@@ -1,4 +1,4 @@
-"""A page for each dataset: what it is, which clips are hard, who is best at what; and all of them."""
+"""A page for each dataset: what it is, which clips are hard, who is best; and the list of all."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from snac_eval.reports.cells import NONE, Cell, Column, Grid, count, metric_column, number
+from snac_eval.reports.html import tables
 from snac_eval.reports.html.groups import Group
 from snac_eval.reports.html.sound import DIFFERENCE_RANGE_DB, SPECTROGRAM_RANGE_DB
 from snac_eval.reports.text import format_value
@@ -22,7 +23,7 @@ from snac_eval.site.cards import Card, dataset_card
 from snac_eval.site.pages import DATASETS, Page, board_address, codec_address, dataset_address
 from snac_eval.site.parts import player_data, playing
 from snac_eval.site.plots import READING, Look, rate_plots
-from snac_eval.site.sounds import Heard, has_audio
+from snac_eval.site.sounds import Heard
 
 MAX_SOUND_BYTES = 8_000_000
 """Of one page; what is longer is cut, and what does not fit is left out."""
@@ -103,6 +104,7 @@ def _page(
 ) -> Page:
     name = own[0].dataset
     page = Page(dataset_address(name), name, "dataset_page.html.j2", {})
+    own = sorted(own, key=lambda run: look.places[run.name])
     group = Group(0, name, tuple(look.shown(run) for run in own))
     context = {
         "card": card,
@@ -112,9 +114,10 @@ def _page(
         "reading": READING,
         "edges": EDGES,
         "worst": _worst(own),
-        "runs": _runs(own, look, page.root),
+        "runs": _runs(own, look, page.root, heard),
         "clips": playing(heard.of(name, own), group, MAX_SOUND_BYTES),
-        "silent": [run.name for run in own if not has_audio(run)],
+        "silent": [run.name for run in own if not heard.has(run)],
+        "folded": tables.folded_columns(own),
         "data": player_data(),
         "level_db": SPECTROGRAM_RANGE_DB,
         "difference_db": DIFFERENCE_RANGE_DB,
@@ -204,7 +207,7 @@ def _worst(own: Sequence[Run]) -> Grid | None:
         "Worst first, by the clip's mean rank over these metrics and all runs; values are means"
         " over all runs that scored it, and say how hard the clip is, not how good a codec."
     ]
-    return Grid.of(columns, rows, "Hardest clips", notes, "worst")
+    return Grid.of(columns, rows, f"The {len(rows)} hardest clips for all codecs", notes, "worst")
 
 
 def _mean(own: Sequence[Run], metric: str, clip: str) -> Cell:
@@ -213,8 +216,8 @@ def _mean(own: Sequence[Run], metric: str, clip: str) -> Cell:
     return number(fmean(values)) if values else NONE
 
 
-def _runs(own: Sequence[Run], look: Look, root: str) -> Grid:
-    columns = ("", "codec", "clips", "scored", "finished", "snac-eval", "to hear", "run")
+def _runs(own: Sequence[Run], look: Look, root: str, heard: Heard) -> Grid:
+    columns = ("letter", "codec", "clips", "scored", "finished", "snac-eval", "to hear", "run")
     rows = [
         [
             Cell(look.letters[run.name]),
@@ -223,9 +226,9 @@ def _runs(own: Sequence[Run], look: Look, root: str) -> Grid:
             count(run.num_scored),
             Cell(str(run.manifest.get("finished", "")) if run.finished else "not finished"),
             Cell(run.versions.get("snac-eval", "")),
-            Cell("yes" if has_audio(run) else "no"),
+            Cell("yes" if heard.has(run) else "no"),
             Cell(run.run_id),
         ]
-        for run in sorted(own, key=lambda run: look.letters[run.name])
+        for run in own
     ]
     return Grid.of(map(Column, columns), rows, "Every run", name="runs")

@@ -18,7 +18,7 @@ from snac_eval.site.pages import HOME, Page, board_address, codec_address, datas
 from snac_eval.site.plots import READING, Look, RatePlot, rate_plots
 from snac_eval.site.traits import traits
 
-MOST_COLUMNS = 8
+MOST_COLUMNS = 7
 """So many metrics a script leaves standing until the reader asks for more."""
 _RATES = ("bitrate",)
 
@@ -45,12 +45,16 @@ class Cell:
 
 
 def leaderboard_pages(boards: Sequence[Board], look: Look) -> Iterator[Page]:
-    """The first page and one for each board."""
-    yield _home(boards, look)
-    yield from (_board_page(board, boards, look) for board in boards)
+    """A page for each board, and the first page, which shows of each what it draws first."""
+    drawn = list[tuple[str, RatePlot]]()
+    for board in boards:
+        found = list(rate_plots(board, look, "../"))
+        drawn += [(board_address(board.dataset, board.domain), found[0])] if found else []
+        yield _board_page(board, boards, found)
+    yield _home(boards, drawn)
 
 
-def _home(boards: Sequence[Board], look: Look) -> Page:
+def _home(boards: Sequence[Board], drawn: Sequence[tuple[str, RatePlot]]) -> Page:
     runs = {row.run.run_id + row.run.name: row.run for board in boards for row in board.rows}
     clips = {
         (facts.digest or clip): facts.speaker
@@ -59,7 +63,7 @@ def _home(boards: Sequence[Board], look: Look) -> Page:
     }
     context = {
         "boards": [_summary(board) for board in boards],
-        "plots": [one for board in boards for one in _main_plot(board, look)],
+        "plots": drawn,
         "reading": READING,
         "num_codecs": len({run.codec for run in runs.values()}),
         "num_clips": len(clips),
@@ -71,12 +75,6 @@ def _home(boards: Sequence[Board], look: Look) -> Page:
         "min_codecs": MIN_CODECS,
     }
     return Page(HOME, "Leaderboard of audio codecs", "home.html.j2", context)
-
-
-def _main_plot(board: Board, look: Look) -> Iterator[tuple[str, RatePlot]]:
-    address = board_address(board.dataset, board.domain)
-    found = rate_plots(board, look, "", [board.main] if board.main else [])
-    yield from ((address, one) for one in found)
 
 
 def _summary(board: Board) -> dict[str, Any]:
@@ -103,7 +101,7 @@ def _versions(runs: Sequence[Run]) -> list[str]:
     return sorted(known, key=lambda text: [part.zfill(9) for part in text.split(".")])
 
 
-def _board_page(board: Board, boards: Sequence[Board], look: Look) -> Page:
+def _board_page(board: Board, boards: Sequence[Board], plots: Sequence[RatePlot]) -> Page:
     address = board_address(board.dataset, board.domain)
     context = {
         "board": _summary(board),
@@ -111,12 +109,12 @@ def _board_page(board: Board, boards: Sequence[Board], look: Look) -> Page:
         "others": [_summary(other) for other in boards if other is not board],
         "metrics": [_column(board, name) for name in board.infos if name not in _RATES],
         "main": board.main,
-        "plots": list(rate_plots(board, look, "../")),
+        "plots": plots,
         "reading": READING,
         "bands": [_band(board, band, rows) for band, rows in board.bands()],
         "notes": list(_notes(board)),
-        "said": board.notes,
-        "lost": _lost(board),
+        "said": list(board.notes),
+        "lost": list(_lost(board)),
         "measures": list(_measures(board)),
         "fingerprints": list(_fingerprints(board)),
         "csv": data_address(board, ".csv"),
@@ -144,13 +142,14 @@ def _band(board: Board, band: Band, rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "key": band.key,
         "title": band.title,
-        "rows": [_row(row, names) for row in rows],
+        "rows": [_row(board, row, names) for row in rows],
         "unranked": list(_unranked(board, rows)),
     }
 
 
-def _row(row: Row, names: Sequence[str]) -> dict[str, Any]:
+def _row(board: Board, row: Row, names: Sequence[str]) -> dict[str, Any]:
     known, rate = traits(row.run), row.rate
+    judged = [row.standings[name] for name in board.ranked if name in row.standings]
     return {
         "name": row.run.name,
         "codec": row.run.codec,
@@ -162,7 +161,7 @@ def _row(row: Row, names: Sequence[str]) -> dict[str, Any]:
         "rate": "" if math.isnan(rate.kbps) else format_value(rate.kbps),
         "declared": rate.declared,
         "no_rate": rate.problem,
-        "lost": "; ".join(row.lost),
+        "lost": any(one.measure.lost for one in judged),
         "cells": [_cell(row, name) for name in names],
     }
 
@@ -238,8 +237,10 @@ def _notes(board: Board) -> Iterator[str]:
     yield from worst_notes(runs, board.infos)
 
 
-def _lost(board: Board) -> list[str]:
-    return list(dict.fromkeys(said for row in board.rows for said in row.lost))
+def _lost(board: Board) -> Iterator[str]:
+    for said, names in board.lost().items():
+        by = ", ".join(heading_name(board, name) for name in names)
+        yield f"{said}: what is left of {by} is compared with no other codec."
 
 
 def _measures(board: Board) -> Iterator[dict[str, Any]]:

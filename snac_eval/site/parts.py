@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
@@ -12,7 +13,7 @@ from snac_eval.reports.html.data import colour_scales, in_script
 from snac_eval.reports.html.groups import Group
 from snac_eval.reports.html.page import ShownClip, shown_clip
 from snac_eval.reports.html.sound import ReportClip, fit
-from snac_eval.reports.text import floor_notes, format_value, pooled_notes, span
+from snac_eval.reports.text import counts, floor_notes, format_value, pooled_notes, span
 from snac_eval.site.boards import Board, Row, Standing
 from snac_eval.site.layout import NO_DATA
 
@@ -32,11 +33,8 @@ def playing(clips: Sequence[ReportClip], group: Group, max_bytes: int) -> list[S
 
 def standing_grid(board: Board, row: Row) -> Grid:
     """A codec on a board, metric by metric."""
-    columns = [
-        *(Column("metric"), Column("mean"), Column("95 % interval"), Column("rank in its band")),
-        *(Column("clips"), Column("undefined"), Column("failed"), Column("catastrophic")),
-        Column("measured as"),
-    ]
+    names = ("metric", "mean", "95 % interval", "rank in its band", "clips", "missing")
+    columns = [*map(Column, (*names, "catastrophic", "measured as"))]
     rows = [_standing(one) for one in row.standings.values()]
     infos = [one.result.info for one in row.standings.values()]
     notes = [
@@ -46,20 +44,27 @@ def standing_grid(board: Board, row: Row) -> Grid:
         *pooled_notes(infos),
         *floor_notes(infos),
     ]
-    return Grid.of(columns, rows, f"{row.run.name} on {board.title}", notes)
+    grid = Grid.of(columns, rows, f"{row.run.name} on {board.title}", notes)
+    empty = [
+        column.name
+        for place, column in enumerate(columns)
+        if all(cells[place] == NONE for cells in rows)
+    ]
+    return grid.without(*empty)
 
 
 def _standing(one: Standing) -> list[Cell]:
     worst = one.result.num_catastrophic
-    low, high = (one.interval.low, one.interval.high) if one.interval else (float("nan"),) * 2
+    _, undefined, failed = one.result.counts
+    lost = counts({why: n for why, n in (("undefined", undefined), ("failed", failed)) if n})
+    low, high = (one.interval.low, one.interval.high) if one.interval else (math.nan, math.nan)
     return [
         Cell(metric_column(one.result.info).printed),
         Cell(format_value(one.mean), mark=one.mark, key=one.mean),
-        NONE if low != low else Cell(span(low, high), key=high - low),
+        NONE if math.isnan(low) else Cell(span(low, high), key=high - low),
         _rank(one),
         count(one.n),
-        count(one.result.counts[1]),
-        count(one.result.counts[2]),
+        Cell(lost) if lost else NONE,
         NONE if worst is None else count(worst),
         Cell(one.measure.name),
     ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from snac_eval.reports.cells import NONE, Cell, Column, Grid, count, metric_column, number
+from snac_eval.reports.cells import Cell, Column, Grid, metric_column, number
 from snac_eval.reports.html import plots
 from snac_eval.reports.html.groups import Shown, heading, letter
 from snac_eval.reports.text import format_value, metric_title, span
@@ -17,10 +17,11 @@ from snac_eval.results.ranking import unbeaten
 from snac_eval.results.record import Run
 from snac_eval.results.stats import Interval
 from snac_eval.site.bands import rate_of
-from snac_eval.site.boards import Board, Row
+from snac_eval.site.boards import Board, Row, Standing
 from snac_eval.site.pages import codec_address
 
 _X_LABEL = "bitrate [kbps]"
+_NOTES = ("Below a mean stands its 95 % interval.",)
 READING = (
     "Bars are 95 % intervals of the mean; means of few speakers or clips have none. The dashed line"
     " joins the codecs that, by their means, no other one beats on both axes; other lines join one"
@@ -54,6 +55,11 @@ class Look:
             series=series,
             colours={one: place for place, one in enumerate(kinds)},
         )
+
+    @property
+    def places(self) -> dict[str, int]:
+        """By the run's name, its place in the order of letters."""
+        return {name: place for place, name in enumerate(self.letters)}
 
     def shown(self, run: Run) -> Shown:
         """The run with its letter and colour."""
@@ -164,12 +170,10 @@ def _table(
 ) -> Grid:
     info = board.infos[metric]
     columns = [
-        Column("", title="letter"),
+        Column("letter"),
         Column("codec"),
         Column("bitrate", "kbps"),
         metric_column(info),
-        Column("95 % interval"),
-        Column("clips"),
         Column("not beaten"),
     ]
     cells = [
@@ -177,20 +181,19 @@ def _table(
             Cell(look.letters[row.run.name]),
             Cell(row.run.name, href=root + codec_address(row.run)),
             number(row.rate.kbps),
-            number(row.standings[metric].mean),
-            _interval(row.standings[metric].interval),
-            count(row.standings[metric].n),
+            _mean(row.standings[metric]),
             Cell("yes" if row.run.name in best else ""),
         ]
         for row in rows
     ]
     caption = f"{metric_title(info)} over bitrate"
-    return Grid.of(columns, cells, caption, name=f"rate-{board.domain}-{metric}")
+    return Grid.of(columns, cells, caption, _NOTES, f"rate-{board.domain}-{metric}")
 
 
-def _interval(interval: Interval | None) -> Cell:
-    low, high = _ends(interval)
-    return NONE if math.isnan(low) else Cell(span(low, high), key=high - low)
+def _mean(one: Standing) -> Cell:
+    ends = _ends(one.interval)
+    within = "" if math.isnan(ends[0]) else span(*ends)
+    return Cell(format_value(one.mean), within, key=one.mean)
 
 
 def _last_without(kbps: float) -> tuple[bool, float]:

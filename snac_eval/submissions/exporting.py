@@ -16,7 +16,7 @@ from typing import Any
 from snac_eval.errors import UsageError
 from snac_eval.results.record import Run
 from snac_eval.results.sheet import FILE_NAME as SHEET_FILE
-from snac_eval.results.sheet import sheet_text
+from snac_eval.results.sheet import sheet_lines
 from snac_eval.run.naming import folder_name
 from snac_eval.run.sealed import FILE_NAME as MANIFEST_FILE
 from snac_eval.run.sealed import NUMBERS, read_manifest, sealed_text
@@ -24,7 +24,7 @@ from snac_eval.submissions.public import public_manifest, public_text
 from snac_eval.submissions.schema import SUBMISSION
 from snac_eval.submissions.summary import FILE_NAME as SUMMARY_FILE
 from snac_eval.submissions.summary import summary_text
-from snac_eval.writing import write_file
+from snac_eval.writing import write_text
 
 FILES = (MANIFEST_FILE, SHEET_FILE, SUMMARY_FILE)
 MAX_FAILED = 0.1
@@ -51,10 +51,18 @@ def submission_of(run: Run) -> Submission:
     manifest = public_manifest(run.manifest)
     rows = run.compact.astype({name: "str" for name in run.compact if name not in NUMBERS})
     rows["reason"] = [public_text(reason) for reason in rows["reason"]]
-    sheet = sheet_text(rows, manifest)
+    lines = sheet_lines(rows, manifest)
+    for clip, facts in manifest["clips"].items():
+        facts["line"] = line_digest(lines.get(clip, ""))
+    sheet = "".join(lines.values())
     manifest["files"] = {SHEET_FILE: hashlib.sha256(sheet.encode()).hexdigest()}
     texts = (sealed_text(manifest), sheet, summary_text(run))
     return Submission(place_of(manifest), dict(zip(FILES, texts, strict=True)))
+
+
+def line_digest(line: str) -> str:
+    """What a manifest says of a clip's line in ``scores.csv``, so that a changed one is named."""
+    return hashlib.sha256(line.encode()).hexdigest()[:16]
 
 
 def unfit(run: Run) -> str:
@@ -106,6 +114,5 @@ def write_submission(one: Submission, output: Path) -> Path:
     if folder.exists() and any(folder.iterdir()) and SUBMISSION not in read_manifest(folder):
         raise UsageError(f"{folder}: holds something that is no submission; choose another -o")
     for name, text in one.files.items():
-        content = text.encode("utf-8", "surrogateescape")
-        write_file(folder / name, lambda path, content=content: path.write_bytes(content))
+        write_text(folder / name, text)
     return folder

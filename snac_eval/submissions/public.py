@@ -31,7 +31,7 @@ _FLAGS = {
     "domain": "--domain",
     "label": "--label",
 }
-_DEFAULTS = (None, "", 0, 0.0, [], "clip", "downmix")
+_DEFAULTS: tuple[object, ...] = (None, "", 0, 0.0, [], "clip", "downmix")
 
 
 def public_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,8 +50,8 @@ def public_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
     if weights := str(kept["config"].get("weights") or ""):
         kept["config"]["weights"] = "" if _are_the_cards(kept["codec"]) else _last(weights)
     places = sorted(set(_places(manifest)), key=len, reverse=True)
-    kept = _scrubbed(kept, places)
-    return kept | {"argv": _command(kept["config"])} if "argv" in kept else kept
+    clean: dict[str, Any] = _scrubbed(kept, places)
+    return clean | {"argv": _command(clean["config"])}
 
 
 def public_text(text: str, places: Iterable[str] = ()) -> str:

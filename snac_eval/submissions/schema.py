@@ -6,6 +6,7 @@ that is none of these is refused: what nobody reads, nobody can check.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -26,7 +27,8 @@ CONFIG = (
     *("reference_rate", "max_duration_s", "excerpt_s", "balance", "sample_seed", "channels"),
     *("label", "domain"),
 )
-CLIP = ("sha256", "speaker", "domain", "duration_s", "transcript", "start_s", "length_s")
+CLIP = ("sha256", "speaker", "domain", "duration_s", "transcript", "start_s", "length_s", "line")
+"""``line`` is the beginning of the digest of the clip's line in ``scores.csv``."""
 METRIC = (
     *("description", "unit", "higher_is_better", "value_range", "domains", "sample_rate", "kind"),
     *("corpus_of", "speed", "floor", "ranked", "weighted_by", "fingerprint"),
@@ -51,17 +53,25 @@ _MUST = {
     "dataset": ("name", "card", "clip_list_sha256"),
     "config": ("model", "dataset"),
 }
-_CLIP_MUST = ("sha256", "domain", "duration_s")
+_DEEPEST = 20
+_PLAIN = (str, int, float)
+_CLIP_MUST = ("sha256", "domain", "duration_s", "line")
 
 
 def misfits(manifest: Mapping[str, Any]) -> Iterator[str]:
     """What does not fit the schema, a line each."""
+    if unusual := _unusual(manifest):
+        yield unusual
+        return
     said = manifest.get(SUBMISSION)
     if said != {"schema": SCHEMA}:
         yield f"{SUBMISSION} is {said!r}; this version reads {{'schema': {SCHEMA}}}: export again"
         return
     if misfit := manifest_misfit(manifest):
         yield misfit
+        return
+    if not isinstance(manifest.get("codec", {}).get("card", {}).get("name"), str):
+        yield "codec.card has no name"
         return
     for where, keys in _MUST.items():
         table = manifest[where] if where else manifest
@@ -75,6 +85,20 @@ def misfits(manifest: Mapping[str, Any]) -> Iterator[str]:
     for clip, facts in manifest["clips"].items():
         yield from (f"clip '{clip}' has no {key}" for key in _CLIP_MUST if key not in facts)
     yield from _unknown(manifest)
+
+
+def _unusual(manifest: Mapping[str, Any]) -> str:
+    """That it holds what JSON has no word for, or more tables in one another than anybody reads."""
+    level: list[Any] = [manifest]
+    for _ in range(_DEEPEST):
+        for one in level:
+            if isinstance(one, float) and not math.isfinite(one):
+                return f"holds the number {one}, which is none"
+        inside = (one.values() if isinstance(one, dict) else one for one in level if one)
+        level = [one for some in inside if not isinstance(some, _PLAIN) for one in some]
+        if not level:
+            return ""
+    return f"has tables in one another, more than {_DEEPEST} deep"
 
 
 def _unknown(manifest: Mapping[str, Any]) -> Iterator[str]:

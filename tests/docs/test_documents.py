@@ -8,6 +8,7 @@ more fails.
 from __future__ import annotations
 
 import argparse
+import doctest
 import importlib
 import os
 import re
@@ -64,7 +65,7 @@ PARSED = {
 }
 """Commands of ours that are only parsed, by a part of their text."""
 
-GIVEN = {"CONTRIBUTING.md": "its files are those of tests/plugin: see tests/test_contributing.py"}
+GIVEN = {"plugins.md": "its files are those of tests/plugin: see tests/docs/test_plugins_page.py"}
 """Documents whose files and Python another test holds against the files that it runs."""
 
 ELSEWHERE = {"own-codec.md": "tests/cli/test_own_codec.py follows it, in an empty folder"}
@@ -172,6 +173,9 @@ class _Reader:
     def _run_python(self, step: Step) -> None:
         names = {**_given_names(), **self._names, "__name__": "document"}
         before = set(names)
+        if step.text.lstrip().startswith(">>> "):
+            _run_doctest(step, names, str(self._document))
+            return
         code = compile("\n" * (step.line - 1) + step.text, str(self._document), "exec")
         exec(code, names)
         self._names = names
@@ -205,6 +209,14 @@ class _Reader:
         if words[0] != "snac-eval":
             return _shell(text, where)
         return max(_snac_eval(arguments) for arguments in _each_shard(_expanded(words[1:]), text))
+
+
+def _run_doctest(step: Step, names: dict[str, Any], document: str) -> None:
+    """Run a session at Python's prompt. Raises AssertionError where it answers otherwise."""
+    told: list[str] = []
+    session = doctest.DocTestParser().get_doctest(step.text, names, document, document, step.line)
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(session, out=told.append)
+    assert not told, "".join(told)
 
 
 def _snac_eval(arguments: Sequence[str]) -> int:
