@@ -44,7 +44,9 @@ EXIT_CODES = (
     ExitCode(1, "of several pairs, some failed: each is named, the others are done", ("run",)),
     ExitCode(1, "something that is needed is broken or missing", ("doctor",)),
     ExitCode(
-        1, "a run that cannot be submitted, or a submission that does not hold", ("export", "site")
+        1,
+        "a run that cannot be submitted, or a submission that does not hold",
+        ("export", "site"),
     ),
     ExitCode(
         2,
