@@ -19,7 +19,13 @@ _EPILOG = """to install it:
 
 The names of codecs, datasets and metrics are those of today: print it again after an update.
 """
-_NAMES = {"--model": "codecs", "--dataset": "datasets", "--metrics": "metrics", "names": "all"}
+_NAMES = {
+    "--model": "codecs",
+    "--dataset": "datasets",
+    "--metrics": "metrics",
+    "--track": "trackers",
+    "names": "all",
+}
 _FILES = ("--weights", "--agreement", "runs", "run")
 # No other name can be completed without being quoted, or could do harm in a shell's script.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
@@ -41,6 +47,12 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         help="print a script that completes commands and names in your shell",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Prints a script that a shell loads. It completes commands, flags, files, and"
+        " the names of codecs, datasets and metrics.",
+        examples=(
+            "snac-eval completion bash > ~/.local/share/bash-completion/completions/snac-eval",
+        ),
+        see_also=("docs/looking.md",),
     )
     completion.set_defaults(command=_completion)
     completion.add_argument("shell", choices=SHELLS)
@@ -78,6 +90,7 @@ def _known_names() -> Mapping[str, Sequence[str]]:
         "codecs": plugins.codec_names(),
         "datasets": plugins.dataset_names(),
         "metrics": plugins.metric_names(),
+        "trackers": plugins.tracker_names(),
     }
     plain = {kind: list(filter(_PLAIN.fullmatch, names)) for kind, names in kinds.items()}
     return {**plain, "all": sorted({name for names in plain.values() for name in names})}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -133,3 +134,16 @@ def test_the_doctor_reports_as_json(
     assert content["works"] is True
     sections = {one["section"] for one in content["findings"]}
     assert {"versions", "extras", "machine", "places", "hub"} <= sections
+
+
+def test_a_package_that_cannot_be_imported_is_no_internal_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def listing(*_: object) -> None:
+        importlib.import_module("a_package_that_is_absent")
+
+    monkeypatch.setattr("snac_eval.cli.list._list", listing)
+    assert main(["list"]) == 2
+    said = capsys.readouterr().err
+    assert "No module named 'a_package_that_is_absent'; snac-eval doctor says" in said
+    assert said.count("\n") == 1

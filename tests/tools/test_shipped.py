@@ -106,12 +106,23 @@ def test_the_container_is_built_of_what_the_wheel_is() -> None:
     assert {line[1:] for line in lines if line.startswith("!")} == needed
 
 
-def test_all_packaged_data_is_in_the_wheel_but_submitted_results() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    listed = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+def test_all_data_is_in_the_wheel_but_submitted_results_and_all_files_in_the_sdist() -> None:
+    targets = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]
+    listed = targets["targets"]["wheel"]["force-include"]
     assert {path for path in listed if path.startswith("reports")} == {
         f"reports/{path.name}" for path in (ROOT / "reports").iterdir() if path.name != "results"
     }
+    if not (ROOT / ".git").exists():
+        pytest.skip("git says what all files are")
+    tracked = subprocess.run(
+        ["git", "ls-tree", "--name-only", "HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    kept = {*targets["targets"]["sdist"]["only-include"], ".gitignore"}
+    assert kept >= set(tracked.stdout.split())
 
 
 def test_the_dev_container_is_the_checkout_with_its_tests() -> None:

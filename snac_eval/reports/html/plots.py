@@ -172,7 +172,8 @@ def _draw_point(axes: Axes, point: Point, index: int) -> str:
             [point.x], [point.y], yerr=reach, color=colour, capsize=3, linewidth=1.2
         )
         parts += bars.get_children()
-    marker = MARKERS[point.colour % len(MARKERS)]
+    # Where colours come round again, shapes are others than the first time.
+    marker = MARKERS[(point.colour + point.colour // NUM_COLOURS) % len(MARKERS)]
     parts.append(axes.scatter([point.x], [point.y], s=42, color=colour, marker=marker, zorder=3))
     letter = axes.annotate(
         point.letter,
