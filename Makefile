@@ -9,7 +9,7 @@ READY  := $(VENV)/.ready
 DEMO    := snac_16khz_mini,opus_6kbps,opus_12kbps
 COLUMNS := bitrate,mel_dac_paper,stft_distance,si_sdr_aligned,pesq_wb,stoi,visqol_speech,visqol_audio,encode_real_time_factor,decode_real_time_factor
 
-.PHONY: demo picture test fuzz lint bench gate docs clean
+.PHONY: demo picture test fuzz lint bench gate docs wheel clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -50,6 +50,12 @@ gate: $(READY)  ## has the bundled model's quality dropped?
 
 bench: $(READY)  ## speed, as ratios against peers
 	$(BIN)/python -m pytest benchmarks --benchmark-only -o filterwarnings=default
+
+wheel: $(READY)  ## sdist and wheel, then the first page of the docs from the wheel alone; needs the package index
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python -m tools.try_wheel dist/*.whl
 
 clean:
 	rm -rf $(VENV) runs build dist
