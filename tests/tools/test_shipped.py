@@ -156,16 +156,17 @@ def test_the_documents_workflow_is_one_that_github_takes(tmp_path: Path) -> None
     ((name, text),) = [(one.name, one.text) for one in steps(ROOT / "docs" / "action.md")
                        if one.kind == "file"]  # fmt: skip
     assert name.startswith(".github/workflows/")
-    given = yaml.safe_load(text)["jobs"]["gate"]["steps"][-1]["with"]
-    assert (
-        given
-        == yaml.safe_load((RECIPES / "github.yml").read_text("utf-8"))["jobs"]["gate"]["steps"][1][
-            "with"
-        ]
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    recipe = (RECIPES / "github.yml").read_text("utf-8")
+    given, same = (
+        next(step for step in _steps(yaml.safe_load(one)) if "snac-eval" in step.get("uses", ""))
+        for one in (text, recipe)
     )
+    assert given["with"] == same["with"]
+    assert given["uses"] == same["uses"] == f"OWNER/snac-eval@v{version}"
     action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
     page = (ROOT / "docs" / "action.md").read_text("utf-8")
-    assert set(given) <= set(action["inputs"])
+    assert set(given["with"]) <= set(action["inputs"])
     for one in (*action["inputs"], *action["outputs"]):
         assert f"`{one}`" in page, one
 
