@@ -43,7 +43,11 @@ EXIT_CODES = (
     ExitCode(1, "the codec breaks the contract", ("validate",)),
     ExitCode(1, "of several pairs, some failed: each is named, the others are done", ("run",)),
     ExitCode(1, "something that is needed is broken or missing", ("doctor",)),
-    ExitCode(1, "a run that cannot be submitted, or a submission that does not hold", ("export", "site")),
+    ExitCode(
+        1,
+        "a run that cannot be submitted, or a submission that does not hold",
+        ("export", "site"),
+    ),
     ExitCode(
         2,
         "wrong usage, broken input, something that cannot be reached, or a place (standard output"
