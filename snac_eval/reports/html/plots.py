@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MAX_DOTS = 100
+_MANY = 12
+"""Of more points the bars step back behind marks and letters."""
+_BARS: Any = {"capsize": 3, "linewidth": 1.2}
+_FAINT_BARS: Any = {"capsize": 2, "linewidth": 1, "alpha": 0.4}
 _MARK = 3.5
 """Half the width of a mark, in points."""
 
@@ -129,7 +133,7 @@ def plane(
         _place(axes, [point.x for point in points], scale)
         titles: dict[str, list[str]] = {}
         for index, point in enumerate(points):
-            titles |= {_draw_point(axes, point, index): [point.title]}
+            titles |= {_draw_point(axes, point, index, len(points) > _MANY): [point.title]}
         for line in lines:
             _draw_line(axes, line)
         if len(frontier) > 1:
@@ -165,15 +169,15 @@ def _draw_line(axes: Axes, line: Sequence[Point]) -> None:
     axes.plot(xs, ys, color=colour, linewidth=1.2, alpha=opacity, zorder=2)
 
 
-def _draw_point(axes: Axes, point: Point, index: int) -> str:
-    """Draw it, every part marked as its codec's. Returns what its mark is known by."""
+def _draw_point(axes: Axes, point: Point, index: int, faint: bool) -> str:
+    """Draw it, every part marked as its codec's; ``faint``: the bar of its interval steps back.
+    Returns what its mark is known by."""
     colour = SERIES[point.colour % NUM_COLOURS]
     parts: list[Artist] = []
     if not math.isnan(point.low):
         reach = [[max(0.0, point.y - point.low)], [max(0.0, point.high - point.y)]]
-        bars = axes.errorbar(
-            [point.x], [point.y], yerr=reach, color=colour, capsize=3, linewidth=1.2
-        )
+        style = _FAINT_BARS if faint else _BARS
+        bars = axes.errorbar([point.x], [point.y], yerr=reach, color=colour, **style)
         parts += bars.get_children()
     # Where colours come round again, shapes are others than the first time.
     marker = MARKERS[(point.colour + point.colour // NUM_COLOURS) % len(MARKERS)]
