@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import warnings
 import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -23,7 +25,7 @@ from snac_eval.reading.names import user_path
 from snac_eval.registry.cards import check_card_dirs
 from snac_eval.run.choosing import DatasetChoice, ModelChoice, Study
 from snac_eval.run.config import RunConfig
-from snac_eval.types import Codec, CodecCard, Dataset, ReconstructionSource
+from snac_eval.types import Callback, Codec, CodecCard, Dataset, ReconstructionSource
 
 ModelLike: TypeAlias = str | CodecCard | object
 """A codec's name, its card, or the codec itself."""
@@ -38,6 +40,7 @@ def evaluate(
     *,
     models: Sequence[ModelLike] | None = None,
     datasets: Sequence[str] | None = None,
+    callbacks: Sequence[Callback] = (),
     **options: Any,  # noqa: ANN401 - the fields of RunConfig
 ) -> Evaluation:
     """Run codecs over datasets and score them, every codec over every dataset.
@@ -53,6 +56,7 @@ def evaluate(
         output: folder of the run or study, continued if it exists; None: nothing is kept.
         models: several codecs, instead of ``model``. Names may be patterns: ``opus_*``.
         datasets: several datasets, instead of ``dataset``.
+        callbacks: who hears of each clip and of each run's end: :class:`snac_eval.types.Callback`.
         options: any other field of :class:`snac_eval.run.config.RunConfig`, e.g. ``seed=1``.
 
     Raises SnacEvalError, with one line; of several pairs, where all fail (``problems`` has some).
@@ -62,23 +66,29 @@ def evaluate(
     A codec that only the caller's ``__main__`` has runs in this process, as all does with
     ``workers=0``; clips have no time limit then. Ctrl-C keeps what is done where there is output.
     """
-    chosen = _one_or_several(model, models, "model")
-    data = _one_or_several(dataset, datasets, "dataset")
+    own = {"html": output is not None, "show_progress": in_notebook(), **_read_options(options)}
     kept = None if output is None else user_path(output)
-    defaults = {"html": output is not None, "show_progress": in_notebook()}
-    own = defaults | _read_paths(options)
-    folder = kept or Path(tempfile.mkdtemp(prefix="snac-eval-"))
-    try:
+    with ExitStack() as undo:
+        if (folder := kept) is None:
+            folder = Path(tempfile.mkdtemp(prefix="snac-eval-"))
+            undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        chosen = _one_or_several(model, models, "model")
+        data = _one_or_several(dataset, datasets, "dataset")
         base = RunConfig("", "", folder, tuple(metrics or ()), limit or 0, **own)
+        base = replace(base, callbacks=tuple(callbacks))
         found = _evaluated(base, chosen, data, is_single=models is None and datasets is None)
-    except BaseException:
-        if kept is None:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
-    result = replace(found, run_dir=kept)
-    if kept is None:  # What it can be asked for later is made from the files.
-        weakref.finalize(result, shutil.rmtree, folder, ignore_errors=True)
-    return result
+        undo.pop_all()
+    return _handed_over(found, folder, is_kept=kept is not None)
+
+
+def _handed_over(found: Evaluation, folder: Path, is_kept: bool) -> Evaluation:
+    if found.callback_notes:
+        warnings.warn("; ".join(found.callback_notes), RuntimeWarning, stacklevel=3)
+    if is_kept:
+        return replace(found, run_dir=folder)
+    # What it can be asked for later is made from the files.
+    weakref.finalize(found, shutil.rmtree, folder, ignore_errors=True)
+    return found
 
 
 def _evaluated(
@@ -90,11 +100,12 @@ def _evaluated(
     configs = Study(choices, tuple(map(DatasetChoice, datasets)), base).configs(base.output)
     configs = [replace(one, instance=instances.get(one.model)) for one in configs]
     if is_single and len(configs) == 1:
-        return Evaluation((execute(replace(configs[0], output=base.output)).record,))
+        once = execute(replace(configs[0], output=base.output))
+        return Evaluation((once.record,), callback_notes=once.outcome.callback_notes)
     done = execute_study(configs, base.output)
     if not done.records:
         raise SnacEvalError("; ".join(f"{pair}: {why}" for pair, why in done.problems.items()))
-    return Evaluation(done.records, problems=done.problems)
+    return Evaluation(done.records, problems=done.problems, callback_notes=done.callback_notes)
 
 
 def _one_or_several(one: Any, several: Sequence[Any] | None, what: str) -> Sequence[Any]:  # noqa: ANN401
@@ -124,8 +135,8 @@ def _own_name(model: object) -> str:
     return card.name if isinstance(card, CodecCard) else type(model).__name__
 
 
-def _read_paths(options: Mapping[str, Any]) -> dict[str, Any]:
-    read = dict(options)
+def _read_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    read = {**options, "track": tuple(options.get("track", ()))}
     if read.get("data_root") is not None:
         read["data_root"] = user_path(read["data_root"])
     read["card_dirs"] = tuple(map(user_path, read.get("card_dirs", ())))

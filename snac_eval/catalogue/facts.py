@@ -1,4 +1,4 @@
-"""All that is known of one codec, dataset or metric without opening it.
+"""All that is known of one codec, dataset, metric or tracker without opening it.
 
 The fields are the keys of ``--format json``: public names, in this order.
 """
@@ -16,7 +16,7 @@ from snac_eval.codecs.opening import model_card, open_model
 from snac_eval.errors import SnacEvalError, UsageError, one_line
 from snac_eval.metrics.base import DEFAULT_METRICS
 from snac_eval.metrics.opening import open_metric
-from snac_eval.registry import plugins
+from snac_eval.registry import plugins, trackers
 from snac_eval.registry.naming import split_options
 from snac_eval.reports import agreed
 from snac_eval.types import DOMAINS, CodecCard, Domain, MetricInfo
@@ -120,12 +120,36 @@ class MetricFacts:
     licence: str = ""
     """Of the code and weights that score; empty where they are ours or the metric names none."""
     fingerprint: tuple[str, ...] = ()
+    definition: str = ""
+    """What it computes, in the words of its class."""
+    papers: tuple[str, ...] = ()
+    """Where it is defined, a citation each; empty where that is here."""
+    traps: tuple[str, ...] = ()
+    """What to know before its numbers are set beside others."""
+    extra: str = ""
+    """The extra that it needs: ``pip install 'snac-eval[EXTRA]'``."""
+    environment: str = ""
+    """What ``snac-eval env create`` makes for it."""
     listeners: tuple[str, ...] = ()
     """How far it agreed with people on which data, by the records that come with snac-eval."""
     kind: Literal["metric"] = "metric"
 
 
-Facts = CodecFacts | DatasetFacts | MetricFacts
+@dataclass(frozen=True, slots=True)
+class TrackerFacts:
+    """Where runs may be logged. One that cannot be loaded has a state and no description."""
+
+    name: str
+    state: str
+    ready: bool
+    remedy: tuple[str, ...]
+    source: str
+    """Entry point, ``module:object``."""
+    description: str = ""
+    kind: Literal["tracker"] = "tracker"
+
+
+Facts = CodecFacts | DatasetFacts | MetricFacts | TrackerFacts
 
 
 def codec_facts(name: str, card_dirs: Sequence[Path] = ()) -> CodecFacts:
@@ -238,8 +262,26 @@ def metric_facts(name: str) -> MetricFacts:
         floor=info.floor,
         licence=opened.licence,
         fingerprint=info.fingerprint.parts,
+        definition=opened.definition,
+        papers=opened.papers,
+        traps=opened.traps,
+        extra=", ".join(plugins.metric_extras(name)),
+        environment=made.name if (made := plugins.metric_environment(name)) else "",
         listeners=tuple(_listeners(info)),
     )
+
+
+def tracker_facts(name: str) -> TrackerFacts:
+    """Of a tracker's name, whose argument does not matter. Raises UnknownNameError."""
+    base = name.partition(":")[0]
+    source = trackers.tracker_source(base)
+    state = trackers.tracker_state(base)
+    remedy = trackers.tracker_remedy(base)
+    try:
+        about = trackers.tracker_description(base)
+    except UsageError as error:
+        return TrackerFacts(base, one_line(error) if not remedy else state, False, remedy, source)
+    return TrackerFacts(base, state, state == plugins.READY, remedy, source, about)
 
 
 def _streams(card: CodecCard) -> tuple[Stream, ...]:

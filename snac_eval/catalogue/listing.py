@@ -14,9 +14,11 @@ from snac_eval.catalogue.facts import (
     DatasetFacts,
     Facts,
     MetricFacts,
+    TrackerFacts,
     codec_facts,
     dataset_facts,
     metric_facts,
+    tracker_facts,
 )
 from snac_eval.errors import readable
 from snac_eval.registry import plugins
@@ -24,7 +26,7 @@ from snac_eval.reports.text import NOTHING, significant
 from snac_eval.reports.widths import text_width, wrapped
 from snac_eval.types import DOMAINS, Domain
 
-KINDS = ("codecs", "datasets", "metrics")
+KINDS = ("codecs", "datasets", "metrics", "trackers")
 _STATE_WIDTH = 20
 _LEAST_DESCRIPTION = 12
 _GAP = "  "
@@ -49,7 +51,8 @@ class Wanted:
         elif isinstance(one, DatasetFacts):
             words += [one.loader, one.citation]
         found = self.search.casefold() in "\n".join(words).casefold()
-        fits = self.domain is None or self.domain in one.domains
+        domains = () if isinstance(one, TrackerFacts) else one.domains
+        fits = self.domain is None or self.domain in domains
         return found and fits and (one.ready or not self.ready)
 
 
@@ -62,6 +65,7 @@ def listed(kind: str, wanted: Wanted, card_dirs: Sequence[Path] = ()) -> list[Fa
         "codecs": (plugins.codec_names(card_dirs), lambda name: codec_facts(name, card_dirs)),
         "datasets": (plugins.dataset_names(card_dirs), lambda name: dataset_facts(name, card_dirs)),
         "metrics": (plugins.metric_names(), metric_facts),
+        "trackers": (plugins.tracker_names(), tracker_facts),
     }
     names, read = readers[kind]
     return [one for one in map(read, sorted(names, key=in_order)) if wanted(one)]
@@ -92,6 +96,8 @@ def _row(one: Facts) -> dict[str, str]:
         cells = {"codec": one.name, "kbps": kbps or NOTHING, "kHz": khz}
     elif isinstance(one, DatasetFacts):
         cells = {"dataset": one.name, "domain": one.domains[0]}
+    elif isinstance(one, TrackerFacts):
+        cells = {"tracker": one.name}
     else:
         cells = {
             "metric": one.name + _ARROWS[one.higher_is_better],

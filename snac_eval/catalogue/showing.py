@@ -1,4 +1,4 @@
-"""One codec, dataset or metric with all that is known of it."""
+"""One codec, dataset, metric or tracker with all that is known of it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from snac_eval.catalogue.facts import (
     Facts,
     MetricFacts,
     Stream,
+    TrackerFacts,
     codec_facts,
     dataset_facts,
     metric_facts,
     stated_delay,
+    tracker_facts,
 )
 from snac_eval.errors import UnknownNameError, UsageError, readable
 from snac_eval.registry import plugins
@@ -26,8 +28,13 @@ from snac_eval.reports.text import NOTHING
 from snac_eval.writing import printable
 
 _LABEL_WIDTH = 14
-_PROSE = ("about", "licence", "citation", "listeners")
-_KINDS: Mapping[type, str] = {CodecFacts: "codec", DatasetFacts: "dataset", MetricFacts: "metric"}
+_PROSE = ("about", "licence", "citation", "papers", "beware", "listeners")
+_KINDS: Mapping[type, str] = {
+    CodecFacts: "codec",
+    DatasetFacts: "dataset",
+    MetricFacts: "metric",
+    TrackerFacts: "tracker",
+}
 
 
 def find(name: str, card_dirs: Sequence[Path] = ()) -> list[Facts]:
@@ -38,6 +45,7 @@ def find(name: str, card_dirs: Sequence[Path] = ()) -> list[Facts]:
         (plugins.codec_names(card_dirs), lambda: _of_codec(name, card_dirs)),
         (plugins.dataset_names(card_dirs), lambda: dataset_facts(name, card_dirs)),
         (plugins.metric_names(), lambda: metric_facts(name)),
+        (plugins.tracker_names(), lambda: tracker_facts(name)),
     ]
     if found := [read() for names, read in known if base in names]:
         return found
@@ -46,7 +54,7 @@ def find(name: str, card_dirs: Sequence[Path] = ()) -> list[Facts]:
     except UnknownNameError:
         pass
     everything = [one for names, _ in known for one in names]
-    said = plugins.unknown_name(base, everything, "name", "codecs, datasets or metrics")
+    said = plugins.unknown_name(base, everything, "name", "codecs, datasets, metrics or trackers")
     raise UnknownNameError(said)
 
 
@@ -64,7 +72,7 @@ def show_text(one: Facts, width: int) -> str:
             head = f"{'' if index else label:{_LABEL_WIDTH}}"
             text = readable(row) if row else NOTHING
             lines += _wrapped(head, text, width) if label in _PROSE else [f"{head}{text}"]
-    if not isinstance(one, MetricFacts) and one.bibtex:
+    if isinstance(one, CodecFacts | DatasetFacts) and one.bibtex:
         lines += ["", *printable(one.bibtex).splitlines()]
     return "\n".join(lines)
 
@@ -73,8 +81,9 @@ def show_bibtex(found: Sequence[Facts]) -> str:
     """The BibTeX entries, each once. Raises UsageError for what has none."""
     entries: dict[str, None] = {}
     for one in found:
-        if isinstance(one, MetricFacts):
-            raise UsageError(f"{one.name}: metrics carry no citation; name codecs and datasets")
+        if not isinstance(one, CodecFacts | DatasetFacts):
+            why = f"{_KINDS[type(one)]}s carry no citation; name codecs and datasets"
+            raise UsageError(f"{one.name}: {why}")
         if not one.bibtex:
             why = one.citation.removeprefix("none:").strip() or "its card has no citation"
             raise UsageError(f"{one.name}: nothing to cite: {why}")
@@ -102,8 +111,10 @@ def _facts(one: Facts) -> Iterator[tuple[str, str | Sequence[str]]]:
         yield from _codec(one)
     elif isinstance(one, DatasetFacts):
         yield from _dataset(one)
-    else:
+    elif isinstance(one, MetricFacts):
         yield from _metric(one)
+    else:
+        yield "made by", one.source
 
 
 def _codec(one: CodecFacts) -> Iterator[tuple[str, str | Sequence[str]]]:
@@ -159,11 +170,10 @@ def _dataset(one: DatasetFacts) -> Iterator[tuple[str, str | Sequence[str]]]:
 
 def _metric(one: MetricFacts) -> Iterator[tuple[str, str | Sequence[str]]]:
     if one.scores:
-        low, high = one.value_range
         better = {True: "higher", False: "lower", None: NOTHING}[one.higher_is_better]
         yield "unit", one.unit
         yield "better", better
-        yield "range", f"{_end(low, '-')} to {_end(high)}"
+        yield "range", range_text(one.value_range)
         yield "defined for", ", ".join(one.domains)
         yield "default for", ", ".join(one.default_for)
         yield "sample rate", f"{one.sample_rate} Hz" if one.sample_rate else "the clip's"
@@ -173,9 +183,19 @@ def _metric(one: MetricFacts) -> Iterator[tuple[str, str | Sequence[str]]]:
         if one.licence:
             yield "licence", one.licence
         yield "fingerprint", one.fingerprint
+        if one.papers:
+            yield "papers", one.papers
+        if one.traps:
+            yield "beware", one.traps
         if one.listeners:
             yield "listeners", one.listeners
     yield "made by", one.source
+
+
+def range_text(ends: tuple[float | None, float | None]) -> str:
+    """``0 to inf``: an end that is None has no bound."""
+    low, high = ends
+    return f"{_end(low, '-')} to {_end(high)}"
 
 
 def _end(value: float | None, sign: str = "") -> str:

@@ -10,13 +10,6 @@ from pathlib import Path
 from snac_eval.cli.flags import Commands, path
 from snac_eval.errors import UsageError, one_line
 
-_EPILOG = """examples:
-  snac-eval export runs/mine -o reports/results
-  snac-eval export runs/study -o reports/results
-  snac-eval export --check reports/results
-
-exit codes: 0 done; 1 a run that cannot be submitted, a submission that does not hold; 2 wrong usage
-or a run that cannot be read"""
 _REFUSED = 1
 
 
@@ -25,8 +18,15 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     export = commands.add_parser(
         "export",
         help="write runs as submissions: scores without audio, to be shared",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Writes a folder for each run that others may have: no audio, no store, no path"
+        " and no name of a person or a machine. With --check it looks through such folders instead,"
+        " and says what does not hold.",
+        examples=(
+            "snac-eval export runs/mine -o reports/results",
+            "snac-eval export runs/study -o reports/results",
+            "snac-eval export --check reports/results",
+        ),
+        see_also=("snac-eval push", "docs/submitting.md"),
     )
     export.set_defaults(command=_export)
     export.add_argument(

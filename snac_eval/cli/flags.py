@@ -46,6 +46,18 @@ def add_python(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_track(parser: argparse._ActionsContainer) -> None:
+    """Give a command the flag that says where its runs are logged."""
+    parser.add_argument(
+        "--track",
+        action="append",
+        default=[],
+        metavar="NAME[:WHERE]",
+        help="log the run there as well: mlflow, tensorboard:DIR; may be repeated (see snac-eval"
+        " list trackers)",
+    )
+
+
 def add_coding(command: argparse.ArgumentParser) -> None:
     """Give a command what every one has that takes a codec and files to files."""
     command.add_argument("--weights", default="", help="folder of the codec's weights")

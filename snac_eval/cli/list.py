@@ -8,13 +8,22 @@ from collections.abc import Sequence
 from snac_eval.cli.flags import Commands, add_cards, card_dirs
 from snac_eval.types import DOMAINS
 
-KINDS = ("codecs", "datasets", "metrics")
+KINDS = ("codecs", "datasets", "metrics", "trackers")
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     listing = commands.add_parser(
-        "list", help="list codecs, datasets or metrics", epilog="snac-eval show NAME tells the rest"
+        "list",
+        help="list codecs, datasets, metrics or trackers",
+        description="Prints a line for each codec, dataset, metric or tracker: what it is, and"
+        " what it still needs here. Without a kind, all of them.",
+        examples=(
+            "snac-eval list codecs",
+            "snac-eval list metrics --ready",
+            "snac-eval list datasets --domain music --format json",
+        ),
+        see_also=("snac-eval show", "docs/looking.md"),
     )
     listing.set_defaults(command=_list)
     listing.add_argument("kind", choices=KINDS, nargs="?")

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from snac_eval.cli.flags import Commands, path
+from snac_eval.cli.flags import Commands, add_track, path
 from snac_eval.cli.streams import print_styled, screen
 
 if TYPE_CHECKING:
@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     merge = commands.add_parser(
-        "merge", help="make one run of the folders that run --shard 1/N to N/N wrote"
+        "merge",
+        help="make one run of the folders that run --shard 1/N to N/N wrote",
+        description="Joins the parts of a run that several machines worked off. The result is the"
+        " run that one machine would have written.",
+        examples=(
+            "snac-eval merge shards/* -o runs/whole",
+            "snac-eval merge shards/* -o runs/whole --partial",
+        ),
+        see_also=("snac-eval run --shard", "docs/scale.md"),
     )
     merge.set_defaults(command=_merge)
     merge.add_argument("shards", type=path, nargs="+", metavar="DIR", help="a shard's folder")
@@ -33,6 +41,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "--report-clips", type=int, default=20, help="clips to hear in report.html (default 20)"
     )
     merge.add_argument("--no-html", action="store_true", help="write no report.html")
+    add_track(merge)
     merge.add_argument("--quiet", action="store_true", help="print errors only")
 
 
@@ -50,17 +59,17 @@ def _merge(options: argparse.Namespace, argv: Sequence[str]) -> None:
         html=not options.no_html,
         report_clips=options.report_clips,
     )
-    merged, record = execute_merge(config, argv)
+    merged, record, said = execute_merge(config, argv, options.track)
     if not options.quiet:
         shown = screen()
         print_styled(summary_terminal(record, shown.width, shown.colour))
-        _print_ending(merged, record, len(config.folders))
+        _print_ending(merged, record, len(config.folders), said)
     refuse_undefined(record)
 
 
-def _print_ending(merged: MergeOutcome, record: Run, num_shards: int) -> None:
+def _print_ending(merged: MergeOutcome, record: Run, num_shards: int, said: Sequence[str]) -> None:
     notes = [record.unfinished] if record.unfinished else []
-    for note in (*notes, *merged.notes):
+    for note in (*notes, *merged.notes, *said):
         print(f"note: {note}")
-    said = "these shards were merged here before" if merged.is_unchanged else "merged"
-    print(f"{said}: {num_shards} shards; files in {merged.folder}/")
+    ending = "these shards were merged here before" if merged.is_unchanged else "merged"
+    print(f"{ending}: {num_shards} shards; files in {merged.folder}/")

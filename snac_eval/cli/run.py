@@ -15,6 +15,7 @@ from snac_eval.cli.flags import (
     add_limit,
     add_model_args,
     add_python,
+    add_track,
     card_dirs,
     debugs,
     limit_of,
@@ -31,7 +32,27 @@ if TYPE_CHECKING:
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
-    run = commands.add_parser("run", help="run codecs over datasets, score them, write the report")
+    run = commands.add_parser(
+        "run",
+        help="run codecs over datasets, score them, write the report",
+        description="Codes every clip, scores what came back, and writes a folder with the"
+        " scores, how they were made, tables and a page. A run that was interrupted"
+        " goes on where it stopped: give the same command again.",
+        examples=(
+            "snac-eval run --model snac_16khz_mini --dataset demo",
+            "snac-eval run --model opus_6kbps,opus_12kbps --dataset librispeech --limit 100",
+            "snac-eval run --model my_codec.py:MyCodec --dataset folder:my/recordings",
+            "snac-eval run --model snac_24khz --dataset vctk --metrics pesq_wb,stoi --dry-run",
+            "snac-eval run --study study.toml",
+        ),
+        see_also=(
+            "snac-eval table",
+            "snac-eval compare",
+            "snac-eval report",
+            "docs/study.md",
+            "docs/datasets.md",
+        ),
+    )
     run.set_defaults(command=_run)
     run.add_argument(
         "--dry-run",
@@ -211,6 +232,7 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
         "--report-clips", type=int, default=20, help="clips to hear in report.html (default 20)"
     )
     how.add_argument("--no-html", action="store_true", help="write no report.html")
+    add_track(how)
     how.add_argument("--quiet", action="store_true", help="print errors only")
 
 
@@ -346,4 +368,5 @@ def _flags(options: argparse.Namespace) -> RunConfig:
         debug=debugs(options),
         python=options.python,
         domain=options.domain,
+        track=tuple(dict.fromkeys(options.track)),
     )

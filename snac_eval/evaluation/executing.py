@@ -6,12 +6,14 @@ import importlib
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from snac_eval.errors import Interrupted, SnacEvalError, TooManyFailures, one_line, redacted
+from snac_eval.evaluation.telling import followed, tell_of_run
+from snac_eval.registry.trackers import open_tracker
 from snac_eval.reports.html.page import FILE_NAME as PAGE_NAME
 from snac_eval.reports.html.page import page_path, shows, write_page
 from snac_eval.reports.summary import has_tables, write_tables
@@ -47,6 +49,8 @@ class StudyDone:
     problems: Mapping[str, str]
     """Pairs that failed, ``MODEL on DATASET``, and why."""
     num_computed: int
+    callback_notes: tuple[str, ...] = ()
+    """What those who follow the runs have raised."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -57,10 +61,11 @@ class StudyDone:
             for note in _said(one):
                 said.setdefault(note, []).append(f"{one.codec} on {one.dataset}")
         every = len(self.records)
-        return tuple(
+        notes = (
             note if len(runs) == every else f"{', '.join(runs)}: {note}"
             for note, runs in said.items()
         )
+        return (*notes, *self.callback_notes)
 
 
 def execute(config: RunConfig, argv: Sequence[str] = ()) -> Executed:
@@ -69,17 +74,22 @@ def execute(config: RunConfig, argv: Sequence[str] = ()) -> Executed:
     A page that shows this very run already stays as it is, and nothing is decoded for it. Raises
     SnacEvalError for what the user must mend, TooManyFailures when more than ``max_error_rate`` of
     the clips failed, Interrupted (a KeyboardInterrupt) where a signal ended the run: every file is
-    written then all the same, but for the page.
+    written then all the same, but for the page. Whoever follows the run hears of its end in each
+    of these cases.
     """
+    (config,) = followed([config])
     outcome = run(config, argv, meanwhile=_load_report_libraries)
     record = _recorded(outcome)
     if not outcome.finished:
+        tell_of_run(record, outcome.folder, config.callbacks)
         raise Interrupted(interrupts.received() or signal.SIGINT)
     page = page_path([outcome.folder])
     is_changed = not outcome.is_unchanged
     _bring_page_up_to_date(
         page, [record], config.report_clips, config.html, is_changed, outcome.plan
     )
+    said = tell_of_run(record, outcome.folder, config.callbacks)
+    outcome = replace(outcome, callback_notes=(*outcome.callback_notes, *said))
     _refuse_failures(record, config.max_error_rate, outcome.folder)
     return Executed(outcome, record)
 
@@ -94,7 +104,7 @@ def execute_study(
     SnacEvalError for names that are none, before anything runs; Interrupted where a signal ended a
     run. A pair that fails does not stop the others.
     """
-    pairs = plan_study(configs)
+    pairs = plan_study(followed(configs))
     with only_writer(folder):
         ledger = _Ledger(folder, pairs)
         finished = run_study(pairs, argv, ledger.ended)
@@ -125,6 +135,7 @@ class _Ledger:
         self._problems: dict[Path, str] = {}
         self._num_computed = 0
         self._objects: dict[Path, Plan] = {}
+        self._callback_notes: list[str] = []
         self.is_changed = False
         """Whether any run had something to do."""
 
@@ -137,12 +148,18 @@ class _Ledger:
             self._num_computed += outcome.num_computed
             self.is_changed |= not outcome.is_unchanged
             record = _recorded(outcome)
-            if outcome.finished:
+            if not outcome.finished:
+                tell_of_run(record, place, pair.config.callbacks)
+            else:
                 self._records[place] = record
                 if pair.config.instance is not None:
                     self._objects[place] = outcome.plan
                 page = page_path([place])
                 _bring_page_up_to_date(page, [record], 0, False, not outcome.is_unchanged)
+                said = tell_of_run(record, place, pair.config.callbacks)
+                who = f"{pair.config.model} on {pair.config.dataset}"
+                notes = (*outcome.callback_notes, *said)
+                self._callback_notes += [f"{who}: {note}" for note in notes]
                 _refuse_failures(record, pair.config.max_error_rate, place)
         except SnacEvalError as error:
             self._problems[place] = one_line(error)
@@ -155,7 +172,9 @@ class _Ledger:
             for pair in self._pairs
             if pair.config.output in self._problems
         }
-        return StudyDone(self._folder, tuple(self._in_order()), problems, self._num_computed)
+        records = tuple(self._in_order())
+        said = tuple(self._callback_notes)
+        return StudyDone(self._folder, records, problems, self._num_computed, said)
 
     def opened(self, records: Sequence[Run]) -> list[Plan | None]:
         """The plans of codecs that were handed over as objects, which nothing else could open
@@ -199,18 +218,23 @@ def _bring_page_up_to_date(
         page.unlink(missing_ok=True)
 
 
-def execute_merge(config: MergeConfig, argv: Sequence[str] = ()) -> tuple[MergeOutcome, Run]:
-    """Merge shards, read the run, write its tables and its page: what ``snac-eval merge`` does.
+def execute_merge(
+    config: MergeConfig, argv: Sequence[str] = (), track: Sequence[str] = ()
+) -> tuple[MergeOutcome, Run, tuple[str, ...]]:
+    """Merge shards, read the run, write its tables and its page, log it to the trackers ``track``:
+    what ``snac-eval merge`` does. The last of what it gives is what trackers have raised.
 
     Raises SnacEvalError for what the user must mend, TooManyFailures as :func:`execute`.
     """
+    trackers = [open_tracker(name) for name in dict.fromkeys(track)]
     outcome = merge(config, argv)
     record = _recorded(outcome)
     page = page_path([outcome.folder])
     is_changed = not outcome.is_unchanged
     _bring_page_up_to_date(page, [record], config.report_clips, config.html, is_changed)
+    said = tell_of_run(record, outcome.folder, trackers)
     _refuse_failures(record, outcome.max_error_rate, outcome.folder)
-    return outcome, record
+    return outcome, record, said
 
 
 def _load_report_libraries() -> None:

@@ -39,6 +39,8 @@ class Evaluation:
     runs: tuple[Run, ...]
     run_dir: Path | None = None
     problems: Mapping[str, str] = field(default_factory=dict)
+    callback_notes: tuple[str, ...] = ()
+    """What callbacks and trackers have raised."""
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -130,8 +132,11 @@ class Sound:
     """One clip in several versions, each a data URI; a notebook shows players."""
 
     clip: str
+    """Its id."""
     versions: Mapping[str, str]
+    """By what each is called, a data URI of WAV or Opus; the clip itself is ``reference``."""
     notes: Sequence[str] = ()
+    """What could not be played, and why."""
 
     def _repr_html_(self) -> str:
         rows = (

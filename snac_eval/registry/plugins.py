@@ -9,6 +9,7 @@ snac_eval.codecs     codec family, as cards name it        ``(CodecRequest) -> C
 snac_eval.datasets   loader, as cards name it              ``(DatasetRequest) -> Dataset``
 snac_eval.metrics    metric name                           ``() -> Metric``: its class, mostly
 snac_eval.cards      any                                   package whose folder holds cards
+snac_eval.trackers   tracker name                          ``(argument: str) -> Callback``
 ==================== ===================================== =====================================
 
 Nothing is imported before it is asked for. An entry point that needs an optional extra says so:
@@ -271,6 +272,16 @@ def dataset_file(name: str, card_dirs: Sequence[Path] = ()) -> Path:
 def card_folders(kind: cards.Kind, card_dirs: Sequence[Path] = ()) -> list[Path]:
     """Where cards may lie: shipped ones, plugins', the user's own; a later folder goes before."""
     return cards.card_folders(kind, (*_plugin_dirs(), *card_dirs))
+
+
+def tracker_names() -> list[str]:
+    """Names of every tracker in reach, sorted."""
+    return sorted(_group("snac_eval.trackers"))
+
+
+def tracker_entry(name: str) -> EntryPoint:
+    """Where a tracker is made. Raises UnknownNameError."""
+    return _pick(name, _group("snac_eval.trackers"), "tracker", "trackers")
 
 
 def _card_file(kind: cards.Kind, name: str, card_dirs: Sequence[Path]) -> Path:

@@ -67,7 +67,8 @@ def run_folders(places: Iterable[Path]) -> Iterator[Path]:
 
 
 def _below(place: Path) -> list[Path]:
-    return sorted(path.parent for path in place.glob(f"*/**/{MANIFEST_FILE}"))
+    found = (path.parent for path in place.glob(f"*/**/{MANIFEST_FILE}"))
+    return sorted(folder for folder in found if folder.resolve().is_relative_to(place.resolve()))
 
 
 def read_runs(places: Sequence[Path]) -> list[Run]:

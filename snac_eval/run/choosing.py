@@ -86,6 +86,7 @@ class StudyFile:
     engine: str | None = None
     address: str | None = None
     runtime_env: str | None = None
+    track: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ def read_study(
         if not getattr(file, name):
             raise UsageError(f"{path}: {name} is empty; name at least one")
     try:
-        base = replace(defaults, **(_options(file) | given))
+        base = replace(defaults, callbacks=flags.callbacks, **(_options(file) | given))
         study = Study(
             models=tuple(_entry(ModelChoice, one) for one in file.models),
             datasets=tuple(_entry(DatasetChoice, one) for one in file.datasets),

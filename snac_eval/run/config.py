@@ -11,7 +11,7 @@ from snac_eval.datasets.sampling import BALANCES, Balance
 from snac_eval.errors import UsageError
 from snac_eval.machine import num_cores
 from snac_eval.run.shards import Shard
-from snac_eval.types import DOMAINS, Channels, Domain, ReferenceRate
+from snac_eval.types import DOMAINS, Callback, Channels, Domain, ReferenceRate
 
 EngineName = Literal["local", "ray"]
 _LOWEST = {
@@ -50,27 +50,37 @@ class RunConfig:
     ``python`` is the interpreter that codecs run in, empty: this one, or what a codec's card names.
     ``debug`` shows tracebacks of what the codec or a metric raises as they come; the run's log has
     them always.
+    ``track`` names trackers that the run is logged to, ``mlflow`` or ``tensorboard:DIR`` each, and
+    ``callbacks`` are objects that follow it; neither leaves this process.
     ``heard`` is a folder in which the runs of a study keep clips as they read them.
     """
 
     model: str
     dataset: str
+    """A name, with its argument where it takes one: ``librispeech:test-clean``."""
     output: Path
+    """The folder of the run."""
     metrics: tuple[str, ...] = ()
     limit: int = 0
     seed: int = 0
     device: str = "auto"
+    """``auto``, ``cpu``, ``cuda`` or ``mps``."""
     workers: int = -1
     batch_size: int = 0
     overwrite: bool = False
+    """Whether a folder that holds another run is emptied first; else that is an error."""
     data_root: Path | None = None
+    """A folder that has corpora as their archives unpack; None: the cache."""
     weights: str = ""
+    """A folder or a repository of the hub in place of the card's; empty: the card's."""
     card_dirs: tuple[Path, ...] = ()
+    """Folders with cards of one's own, the last of which goes before the others."""
     reference_rate: ReferenceRate = "clip"
     max_duration_s: float = 600.0
     max_error_rate: float = 0.1
     clip_timeout_s: float = 0.0
     show_progress: bool = False
+    """Whether a bar is drawn on standard error."""
     excerpt_s: float = 0.0
     balance: Balance = ""
     sample_seed: int = 0
@@ -87,6 +97,8 @@ class RunConfig:
     model_args: tuple[str, ...] = ()
     debug: bool = False
     python: str = ""
+    track: tuple[str, ...] = ()
+    callbacks: tuple[Callback, ...] = field(default=(), repr=False, compare=False)
     instance: object | None = field(default=None, repr=False, compare=False)
     heard: Path | None = field(default=None, repr=False, compare=False)
 

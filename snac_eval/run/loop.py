@@ -26,6 +26,7 @@ from snac_eval.run.engines.base import Engine
 from snac_eval.run.engines.opening import Engines
 from snac_eval.run.evaluating import Evaluated
 from snac_eval.run.folder import only_writer
+from snac_eval.run.followers import Followers
 from snac_eval.run.identity import refuse_fewer_clips, refuse_other_run
 from snac_eval.run.inspections import Inspections
 from snac_eval.run.log import RunLog
@@ -68,11 +69,13 @@ class RunOutcome:
     """Whether the folder held this very run already, whole: nothing in it was touched."""
     log_notes: tuple[str, ...] = ()
     """Where tracebacks of what failed now are."""
+    callback_notes: tuple[str, ...] = ()
+    """What those who follow the run have raised."""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must know and could not guess."""
-        return (*self.plan.notes, *self.damage, *self.log_notes)
+        return (*self.plan.notes, *self.damage, *self.log_notes, *self.callback_notes)
 
 
 def run(
@@ -180,6 +183,7 @@ class _Work:
         self._log = RunLog(plan.config.output, progress.say if plan.config.debug else None)
         if plan.config.overwrite:
             self._log.clear()
+        self._followers = Followers(plan, manifest, self._log)
 
     def done_with(self, jobs: Sequence[Job]) -> RunOutcome:
         """Do these jobs, and those of rows in the store that turn out to be damaged."""
@@ -190,7 +194,8 @@ class _Work:
             left, finished = self._round(jobs, known)
             if not left:
                 now = (self._num_computed, store.damage)
-                return RunOutcome(folder, self._plan, finished, *now, log_notes=self._log.notes)
+                said = (self._log.notes, self._followers.notes)
+                return RunOutcome(folder, self._plan, finished, *now, False, *said)
             self._progress.more(len(left))
             jobs = left
         raise StoreError(damaged(store.path, f"{store.num_dropped} rows cannot be kept in it"))
@@ -250,6 +255,7 @@ class _Work:
             for job, one in done:
                 self._keep(job, one)
                 self._progress.clip_done(job.clip, one.scores)
+                self._followers.clip_done(job.clip, one.scores)
             self._log.flush()
             num_done += len(done)
         self._pace = {

@@ -75,8 +75,8 @@ def describe(plan: Plan, argv: Sequence[str], started: float) -> dict[str, Any]:
     config, codec = plan.config, plan.codec
     return {
         **head("run", "running", plan.run_id, plan.label, argv, started),
-        "config": jsonable(asdict(replace(config, instance=None, heard=None)))
-        | {"dataset": redacted(config.dataset)},
+        "config": jsonable(asdict(replace(config, instance=None, heard=None, callbacks=())))
+        | {"dataset": redacted(config.dataset), "track": list(map(redacted, config.track))},
         "identity": identity(plan),
         "notes": list(plan.notes),
         **({} if plan.part is None else {"shard": _shard_facts(plan.part)}),

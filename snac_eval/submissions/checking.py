@@ -35,6 +35,7 @@ from snac_eval.submissions.together import contradictions
 
 LARGEST = 32 * 1024 * 1024
 """Bytes of a file."""
+_CARDS, _README = "cards", "README.md"
 _MOST = 20
 """Problems of one submission that are told."""
 
@@ -63,7 +64,8 @@ def check_submissions(places: Sequence[Path], known: Path | None = None) -> list
     accepted = [read_run(one) for one in _found(known)] if known is not None else []
     for folder, problem in contradictions(runs, accepted):
         problems[folder].append(problem)
-    return [Checked(folder, _few(found)) for folder, found in problems.items()]
+    strays = [Checked(place, _few(found)) for place in places if (found := _strays(place, folders))]
+    return [*strays, *(Checked(folder, _few(found)) for folder, found in problems.items())]
 
 
 def _found(place: Path) -> list[Path]:
@@ -71,6 +73,22 @@ def _found(place: Path) -> list[Path]:
     if not place.is_dir():
         raise UsageError(f"{place}: no such folder; name one of submissions")
     return sorted(Path(folder) for folder, _, names in os.walk(place) if set(names) & {*FILES})
+
+
+def _strays(place: Path, folders: Sequence[Path]) -> list[str]:
+    """What lies between submissions and is none; cards and a README may."""
+    found = []
+    for folder, names, files in os.walk(place):
+        here = Path(folder)
+        links = [name for name in names if (here / name).is_symlink()]
+        found += [f"{here / name}: is a link; a submission is a folder" for name in links]
+        if here in folders:
+            found += [f"{here / name}: is a folder within a submission" for name in names]
+        elif here.relative_to(place).parts[:1] != (_CARDS,):
+            found += [
+                f"{here / name}: is no part of a submission" for name in files if name != _README
+            ]
+    return found
 
 
 def _few(problems: list[str]) -> tuple[str, ...]:
@@ -102,7 +120,7 @@ def _problems(folder: Path, known: Known, runs: dict[Path, Run]) -> Iterator[str
         if reason := unfit(run):
             yield reason
         written = submission_of(run) if not reason else None
-    except SnacEvalError as error:
+    except (SnacEvalError, UnicodeError) as error:
         if not lines:
             yield one_line(error).removeprefix(f"{folder}/")
         return

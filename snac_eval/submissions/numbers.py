@@ -42,6 +42,14 @@ def clip_problems(run: Run) -> Iterator[str]:
         if not 0 < (facts["duration_s"] or 0) < math.inf:
             yield f"clip '{clip}': lasts {facts['duration_s']} s"
         yield from _unlike_what_was_asked(run, clip, facts["domain"])
+    for name in dict.fromkeys(
+        one for names in manifest["domain_metrics"].values() for one in names
+    ):
+        if name not in run.metrics:
+            yield f"domain_metrics: names '{name}', of which metrics says nothing"
+    for name, score in manifest["corpus_scores"].items():
+        if len(score["counts"]) != 3 or sum(score["counts"]) > len(clips):
+            yield f"{name}: counts {score['counts']} clips, of {len(clips)}"
     listed = hashlib.sha256("\n".join(sorted(clips)).encode()).hexdigest()
     if manifest["dataset"]["clip_list_sha256"] != listed:
         yield "its clips are not those of dataset.clip_list_sha256: one was added or removed"

@@ -53,6 +53,12 @@ def claim_problems(manifest: Mapping[str, Any]) -> Iterator[str]:
                 " codec's card; give it a name of its own"
             )
     yield from _weights(codec)
+    said = manifest["dataset"]["card"]
+    of_dataset = manifest["dataset"]["name"].partition(":")[0]
+    if of_dataset in plugins.dataset_names():
+        own_card = plugins.dataset_card(of_dataset)
+        if (said.get("name"), said.get("loader")) != (own_card.name, own_card.loader):
+            yield f"its data are called {of_dataset}, but are not loaded as that dataset is"
     title = str(manifest["config"].get("label") or card.get("label") or "")
     owner = titles.get(_folded(title))
     if owner is not None and owner != card["name"]:

@@ -9,6 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from snac_eval.types.callbacks import (
+    Callback,
+    ClipDone,
+    Mean,
+    RunDone,
+    RunFacts,
+    RunRecord,
+)
 from snac_eval.types.clips import (
     DOMAINS,
     Channels,
@@ -49,8 +57,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DOMAINS",
+    "Callback",
     "Channels",
     "Clip",
+    "ClipDone",
     "CodebookSize",
     "Codec",
     "CodecCard",
@@ -66,6 +76,7 @@ __all__ = [
     "FloatArray",
     "Heading",
     "IntArray",
+    "Mean",
     "Metric",
     "MetricInfo",
     "MetricKind",
@@ -73,6 +84,9 @@ __all__ = [
     "Reconstruction",
     "ReconstructionSource",
     "ReferenceRate",
+    "RunDone",
+    "RunFacts",
+    "RunRecord",
     "Score",
     "Status",
     "Timing",

@@ -8,6 +8,7 @@ more fails.
 from __future__ import annotations
 
 import argparse
+import doctest
 import importlib
 import os
 import re
@@ -24,7 +25,7 @@ import pytest
 
 from snac_eval.cli import main as cli
 from tests.docs.reading import DOCUMENTS, ROOT, Step, commands, simple_parts, steps
-from tests.docs.sandbox import Sandbox, forget_plugins, sound, surround
+from tests.docs.sandbox import Sandbox, forget_plugins, sound, stand_in_hub, surround
 
 # Of packages that our benchmarks compare with.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
@@ -51,9 +52,7 @@ PARSED = {
     "amr_wb_12.65kbps": "needs FFmpeg's program",
     "validate upper": "starts a hundred programs; tests/codecs/command makes the same checks",
     "snac-eval doctor": "imports and scores for a minute; tests/doctor does so",
-    "listen read my-test": "needs answers of people; docs/reading-answers.md has some",
     "listen serve": "serves until it is stopped; tests/listening/test_serving.py does",
-    "agreement runs/study": "needs ratings of those clips; docs/which-metric.md has some",
     "snac-eval bench": "measures for minutes; tests/bench runs it small",
     "table --models": "builds every ready model; tests/cli/test_models_table.py does",
     "python -m benchmarks": "measures for minutes to hours",
@@ -64,7 +63,7 @@ PARSED = {
 }
 """Commands of ours that are only parsed, by a part of their text."""
 
-GIVEN = {"CONTRIBUTING.md": "its files are those of tests/plugin: see tests/test_contributing.py"}
+GIVEN = {"plugins.md": "its files are those of tests/plugin: see tests/docs/test_plugins_page.py"}
 """Documents whose files and Python another test holds against the files that it runs."""
 
 ELSEWHERE = {"own-codec.md": "tests/cli/test_own_codec.py follows it, in an empty folder"}
@@ -99,10 +98,12 @@ def test_a_document_can_be_followed(
         pytest.skip(ELSEWHERE[document.name])
     if not (todo := [one for one in steps(document) if one.kind != "inline"]):
         pytest.skip("says nothing to do")
-    sandbox.stand_in(document.read_text(encoding="utf-8"))
+    text = document.read_text(encoding="utf-8")
+    sandbox.stand_in(text)
     reader = _Reader(document, sandbox, monkeypatch, request)
-    for step in todo:
-        reader.follow(step)
+    with stand_in_hub(text, monkeypatch, tmp_path):
+        for step in todo:
+            reader.follow(step)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -158,7 +159,8 @@ class _Reader:
     def _begin(self) -> None:
         self._sessions += 1
         name = f"{self._document.stem}-{self._sessions}"
-        self._monkeypatch.chdir(self._sandbox.copy(name))
+        text = self._document.read_text(encoding="utf-8")
+        self._monkeypatch.chdir(self._sandbox.copy(name, text))
         self._monkeypatch.syspath_prepend(os.getcwd())
 
     def _write(self, step: Step, again: bool) -> None:
@@ -170,6 +172,9 @@ class _Reader:
     def _run_python(self, step: Step) -> None:
         names = {**_given_names(), **self._names, "__name__": "document"}
         before = set(names)
+        if step.text.lstrip().startswith(">>> "):
+            _run_doctest(step, names, str(self._document))
+            return
         code = compile("\n" * (step.line - 1) + step.text, str(self._document), "exec")
         exec(code, names)
         self._names = names
@@ -203,6 +208,14 @@ class _Reader:
         if words[0] != "snac-eval":
             return _shell(text, where)
         return max(_snac_eval(arguments) for arguments in _each_shard(_expanded(words[1:]), text))
+
+
+def _run_doctest(step: Step, names: dict[str, Any], document: str) -> None:
+    """Run a session at Python's prompt. Raises AssertionError where it answers otherwise."""
+    told: list[str] = []
+    session = doctest.DocTestParser().get_doctest(step.text, names, document, document, step.line)
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(session, out=told.append)
+    assert not told, "".join(told)
 
 
 def _snac_eval(arguments: Sequence[str]) -> int:

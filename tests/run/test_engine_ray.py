@@ -31,6 +31,7 @@ from snac_eval.run.sealed import read_manifest
 from tests.cli.faulty import write_clips
 from tests.cli.helpers import repeatable, run_process, scores
 from tests.conftest import tone
+from tests.trackers.conftest import Heard
 
 # Ray itself is imported only where its environment is set.
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra ray")
@@ -206,8 +207,11 @@ def test_callers_own_cluster_is_used_and_kept(
     ray.init(address=cluster.address, log_to_driver=False, logging_level="critical")
     try:
         options = {"metrics": ["bitrate"], "engine": "ray", "limit": 2}
+        options["callbacks"] = [heard := Heard()]
         frame = snac_eval.evaluate("pcm_8bit", f"folder:{clips}", **options).scores
         assert list(frame["status"]) == ["ok", "ok"]
+        assert sorted(one.number for one in heard.clips) == [0, 1]
+        assert len(heard.runs) == 1
         assert ray.is_initialized()
     finally:
         ray.shutdown()

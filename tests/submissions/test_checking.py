@@ -238,6 +238,37 @@ def test_files_that_are_none_of_a_submission_are_refused(tmp_path: Path) -> None
     assert "summary.csv: has 1099511627776 bytes" in problems(folder)
 
 
+def test_what_lies_between_submissions_is_refused(tmp_path: Path) -> None:
+    folder = copied(tmp_path)
+    (folder / "more").mkdir()
+    (folder.parent / "index.html").write_text("<script>", encoding="utf-8")
+    os.symlink("/etc", tmp_path / "link")
+    said = problems(tmp_path)
+    assert "demo/index.html: is no part of a submission" in said
+    assert "link: is a link; a submission is a folder" in said
+    assert "more: is a folder within a submission" in said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("NaN", "holds the number nan, which is none"),
+        ("1e999", "holds the number inf, which is none"),
+        ("[" * 90 + "]" * 90, "has tables in one another, more than 20 deep"),
+        ('"\\ud800"', "holds control characters or a secret"),
+    ],
+)
+def test_json_that_is_made_to_break_readers_is_refused(
+    tmp_path: Path, value: str, said: str
+) -> None:
+    folder = copied(tmp_path)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    del manifest["sha256"]
+    text = json.dumps(manifest).replace('"batches": {', f'"batches": {{"x": {value}, ', 1)
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+    assert said in problems(folder)
+
+
 def test_a_submission_elsewhere_and_a_copy_are_refused(tmp_path: Path) -> None:
     folder = copied(tmp_path)
     shutil.copytree(folder, folder.parent / "mine")

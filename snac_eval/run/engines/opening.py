@@ -46,7 +46,9 @@ class Engines(AbstractContextManager["Engines"]):
     def open(self, plan: Plan, jobs: Sequence[Job]) -> Engine:
         """The engine that the plan's configuration names, not yet entered."""
         names = {name for job in jobs for name in job.metrics}
-        coder = Coder(plan.config, plan.codec, {name: plan.metrics[name] for name in names})
+        # Whoever follows the run is in this process, and stays here.
+        config = replace(plan.config, callbacks=(), track=())
+        coder = Coder(config, plan.codec, {name: plan.metrics[name] for name in names})
         if plan.config.engine == "ray":
             # Imported here, for Ray need not be installed.
             from snac_eval.run.engines.ray import RayEngine
