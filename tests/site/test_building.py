@@ -98,7 +98,7 @@ def test_broken_run_is_named_and_the_old_site_stays(runs: Path, tmp_path: Path) 
     assert _files(output) == before
 
 
-def test_benches_are_left_out_and_a_result_given_twice_is_shown_once(
+def test_a_bench_has_no_row_and_a_result_given_twice_is_shown_once(
     runs: Path, tmp_path: Path
 ) -> None:
     scored(tmp_path / "bench", "bench", 3.0, 3.0, kind="bench")
