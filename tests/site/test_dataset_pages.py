@@ -18,7 +18,7 @@ def test_page_names_the_hardest_clips_and_the_best_of_each_band(tmp_path: Path) 
     folders = [
         scored(tmp_path / "a", "cheap", 2.0, 0.8, 0, hard),
         scored(tmp_path / "b", "dear", 3.0, 5.0, 1, hard),
-        scored(tmp_path / "c", "best", 3.5, 6.0, 2, {"pesq_wb": [4.0] * NUM_CLIPS}),
+        scored(tmp_path / "c", "best", 3.5, 6.0, 2, hard | {"pesq_wb": [4.0] * NUM_CLIPS}),
     ]
     runs = named(read_run(folder) for folder in folders)
     page, index = dataset_pages(runs, list(make_boards(runs)), Heard())
