@@ -153,9 +153,7 @@ def github() -> Iterator[tuple[str, type[_GitHub]]]:
 
 
 @pytest.fixture(scope="module")
-def runner(
-    tmp_path_factory: pytest.TempPathFactory, github: tuple[str, type[_GitHub]]
-) -> Runner:
+def runner(tmp_path_factory: pytest.TempPathFactory, github: tuple[str, type[_GitHub]]) -> Runner:
     """One that has taken the action once, without a baseline."""
     one = Runner(tmp_path_factory.mktemp("runner"), github[0])
     done = one.take(model="opus_12kbps", requirements="-r 'my reqs.txt'", **SMALL)
