@@ -11,7 +11,8 @@ from typing import Any
 from snac_eval.catalogue.facts import MetricFacts
 from snac_eval.catalogue.listing import Wanted, listed
 from snac_eval.catalogue.showing import range_text
-from snac_eval.reports.agreed import shipped
+from snac_eval.metrics.opening import open_metric
+from snac_eval.reports.agreed import shipped, short
 from tools.docs.costs import FILE, Costs, read_costs
 from tools.docs.made import Made
 from tools.docs.prose import domains_text, facts, fence, markdown, wide
@@ -50,15 +51,12 @@ def metric_pages() -> Iterator[Made]:
 
 
 def _table_page(found: Sequence[MetricFacts], costs: Costs) -> str:
-    agreements = shipped()
     rows = []
     for one in found:
-        rho = [made.spearman("clips").value for agreement in agreements
-               if one.listeners and (made := agreement.metric(one.name)) is not None]  # fmt: skip
         rows.append([
             f"[`{one.name}`]({one.name}.md)", one.description, one.unit,
             {True: "↑", False: "↓", None: ""}[one.higher_is_better], domains_text(one.domains),
-            costs.short(one.name), "; ".join(f"{value:+.2f}" for value in rho), _needs(one),
+            costs.short(one.name), _rho(one), _needs(one),
         ])  # fmt: skip
     heads = ["metric", "what", "unit", "better", "for", "CPU s", "ρ", "needs"]
     return (
@@ -69,6 +67,10 @@ def _table_page(found: Sequence[MetricFacts], costs: Costs) -> str:
         + wide(heads, rows)
         + "\n"
     )
+
+
+def _rho(one: MetricFacts) -> str:
+    return short(open_metric(one.name).info, shipped()).replace("ρ ", "")
 
 
 def _page(one: MetricFacts, costs: Costs) -> str:
