@@ -42,7 +42,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         see_also=("snac-eval env list",),
     )
     removing.set_defaults(command=_remove)
-    removing.add_argument("name", metavar="NAME", help="of the environment")
+    removing.add_argument("environment", metavar="NAME", help="of the environment")
 
 
 def _add_create(parts: Commands[argparse.ArgumentParser]) -> None:
@@ -60,7 +60,9 @@ def _add_create(parts: Commands[argparse.ArgumentParser]) -> None:
     )
     create.set_defaults(command=_create)
     create.add_argument(
-        "name", metavar="NAME", help="of a codec, a family of codecs, a metric or an environment"
+        "environment",
+        metavar="NAME",
+        help="of a codec, a family of codecs, a metric or an environment",
     )
     create.add_argument(
         "--python", default="", help="interpreter that it is made of (default: this one)"
@@ -83,7 +85,7 @@ def _create(options: argparse.Namespace, _: Sequence[str]) -> None:
     from snac_eval.environments.venvs import Making, create
     from snac_eval.progress import say
 
-    known = environment_meant(options.name, card_dirs(options))
+    known = environment_meant(options.environment, card_dirs(options))
     how = Making(options.python, tuple(options.pip_arg), options.overwrite)
     is_new = create(known, how, lambda line: say(line, not options.quiet))
     print(in_words(known))
@@ -101,5 +103,5 @@ def _list(options: argparse.Namespace, _: Sequence[str]) -> None:
 def _remove(options: argparse.Namespace, _: Sequence[str]) -> None:
     from snac_eval.environments.venvs import remove
 
-    remove(options.name)
-    print(f"removed environment {options.name}")
+    remove(options.environment)
+    print(f"removed environment {options.environment}")

@@ -35,6 +35,7 @@ from snac_eval.cli import (
     table,
     validate,
 )
+from snac_eval.cli import help as help_command
 from snac_eval.cli import list as list_command
 from snac_eval.cli.exit_codes import INTERNAL_ERROR, INTERRUPTED
 from snac_eval.cli.flags import Commands, debugs
@@ -69,6 +70,7 @@ COMMANDS = (
     doctor,
     env,
     completion,
+    help_command,
 )
 
 _EXAMPLES = (
@@ -171,7 +173,8 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
-    commands.choices["completion"].set_defaults(parser=parser)
+    for name in ("completion", "help"):
+        commands.choices[name].set_defaults(parser=parser)
     _add_debug_below(commands)
     return parser
 

@@ -11,23 +11,20 @@ from pathlib import Path
 from snac_eval.cli.flags import Commands, add_cards, card_dirs, path
 from snac_eval.writing import printable
 
-_EPILOG = """examples:
-  snac-eval site runs/demo -o site/
-  snac-eval site reports/results runs/mine -o site/
-
-Open site/index.html. The folder asks for no network and may stand below any address.
-
-exit codes: 0 done; 1 a submission that does not hold; 2 wrong usage, a run that cannot be read, a
-folder that is something else than a site"""
-
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     site = commands.add_parser(
         "site",
         help="write a leaderboard of runs, studies and submissions, as a static site",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Writes a folder of pages: who is best at what rate on which data, a page for"
+        " each codec and each dataset, clips to hear, and everything as CSV and JSON. Open its"
+        " index.html; it asks for no network and may stand below any address.",
+        examples=(
+            "snac-eval site runs/demo -o site/",
+            "snac-eval site reports/results runs/mine -o site/",
+        ),
+        see_also=("snac-eval export", "snac-eval table", "docs/submitting.md"),
     )
     site.set_defaults(command=_site)
     site.add_argument(

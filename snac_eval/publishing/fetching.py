@@ -14,8 +14,10 @@ from snac_eval.publishing.remote import explained, hub_api
 from snac_eval.results.record import Run, read_run
 from snac_eval.results.study import FILE_NAME as STUDY_FILE
 from snac_eval.results.study import run_folders
-from snac_eval.run.sealed import FILE_NAME as MANIFEST_FILE
 from snac_eval.run.sealed import SCORES_FILE
+from snac_eval.submissions.exporting import FILES
+from snac_eval.submissions.summary import FILE_NAME as SUMMARY_FILE
+from snac_eval.submissions.summary import summary_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,15 +106,20 @@ def _write(one: _Fetched, file: SentFile, path: Path) -> None:
 
 def _runs(place: Path, where: str) -> Path:
     """The folder of the run, or of the study, once its runs are found to be some."""
-    folders = sorted(path.parent for path in (place / RUNS).glob(f"*/*/{MANIFEST_FILE}"))
+    folders = sorted((place / RUNS).glob("*/*"))
     study = place / STUDY_FILE
-    if not folders or (len(folders) > 1) != study.is_file():
+    whole = all((folder / name).is_file() for folder in folders for name in FILES)
+    if not folders or not whole or (len(folders) > 1) != study.is_file():
         raise HubError(f"{where}: its runs are not those that {FILE_NAME} names")
     try:
         runs = [read_run(folder) for folder in folders]
         listed = {*run_folders([place])} if study.is_file() else {*folders}
     except SnacEvalError as error:
         raise HubError(f"{where}: {one_line(error)}") from error
+    for run, folder in zip(runs, folders, strict=True):
+        summary = (folder / SUMMARY_FILE).read_text(encoding="utf-8")
+        if summary != summary_text(run):
+            raise HubError(f"{where}: {SUMMARY_FILE} of {run.codec} is not that of its scores")
     if listed != {*folders}:
         raise HubError(f"{where}: {STUDY_FILE} names other runs than there are")
     _check_shown(place / SCORES_FILE, runs, where)

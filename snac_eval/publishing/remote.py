@@ -16,19 +16,21 @@ _LOG_IN = "run hf auth login, or set HF_TOKEN to one that may"
 
 
 def checked_name(name: str, flag: str) -> str:
-    """The name of a repository, ``USER/NAME``. Raises UsageError."""
-    from huggingface_hub import utils
+    """The name of a repository, ``USER/NAME``, of which the address may be given. Raises
+    UsageError."""
+    from huggingface_hub import constants, utils
     from huggingface_hub.errors import HFValidationError
 
     client: Any = utils  # which says its public names to readers, not to type checkers
+    plain = name.removeprefix(f"{constants.ENDPOINT}/").removeprefix("datasets/").rstrip("/")
     try:
-        client.validate_repo_id(name)
-        is_one = REPOSITORY.fullmatch(name) is not None
+        client.validate_repo_id(plain)
+        is_one = REPOSITORY.fullmatch(plain) is not None
     except HFValidationError:
         is_one = False
     if not is_one:
         raise UsageError(f"{flag} {name[:200]}: no name of a repository; give USER/NAME")
-    return name
+    return plain
 
 
 def hub_api() -> HfApi:

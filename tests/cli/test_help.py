@@ -86,3 +86,15 @@ def test_exit_codes_are_those_that_commands_end_with() -> None:
     assert [one.code for one in exit_codes.exit_codes_of("list")] == sorted(general)
     known = {name.partition(" ")[2] for name in PARSERS}
     assert {name for one in exit_codes.EXIT_CODES for name in one.commands} <= known
+
+
+def test_help_is_a_command_too(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([], ["run"], ["listen", "make"]):
+        assert cli.main(["help", *words]) == 0
+        assert capsys.readouterr().out == PARSERS[" ".join(["snac-eval", *words])].format_help()
+    assert cli.main(["help", "rnu"]) == 2
+    assert cli.main(["help", "run", "now"]) == 2
+    assert capsys.readouterr().err == (
+        "snac-eval: no command 'rnu' of snac-eval; did you mean 'run'?\n"
+        "snac-eval: no command 'now' of snac-eval run; see snac-eval run --help\n"
+    )

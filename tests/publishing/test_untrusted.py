@@ -19,7 +19,7 @@ from snac_eval.results.record import read_run
 from tests.publishing.conftest import make_run
 from tests.writable_hub import Files, Hub, Repo
 
-MANIFEST, SHEET = "runs/data/tiny/manifest.json", "runs/data/tiny/scores.csv"
+SHEET, SUMMARY = "runs/data/tiny/scores.csv", "runs/data/tiny/summary.csv"
 
 
 def listed(files: Files, change: Callable[[dict[str, Any]], object]) -> None:
@@ -65,6 +65,10 @@ SPOILT: dict[str, tuple[Callable[[Files], object], str]] = {
         lambda files: vouched(files, SHEET, files[SHEET].replace(b"1", b"2")),
         "scores.csv",
     ),
+    "summary": (
+        lambda files: vouched(files, SUMMARY, files[SUMMARY].replace(b"8,1,1", b"9,0,1")),
+        "summary.csv of tiny is not that of its scores",
+    ),
     "shown": (
         lambda files: vouched(files, "scores.parquet", b"PAR1"),
         "scores.parquet cannot be read",
@@ -77,6 +81,15 @@ SPOILT: dict[str, tuple[Callable[[Files], object], str]] = {
     "absolute": (renamed("/tmp/scores.csv"), "names a file that no push writes"),
     "hidden": (renamed("runs/data/.git/manifest.json"), "names a file that no push writes"),
     "script": (renamed("runs/data/tiny/run.sh"), "names a file that no push writes"),
+    "less": (
+        lambda files: listed(
+            files,
+            lambda said: said.update(
+                files=[one for one in said["files"] if SUMMARY not in one["path"]]
+            ),
+        ),
+        "its runs are not those that snac-eval.json names",
+    ),
     "twice": (
         lambda files: listed(files, lambda said: said["files"].append(said["files"][1])),
         "names a file twice",
@@ -121,7 +134,9 @@ def test_scores_on_the_page_must_be_those_of_the_runs(
     assert "which its page shows, has other scores than the runs" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["x", "..", "../x", "a/b/c", "a/b\n", "/etc", "a/..", "-x/y"])
+@pytest.mark.parametrize(
+    "name", ["x", "..", "../x", "a/b/c", "a/b\n", "/etc", "a/..", "-x/y", "http://a/b/c"]
+)
 def test_names_of_no_repository_ask_no_hub(
     hub: Hub, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,4 +157,6 @@ def test_a_repository_without_anything_is_none_of_ours(
 ) -> None:
     hub.repos["datasets/you/audio"] = Repo(files={"README.md": b"# Audio"})
     assert main(["pull", "you/audio"]) == 2
+    assert "dataset you/audio: nothing that snac-eval pushed" in capsys.readouterr().err
+    assert main(["pull", f"{hub.endpoint}/datasets/you/audio/"]) == 2
     assert "dataset you/audio: nothing that snac-eval pushed" in capsys.readouterr().err

@@ -42,7 +42,9 @@ def wide(header: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "") -
     """A table of more columns than a page holds, which is moved sideways."""
     name = f"wide {kind}".strip()
     # Whoever has no mouse moves it with the keyboard.
-    opening = f'<div class="{name}" tabindex="0" role="region" aria-label="table" markdown>'
+    opening = (
+        f'<div class="{name}" tabindex="0" role="region" aria-label="by {header[0]}" markdown>'
+    )
     return f"{opening}\n\n{table(header, rows)}\n\n</div>"
 
 
