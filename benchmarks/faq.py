@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from functools import cache
+from typing import cast
 
 import numpy as np
 import pesq
@@ -25,6 +26,7 @@ from snac_eval.registry import cards
 from snac_eval.types import Codec, Waveform
 
 Samples = NDArray[np.float32]
+Question = Callable[[], list[float]]
 RATE = 16000
 
 
@@ -41,9 +43,13 @@ def clips(rate: int = RATE) -> tuple[Samples, ...]:
 @cache
 def coded(name: str, seed: int = 0) -> tuple[Samples, ...]:
     """The clips through a codec, ``[time]`` at 16 kHz."""
-    codec = snac_eval.load_codec(name)
+    codec = _codec(name)
     rate = codec.card.sample_rate
     return tuple(_through(codec, one, rate, seed) for one in clips(rate))
+
+
+def _codec(name: str) -> Codec:
+    return cast("Codec", snac_eval.load_codec(name))
 
 
 def _through(codec: Codec, samples: Samples, rate: int, seed: int) -> Samples:
@@ -168,7 +174,7 @@ def padding() -> list[float]:
 
 def opus_delay() -> list[float]:
     """Opus at 12 kbps: pre-skip in samples at 48 kHz; raw SI-SDR with it taken out and left in."""
-    codec = snac_eval.load_codec("opus_12kbps")
+    codec = _codec("opus_12kbps")
     codes = codec.encode([Waveform(clips(24000)[0][None], 24000)])[0]
     skip = pre_skip(codes.header[4:])
     late = tuple(_later(np.pad(one, (0, RATE)), skip / 3) for one in coded("opus_12kbps"))
@@ -184,19 +190,19 @@ def bits() -> list[float]:
         ("snac_16khz_mini", clips()[0]),
         ("opus_vbr_12kbps", clips(24000)[0]),
     ):
-        codec = snac_eval.load_codec(name)
+        codec = _codec(name)
         codes = codec.encode([Waveform(samples[None], codec.card.sample_rate)])[0]
         found.append(codes.num_bits * codec.card.sample_rate / len(samples) / 1000)
     return found
 
 
-QUESTIONS: tuple[Callable[[], list[float]], ...] = (
+QUESTIONS: tuple[Question, ...] = (
     bands, level, resamplers, length, identical, mappers, mels,
     half_sample, neural, seeds, padding, opus_delay, bits,
 )  # fmt: skip
 
 
-def row(ask: Callable[[], list[float]]) -> str:
+def row(ask: Question) -> str:
     """One row of the table of docs/faq.md."""
     what = " ".join((ask.__doc__ or "").split()).removesuffix(".")
     return f"| `{ask.__name__}` | {what} | {', '.join(f'{value:.4g}' for value in ask())} |"

@@ -118,8 +118,11 @@ def main(arguments: list[str] | None = None) -> int:
         if browser is None:
             print(LACKING, file=sys.stderr)
             return int(asked.must)
-        size = {"width": WIDTH, "height": 600}
-        page = browser.new_page(viewport=size, device_scale_factor=SCALE, color_scheme="light")
+        page = browser.new_page(
+            viewport={"width": WIDTH, "height": 600},
+            device_scale_factor=SCALE,
+            color_scheme="light",
+        )
         picture = small(photograph(page, asked.report))
     asked.output.write_bytes(picture)
     print(f"{asked.output}: {len(picture)} bytes")

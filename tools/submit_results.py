@@ -46,7 +46,7 @@ STAHL = {
     "bernoulli_16khz_5.51kbps": "prop_55_16k@kbps=5.51",
     "encodec_6kbps": "encodec_6@kbps=6",
     "lyra_v2_6kbps": "lyra_6@kbps=6",
-    "audiodec_8kbps": "audiodec_8@kbps=8",
+    "audiodec_6.4kbps": "audiodec_8@kbps=6.4",
 }
 """By the card's name, less ``stahl2024_``, the folder of reconstructions and its declared rate."""
 
@@ -69,7 +69,7 @@ def parts(data_root: Path) -> Iterator[Part]:
         f"stahl2024_{card}:{data_root / 'mushra' / folder}" for card, folder in STAHL.items()
     )
     yield Part("demo", "", (*SPEECH, *GENERAL))
-    yield Part("librispeech:test-mini", "LibriSpeech/test-mini", (*SPEECH, *GENERAL))
+    yield Part("librispeech_mini", "LibriSpeech/test-mini", (*SPEECH, *GENERAL))
     yield Part("stahl2024", "mushra/ref", (*stahl, *SPEECH, *GENERAL))
     yield Part("four_pieces", "music", (*GENERAL, *MUSIC), {"excerpt": "20.0"})
 

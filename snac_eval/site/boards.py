@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from snac_eval.reports.html.groups import clip_metrics, main_metric
 from snac_eval.results.families import named_by_title
-from snac_eval.results.pairing import losses, metric_problem
+from snac_eval.results.pairing import Shared, losses, metric_problem
 from snac_eval.results.ranking import Contest, Mark, contest, mark, quality_metrics, ranks
 from snac_eval.results.record import MetricResult, Run, RunClip, first_info, metric_names
 from snac_eval.results.stats import MIN_UNITS, Interval, units
@@ -95,8 +95,8 @@ class Board:
     rows: tuple[Row, ...]
     measures: Mapping[str, tuple[Measure, ...]]
     """By metric, those of most runs first."""
-    num_tests: int
-    """How many tests it took to mark the best."""
+    num_tests: Mapping[str, int]
+    """By the key of the band, how many tests it took to mark its best."""
     notes: tuple[str, ...] = field(default=())
     """What must be known of single runs: not finished, another answer at the second try."""
 
@@ -189,25 +189,23 @@ def _of_clips(result: MetricResult, kept: Mapping[str, RunClip]) -> MetricResult
 
 def _board(dataset: str, domain: str, runs: Sequence[Run]) -> Board:
     names = [name for name in _columns(runs) if any(_is_scored(run, name) for run in runs)]
+    judged = [name for name in names if name in quality_metrics(runs)]
     measures = {name: tuple(_measures(runs, name)) for name in names}
     rates = {run: rate_of(run) for run in runs}
     found: dict[Run, dict[str, Standing]] = {run: {} for run in runs}
-    contests = [
-        (name, measure, one)
-        for name in names
-        for measure in measures[name]
-        for one in _contests(measure, name, rates)
-    ]
-    num_tests = mark([one for _, _, one in contests if one.info.kind != "corpus"])
-    judged = quality_metrics(runs)
-    for name, measure, one in contests:
-        for run, standing in _standings(one, measure, name in judged):
-            found[run][name] = standing
+    num_tests = {}
+    for band in BANDS:
+        here = [run for run in runs if rates[run].band == band]
+        several = list(_contests(here, measures))
+        num_tests[band.key] = mark([one for one, _ in several if one.info.kind != "corpus"])
+        for one, measure in several:
+            for run, standing in _standings(one, measure, one.info.name in judged):
+                found[run][one.info.name] = standing
     return Board(
         dataset=dataset,
         domain=domain,
         infos={name: first_info(runs, name) for name in names},
-        ranked=tuple(name for name in names if name in judged),
+        ranked=tuple(judged),
         rows=tuple(Row(run, rates[run], found[run]) for run in runs),
         measures=measures,
         num_tests=num_tests,
@@ -279,14 +277,16 @@ def clips_digest(run: Run) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _contests(measure: Measure, metric: str, rates: Mapping[Run, Rate]) -> Iterator[Contest]:
-    """One for each band."""
-    for band in BANDS:
-        if runs := [run for run in measure.runs if rates[run].band == band]:
-            if first_info(runs, metric).kind == "corpus":
-                yield Contest(first_info(runs, metric), runs, contest([], metric).shared)
-            else:
-                yield contest(runs, metric)
+def _contests(
+    here: Sequence[Run], measures: Mapping[str, Sequence[Measure]]
+) -> Iterator[tuple[Contest, Measure]]:
+    """Those of the runs of one band, one for each metric and measure."""
+    for name, several in measures.items():
+        for measure in several:
+            if runs := [run for run in here if run in measure.runs]:
+                info = first_info(runs, name)
+                is_whole = info.kind == "corpus"
+                yield Contest(info, runs, Shared()) if is_whole else contest(runs, name), measure
 
 
 def _standings(one: Contest, measure: Measure, judged: bool) -> Iterator[tuple[Run, Standing]]:

@@ -24,6 +24,7 @@ from snac_eval.results.sheet import FILE_NAME as SHEET_FILE
 from snac_eval.results.study import run_folders
 from snac_eval.run.sealed import FILE_NAME as MANIFEST_FILE
 from snac_eval.site import layout
+from snac_eval.site.about import about_page
 from snac_eval.site.boards import Board, clips_digest, make_boards, named
 from snac_eval.site.codec_pages import codec_pages
 from snac_eval.site.data import data_assets
@@ -93,6 +94,7 @@ def _made(
     yield from leaderboard_pages(boards, Look.of(runs))
     yield from codec_pages(runs, boards, heard, card_dirs)
     yield from dataset_pages(runs, boards, heard, card_dirs)
+    yield about_page()
     yield from data_assets(boards)
     yield from record_assets(runs)
 

@@ -25,10 +25,12 @@ from snac_eval.site.parts import player_data, playing, standing_grid
 from snac_eval.site.plots import Look
 from snac_eval.site.records import record_address
 from snac_eval.site.sounds import NO_AUDIO, Heard
+from snac_eval.site.traits import traits
 
 MAX_SOUND_BYTES = 3_000_000
 """Of one codec's page, all its datasets together."""
 PICKS = {
+    "kind": "choice",
     "family": "choice",
     "made for": "list",
     "measured on": "list",
@@ -236,21 +238,23 @@ def _place(run: Run) -> Iterator[Cell]:
 def _index(listed: Sequence[tuple[Card, list[Run]]], boards: Sequence[Board], heard: Heard) -> Grid:
     rates = _rates(boards)
     columns = [
-        *(Column("codec"), Column("family"), Column("made for"), Column("bitrate", "kbps")),
-        *(Column("stated", "kbps"), Column("measured on"), Column("to hear"), Column("licence")),
+        *map(Column, ("codec", "kind", "family", "made for")),
+        *(Column("bitrate", "kbps"), Column("stated", "kbps")),
+        *map(Column, ("measured on", "to hear", "licence")),
     ]
     rows = [_index_row(card, own, rates.get(own[0].codec, []), heard) for card, own in listed]
-    rows.sort(key=lambda row: (row[3].key is None, row[3].key or 0.0, row[0].text))
+    rows.sort(key=lambda row: (row[4].key is None, row[4].key or 0.0, row[0].text))
     notes = ["Bitrates are measured: bits really sent over seconds of audio, mean of each board."]
     return Grid.of(columns, rows, "Every codec of this site", notes, "codecs")
 
 
 def _index_row(card: Card, own: Sequence[Run], rates: Sequence[float], heard: Heard) -> list[Cell]:
-    datasets = dict.fromkeys(run.dataset for run in own)
+    datasets, known = dict.fromkeys(run.dataset for run in own), traits(own[0])
     address = codec_address(own[0]).removeprefix("codecs/")
     return [
         Cell(own[0].title, href=address),
-        Cell(card.family or "not stated"),
+        Cell(known.kind),
+        Cell(known.family or "not stated"),
         Cell(", ".join(card.domains)),
         _spanned(rates),
         number(card.stated_kbps),

@@ -132,7 +132,7 @@ def _board(board: Board) -> dict[str, Any]:
         "num_clips": len(board.clips),
         "num_speakers": board.num_speakers,
         "main_metric": board.main,
-        "num_tests": board.num_tests,
+        "num_tests": dict(board.num_tests),
         "notes": board.notes,
         "metrics": {name: _metric(board, info) for name, info in board.infos.items()},
         "rows": [_row(row, band.key) for band, rows in board.bands() for row in rows],

@@ -226,12 +226,13 @@ def _notes(board: Board) -> Iterator[str]:
         f" alike, 1 best. Ranks need {MIN_CODECS} codecs. Codecs whose ranks overlap are not told"
         " apart."
     )
-    if board.num_tests:
-        yield (
-            "Bold: not shown to be worse than the best of its band and measure; underlined: best"
-            f" of the rest (paired t-test of the mean, Holm-corrected over the board's"
-            f" {board.num_tests} tests, significant below {ALPHA:g})."
-        )
+    tests = [f"{band.title}: {board.num_tests[band.key]}" for band, _ in board.bands()]
+    yield (
+        "Bold: not shown to be worse than the best of its band and measure; underlined: the best of"
+        " the rest (paired t-test of the mean, Holm-corrected over all metrics of the band,"
+        f" significant below {ALPHA:g}; tests: {', '.join(tests)}). Ranks are corrected within one"
+        " metric, so they part more codecs."
+    )
     yield f"{EDGES} Rates and speeds are not ranked."
     yield from pooled_notes(board.infos.values())
     yield from worst_notes(runs, board.infos)

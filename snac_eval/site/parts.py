@@ -39,6 +39,7 @@ def standing_grid(board: Board, row: Row) -> Grid:
     infos = [one.result.info for one in row.standings.values()]
     notes = [
         INTERVALS,
+        *_marked(row),
         "Measured as: rows of a board compare where a metric's measure is the same.",
         *_unranked(row),
         *pooled_notes(infos),
@@ -75,6 +76,14 @@ def _rank(one: Standing) -> Cell:
         return NONE
     low, high = one.rank
     return Cell(str(low) if low == high else f"{low} to {high}", key=(low + high) / 2)
+
+
+def _marked(row: Row) -> Iterator[str]:
+    if any(one.mark for one in row.standings.values()):
+        yield (
+            "Bold: not shown to be worse than the best of its band; underlined: the best of the"
+            " rest. The rank is its 95 % interval."
+        )
 
 
 def _unranked(row: Row) -> Iterator[str]:

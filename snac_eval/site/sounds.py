@@ -67,6 +67,7 @@ def hear(runs: Sequence[Run], lenders: Sequence[Run] = ()) -> Heard:
     wanted = {place: _some(worst_clips(several)) for place, several in by_group.items()}
     found, notes = play(by_group, wanted)
     clips = {datasets[place]: tuple(of) for place, of in found.items()}
+    notes = [*notes, *_useless(runs, lenders)]
     return Heard(clips, tuple(notes), frozenset((run.dataset, run.name) for run in having))
 
 
@@ -78,6 +79,16 @@ def _sources(runs: Sequence[Run], lenders: Sequence[Run]) -> Iterator[Run]:
             yield run
         elif lender := known.get(_heard_as(run)):
             yield replace(lender, name=run.name)
+
+
+def _useless(runs: Sequence[Run], lenders: Sequence[Run]) -> Iterator[str]:
+    """Why lenders are not heard."""
+    wanted = {_heard_as(run) for run in runs if not has_audio(run)}
+    for lender in lenders:
+        if not has_audio(lender):
+            yield f"{lender.folder}: has no audio to lend"
+        elif _heard_as(lender) not in wanted:
+            yield f"{lender.folder}: lends no audio: no row is of this codec and these clips"
 
 
 def _heard_as(run: Run) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ that is none of these is refused: what nobody reads, nobody can check.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -47,13 +48,21 @@ _MUST = {
     "": (
         *("snac_eval", "kind", "state", "run_id", "label", "config", "num_clips", "codec"),
         *("dataset", "clips", "metrics", "domain_metrics", "versions", "hardware", "files"),
-        *("corpus_scores", "streams", "num_rows"),
+        *("corpus_scores", "streams", "num_rows", "scoring", "finished", "argv", "notes"),
     ),
     "codec": ("card", "fingerprint", "device"),
     "dataset": ("name", "card", "clip_list_sha256"),
     "config": ("model", "dataset"),
 }
+_LOOKS = {
+    "snac_eval": re.compile(r"\d+(\.\d+)+[\w.+-]*"),
+    "run_id": re.compile(r"[0-9a-f]{12}"),
+    "finished": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
+    "commit": re.compile(r"[\w.:+/ -]{0,120}"),
+}
+"""What texts that only a machine writes look like."""
 _DEEPEST = 20
+_LONGEST_DELAY = 1_000_000
 _PLAIN = (str, int, float)
 _CLIP_MUST = ("sha256", "domain", "duration_s", "line")
 
@@ -82,6 +91,7 @@ def misfits(manifest: Mapping[str, Any]) -> Iterator[str]:
             if key not in table:
                 yield f"has no {'.'.join(filter(None, (where, key)))}"
                 return
+    yield from _strange(manifest)
     for clip, facts in manifest["clips"].items():
         yield from (f"clip '{clip}' has no {key}" for key in _CLIP_MUST if key not in facts)
     yield from _unknown(manifest)
@@ -99,6 +109,20 @@ def _unusual(manifest: Mapping[str, Any]) -> str:
         if not level:
             return ""
     return f"has tables in one another, more than {_DEEPEST} deep"
+
+
+def _strange(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Values that no run writes."""
+    for key, looks in _LOOKS.items():
+        value = manifest.get(key, "")
+        if not isinstance(value, str) or not looks.fullmatch(value):
+            yield f"{key} is {value!r}, which no run writes"
+    for key, value in manifest["hardware"].items():
+        if not isinstance(value, int if key == "cores" else str):
+            yield f"hardware.{key} is {value!r}, which no run writes"
+    delay = manifest["codec"].get("delay_samples", 0)
+    if not isinstance(delay, int | float) or abs(delay) > _LONGEST_DELAY:
+        yield f"codec.delay_samples is {delay!r}, which no codec has"
 
 
 def _unknown(manifest: Mapping[str, Any]) -> Iterator[str]:

@@ -28,19 +28,17 @@ def contradictions(runs: Mapping[Path, Run], accepted: Sequence[Run]) -> Iterato
     """
     known = _digests(runs.values()) | _digests(accepted)
     lists = _lists(runs.values()) | _lists(accepted)
-    if any(run.dataset == _BUNDLED for run in runs.values()):
-        known[_BUNDLED] = _bundled()
-        lists[_BUNDLED] = frozenset(known[_BUNDLED])
     for folder, run in runs.items():
-        for problem in _unknown_clips(run, known[run.dataset], lists):
+        own = _bundled_clips(run) if run.dataset == _BUNDLED else known[run.dataset]
+        complete = frozenset(own) if run.dataset == _BUNDLED else lists.get(_place(run))
+        for problem in _unknown_clips(run, own, complete):
             yield folder, problem
     yield from _copies(runs)
 
 
 def _unknown_clips(
-    run: Run, known: Mapping[str, tuple[str, str]], lists: Mapping[str, frozenset[str]]
+    run: Run, known: Mapping[str, tuple[str, str]], complete: frozenset[str] | None
 ) -> Iterator[str]:
-    complete = lists.get(_place(run))
     for clip, facts in run.clips.items():
         digest, source = known.get(clip, (facts.digest, ""))
         if digest != facts.digest:
@@ -91,11 +89,18 @@ def _place(run: Run) -> str:
     return place_of(run.manifest).parent.name
 
 
+def _bundled_clips(run: Run) -> dict[str, tuple[str, str]]:
+    """The clips that ship, and those excerpts of them that the run has."""
+    digests = _bundled()
+    for clip, facts in run.manifest["clips"].items():
+        whole = digests.get(clip.rpartition("@")[0])
+        if whole is not None:
+            part = facts.get("start_s", 0.0), facts.get("length_s")
+            digests = {**digests, clip: audio.excerpt_digest(whole, *part)}
+    return {clip: (digest, "the bundled demo") for clip, digest in digests.items()}
+
+
 @cache
-def _bundled() -> dict[str, tuple[str, str]]:
-    """The clips that ship, as they are."""
-    found = demo.load(DatasetRequest(plugins.dataset_card(_BUNDLED)))
-    return {
-        clip.id: (audio.file_sha256(Path(str(clip.path))), "the bundled demo")
-        for clip in found.clips
-    }
+def _bundled() -> Mapping[str, str]:
+    clips = demo.load(DatasetRequest(plugins.dataset_card(_BUNDLED))).clips
+    return {clip.id: audio.file_sha256(Path(str(clip.path))) for clip in clips}

@@ -112,10 +112,12 @@ class Sandbox:
         for place in ("baseline.json", "tests/baseline.json"):
             write_baseline(read_run(Path("runs/new")), Path(place))
 
-    def copy(self, name: str) -> Path:
-        """A fresh copy of it, for one document."""
+    def copy(self, name: str, text: str) -> Path:
+        """A fresh copy of it, for one document; with the submitted results where it names them."""
         folder = self._root / name
         shutil.copytree(self.template, folder)
+        if (place := "reports/results") in text:
+            shutil.copytree(ROOT / place, folder / place)
         return folder
 
     def stand_in(self, text: str) -> None:

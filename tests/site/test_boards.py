@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from snac_eval.reports.standings import standings
 from snac_eval.results.compare import compare
 from snac_eval.results.tolerances import load_tolerances
-from snac_eval.site.boards import Board, Row
+from snac_eval.site.boards import Board, Row, named
 from tests.site.many import CLIPS, NUM_CLIPS, boards, read, scored
 
 QUALITIES = (2.0, 2.05, 3.0, 3.5)
@@ -29,7 +30,7 @@ def _measures(board: Board, metric: str) -> list[Sequence[str]]:
     return [[run.name for run in one.runs] for one in board.measures[metric]]
 
 
-def test_ranks_are_those_of_compare(tmp_path: Path) -> None:
+def test_ranks_are_those_of_compare_and_marks_those_of_table(tmp_path: Path) -> None:
     folders = _four(tmp_path)
     (board,) = boards(*folders)
     (section,) = compare(read(*folders), load_tolerances()).sections
@@ -37,6 +38,11 @@ def test_ranks_are_those_of_compare(tmp_path: Path) -> None:
     for one in section.ranks:
         ours = {row.run.name: row.standings[one.metric].rank for row in board.rows}
         assert ours == one.intervals
+    table = standings(named(read(*folders)))
+    for contest in table.contests["data"]:
+        marks = {row.run.name: row.standings[contest.info.name].mark for row in board.rows}
+        assert marks == (contest.marks or dict.fromkeys(marks, ""))
+    assert table.num_tests == board.num_tests["2-4"] > 0
     assert _row(board, "codec3").standings["pesq_wb"].rank == (1, 1)
     assert _row(board, "codec0").standings["pesq_wb"].rank == (3, 4)
     assert [row.run.name for _, rows in board.bands() for row in rows][:2] == ["codec3", "codec2"]
@@ -118,3 +124,13 @@ def test_domains_of_a_dataset_are_boards_of_their_own(tmp_path: Path) -> None:
     kept = list(read(folder)[0].metrics["stoi"].values.values())[::3]
     assert music.rows[0].standings["stoi"].mean == sum(kept) / len(kept)
     assert "fad_clap" not in music.infos
+
+
+def test_score_of_all_clips_together_is_shown_and_not_ranked(tmp_path: Path) -> None:
+    folders = [
+        scored(tmp_path / name, name, 3.0, 3.0, place, corpus={"fad_clap": 0.1 + place})
+        for place, name in enumerate("abc")
+    ]
+    (board,) = boards(*folders)
+    standing = _row(board, "b").standings["fad_clap"]
+    assert (standing.mean, standing.interval, standing.rank, standing.mark) == (1.1, None, None, "")

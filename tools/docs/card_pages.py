@@ -107,9 +107,9 @@ def _weights(ones: Sequence[CodecFacts]) -> Iterator[str]:
         (one.weights, one.revision, one.sha256, _needs(one)) for one in ones if one.weights
     )
     if rows:
-        yield table(
+        yield wide(
             ["weights", "commit", "SHA-256", "needs"],
-            [[f"`{weights}`", _code(commit), _code(digest), needs]
+            [[f"`{weights}`", _commit(weights, commit), _code(digest), needs]
              for weights, commit, digest, needs in rows],
         )  # fmt: skip
     else:
@@ -135,9 +135,8 @@ def _verified() -> dict[str, tuple[str, str]]:
     """What ran on published weights, and what the family was held against: the last two columns of
     the table in docs/codecs.md, where people keep it."""
     lines = iter(read_text(Path("docs/codecs.md")).splitlines())
-    rows = (
-        line.split(" | ") for line in takewhile(str.strip, dropwhile(_is_not_of_families, lines))
-    )
+    told = takewhile(str.strip, dropwhile(_is_not_of_families, lines))
+    rows = (line.split(" | ") for line in told if line.startswith("| `"))
     return {row[0].strip("| `"): (row[3].strip(" |"), row[4].strip(" |")) for row in rows}
 
 
@@ -216,6 +215,10 @@ def _kbps(one: CodecFacts) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
+
+
+def _commit(weights: str, commit: str) -> str:
+    return "comes with snac-eval" if Path("codecs", weights).is_dir() else _code(commit)
 
 
 def _code(text: str) -> str:

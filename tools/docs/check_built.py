@@ -9,6 +9,7 @@ is a placeholder, and all are listed in ``build/docs-external.txt``; nothing is 
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -96,8 +97,9 @@ def _wrong_link(site: Path, page: Path, link: str, external: set[str]) -> str:
 
 def _target(site: Path, page: Path, link: str) -> Path | None:
     path = unquote(urlsplit(link).path)
-    # The page for what is not found stands at no address of its own.
-    base = site if path.startswith("/") else page.parent
+    base = page.parent
+    if path.startswith("/"):  # As on the page for what is not found, whose own address is any.
+        base, path = site, path.removeprefix(urlsplit(os.environ.get("SITE_URL", "")).path)
     target = (base / path.lstrip("/")).resolve()
     if target.is_dir():
         target /= "index.html"

@@ -4,7 +4,8 @@
 
 In mkdocs.yml, ``metrics/*`` in the navigation stands for the pages that are made there. The address
 of the repository comes from GITHUB_REPOSITORY, as GitHub's workflows set it; without it, links to
-files that have no page name the file.
+files that have no page name the file. Where SITE_URL says at which address the site will be, its
+navigation leads to the leaderboard, which is put below ``leaderboard/`` there.
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ PENDING = {
     "trackers.md", "training.md", "verdicts.md",
 }  # fmt: skip
 """Pages that may not be written yet: the navigation leaves these out where they are not there."""
+LEADERBOARD = "leaderboard"
+"""Where the leaderboard itself is: the page about it must lie elsewhere."""
+_SEARCH = '<div class="md-search" data-md-component="search" role="dialog"'
 _INLINE_METRIC = re.compile(r"(?<![\[`\w])`([a-z0-9_]+)`(?!\]|`|\w)")
 _LINKED = ("metrics.md", "which-metric.md")
 """Pages on which the name of a metric leads to its page."""
@@ -64,6 +68,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         config.repo_url = repository
         config.repo_name = "/".join(repository.split("/")[-2:])
     config.nav = _navigation(config.nav or [])
+    if config.site_url:
+        config.nav.append({"Leaderboard": f"{config.site_url.rstrip('/')}/{LEADERBOARD}/"})
     return config
 
 
@@ -73,6 +79,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         if found := files.get_file_from_path(one.address):
             files.remove(found)
         files.append(File.generated(config, one.address, content=one.text))
+    if about := files.get_file_from_path(f"{LEADERBOARD}.md"):
+        about.dest_uri = f"about-{LEADERBOARD}/index.html"
     return files
 
 
@@ -89,6 +97,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         markdown = _INLINE_METRIC.sub(_to_metric, markdown)
     pages = {one.source: one.address for one in _made.values() if one.source}
     return for_site(markdown, source, address, Site(pages, _repository()), missing)
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Give the search a name, which material leaves without one: screen readers tell it."""
+    return output.replace(_SEARCH, f'{_SEARCH} aria-label="Search"')
 
 
 def _all_pages() -> Iterator[Made]:

@@ -41,7 +41,11 @@ def facts(rows: Sequence[tuple[str, str]]) -> str:
 def wide(header: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "") -> str:
     """A table of more columns than a page holds, which is moved sideways."""
     name = f"wide {kind}".strip()
-    return f'<div class="{name}" markdown>\n\n{table(header, rows)}\n\n</div>'
+    # Whoever has no mouse moves it with the keyboard.
+    opening = (
+        f'<div class="{name}" tabindex="0" role="region" aria-label="by {header[0]}" markdown>'
+    )
+    return f"{opening}\n\n{table(header, rows)}\n\n</div>"
 
 
 def fence(text: str, language: str = "text") -> str:
