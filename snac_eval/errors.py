@@ -14,10 +14,12 @@ The command line prints it and exits with :attr:`SnacEvalError.exit_code`.
     ├── CheckpointError         weights or a configuration that cannot be loaded
     ├── CodecError              a codec that cannot do what was asked
     │   └── CodecLost           a codec that can do nothing any more
+    ├── HubError                a repository of the hub that cannot be read or written
     ├── RatingsError            ratings of listeners that cannot be read
     ├── StoreError              a store that is damaged or of another version
     ├── CodesError              a file of codes that is damaged, or of another version or codec
     ├── OutputError             a place that cannot be written
+    ├── SubmissionRefused       a submission that does not hold
     ├── UndefinedMetrics        a finished run without a value of a metric that was named
     └── TooManyFailures         a finished run whose failures outnumber what was allowed
 
@@ -53,6 +55,7 @@ class SnacEvalError(Exception):
     """Base of every error that is meant for the user. Exit code 2."""
 
     exit_code = 2
+    """With which the command line ends."""
     trace = ""
     """The traceback of what caused it, where that was in another process."""
 
@@ -97,6 +100,10 @@ class CodecLost(CodecError):  # noqa: N818 - reads as the state it reports
     """What a codec runs in has ended and cannot be started again: no further clip can be coded."""
 
 
+class HubError(SnacEvalError):
+    """A repository of the hub cannot be read or written, or is not what it should be."""
+
+
 class RatingsError(SnacEvalError):
     """Ratings or answers of listeners cannot be read, or are not of this test."""
 
@@ -113,16 +120,24 @@ class OutputError(SnacEvalError):
     """A result cannot be written where it was asked for."""
 
 
+class SubmissionRefused(SnacEvalError):  # noqa: N818 - reads as the state it reports
+    """A submitted result is broken or was tampered with. Exit code 1."""
+
+    exit_code = 1
+
+
 class UndefinedMetrics(SnacEvalError):  # noqa: N818 - reads as the state it reports
     """The run finished, but a metric that was named is undefined on every clip. Exit code 3."""
 
     exit_code = 3
+    """No score, and nobody's error."""
 
 
 class TooManyFailures(SnacEvalError):  # noqa: N818 - reads as the state it reports
     """The run finished, but more clips failed than was allowed. Exit code 4."""
 
     exit_code = 4
+    """Scores, but too few of them."""
 
 
 class Interrupted(KeyboardInterrupt):

@@ -120,6 +120,16 @@ class MetricFacts:
     licence: str = ""
     """Of the code and weights that score; empty where they are ours or the metric names none."""
     fingerprint: tuple[str, ...] = ()
+    definition: str = ""
+    """What it computes, in the words of its class."""
+    papers: tuple[str, ...] = ()
+    """Where it is defined, a citation each; empty where that is here."""
+    traps: tuple[str, ...] = ()
+    """What to know before its numbers are set beside others."""
+    extra: str = ""
+    """The extra that it needs: ``pip install 'snac-eval[EXTRA]'``."""
+    environment: str = ""
+    """What ``snac-eval env create`` makes for it."""
     listeners: tuple[str, ...] = ()
     """How far it agreed with people on which data, by the records that come with snac-eval."""
     kind: Literal["metric"] = "metric"
@@ -252,6 +262,11 @@ def metric_facts(name: str) -> MetricFacts:
         floor=info.floor,
         licence=opened.licence,
         fingerprint=info.fingerprint.parts,
+        definition=opened.definition,
+        papers=opened.papers,
+        traps=opened.traps,
+        extra=", ".join(plugins.metric_extras(name)),
+        environment=made.name if (made := plugins.metric_environment(name)) else "",
         listeners=tuple(_listeners(info)),
     )
 

@@ -28,7 +28,7 @@ from snac_eval.reports.text import NOTHING
 from snac_eval.writing import printable
 
 _LABEL_WIDTH = 14
-_PROSE = ("about", "licence", "citation", "listeners")
+_PROSE = ("about", "licence", "citation", "papers", "beware", "listeners")
 _KINDS: Mapping[type, str] = {
     CodecFacts: "codec",
     DatasetFacts: "dataset",
@@ -127,7 +127,7 @@ def _codec(one: CodecFacts) -> Iterator[tuple[str, str | Sequence[str]]]:
     if one.delay_samples is not None:
         yield "delay left", f"{one.delay_samples:g} samples, as it states"
     if one.streams:
-        yield "streams", list(_streams(one.streams))
+        yield "streams", list(stream_lines(one.streams))
         yield "tokens", f"{one.tokens_per_second:.10g} per second"
     yield "family", one.family
     yield "label", one.label
@@ -142,7 +142,7 @@ def _codec(one: CodecFacts) -> Iterator[tuple[str, str | Sequence[str]]]:
     yield "citation", one.citation
 
 
-def _streams(streams: Sequence[Stream]) -> Iterator[str]:
+def stream_lines(streams: Sequence[Stream]) -> Iterator[str]:
     """Alike ones that follow each other on one line."""
     number = 1
     for stream, group in groupby(streams):
@@ -170,11 +170,10 @@ def _dataset(one: DatasetFacts) -> Iterator[tuple[str, str | Sequence[str]]]:
 
 def _metric(one: MetricFacts) -> Iterator[tuple[str, str | Sequence[str]]]:
     if one.scores:
-        low, high = one.value_range
         better = {True: "higher", False: "lower", None: NOTHING}[one.higher_is_better]
         yield "unit", one.unit
         yield "better", better
-        yield "range", f"{_end(low, '-')} to {_end(high)}"
+        yield "range", range_text(one.value_range)
         yield "defined for", ", ".join(one.domains)
         yield "default for", ", ".join(one.default_for)
         yield "sample rate", f"{one.sample_rate} Hz" if one.sample_rate else "the clip's"
@@ -184,9 +183,19 @@ def _metric(one: MetricFacts) -> Iterator[tuple[str, str | Sequence[str]]]:
         if one.licence:
             yield "licence", one.licence
         yield "fingerprint", one.fingerprint
+        if one.papers:
+            yield "papers", one.papers
+        if one.traps:
+            yield "beware", one.traps
         if one.listeners:
             yield "listeners", one.listeners
     yield "made by", one.source
+
+
+def range_text(ends: tuple[float | None, float | None]) -> str:
+    """``0 to inf``: an end that is None has no bound."""
+    low, high = ends
+    return f"{_end(low, '-')} to {_end(high)}"
 
 
 def _end(value: float | None, sign: str = "") -> str:

@@ -19,13 +19,6 @@ if TYPE_CHECKING:
     from snac_eval.results.listeners.ratings import Ratings
 
 _NOTHING_COMPARED = 3
-_EPILOG = """examples:
-  snac-eval agreement runs/* --ratings ratings.csv -o agreement
-  snac-eval agreement runs/study --ratings mushra.csv --map lyra_32=lyra_v2_3.2kbps
-  snac-eval agreement runs/* --ratings votes.csv --codec-column system --rating-column vote
-
-exit codes: 0 some metric was held against ratings; 2 wrong usage or broken input;
-3 no metric could be: too few points, or no scores of what was rated"""
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -33,8 +26,15 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     agreement = commands.add_parser(
         "agreement",
         help="say which metric to believe: hold every metric against listeners' ratings",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Correlates every metric's scores with ratings of listeners, a clip and a"
+        " codec at a time, with intervals over both, and says which metrics are better"
+        " than which, beyond chance.",
+        examples=(
+            "snac-eval agreement runs/* --ratings ratings.csv -o agreement",
+            "snac-eval agreement runs/study --ratings mushra.csv --map lyra_32=lyra_v2_3.2kbps",
+            "snac-eval agreement runs/* --ratings votes.csv --codec-column system",
+        ),
+        see_also=("snac-eval listen read", "docs/which-metric.md"),
     )
     agreement.set_defaults(command=_agreement)
     agreement.add_argument(

@@ -10,7 +10,17 @@ from snac_eval.cli.flags import Commands, names, path
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
-    baseline = commands.add_parser("baseline", help="keep a run's scores as a baseline for check")
+    baseline = commands.add_parser(
+        "baseline",
+        help="keep a run's scores as a baseline for check",
+        description="Writes the scores of every clip into one JSON file, to be kept with the"
+        " code. snac-eval check holds later runs against it.",
+        examples=(
+            "snac-eval baseline runs/reference -o baseline.json",
+            "snac-eval baseline runs/reference -o baseline.json --metrics pesq_wb,stoi",
+        ),
+        see_also=("snac-eval check", "docs/gate.md"),
+    )
     baseline.set_defaults(command=_baseline)
     baseline.add_argument("run", type=path, metavar="RUN", help="run folder")
     baseline.add_argument("-o", "--output", type=path, required=True, help="JSON file to write")

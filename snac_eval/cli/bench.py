@@ -27,7 +27,16 @@ _T = TypeVar("_T")
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     bench = commands.add_parser(
-        "bench", help="measure speed, memory and latency of codecs, alone on the machine"
+        "bench",
+        help="measure speed, memory and latency of codecs, alone on the machine",
+        description="Times encoding and decoding of synthetic audio, in a process of its own for"
+        " each setting, and measures memory and the time to the first sound. Nothing"
+        " else should run meanwhile.",
+        examples=(
+            "snac-eval bench --model snac_16khz_mini",
+            "snac-eval bench --model snac_24khz --model opus_12kbps --durations 5,30 --threads 1",
+        ),
+        see_also=("snac-eval run", "snac-eval table"),
     )
     bench.set_defaults(command=_bench)
     bench.add_argument(

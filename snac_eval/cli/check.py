@@ -9,16 +9,20 @@ from collections.abc import Sequence
 from snac_eval.cli.flags import Commands, add_tolerances, names, path
 from snac_eval.errors import OutputError, UsageError
 
-_EPILOG = """exit codes: 0 passed; 1 a regression: a drop that is significant and larger than the
-tolerance, of a metric's mean or of a part of it, or of every clip of six speakers or more by twice
-the tolerance; 2 wrong usage or broken input; 3 worse on these clips alone, not comparable or
-inconclusive, which clips that the run lacks always are; 70 an internal error"""
-
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     check = commands.add_parser(
-        "check", help="fail where a run dropped against a baseline", epilog=_EPILOG
+        "check",
+        help="fail where a run dropped against a baseline",
+        description="Compares a run's clips with those of a baseline, metric by metric and part"
+        " by part, and ends with a code that continuous integration understands.",
+        examples=(
+            "snac-eval check runs/new --baseline baseline.json",
+            "snac-eval check runs/new --baseline baseline.json --no-speed --junit gate.xml",
+            "snac-eval check runs/new --baseline baseline.json --tolerance pesq_wb=0.05",
+        ),
+        see_also=("snac-eval baseline", "snac-eval compare", "docs/gate.md"),
     )
     check.set_defaults(command=_check)
     check.add_argument("run", type=path, metavar="RUN", help="run folder")

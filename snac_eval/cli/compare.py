@@ -9,20 +9,27 @@ from snac_eval.cli.flags import Commands, add_tolerances, names, path
 from snac_eval.errors import UsageError
 
 _NOTHING_COMPARED = 3
-_EPILOG = """exit codes: 0 some metric of two runs was tested; 2 wrong usage or broken input;
-3 nothing could be compared: other audio, other fingerprints, lost clips"""
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     compare = commands.add_parser(
-        "compare", help="say which run is better, and whether it is noise", epilog=_EPILOG
+        "compare",
+        help="say which run is better, and whether it is noise",
+        description="Pairs the clips of two runs or more, tests each metric's difference, and"
+        " names the clips that tell them apart most. Only the same audio and the same"
+        " fingerprints are compared.",
+        examples=(
+            "snac-eval compare runs/mine runs/theirs",
+            "snac-eval compare runs/mine runs/theirs --format csv -o compared.csv",
+        ),
+        see_also=("snac-eval check", "snac-eval table", "docs/tables.md"),
     )
     compare.set_defaults(command=_compare)
     compare.add_argument(
         "runs", type=path, nargs="+", metavar="RUN", help="two or more folders, or a study's"
     )
-    compare.add_argument("--format", choices=("md", "csv"), default="md")
+    compare.add_argument("--format", choices=("md", "csv"), default="md", help="default md")
     compare.add_argument("--metrics", default="", help="comma-separated; default all")
     compare.add_argument("--clips", type=int, default=5, help="telling clips to name (default 5)")
     compare.add_argument("-o", "--output", type=path, help="write to this file, not to the screen")

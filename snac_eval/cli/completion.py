@@ -21,11 +21,14 @@ The names of codecs, datasets and metrics are those of today: print it again aft
 """
 _NAMES = {
     "--model": "codecs",
+    "model": "codecs",
     "--dataset": "datasets",
     "--metrics": "metrics",
     "--track": "trackers",
     "names": "all",
+    "environment": "environments",
 }
+"""By flag or argument, of which names it takes one, or a list parted by commas."""
 _FILES = ("--weights", "--agreement", "runs", "run")
 # No other name can be completed without being quoted, or could do harm in a shell's script.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
@@ -38,6 +41,13 @@ _BASH_WORDS = """_snac_eval_words() {
   compgen -P "$head" -W "$*" -- "$word"
 }
 """
+# In each shell, names are completed after a comma as well; tcsh knows no such thing.
+_FUNCTIONS = {
+    "bash": '_snac_eval_{kind}() {{ _snac_eval_words "$1" {words}; }}',
+    "zsh": "_snac_eval_{kind}() {{ _sequence compadd - {words} }}",
+    "fish": "function _snac_eval_{kind}\n  __fish_append , {words}\nend",
+}
+_CALLED = {"fish": "(_snac_eval_{kind})", "tcsh": "({words})"}
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -47,9 +57,15 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         help="print a script that completes commands and names in your shell",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Prints a script that a shell loads. It completes commands, flags, files, and"
+        " the names of codecs, datasets and metrics.",
+        examples=(
+            "snac-eval completion bash > ~/.local/share/bash-completion/completions/snac-eval",
+        ),
+        see_also=("docs/looking.md",),
     )
     completion.set_defaults(command=_completion)
-    completion.add_argument("shell", choices=SHELLS)
+    completion.add_argument("shell", choices=SHELLS, help="yours; echo $SHELL says which")
 
 
 def _completion(options: argparse.Namespace, _: Sequence[str]) -> None:
@@ -67,46 +83,42 @@ def script(parser: argparse.ArgumentParser, shell: str) -> str:
         raise UsageError(
             f"shtab {shtab.__version__} writes nothing for {shell}: pip install --upgrade shtab"
         )
-    known = _known_names()
+    known = {kind: " ".join(names) for kind, names in _known_names().items()}
+    called = _CALLED.get(shell, "_snac_eval_{kind}")
     for action in _actions(parser):
         key = action.option_strings[-1] if action.option_strings else action.dest
-        if key in _NAMES:
-            action.complete = _complete_names(_NAMES[key], known)  # type: ignore[attr-defined]
+        if kind := _NAMES.get(key):
+            text = called.format(kind=kind, words=known[kind])
+            action.complete = {shell: text}  # type: ignore[attr-defined]
         elif key in _FILES or action.type is path:
             action.complete = shtab.FILE  # type: ignore[attr-defined]
-    return str(shtab.complete(parser, shell, preamble=_BASH_WORDS if shell == "bash" else ""))
+    function = _FUNCTIONS.get(shell, "")
+    functions = [function.format(kind=kind, words=words) for kind, words in known.items()]
+    preamble = "\n".join([_BASH_WORDS if shell == "bash" else "", *functions])
+    return str(shtab.complete(parser, shell, preamble=preamble))
 
 
 def _known_names() -> Mapping[str, Sequence[str]]:
+    from snac_eval.environments.known import known_environments
     from snac_eval.registry import plugins
 
     kinds = {
         "codecs": plugins.codec_names(),
         "datasets": plugins.dataset_names(),
         "metrics": plugins.metric_names(),
-        "trackers": plugins.tracker_names(),
     }
     plain = {kind: list(filter(_PLAIN.fullmatch, names)) for kind, names in kinds.items()}
-    return {**plain, "all": sorted({name for names in plain.values() for name in names})}
-
-
-def _complete_names(kind: str, known: Mapping[str, Sequence[str]]) -> dict[str, object]:
-    """What shtab takes for ``.complete``. In bash, names after a comma are completed as well."""
-    words = " ".join(known[kind])
-    function = f"_snac_eval_{kind}"
-    return {
-        "bash": function,
-        "zsh": f"({words})",
-        "tcsh": f"({words})",
-        "fish": words,
-        "preamble": {"bash": f'{function}() {{ _snac_eval_words "$1" {words}; }}\n'},
-    }
+    everything = sorted({name for names in plain.values() for name in names})
+    others = {"environments": known_environments(), "trackers": plugins.tracker_names()}
+    plain |= {kind: list(filter(_PLAIN.fullmatch, names)) for kind, names in others.items()}
+    return {**plain, "all": everything}
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for subparser in action.choices.values():
+                subparser.description = None  # shells have room for the short help alone
                 yield from _actions(subparser)
         else:
             yield action

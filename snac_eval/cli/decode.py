@@ -10,7 +10,17 @@ from snac_eval.cli.flags import Commands, add_coding, coding, path
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
-    command = commands.add_parser("decode", help="write the audio of files of codes")
+    command = commands.add_parser(
+        "decode",
+        help="write the audio of files of codes",
+        description="Reads the files of codes that snac-eval encode wrote, and writes WAV files."
+        " The codec must be the one that wrote them.",
+        examples=(
+            "snac-eval decode opus_12kbps codes/ -o decoded/",
+            "snac-eval decode snac_16khz_mini codes/ -o decoded/ --subtype pcm16",
+        ),
+        see_also=("snac-eval encode", "docs/files.md"),
+    )
     command.set_defaults(command=_decode)
     command.add_argument("model", metavar="MODEL", help="the codec that encoded them")
     command.add_argument(

@@ -17,7 +17,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         description="Imports every package in a process of its own, which takes some seconds, and"
         " shows versions, extras, devices, caches, whether the hub answers, and variables. Secrets"
         " are left out.",
-        epilog="exit codes: 0 all that is needed works; 1 something needed is broken or missing",
+        examples=("snac-eval doctor", "snac-eval doctor --format json > doctor.json"),
+        see_also=("snac-eval list --ready", "docs/looking.md"),
     )
     doctor.set_defaults(command=_doctor)
     doctor.add_argument(

@@ -11,7 +11,17 @@ from snac_eval.cli.flags import Commands, add_coding, coding, path
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
-    command = commands.add_parser("encode", help="write the codes of audio files")
+    command = commands.add_parser(
+        "encode",
+        help="write the codes of audio files",
+        description="Codes audio files and keeps what a codec would send: a file of codes for"
+        " each, with its rate and the facts that decoding needs.",
+        examples=(
+            "snac-eval encode opus_12kbps speech.wav music.wav -o codes/",
+            "snac-eval encode snac_16khz_mini my/recordings -o codes/ --channels each",
+        ),
+        see_also=("snac-eval decode", "snac-eval score", "docs/files.md"),
+    )
     command.set_defaults(command=_encode)
     command.add_argument("model", metavar="MODEL", help="codec, named as for run --model")
     command.add_argument(

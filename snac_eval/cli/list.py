@@ -16,10 +16,17 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     listing = commands.add_parser(
         "list",
         help="list codecs, datasets, metrics or trackers",
-        epilog="snac-eval show NAME tells the rest",
+        description="Prints a line for each codec, dataset, metric or tracker: what it is, and"
+        " what it still needs here. Without a kind, all of them.",
+        examples=(
+            "snac-eval list codecs",
+            "snac-eval list metrics --ready",
+            "snac-eval list datasets --domain music --format json",
+        ),
+        see_also=("snac-eval show", "docs/looking.md"),
     )
     listing.set_defaults(command=_list)
-    listing.add_argument("kind", choices=KINDS, nargs="?")
+    listing.add_argument("kind", choices=KINDS, nargs="?", help="default: all three")
     listing.add_argument("--ready", action="store_true", help="only what works here, as it is")
     listing.add_argument("--domain", choices=DOMAINS, help="only what is for this kind of audio")
     listing.add_argument(

@@ -17,7 +17,17 @@ PARTS = (
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command and its own commands."""
     listen = commands.add_parser(
-        "listen", help="make a listening test from runs, hold it, read its answers"
+        "listen",
+        help="make a listening test from runs, hold it, read its answers",
+        description="A listening test is a folder with a page that works offline. It is made of"
+        " the clips of runs, held by sending the folder or by a server, and read as"
+        " ratings.",
+        examples=(
+            "snac-eval listen make runs/* -o my-test",
+            "snac-eval listen serve my-test",
+            "snac-eval listen read my-test",
+        ),
+        see_also=("snac-eval agreement", "docs/listening.md", "docs/reading-answers.md"),
     )
     parts = listen.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for part in PARTS:

@@ -24,7 +24,17 @@ _SHOWN = {
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
-    make = commands.add_parser("make", help="write a listening test from the clips of runs")
+    make = commands.add_parser(
+        "make",
+        help="write a listening test from the clips of runs",
+        description="Chooses clips that the runs share, levels their loudness, hides which codec"
+        " is which, and writes a folder with a page that plays them.",
+        examples=(
+            "snac-eval listen make runs/* -o my-test",
+            "snac-eval listen make runs/mine runs/theirs --method abx -o my-abx",
+        ),
+        see_also=("snac-eval listen serve", "snac-eval listen read", "docs/listening.md"),
+    )
     make.set_defaults(command=_make)
     make.add_argument(
         "runs", type=path, nargs="+", metavar="RUN", help="folder of a run or of a study"

@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from snac_eval.listening.report import ReadingFormat
 
 _SUFFIXES = {".md": "md", ".tex": "latex", ".csv": "csv", "": "md"}
-_EPILOG = """examples:
-  snac-eval listen read test
-  snac-eval listen read test answers-*.csv --figure boxes.pdf --ratings ratings.csv
-  snac-eval listen read mushra.csv --format latex"""
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -28,8 +24,14 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     read = commands.add_parser(
         "read",
         help="say what listeners said: means, differences, agreement",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Reads the answers that listeners sent, leaves out whom the test's own rule"
+        " leaves out, and prints means with intervals and which differences are beyond chance.",
+        examples=(
+            "snac-eval listen read test",
+            "snac-eval listen read test answers-*.csv --figure boxes.pdf --ratings ratings.csv",
+            "snac-eval listen read mushra.csv --format latex",
+        ),
+        see_also=("snac-eval agreement", "docs/reading-answers.md"),
     )
     read.set_defaults(command=_read)
     read.add_argument(

@@ -24,6 +24,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         help="serve a listening test and collect its answers",
         description="Serves the folder that `listen make` wrote, until Ctrl-C. Each answered"
         " trial is on the disk before the page is told so.",
+        examples=("snac-eval listen serve my-test", "snac-eval listen serve my-test --port 8000"),
+        see_also=("snac-eval listen read", "docs/listening.md"),
     )
     serve.set_defaults(command=_serve)
     serve.add_argument("folder", type=path, metavar="DIR", help="folder of the test")

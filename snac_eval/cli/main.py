@@ -1,7 +1,4 @@
-"""The command line: errors become one line and an exit code.
-
-The README has the table of exit codes; EXIT_CODES is its short form.
-"""
+"""The command line: errors become one line and an exit code."""
 
 from __future__ import annotations
 
@@ -22,19 +19,25 @@ from snac_eval.cli import (
     doctor,
     encode,
     env,
+    export,
     listen,
     merge,
     new,
     plot,
+    pull,
+    push,
     report,
     run,
     score,
     show,
+    site,
     streams,
     table,
     validate,
 )
+from snac_eval.cli import help as help_command
 from snac_eval.cli import list as list_command
+from snac_eval.cli.exit_codes import INTERNAL_ERROR, INTERRUPTED
 from snac_eval.cli.flags import Commands, debugs
 from snac_eval.cli.parser import LONGEST_LINE, Parser
 from snac_eval.errors import Interrupted, OutputError, SnacEvalError, one_line, trace_of
@@ -52,10 +55,14 @@ COMMANDS = (
     report,
     table,
     plot,
+    site,
     compare,
     agreement,
     baseline,
     check,
+    export,
+    push,
+    pull,
     listen,
     encode,
     decode,
@@ -63,30 +70,21 @@ COMMANDS = (
     doctor,
     env,
     completion,
+    help_command,
 )
 
-_EXAMPLES = """examples:
-  snac-eval run --model snac_16khz_mini --dataset demo
-  snac-eval run --model snac_24khz --dataset librispeech --limit 100
-  snac-eval run --model opus_12kbps --dataset folder:my/recordings --domain speech
-  snac-eval run --model opus_6kbps,opus_12kbps --dataset demo,librispeech
-  snac-eval run --study study.toml --dry-run
-  snac-eval plot runs/* --y pesq_wb -o rd.pdf
-  snac-eval table runs/* --format latex
-  snac-eval compare runs/mine runs/theirs
-  snac-eval check runs/new --baseline baseline.json
-  snac-eval list codecs
-
-"""
-EXIT_CODES = """exit codes:
-  0 done; 1 check: a regression, validate: a broken contract, run: of several pairs some failed,
-  doctor: something needed is broken; 2 wrong usage, broken input, a place
-  that cannot be written; 3 run, score: a metric that was named is undefined on every clip, check:
-  not comparable or inconclusive, compare, agreement: nothing could be compared; 4 run: more clips
-  failed than allowed, encode, decode, score: a file failed; 70 an internal error (--debug shows
-  where); 130 interrupted, 143 by SIGTERM, 129 by SIGHUP"""
-INTERNAL_ERROR = 70
-INTERRUPTED = 130
+_EXAMPLES = (
+    "snac-eval run --model snac_16khz_mini --dataset demo",
+    "snac-eval run --model snac_24khz --dataset librispeech --limit 100",
+    "snac-eval run --model opus_12kbps --dataset folder:my/recordings --domain speech",
+    "snac-eval run --model opus_6kbps,opus_12kbps --dataset demo,librispeech",
+    "snac-eval run --study study.toml --dry-run",
+    "snac-eval plot runs/* --y pesq_wb -o rd.pdf",
+    "snac-eval table runs/* --format latex",
+    "snac-eval compare runs/mine runs/theirs",
+    "snac-eval check runs/new --baseline baseline.json",
+    "snac-eval list codecs",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -141,6 +139,11 @@ def _explain(error: BaseException, options: argparse.Namespace) -> int:
     if isinstance(error, OSError) and error.filename is not None:
         _say(f"{error.filename}: {error.strerror}; mend that and run again")
         return OutputError.exit_code
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] != "snac_eval":
+        _say(
+            f"a package cannot be imported: {one_line(error)}; snac-eval doctor says how to mend it"
+        )
+        return SnacEvalError.exit_code
     _say(f"internal error: {one_line(error)}{_place(error)}; {_how_to_report(options)}")
     return INTERNAL_ERROR
 
@@ -162,15 +165,16 @@ def _parser() -> Parser:
     parser = Parser(
         prog="snac-eval",
         description="How good is this neural audio codec, at what bitrate and at what speed?",
-        epilog=_EXAMPLES + EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="snac-eval COMMAND --help has the flags, examples and exit codes of a command.",
+        examples=_EXAMPLES,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     _add_debug(parser, False)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
-    commands.choices["completion"].set_defaults(parser=parser)
+    for name in ("completion", "help"):
+        commands.choices[name].set_defaults(parser=parser)
     _add_debug_below(commands)
     return parser
 

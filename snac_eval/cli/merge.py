@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     merge = commands.add_parser(
-        "merge", help="make one run of the folders that run --shard 1/N to N/N wrote"
+        "merge",
+        help="make one run of the folders that run --shard 1/N to N/N wrote",
+        description="Joins the parts of a run that several machines worked off. The result is the"
+        " run that one machine would have written.",
+        examples=(
+            "snac-eval merge shards/* -o runs/whole",
+            "snac-eval merge shards/* -o runs/whole --partial",
+        ),
+        see_also=("snac-eval run --shard", "docs/scale.md"),
     )
     merge.set_defaults(command=_merge)
     merge.add_argument("shards", type=path, nargs="+", metavar="DIR", help="a shard's folder")

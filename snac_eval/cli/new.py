@@ -12,10 +12,18 @@ from snac_eval.cli.flags import Commands, path
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     command = commands.add_parser(
-        "new", help="write a package with a codec, a metric or a dataset of one's own"
+        "new",
+        help="write a package with a codec, a metric or a dataset of one's own",
+        description="Writes a package that works and is tested, to begin with. Installed, it is"
+        " listed and run as the built-in ones are.",
+        examples=(
+            "snac-eval new codec my_package",
+            "snac-eval new metric loudness_gap -o packages/loudness_gap",
+        ),
+        see_also=("snac-eval validate", "docs/own-codec.md"),
     )
     command.set_defaults(command=_new)
-    command.add_argument("kind", choices=("codec", "metric", "dataset"))
+    command.add_argument("kind", choices=("codec", "metric", "dataset"), help="what is to be in it")
     command.add_argument("name", help="of the package and of what is in it, such as my_codec")
     command.add_argument(
         "-o", "--output", type=path, help="folder of the package (default: its name)"

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import shutil
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
+from snac_eval.cli.exit_codes import exit_codes_of, summary
 from snac_eval.writing import printable
 
 LONGEST_LINE = 2000
@@ -19,10 +22,21 @@ _LONGEST_VALUE = 60
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the whole usage before it."""
+    """Says what is wrong in one line, without the whole usage before it. Its help closes with
+    examples, exit codes and where to read on."""
 
-    def __init__(self, *words: Any, **options: Any) -> None:  # noqa: ANN401 - as argparse takes them
+    def __init__(
+        self,
+        *words: Any,  # noqa: ANN401 - as argparse takes them
+        examples: Sequence[str] = (),
+        see_also: Sequence[str] = (),
+        **options: Any,  # noqa: ANN401
+    ) -> None:
         super().__init__(*words, **{"allow_abbrev": False} | options)
+        self.examples = tuple(examples)
+        """Commands as a shell takes them, a remark behind ``#``."""
+        self.see_also = tuple(see_also)
+        """Commands of ours, and pages of docs/."""
         self.given: set[str] = set()
         """Flags that were met already while arguments are read."""
         for action in (None, "store"):
@@ -50,6 +64,22 @@ class Parser(argparse.ArgumentParser):
                 self._require_flag(extra[0])
             self.error(f"'{_short(extra[0])}' is one argument too many")
         return found, extra
+
+    def format_help(self) -> str:
+        """Usage, what it does, flags, examples, exit codes, where to read on."""
+        width = shutil.get_terminal_size().columns - 2
+        closing = [
+            _section("examples", [f"  {one}" for one in self.examples]),
+            _section("exit codes", self._exit_codes(width)),
+            _section("see also", _filled("  ", ", ".join(self.see_also), width)),
+        ]
+        return "\n".join([super().format_help(), *filter(None, closing)])
+
+    def _exit_codes(self, width: int) -> list[str]:
+        command = self.prog.partition(" ")[2]
+        codes = [(str(one.code), one.meaning) for one in exit_codes_of(command)]
+        rows = codes if command else summary()
+        return [line for code, text in rows for line in _filled(f"  {code:<5}", text, width)]
 
     def error(self, message: str) -> NoReturn:
         """End with the message on one line, and exit code 2."""
@@ -95,6 +125,22 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``; did you mean '--limit'?`` where a known word is close, else nothing."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _section(title: str, lines: Sequence[str]) -> str:
+    return "\n".join([f"{title}:", *lines, ""]) if lines else ""
+
+
+def _filled(first: str, text: str, width: int) -> list[str]:
+    """Lines of this width, those after the first indented as the text is."""
+    return textwrap.wrap(
+        text,
+        max(width, 30),
+        initial_indent=first,
+        subsequent_indent=" " * len(first),
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def _whole_number(text: str) -> int:

@@ -12,11 +12,6 @@ from snac_eval.errors import UsageError
 
 # A codec's name may have options: snac_24khz@k=2.
 _LABEL = re.compile(r"(?P<name>[^=@]+(?:@\w+=[^=@]+)*)=(?P<text>.*\S.*)")
-_EPILOG = """examples:
-  snac-eval plot runs/* --x bitrate --y pesq_wb,visqol_speech -o rd.pdf
-  snac-eval plot runs/* --x speed --width double -o speed.svg
-  snac-eval plot runs/* --x packet_loss --y pesq_wb,stoi -o loss.pdf
-  snac-eval plot runs/* --kind box --label opus_6kbps="Opus at 6" -o clips.png"""
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -24,8 +19,15 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     plot = commands.add_parser(
         "plot",
         help="draw a figure of runs: quality over rate, speed, streams, steps, losses, or clips",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Draws runs as a figure of a paper's column width: PDF and SVG with text as"
+        " text, or PNG.",
+        examples=(
+            "snac-eval plot runs/* --x bitrate --y pesq_wb,visqol_speech -o rd.pdf",
+            "snac-eval plot runs/* --x speed --width double -o speed.svg",
+            "snac-eval plot runs/* --x packet_loss --y pesq_wb,stoi -o loss.pdf",
+            'snac-eval plot runs/* --kind box --label opus_6kbps="Opus at 6" -o clips.png',
+        ),
+        see_also=("snac-eval table", "docs/figures.md"),
     )
     plot.set_defaults(command=_plot)
     plot.add_argument(

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     report = commands.add_parser(
-        "report", help="write a run's report files again; --html: one page of one run or several"
+        "report",
+        help="write a run's report files again; --html: one page of one run or several",
+        description="Makes summary, tables and page of the scores that a run keeps. Nothing is"
+        " coded or scored again, but clips to be heard.",
+        examples=(
+            "snac-eval report runs/mine",
+            "snac-eval report runs/mine --html --report-clips 50",
+            "snac-eval report runs/* --html -o comparison.html",
+        ),
+        see_also=("snac-eval table", "docs/page.md"),
     )
     report.set_defaults(command=_report)
     report.add_argument("run", type=path, nargs="+", help="folder of a run or of a study")

@@ -32,7 +32,27 @@ if TYPE_CHECKING:
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
-    run = commands.add_parser("run", help="run codecs over datasets, score them, write the report")
+    run = commands.add_parser(
+        "run",
+        help="run codecs over datasets, score them, write the report",
+        description="Codes every clip, scores what came back, and writes a folder with the"
+        " scores, how they were made, tables and a page. A run that was interrupted"
+        " goes on where it stopped: give the same command again.",
+        examples=(
+            "snac-eval run --model snac_16khz_mini --dataset demo",
+            "snac-eval run --model opus_6kbps,opus_12kbps --dataset librispeech --limit 100",
+            "snac-eval run --model my_codec.py:MyCodec --dataset folder:my/recordings",
+            "snac-eval run --model snac_24khz --dataset vctk --metrics pesq_wb,stoi --dry-run",
+            "snac-eval run --study study.toml",
+        ),
+        see_also=(
+            "snac-eval table",
+            "snac-eval compare",
+            "snac-eval report",
+            "docs/study.md",
+            "docs/datasets.md",
+        ),
+    )
     run.set_defaults(command=_run)
     run.add_argument(
         "--dry-run",

@@ -10,7 +10,17 @@ from snac_eval.cli.flags import Commands, names, path
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
-    command = commands.add_parser("score", help="score two audio files, or two folders of them")
+    command = commands.add_parser(
+        "score",
+        help="score two audio files, or two folders of them",
+        description="Scores audio against the original, without a codec and without a run. Files"
+        " of two folders are paired by their names.",
+        examples=(
+            "snac-eval score original.wav decoded.wav",
+            "snac-eval score my/recordings decoded/ --metrics pesq_wb,stoi -o scores.csv",
+        ),
+        see_also=("snac-eval encode", "docs/files.md"),
+    )
     command.set_defaults(command=_score)
     command.add_argument("reference", metavar="REF", help="the original: a file or a folder")
     command.add_argument("estimate", metavar="EST", help="what became of it: a file or a folder")
@@ -25,7 +35,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     command.add_argument(
         "--per-file", action="store_true", help="of folders, a row for each file as well"
     )
-    command.add_argument("--format", choices=("txt", "md", "csv", "json"), default="txt")
+    command.add_argument(
+        "--format", choices=("txt", "md", "csv", "json"), default="txt", help="default txt"
+    )
     command.add_argument("--quiet", action="store_true", help="no progress bar")
     command.add_argument("-o", "--output", type=path, help="write to this file, not to the screen")
 

@@ -11,7 +11,16 @@ from snac_eval.cli.flags import Commands, add_cards, card_dirs
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     show = commands.add_parser(
-        "show", help="tell all about a codec, a dataset or a metric, its BibTeX included"
+        "show",
+        help="tell all about a codec, a dataset or a metric, its BibTeX included",
+        description="Prints what the card of a codec or a dataset, or the definition of a metric,"
+        " says: rates, licences, ranges, sources, what is needed.",
+        examples=(
+            "snac-eval show snac_24khz",
+            "snac-eval show pesq_wb stoi",
+            "snac-eval show snac_24khz librispeech --format bibtex",
+        ),
+        see_also=("snac-eval list", "docs/looking.md"),
     )
     show.set_defaults(command=_show)
     show.add_argument(

@@ -34,7 +34,20 @@ _LONGEST_HINT = 60
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
-    table = commands.add_parser("table", help="print runs side by side, best and second marked")
+    table = commands.add_parser(
+        "table",
+        help="print runs side by side, best and second marked",
+        description="Sets the means of runs side by side, with intervals where they are known."
+        " What was measured on other audio or by another version of a metric is not"
+        " ranked.",
+        examples=(
+            "snac-eval table runs/*",
+            "snac-eval table runs/* --metrics bitrate,pesq_wb,stoi --format latex -o table.tex",
+            "snac-eval table runs/* --against opus_12kbps --sort pesq_wb",
+            "snac-eval table --models",
+        ),
+        see_also=("snac-eval plot", "snac-eval compare", "docs/tables.md"),
+    )
     table.set_defaults(command=_table)
     table.add_argument(
         "runs", nargs="*", metavar="RUN", help="folders of runs or of studies; with --models names"
@@ -59,7 +72,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     add_ratings(table)
     _add_rows(table.add_argument_group("rows"))
     _add_latex(table.add_argument_group("with --format latex"))
-    models = table.add_argument_group("models instead of runs")
+    _add_models(table.add_argument_group("models instead of runs"))
+    table.add_argument("-o", "--output", type=path, help="write to this file, not to the screen")
+
+
+def _add_models(models: argparse._ActionsContainer) -> None:
     models.add_argument(
         "--models",
         action="store_true",
@@ -69,7 +86,6 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     models.add_argument("--weights", default="", help="folder of one model's weights")
     models.add_argument("--device", default="cpu", help="default cpu")
     add_cards(models)
-    table.add_argument("-o", "--output", type=path, help="write to this file, not to the screen")
 
 
 def _add_rows(rows: argparse._ArgumentGroup) -> None:

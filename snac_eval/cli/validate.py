@@ -10,7 +10,17 @@ from snac_eval.cli.flags import Commands, add_cards, add_model_args, add_python,
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
-    command = commands.add_parser("validate", help="check what a codec owes the harness")
+    command = commands.add_parser(
+        "validate",
+        help="check what a codec owes the harness",
+        description="Codes short clips, silence, a batch and one long clip, and checks lengths,"
+        " bits, delay, determinism, memory and what is refused.",
+        examples=(
+            "snac-eval validate snac_16khz_mini",
+            "snac-eval validate my_codec.py:MyCodec --long 600s",
+        ),
+        see_also=("snac-eval new", "docs/own-codec.md"),
+    )
     command.set_defaults(command=_validate)
     command.add_argument("model", help="codec, named as for run --model")
     add_model_args(command)

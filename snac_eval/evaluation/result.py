@@ -135,8 +135,11 @@ class Sound:
     """One clip in several versions, each a data URI; a notebook shows players."""
 
     clip: str
+    """Its id."""
     versions: Mapping[str, str]
+    """By what each is called, a data URI of WAV or Opus; the clip itself is ``reference``."""
     notes: Sequence[str] = ()
+    """What could not be played, and why."""
 
     def _repr_html_(self) -> str:
         rows = (

@@ -22,6 +22,7 @@ from snac_eval.hub.models import HubModel, model_named, quiet_transformers
 from snac_eval.hub.repository import (
     CONFIG_FILE,
     QUESTION,
+    REPOSITORY,
     WEIGHT_FILES,
     WeightFiles,
     answer,
@@ -34,6 +35,7 @@ __all__ = [
     "CONFIG_FILE",
     "NEEDS_WEIGHTS",
     "QUESTION",
+    "REPOSITORY",
     "WEIGHT_FILES",
     "HubModel",
     "WeightFiles",

@@ -14,7 +14,7 @@ recogniser also errs on the clips themselves: compare with model ``pcm_16bit``, 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from snac_eval.hub import HubModel
 from snac_eval.metrics.base import (
@@ -42,6 +42,11 @@ DEFAULT = "wav2vec2"
 class _ErrorRate(HubMetric):
     """What the three have in common."""
 
+    traps: ClassVar[tuple[str, ...]] = (
+        "The recogniser errs on the clips themselves: compare with model pcm_16bit, or take dwer.",
+        "Rates of different recognisers, languages and normalisers are different metrics.",
+        "The mean is pooled: all errors over all words, not a mean of clips.",
+    )
     model: HubModel
     packages = ("transformers", "jiwer")
     version = 2
@@ -134,6 +139,10 @@ class DifferentialWordErrorRate(_ErrorRate, PairMetric):
     """Word error rate against what the recogniser hears in the reference: 0 where it hears the
     same, lower is better."""
 
+    traps: ClassVar[tuple[str, ...]] = (
+        "What the recogniser gets wrong in the reference counts as right: no rate of a task.",
+        "Rates of different recognisers are different metrics.",
+    )
     mixes_down = True
     shortest_s = SHORTEST_S
     imports = ("torch", "transformers", "jiwer")

@@ -41,6 +41,12 @@ MODEL = HubModel(
 
 
 class _Audiobox(HubMetric, PairMetric):
+    papers = ('Tjandra et al., "Meta Audiobox Aesthetics", 2025',)
+    traps = (
+        "A network's guess of an opinion: set it beside that of the clips themselves (model"
+        " pcm_16bit), for natural speech gets no full marks.",
+        "It rates content as well as quality: compare codecs on the same clips only.",
+    )
     model = MODEL
     licence = "CC BY 4.0 (code and weights)"
     packages = ("audiobox-aesthetics",)

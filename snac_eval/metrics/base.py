@@ -121,7 +121,9 @@ class PreparedPair:
     """Both sides of one clip, resampled once per rate however many metrics ask for it."""
 
     reference: Waveform
+    """The clip before the codec."""
     estimate: Waveform
+    """The clip after it."""
     _cache: dict[tuple[int, bool, bool], tuple[Waveform, Waveform]] = field(default_factory=dict)
     _memos: dict[tuple[int, bool, int], Memo] = field(default_factory=dict)
 
@@ -271,6 +273,7 @@ class ClipMetric(ABC):
 
     info: MetricInfo
     imports: ClassVar[tuple[str, ...]] = ()
+    """As of a :class:`PairMetric`."""
 
     def score(self, reconstruction: Reconstruction) -> Score:
         """Score of a clip that no other metric looks at."""

@@ -32,6 +32,11 @@ def _info(name: str, unit: str, description: str) -> MetricInfo:
 class Bitrate:
     """Bits really emitted for the clip over the clip's duration, in kbps."""
 
+    traps = (
+        "Padding and side information count, and headers that are sent once do not: short"
+        " clips cost more than the nominal rate.",
+    )
+
     def __init__(self) -> None:
         self.info = _info("bitrate", "kbps", "bits really emitted, padding included, per second")
 
@@ -52,6 +57,8 @@ class Bitrate:
 class NominalBitrate:
     """The bitrate that the codec's card states, in kbps."""
 
+    traps = ("It is what the card states; bitrate is what was really emitted.",)
+
     def __init__(self) -> None:
         self.info = _info("bitrate_nominal", "kbps", "bitrate that the codec's card states")
 
@@ -66,6 +73,11 @@ class NominalBitrate:
 
 class TokensPerSecond:
     """Tokens of all streams over the clip's duration."""
+
+    traps = (
+        "Tokens of all streams together: a language model that predicts one stream at a time"
+        " has this many steps.",
+    )
 
     def __init__(self) -> None:
         self.info = _info("tokens_per_second", "1/s", "tokens of all streams per second")

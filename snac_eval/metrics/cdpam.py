@@ -37,6 +37,8 @@ SHORTEST_S = 0.1
 class Cdpam(PairMetric):
     """CDPAM, 0 and up, lower is better."""
 
+    papers = ('Manocha, Jin, Zhang and Finkelstein, "CDPAM", ICASSP 2021',)
+    traps = ("It is slow: its network runs at the full rate.",)
     licence = "MIT (code and weights)"
     mixes_down = True
     shortest_s = SHORTEST_S

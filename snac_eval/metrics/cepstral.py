@@ -45,6 +45,11 @@ _DB = 10 * math.sqrt(2) / math.log(10)
 class Mcd(PairMetric):
     """Mel-cepstral distortion in dB, 0 and up, lower is better."""
 
+    papers = ("Kubichek, PACRIM 1993; Toda, Black and Tokuda, IEEE TASLP 15(8), 2007",)
+    traps = (
+        "Tools count otherwise: VERSA takes 39 coefficients and the zeroth, many warp time."
+        " Their figures are other numbers.",
+    )
     mixes_down = True
     aligns = True
     shortest_s = SHORTEST_S

@@ -171,6 +171,15 @@ class EntropyCodedBitrate:
     """Bitrate if each stream's tokens were coded at their entropy, in kbps; side information is
     counted as it is sent."""
 
+    papers = (
+        "Chao, Wang and Jost, Methods in Ecology and Evolution 4, 2013 (the estimate of entropy)",
+    )
+    traps = (
+        "An ideal coder of single tokens: no real one reaches it, and one that knows the"
+        " context goes below.",
+        "An estimate from the clips of this run: compare codecs on the same dataset.",
+    )
+
     def __init__(self) -> None:
         self.info = _info(
             "bitrate_entropy",
@@ -197,6 +206,12 @@ class EntropyCodedBitrate:
 class CodebookUsage:
     """Share of codebook entries that the codec uses at least, mean over streams, in percent."""
 
+    papers = ("Chao, Scandinavian Journal of Statistics 11, 1984 (the estimate of entries in use)",)
+    traps = (
+        "A lower bound: entries that are hardly ever used leave no trace.",
+        "Few tokens show few entries: compare codecs on the same dataset.",
+    )
+
     def __init__(self) -> None:
         self.info = _info(
             "codebook_usage", "%", "codebook entries in use, mean over streams", True, (0.0, 100.0)
@@ -209,6 +224,11 @@ class CodebookUsage:
 
 class CodebookPerplexity:
     """2 to the entropy of a token, mean over streams."""
+
+    papers = (
+        "Chao, Wang and Jost, Methods in Ecology and Evolution 4, 2013 (the estimate of entropy)",
+    )
+    traps = ("An estimate from the clips of this run: compare codecs on the same dataset.",)
 
     def __init__(self) -> None:
         self.info = _info(

@@ -33,6 +33,13 @@ _TOGETHER = 8
 class DistillMos(PairMetric):
     """DistillMOS, a predicted MOS of 1..5, higher is better."""
 
+    papers = ("Stahl and Gamper, ICASSP 2025",)
+    traps = (
+        "A network's guess of an opinion: set it beside that of the clips themselves (model"
+        " pcm_16bit), for natural speech gets no full marks.",
+        "It hears 16 kHz alone: the same codec at 16 and at 48 kHz is equal to it, and not to"
+        " listeners.",
+    )
     licence = "MIT (code and weights)"
     mixes_down = True
     shortest_s = SHORTEST_S

@@ -46,6 +46,14 @@ MODEL = HubModel("laion/clap-htsat-unfused", "SNAC_EVAL_FAD_WEIGHTS")
 class FadClap(HubMetric):
     """Fréchet audio distance over CLAP embeddings of all clips, 0 and up, lower is better."""
 
+    papers = (
+        'Kilgour et al., Interspeech 2019; Wu et al., "LAION-CLAP", ICASSP 2023; Gui et al.,'
+        " ICASSP 2024",
+    )
+    traps = (
+        "Biased upwards where there are few clips: compare codecs on the same clips only.",
+        "Distances of other embeddings (VGGish, PANNs) are other metrics.",
+    )
     model = MODEL
     settings: ClassVar[Mapping[str, object]] = {"window_s": WINDOW_S}
     imports = ("torch", "transformers")

@@ -24,6 +24,11 @@ _DEFAULT_N = 3
 class TokenAgreement:
     """Tokens that ``n`` re-encodes leave as they were, all streams together, in percent."""
 
+    traps = (
+        "It says nothing of quality: a codec that emits one token for everything agrees with"
+        " itself.",
+    )
+
     def __init__(self, n: int = _DEFAULT_N) -> None:
         name = _name("token_agreement", n)
         self.info = MetricInfo(
@@ -54,6 +59,8 @@ class TokenAgreement:
 
 class ReencodeMelDistance:
     """``mel_dac_paper`` between the codec's first output and that after ``n`` re-encodes."""
+
+    traps = ("It is the distance to the codec's own first output, and not to the clip.",)
 
     def __init__(self, n: int = _DEFAULT_N) -> None:
         self._distance = MelDacPaper()

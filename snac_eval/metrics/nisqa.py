@@ -39,6 +39,14 @@ MODEL = WebFile(
 
 
 class _Nisqa(HubMetric, PairMetric):
+    papers = ('Mittag, Naderi, Chehadi and Möller, "NISQA", Interspeech 2021',)
+    traps = (
+        "A network's guess of an opinion: set it beside that of the clips themselves (model"
+        " pcm_16bit), for natural speech gets no full marks.",
+        "It works at the clips' own rate and was trained on 48 kHz: compare codecs on clips"
+        " of one rate.",
+        "The weights are not for commercial use.",
+    )
     model = MODEL
     licence = "code MIT, weights CC BY-NC-SA 4.0"
     packages = ("torchmetrics", "librosa")

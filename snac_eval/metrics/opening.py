@@ -8,6 +8,8 @@ protocols below. Beside them a metric may have:
 ``prepare``     method without arguments that gets what scoring needs, such as weights
 ``state``       method without arguments: what ``snac-eval list`` shows, empty where it is ready
 ``licence``     of the code and weights that it runs: text that ``snac-eval show`` tells
+``papers``      where it is defined, a citation each
+``traps``       what to know before its numbers are set beside others, a sentence or two each
 ``environment`` of its class: the :class:`snac_eval.types.Environment` that it computes in
                 (:mod:`snac_eval.environments.computing`)
 =============== =============================================================================
@@ -15,6 +17,7 @@ protocols below. Beside them a metric may have:
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -43,6 +46,7 @@ class AudioMetric(Protocol):
     """
 
     info: MetricInfo
+    """What its numbers mean."""
 
     def score(self, reconstruction: Reconstruction) -> Score:
         """Never raises for bad audio: says undefined or error, with the reason."""
@@ -53,6 +57,7 @@ class CodesMetric(Protocol):
     codec runs."""
 
     info: MetricInfo
+    """What its numbers mean."""
 
     def score_codes(
         self, codes: Codes | None, card: CodecCard, timing: Timing, duration_s: float
@@ -65,6 +70,7 @@ class CorpusMetric(Protocol):
     tokens occur."""
 
     info: MetricInfo
+    """What its numbers mean."""
 
     def score_corpus(self, codes: CodesTogether) -> Score:
         """One score for the whole dataset, from what is counted over its clips."""
@@ -75,6 +81,7 @@ class TokenMetric(Protocol):
     their tokens."""
 
     info: MetricInfo
+    """What its numbers mean."""
 
     def score_tokens(self, clips: Iterable[Codes]) -> Score:
         """One score for the whole dataset, from codes that come clip by clip and once: of many
@@ -86,6 +93,7 @@ class AudioCorpusMetric(Protocol):
     waveforms. ``score`` runs in a worker process."""
 
     info: MetricInfo
+    """What its numbers mean."""
 
     def score(self, reconstruction: Reconstruction) -> Score:
         """What is to be kept of one clip, as ``Score.partial``; or why there is nothing."""
@@ -99,6 +107,7 @@ class CodecMetric(Protocol):
     """Kind ``codec``: a score of one clip that needs the codec again. Runs where the codec runs."""
 
     info: MetricInfo
+    """What its numbers mean."""
 
     def score_codec(self, codec: Codec, encoded: Encoded) -> Score:
         """``encoded`` is what this codec made of the clip."""
@@ -128,14 +137,28 @@ class OpenMetric:
     clip: ClipMetric | None = None
     """The same, where it looks at the clip's facts too and shares that preparation."""
     codes: CodesMetric | None = None
+    """What scores a clip's codes."""
     codec: CodecMetric | None = None
+    """What asks the codec again."""
     corpus: CorpusMetric | None = None
+    """What scores all clips by how often tokens occur."""
     tokens: TokenMetric | None = None
+    """What scores all clips by the order of their tokens."""
     audio_corpus: AudioCorpusMetric | None = None
+    """What scores all clips by their audio."""
     imports: tuple[str, ...] = ()
     """Modules that scoring loads, its own among them."""
     licence: str = ""
     """Of the code and weights that it runs; empty where it names none."""
+    papers: tuple[str, ...] = ()
+    """Where it is defined; empty where that is here."""
+    traps: tuple[str, ...] = ()
+    """What to know before its numbers are set beside others."""
+
+    @property
+    def definition(self) -> str:
+        """What it computes, as its class says; empty where that has no docstring."""
+        return inspect.cleandoc(type(self.metric).__doc__ or "")
 
     @property
     def info(self) -> MetricInfo:
@@ -211,6 +234,8 @@ def opened(metric: Metric, name: str) -> OpenMetric:
         audio_corpus=made if corpus_of == "audio" else None,
         imports=(type(made).__module__, *getattr(made, "imports", ())),
         licence=getattr(made, "licence", ""),
+        papers=tuple(getattr(made, "papers", ())),
+        traps=tuple(getattr(made, "traps", ())),
     )
 
 

@@ -56,6 +56,18 @@ _THRESHOLDS_DB = tuple(range(0, -41, -2))
 
 
 class _Pesq(PairMetric):
+    papers = (
+        "ITU-T P.862 (2001) with P.862.1 and P.862.2; Rix, Beerends, Hollier and Hekstra,"
+        " ICASSP 2001",
+    )
+    traps: ClassVar[tuple[str, ...]] = (
+        "It follows P.862 without Corrigendum 2, as the package pesq does: tools that apply"
+        " it give other scores, up to 2 apart.",
+        "On seven neural speech codecs at low rates it did not rank clips as listeners did:"
+        " never rank such codecs by it alone.",
+        "A clip of over 90 s, or of over 40 bursts of speech, is scored in parts: the native"
+        " code holds no more.",
+    )
     package: ClassVar[str] = "pesq"
     environment: ClassVar[Environment | None] = None
     shortest_s = SHORTEST_S
@@ -131,6 +143,10 @@ class PesqWbC2(_Pesq):
     It is not to be compared with ``pesq_wb``. Nothing says yet below which score a clip is lost.
     """
 
+    papers = ("ITU-T P.862 Corrigendum 2 (2018); P.862.2",)
+    traps: ClassVar[tuple[str, ...]] = (
+        "It scores neural codecs far higher than pesq_wb: never set one beside the other.",
+    )
     package = "pesqc2"
     environment = Environment("pesqc2", ("pesqc2==0.0.4", "numpy==1.26.4"))
     imports = ("pesqc2",)

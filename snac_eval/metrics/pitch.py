@@ -26,7 +26,7 @@ import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -88,6 +88,8 @@ def _detector() -> Any:  # noqa: ANN401 - the package's own
 class _PitchMetric(PairMetric):
     """Asks for both tracks once for all. Subclasses write ``_of_tracks``."""
 
+    papers = ('Nieradzik, "SwiftF0", arXiv 2508.18440 (the tracker)',)
+    traps: ClassVar[tuple[str, ...]] = ("Figures of different pitch trackers are not comparable.",)
     mixes_down = True
     aligns = True
     shortest_s = SHORTEST_S
@@ -146,6 +148,11 @@ class F0Correlation(_PitchMetric):
 
 class F0Rmse(_PitchMetric):
     """Root mean square error of F0 in Hz over frames voiced on both sides, 0 and up."""
+
+    traps: ClassVar[tuple[str, ...]] = (
+        "An octave too high or low counts in full: few such frames make most of it.",
+        "Figures of different pitch trackers are not comparable.",
+    )
 
     def __init__(self) -> None:
         said = "error of the fundamental frequency, frames voiced on both sides"

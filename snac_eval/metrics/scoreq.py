@@ -47,6 +47,7 @@ def _published(name: str) -> WebFile:
 
 
 class _Scoreq(HubMetric, PairMetric):
+    papers = ('Ragano, Skoglund and Hines, "SCOREQ", NeurIPS 2024',)
     licence = "code MIT, weights CC BY 4.0"
     packages = ("onnxruntime",)
     settings = {"longest_s": LONGEST_S}  # noqa: RUF012 - never changed
@@ -76,6 +77,13 @@ class _Scoreq(HubMetric, PairMetric):
 
 
 class _Opinion(_Scoreq):
+    traps = (
+        "A network's guess of an opinion: set it beside that of the clips themselves (model"
+        " pcm_16bit), for natural speech gets no full marks.",
+        "It sees the estimate alone: a codec that says other words in a clear voice scores"
+        " high. Put word_error_rate or speaker_similarity beside it.",
+    )
+
     def __init__(self, name: str, speech: str) -> None:
         what = f"predicted opinion of speech (SCOREQ, trained on {speech} speech), no reference"
         super().__init__(name, what, True)
@@ -85,6 +93,8 @@ class _Opinion(_Scoreq):
 
 
 class _Distance(_Scoreq):
+    traps = ("The weights of natural and of synthetic speech give other distances: two metrics.",)
+
     def __init__(self, name: str, speech: str) -> None:
         what = f"distance of the embeddings of both sides (SCOREQ, trained on {speech} speech)"
         super().__init__(name, what, False)

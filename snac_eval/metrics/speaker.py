@@ -39,6 +39,14 @@ DEFAULT, LARGE = "wavlm_base_plus", "wavlm_large"
 class SpeakerSimilarity(HubMetric, PairMetric):
     """Cosine of speaker embeddings, -1..1, higher is better."""
 
+    papers = (
+        'Chen et al., "WavLM", IEEE JSTSP 2022; with @model=wavlm_large also Desplanques et'
+        ' al., "ECAPA-TDNN", Interspeech 2020',
+    )
+    traps = (
+        "The default's cosines are high: two people reach 0.8. Papers' SIM is"
+        " @model=wavlm_large, another metric.",
+    )
     model: HubModel
     mixes_down = True
     shortest_s = SHORTEST_S

@@ -22,7 +22,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -99,6 +99,11 @@ def magnitudes(signal: Signal, window: int, filters: Matrix | None = None) -> Ma
 class _SpectralMetric(PairMetric):
     """Sum over scales of the distance of log spectra; ``linear`` adds that of plain spectra."""
 
+    traps: ClassVar[tuple[str, ...]] = (
+        "Several definitions of the mel distance are in use, and their values differ by a"
+        " factor: name the one that you report.",
+        "Spectra of other sample rates give other values: compare codecs on clips of one rate.",
+    )
     imports = ("scipy.fft",)
 
     def __init__(
@@ -155,6 +160,11 @@ class _SpectralMetric(PairMetric):
 class MelDacPaper(_SpectralMetric):
     """Mel distance of the DAC paper: log10 magnitudes, windows 32 to 2048, 5 to 320 bands."""
 
+    papers = (
+        'Kumar et al., "High-Fidelity Audio Compression with Improved RVQGAN" (DAC), arXiv'
+        " 2306.06546",
+    )
+
     def __init__(self) -> None:
         super().__init__(
             "mel_dac_paper",
@@ -167,6 +177,8 @@ class MelDacPaper(_SpectralMetric):
 
 class MelAudiotools(_SpectralMetric):
     """Mel distance by audiotools' defaults: log10 power plus magnitude, windows 2048 and 512."""
+
+    papers = ("the defaults of MelSpectrogramLoss in descript-audiotools",)
 
     def __init__(self) -> None:
         super().__init__(
@@ -181,6 +193,11 @@ class MelAudiotools(_SpectralMetric):
 class StftDistance(_SpectralMetric):
     """STFT distance by audiotools' defaults: log10 power plus magnitude, windows 2048 and 512."""
 
+    papers = ("the defaults of MultiScaleSTFTLoss in descript-audiotools",)
+    traps: ClassVar[tuple[str, ...]] = (
+        "Spectra of other sample rates give other values: compare codecs on clips of one rate.",
+    )
+
     def __init__(self) -> None:
         super().__init__(
             "stft_distance",
@@ -194,6 +211,14 @@ class StftDistance(_SpectralMetric):
 class LogSpectralDistance(PairMetric):
     """Log-spectral distance in dB, 0 and up; the delay, if any, stays in."""
 
+    papers = (
+        'Gray and Markel, IEEE Trans. ASSP 24, 1976; as in Lee and Han, "NU-Wave",'
+        " Interspeech 2021",
+    )
+    traps: ClassVar[tuple[str, ...]] = (
+        "Papers since NU-Wave leave out the factor of 10 that makes it dB: their 0.85 is 8.5 here.",
+        "Spectra of other sample rates give other values: compare codecs on clips of one rate.",
+    )
     imports = ("scipy.fft",)
 
     def __init__(self) -> None:

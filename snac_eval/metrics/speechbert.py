@@ -40,6 +40,12 @@ _AT_ONCE = 1000
 class SpeechBertScore(HubMetric, PairMetric):
     """Cosine of the best matches between frames, -1..1, higher is better."""
 
+    papers = ('Saeki et al., "SpeechBERTScore", Interspeech 2024',)
+    traps = (
+        "Precision, recall and F1 are three metrics; the authors report precision, and so"
+        " does the default.",
+        "The model hears the signal as loud as it is.",
+    )
     model = MODEL
     mixes_down = True
     shortest_s = 0.1

@@ -36,6 +36,12 @@ SEED = 0
 
 
 class _SpeechMos(PairMetric):
+    traps = (
+        "A network's guess of an opinion: set it beside that of the clips themselves (model"
+        " pcm_16bit), for natural speech gets no full marks.",
+        "It sees the estimate alone: a codec that says other words in a clear voice scores"
+        " high. Put word_error_rate or speaker_similarity beside it.",
+    )
     shortest_s = SHORTEST_S
     mixes_down = True
 
@@ -56,6 +62,7 @@ class _SpeechMos(PairMetric):
 
 
 class _Dnsmos(_SpeechMos):
+    papers = ('Reddy, Gopal and Cutler, "DNSMOS P.835", ICASSP 2022',)
     imports = ("speechmos.dnsmos",)
 
     def __init__(self, key: str, what: str, version: str) -> None:
@@ -96,6 +103,8 @@ class DnsmosOvrl(_Dnsmos):
 class DnsmosP808(_Dnsmos):
     """DNSMOS P.808: overall quality, 1..5, higher is better."""
 
+    papers = ('Reddy, Gopal and Cutler, "DNSMOS", ICASSP 2021',)
+
     def __init__(self) -> None:
         super().__init__("p808", "overall quality (DNSMOS P.808)", "P.808")
 
@@ -103,6 +112,12 @@ class DnsmosP808(_Dnsmos):
 class Plcmos(_SpeechMos):
     """PLCMOS v2: quality as packet loss and its concealment leave it, 1..5, higher is better."""
 
+    papers = ('Diener et al., "PLCMOS", Interspeech 2023',)
+    traps = (
+        "A network's guess of an opinion: set it beside that of the clips themselves (model"
+        " pcm_16bit), for natural speech gets no full marks.",
+        "Made to rate the concealment of lost packets, not codecs.",
+    )
     imports = ("speechmos.plcmos",)
 
     def __init__(self) -> None:

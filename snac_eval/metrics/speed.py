@@ -40,6 +40,11 @@ def _factor(seconds: float, duration_s: float) -> Score:
 class EncodeRealTimeFactor:
     """Seconds that encoding took per second of audio."""
 
+    traps = (
+        "Measured in passing, while other cores work: an upper bound. snac-eval bench"
+        " measures alone.",
+    )
+
     def __init__(self) -> None:
         self.info = _info("encode")
 
@@ -52,6 +57,11 @@ class EncodeRealTimeFactor:
 
 class DecodeRealTimeFactor:
     """Seconds that decoding took per second of audio."""
+
+    traps = (
+        "Measured in passing, while other cores work: an upper bound. snac-eval bench"
+        " measures alone.",
+    )
 
     def __init__(self) -> None:
         self.info = _info("decode")
@@ -66,6 +76,8 @@ class DecodeRealTimeFactor:
 class _BenchMetric:
     """What ``snac-eval bench`` measures. It has a name here so that tables, comparisons and gates
     know its unit and direction; a run has no value for it."""
+
+    traps = ("A figure of one machine: compare what was measured on the same one.",)
 
     def __init__(self, name: str, description: str, unit: str) -> None:
         self.info = MetricInfo(

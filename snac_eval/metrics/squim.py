@@ -30,6 +30,13 @@ MODEL = WebFile(
 
 
 class _Squim(HubMetric, PairMetric):
+    papers = ('Kumar et al., "TorchAudio-SQUIM", ICASSP 2023',)
+    traps = (
+        "A network's guess of another metric, without the reference: never set it beside the"
+        " metric itself.",
+        "It sees the estimate alone: a codec that says other words in a clear voice scores"
+        " high. Put word_error_rate or speaker_similarity beside it.",
+    )
     model = MODEL
     licence = "BSD-2-Clause (code), CC BY 4.0 (weights)"
     packages = ("torchaudio",)

@@ -39,6 +39,12 @@ _DEFAULT_SHIFT_MS = 10
 class TokenStability:
     """Tokens that a change of the input leaves as they were, all streams together, in percent."""
 
+    papers = ("after Gat et al., IWSLT 2023, who count edits between units without repeats",)
+    traps = (
+        "A shift by a part of a token cannot leave the tokens as they were: codecs of long"
+        " tokens are asked a harder question.",
+    )
+
     def __init__(
         self,
         shift_ms: int | None = None,

@@ -38,6 +38,15 @@ _TOO_SHORT = f"fewer than 30 frames ({SHORTEST_S} s) of speech"
 
 
 class _Stoi(PairMetric):
+    papers = (
+        "Taal, Hendriks, Heusdens and Jensen, IEEE Trans. Audio, Speech and Language"
+        " Processing 19(7), 2011",
+    )
+    traps = (
+        "Above about 0.9 speech is understood and the rest hardly shows: it tells bad codecs"
+        " apart, not good ones.",
+        "It looks below 5 kHz only: what a codec leaves out above costs nothing.",
+    )
     shortest_s = SHORTEST_S
     mixes_down = True
     imports = ("pystoi",)
@@ -98,6 +107,10 @@ class Stoi(_Stoi):
 
 class Estoi(_Stoi):
     """Extended STOI, -1..1, higher is better; sees modulated distortion that STOI does not."""
+
+    papers = (
+        "Jensen and Taal, IEEE/ACM Trans. Audio, Speech and Language Processing 24(11), 2016",
+    )
 
     def __init__(self) -> None:
         what = "extended short-time objective intelligibility"

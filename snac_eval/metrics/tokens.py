@@ -160,6 +160,11 @@ def _gathered(
 class NgramEntropy:
     """Bits of a token where the ``n - 1`` before it are known, mean over streams."""
 
+    papers = (
+        "Shannon, Bell System Technical Journal 30, 1951; Chao, Wang and Jost 2013 (the estimate)",
+    )
+    traps = ("From few tokens it is far too low; the score says so.",)
+
     def __init__(self, n: int = 2) -> None:
         if not 1 <= n <= _MOST_N:
             raise UsageError(f"ngram_entropy@n={n}: must be 1 to {_MOST_N}")
@@ -210,6 +215,8 @@ class NgramEntropy:
 
 class TokenCompressibility:
     """Bits sent that a general compressor saves, all streams together, in percent."""
+
+    traps = ("What one general compressor finds: a model of speech finds more.",)
 
     def __init__(self) -> None:
         self.info = _info(
@@ -275,6 +282,8 @@ class _Packer:
 
 class StreamMutualInformation:
     """Bits that a token tells of that of the next stream at the same time, mean over neighbours."""
+
+    traps = ("From few tokens it is far off, mostly too low; the score says so.",)
 
     def __init__(self) -> None:
         self.info = _info(

@@ -43,6 +43,17 @@ MODEL = HubModel(
 class Utmos(HubMetric, PairMetric):
     """UTMOS, a predicted MOS of 1..5, higher is better."""
 
+    papers = (
+        'Saeki et al., "UTMOS: UTokyo-SaruLab system for VoiceMOS Challenge 2022",'
+        " Interspeech 2022",
+    )
+    traps = (
+        "A network's guess of an opinion: set it beside that of the clips themselves (model"
+        " pcm_16bit), for natural speech gets no full marks.",
+        "It sees the estimate alone: a codec that says other words in a clear voice scores"
+        " high. Put word_error_rate or speaker_similarity beside it.",
+        "Trained on synthetic and converted voices of 2022 and before, not on codecs.",
+    )
     model = MODEL
     licence = "MIT (code and weights)"
     packages = ("utmos-pytorch",)

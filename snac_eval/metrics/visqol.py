@@ -59,6 +59,10 @@ SPEECH_LEVEL_DB = -26.0
 
 
 class _Visqol(PairMetric):
+    papers = (
+        'Chinen et al., "ViSQOL v3", QoMEX 2020; Hines et al., EURASIP J. Audio, Speech and'
+        " Music Processing 2015",
+    )
     mixes_down = True
     aligns = True
     imports = ("visqol", "scipy.ndimage")
@@ -108,6 +112,13 @@ class _Visqol(PairMetric):
 class VisqolSpeech(_Visqol):
     """ViSQOL in speech mode: 16 kHz, lattice mapper, both sides at one active speech level."""
 
+    traps = (
+        "Identical speech scores 3.8 to 4.6 by talker, and not 5: compare codecs on the same"
+        " clips.",
+        "It maps by the lattice, at an active speech level of -26 dB. DAC's evaluation takes"
+        " the older polynomial, which gives other numbers: visqol_speech_polynomial.",
+    )
+
     def __init__(self) -> None:
         super().__init__("speech", "lattice", 16000, 0.7, SPEECH_ONLY)
 
@@ -118,6 +129,8 @@ class VisqolSpeechPolynomial(_Visqol):
     What DAC's evaluation and audiotools call "visqol-speech". Not in the default set.
     """
 
+    traps = ("Not to be compared with visqol_speech, whose mapper is another.",)
+
     def __init__(self) -> None:
         super().__init__(
             "speech", "polynomial", 16000, 0.7, SPEECH_ONLY, suffix="_polynomial", floor=1.8
@@ -126,6 +139,12 @@ class VisqolSpeechPolynomial(_Visqol):
 
 class VisqolAudio(_Visqol):
     """ViSQOL in audio mode: 48 kHz, support vector mapper; identical signals reach 4.73."""
+
+    traps = (
+        "It compares at 48 kHz: a codec of lower bandwidth is charged for what it left out,"
+        " and 24 kHz material against a 48 kHz reference loses a point.",
+        "Identical signals reach 4.73, and not 5.",
+    )
 
     def __init__(self) -> None:
         super().__init__("audio", "svr", 48000, 1.0, ALL_DOMAINS)

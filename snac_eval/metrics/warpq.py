@@ -27,6 +27,13 @@ SHORTEST_S = 1.0
 class WarpQ(PairMetric):
     """Raw WARP-Q score, 0 and up, lower is better."""
 
+    papers = (
+        'Jassim, Skoglund, Chinen and Hines, "WARP-Q", ICASSP 2021; IET Signal Processing 2022',
+    )
+    traps = (
+        "The raw score, without its authors' mapping to opinions: lower is better here, and"
+        " papers that map it print the contrary.",
+    )
     shortest_s = SHORTEST_S
     mixes_down = True
     imports = ("warpq.core",)

@@ -231,6 +231,16 @@ class SiSdr(PairMetric):
     speech at 2 to 13 dB.
     """
 
+    papers = (
+        'Le Roux, Wisdom, Erdogan and Hershey, "SDR - half-baked or well done?", ICASSP 2019',
+    )
+    traps = (
+        "A shift by half a sample, which nobody hears, leaves a perfect copy of speech at 2"
+        " to 13 dB: it is shown and decides nothing. si_sdr_aligned is what tables rank.",
+        "Neural codecs are not trained to keep the waveform: a low value alone says little"
+        " about how they sound.",
+    )
+
     def __init__(self) -> None:
         self.info = _info(
             "si_sdr",
@@ -250,6 +260,14 @@ class SiSdrAligned(_DelayMetric):
 
     Each channel is aligned by itself; channels are averaged.
     """
+
+    papers = (
+        'Le Roux, Wisdom, Erdogan and Hershey, "SDR - half-baked or well done?", ICASSP 2019',
+    )
+    traps = (
+        "Neural codecs are not trained to keep the waveform: a low value alone says little"
+        " about how they sound.",
+    )
 
     def __init__(self) -> None:
         self.info = _info(
@@ -274,6 +292,14 @@ class Delay(_DelayMetric):
     correlation is below 0.2: a codec that does not keep the waveform has no delay to measure.
     """
 
+    papers = (
+        'Knapp and Carter, "The generalized correlation method for estimation of time delay",'
+        " IEEE Trans. ASSP 24(4), 1976",
+    )
+    traps = (
+        "A codec that does not keep the waveform has no delay to measure: undefined. snac-"
+        " eval validate measures what a codec states.",
+    )
     mixes_down = True
 
     def __init__(self) -> None:

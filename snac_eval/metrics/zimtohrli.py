@@ -25,6 +25,8 @@ SHORTEST_S = 0.1
 class Zimtohrli(PairMetric):
     """Zimtohrli distance, 0..1, lower is better."""
 
+    papers = ("github.com/google/zimtohrli, Google",)
+    traps = ("Versions of the package differ: the fingerprint says which one scored.",)
     shortest_s = SHORTEST_S
     imports = ("zimtohrli",)
 

@@ -33,6 +33,8 @@ class Cell:
     name. None and NaN are empty there."""
     flag: str = ""
     """Stands last, is never marked, and stays where there is no room for what stands after."""
+    href: str = ""
+    """Where the text leads to in HTML."""
 
     @property
     def tail(self) -> str:

@@ -2,7 +2,8 @@
 
 A manifest that says a run has ended names the digest of ``scores.parquet``; rows come from that
 file where it matches, and else from ``store.sqlite``, which holds them as well. The rows of a run
-that goes on, or that was killed, are those that its store has so far. Nothing is written.
+that goes on, or that was killed, are those that its store has so far. A submission has
+``scores.csv`` (:mod:`snac_eval.results.sheet`) instead, and no store. Nothing is written.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from pyarrow.parquet import read_table
 
 from snac_eval.errors import SnacEvalError, StoreError, detail
 from snac_eval.results.shapes import manifest_misfit
+from snac_eval.results.sheet import FILE_NAME as SHEET_FILE
+from snac_eval.results.sheet import sheet_rows
 from snac_eval.run.manifest import stored_tables
 from snac_eval.run.sealed import FILE_NAME as MANIFEST_FILE
 from snac_eval.run.sealed import NUMBERS, SCORE_COLUMNS, SCORES_FILE, unsealed
@@ -67,19 +70,17 @@ def _content(path: Path) -> bytes:
 
 
 def _vouched_rows(folder: Path, manifest: Mapping[str, Any]) -> pd.DataFrame:
-    path = folder / SCORES_FILE
+    files = manifest.get("files", {})
+    path = folder / (SHEET_FILE if SHEET_FILE in files else SCORES_FILE)
     if not path.is_file():
         raise StoreError(f"{path}: no such file; give a folder that run or bench wrote")
     content = _content(path)
-    said = manifest.get("files", {}).get(SCORES_FILE)
+    said = files.get(path.name)
     if said is not None and said != hashlib.sha256(content).hexdigest():
         raise StoreError(
             f"{path}: damaged, it is not what {MANIFEST_FILE} says; run the same command again"
         )
-    try:
-        frame = _frame(read_table(io.BytesIO(content), read_dictionary=list(SCORE_COLUMNS)))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: not a readable Parquet file ({detail(error)})") from error
+    frame = _parsed(path, content, manifest)
     if _WEIGHT not in frame.columns:
         frame[_WEIGHT] = 1.0
     if lacking := [name for name in SCORE_COLUMNS if name not in frame.columns]:
@@ -93,6 +94,20 @@ def _vouched_rows(folder: Path, manifest: Mapping[str, Any]) -> pd.DataFrame:
     if frame.duplicated(["clip_id", "metric"]).any():
         raise StoreError(f"{path}: scores a clip twice by one metric; write the run again")
     return frame
+
+
+def _parsed(path: Path, content: bytes, manifest: Mapping[str, Any]) -> pd.DataFrame:
+    if path.name == SHEET_FILE:
+        try:
+            return sheet_rows(content.decode(), manifest)
+        except KeyError as error:
+            raise StoreError(f"{path}: {MANIFEST_FILE} says nothing of {error}") from error
+        except ValueError as error:
+            raise StoreError(f"{path}: {detail(error)}") from error
+    try:
+        return _frame(read_table(io.BytesIO(content), read_dictionary=list(SCORE_COLUMNS)))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path}: not a readable Parquet file ({detail(error)})") from error
 
 
 def _rows_instead(folder: Path, manifest: Mapping[str, Any], problem: StoreError) -> pd.DataFrame:

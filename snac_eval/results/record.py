@@ -39,8 +39,11 @@ class RunClip:
 
     digest: str
     speaker: str = ""
+    """Who speaks; empty where nobody says."""
     domain: str = ""
+    """What the clip is."""
     duration_s: float = math.nan
+    """In seconds; NaN where the file does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class MetricResult:
     """One metric of one run."""
 
     info: MetricInfo
+    """What its numbers mean."""
     values: Mapping[str, float] = field(default_factory=dict)
     """By clip id, where the score is ok."""
     missing: Mapping[str, Score] = field(default_factory=dict)
@@ -99,13 +103,17 @@ class Run:
     codec: str
     """What reports call the codec."""
     run_id: str
+    """Equal for equal codec, data and settings."""
     codec_fingerprint: str
+    """Implementation, configuration and weights of the codec."""
     dataset: str
+    """What reports call the dataset."""
     finished: bool
     """False for an interrupted run, and for a shard: all of either is not there."""
     clips: Mapping[str, RunClip]
     """By id, in the order of the dataset, scored or not."""
     metrics: Mapping[str, MetricResult]
+    """By name, in the order of the run."""
     streams: tuple[Mapping[str, Any], ...]
     """How each code stream uses its codebook, coarse to fine: rows of ``streams.csv``."""
     place: Mapping[str, Any]

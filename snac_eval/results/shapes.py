@@ -42,6 +42,7 @@ _CLIP = {
     "length_s": (_NUMBER,),
     "transcript": _TEXT,
     "place": _COUNT,
+    "line": _TEXT,
 }
 _METRIC = {
     "description": _TEXT,

@@ -16,6 +16,7 @@ from typing import Any
 from snac_eval.errors import StoreError
 from snac_eval.results.record import Run, read_run
 from snac_eval.results.shapes import read_json
+from snac_eval.run.sealed import FILE_NAME as MANIFEST_FILE
 from snac_eval.writing import write_json
 
 FILE_NAME = "study.json"
@@ -52,11 +53,12 @@ def read_study(folder: Path) -> tuple[StudyRun, ...]:
 def run_folders(places: Iterable[Path]) -> Iterator[Path]:
     """The folders of runs behind these, each of which is a run's or a study's.
 
-    A study gives those of its pairs that have a run. Raises StoreError for a broken study.
+    A study gives those of its pairs that have a run, and a folder that is neither run nor study
+    the runs below it, such as ``reports/results``. Raises StoreError for a broken study.
     """
     for place in places:
         if not (place / FILE_NAME).is_file():
-            yield place
+            yield from [place] if (place / MANIFEST_FILE).is_file() else (_below(place) or [place])
             continue
         listed = [run for run in read_study(place) if not run.problem]
         if not listed:
@@ -64,8 +66,13 @@ def run_folders(places: Iterable[Path]) -> Iterator[Path]:
         yield from (Path(os.path.normpath(place / run.folder)) for run in listed)
 
 
+def _below(place: Path) -> list[Path]:
+    found = (path.parent for path in place.glob(f"*/**/{MANIFEST_FILE}"))
+    return sorted(folder for folder in found if folder.resolve().is_relative_to(place.resolve()))
+
+
 def read_runs(places: Sequence[Path]) -> list[Run]:
-    """The runs in these folders, of which each is a run's or a study's, each run once.
+    """The runs in these folders, each a run's, a study's or one with runs below, each run once.
 
     Raises StoreError where one is missing or broken.
     """

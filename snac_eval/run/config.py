@@ -57,22 +57,30 @@ class RunConfig:
 
     model: str
     dataset: str
+    """A name, with its argument where it takes one: ``librispeech:test-clean``."""
     output: Path
+    """The folder of the run."""
     metrics: tuple[str, ...] = ()
     limit: int = 0
     seed: int = 0
     device: str = "auto"
+    """``auto``, ``cpu``, ``cuda`` or ``mps``."""
     workers: int = -1
     batch_size: int = 0
     overwrite: bool = False
+    """Whether a folder that holds another run is emptied first; else that is an error."""
     data_root: Path | None = None
+    """A folder that has corpora as their archives unpack; None: the cache."""
     weights: str = ""
+    """A folder or a repository of the hub in place of the card's; empty: the card's."""
     card_dirs: tuple[Path, ...] = ()
+    """Folders with cards of one's own, the last of which goes before the others."""
     reference_rate: ReferenceRate = "clip"
     max_duration_s: float = 600.0
     max_error_rate: float = 0.1
     clip_timeout_s: float = 0.0
     show_progress: bool = False
+    """Whether a bar is drawn on standard error."""
     excerpt_s: float = 0.0
     balance: Balance = ""
     sample_seed: int = 0

@@ -40,6 +40,8 @@ SCORE_COLUMNS = (
 NUMBERS = ("value", "weight")
 """Those of the columns that hold numbers; the others hold text."""
 _SEAL = re.compile(rb',\n  "sha256": "([0-9a-f]{64})"\n}\n\Z')
+_LINE_EACH = ("clips", "metrics", "domain_metrics", "streams")
+"""Of these, each entry stands on one line."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MEND = "remove it and run the same command again, which keeps what was scored"
 
@@ -77,9 +79,14 @@ def unsealed(path: Path, content: bytes) -> dict[str, Any]:
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write ``manifest.json`` with its seal. Raises OutputError."""
-    content = ("{\n" + ",\n".join(_entries(manifest))).encode()
-    seal = f',\n  "sha256": "{_digest(content)}"\n}}\n'.encode()
-    write_file(folder / FILE_NAME, lambda path: path.write_bytes(content + seal))
+    content = sealed_text(manifest).encode()
+    write_file(folder / FILE_NAME, lambda path: path.write_bytes(content))
+
+
+def sealed_text(manifest: Mapping[str, Any]) -> str:
+    """The manifest as JSON, with its seal."""
+    text = "{\n" + ",\n".join(_entries(manifest))
+    return f'{text},\n  "sha256": "{_digest(text.encode())}"\n}}\n'
 
 
 def write_scores(folder: Path, tables: Iterable[pa.Table]) -> int:
@@ -140,9 +147,13 @@ def _write_tables(path: Path, tables: Iterable[pa.Table]) -> None:
 
 def _entries(manifest: Mapping[str, Any]) -> Iterator[str]:
     for key, value in manifest.items():
-        if key == "clips":
-            lines = (f"    {_json(clip)}: {_json(facts)}" for clip, facts in value.items())
-            yield '  "clips": {\n' + ",\n".join(lines) + "\n  }"
+        if key in _LINE_EACH and isinstance(value, Mapping):
+            lines = (f"    {_json(name)}: {_json(facts)}" for name, facts in value.items())
+            yield f"  {_json(key)}: {{\n" + ",\n".join(lines) + "\n  }"
+        elif key in _LINE_EACH:
+            yield (
+                f"  {_json(key)}: [\n" + ",\n".join(f"    {_json(one)}" for one in value) + "\n  ]"
+            )
         else:
             yield _json({key: value}, indent=2).removeprefix("{\n").removesuffix("\n}")
 

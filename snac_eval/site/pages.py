@@ -11,6 +11,9 @@ from typing import Any
 from snac_eval.results.record import Run
 
 HOME = "index.html"
+CODECS = "codecs/index.html"
+DATASETS = "datasets/index.html"
+ABOUT = "about.html"
 _OTHER = re.compile(r"[^a-z0-9]+")
 _LONGEST = 60
 
@@ -55,3 +58,8 @@ def codec_address(run: Run) -> str:
 def dataset_address(dataset: str) -> str:
     """Of the page of a dataset, by its name."""
     return f"datasets/{slug(dataset)}.html"
+
+
+def board_address(dataset: str, domain: str) -> str:
+    """Of the board of a dataset's clips of one domain."""
+    return f"boards/{slug(dataset)}-{domain}.html"

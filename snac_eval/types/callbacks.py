@@ -28,6 +28,7 @@ class RunFacts:
     codec: str
     """What reports call the codec."""
     dataset: str
+    """What reports call the dataset."""
     folder: Path
     """What tells runs apart: where the run lies, and is continued."""
     manifest: Mapping[str, Any]
@@ -39,9 +40,11 @@ class ClipDone:
     """A clip that was computed just now, and is stored."""
 
     run: RunFacts
+    """Whose clip it is."""
     number: int
     """The clip's place in the run, from 0; clips come as they are done, not in this order."""
     clip: Clip
+    """What the dataset says of it."""
     scores: Mapping[str, Score]
     """By metric those that were made now: each that the clip lacked."""
 
@@ -51,16 +54,21 @@ class Mean:
     """A metric over all clips of a run, or over those of a domain."""
 
     metric: str
+    """Its name."""
     domain: str
     """``speech``; empty for all clips."""
     value: float
     """NaN without a clip that has a score."""
     ci_low: float
-    """Ends of the 95 % interval; NaN for a metric of all clips together."""
+    """Lower end of the 95 % interval; NaN for a metric of all clips together."""
     ci_high: float
+    """Its upper end."""
     n_ok: int
+    """Clips that have a score."""
     n_undefined: int
+    """Clips of which the metric has no value."""
     n_error: int
+    """Clips that failed."""
 
 
 class RunRecord(Protocol):
@@ -84,7 +92,9 @@ class RunDone:
     """A run that came to its end, or was interrupted: every clip that it has, whenever computed."""
 
     run: RunFacts
+    """Which run it is."""
     state: Literal["finished", "interrupted"]
+    """How it ended."""
     means: tuple[Mean, ...]
     """Of all clips; where they are of several domains, also of each."""
     files: tuple[Path, ...]

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     IntArray = NDArray[np.int32]
+    """Tokens of one stream."""
 
 Count = Annotated[int, Ge(0), Le(1 << 31)]
+"""A whole number of at least 0."""
 CodebookSize = Annotated[int, Gt(1), Le(1 << 31)]
+"""How many entries a codebook has: at least 2."""
 Rate = Annotated[float, Gt(0), Lt(math.inf)]
 """How often a second, finite."""
 
@@ -48,6 +51,7 @@ class Codes:
 
     @property
     def num_tokens(self) -> int:
+        """Of all streams together."""
         return sum(int(stream.size) for stream in self.streams)
 
     @property
@@ -78,18 +82,25 @@ class CodecCard:
     """
 
     name: str
+    """The card's file name without ``.toml``."""
     family: str
+    """Entry point in the group ``snac_eval.codecs``."""
     description: str
+    """One line, for lists."""
     sample_rate: Count
     channels: Count = 1
     nominal_bitrate_bps: Rate = math.nan
     codebook_sizes: tuple[CodebookSize, ...] = ()
+    """Entries of each stream's codebook, coarse to fine; empty for codecs of packets."""
     frame_rates_hz: tuple[Rate, ...] = ()
+    """Tokens a second of each stream, as many as there are sizes."""
     weights: str = ""
     revision: str = ""
     sha256: str = ""
     licence: str = ""
+    """Of code and weights."""
     citation: str = ""
+    """The paper, in words."""
     cite: str = ""
     label: str = ""
     series: str = ""
@@ -99,6 +110,7 @@ class CodecCard:
     requirements: tuple[str, ...] = ()
     python: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    """What its family reads beside."""
 
     @property
     def decoded_rate(self) -> int:
@@ -123,7 +135,9 @@ class CodecRequest:
     """
 
     card: CodecCard
+    """Of the codec, cut down to ``num_streams`` already."""
     argument: str = ""
+    """What stands behind the colon; empty: nothing."""
     weights: str = ""
     device: str = "cpu"
     num_threads: int = 0
@@ -139,6 +153,7 @@ class Codec(Protocol):
     """
 
     card: CodecCard
+    """What it was made by."""
     device: str
     """Where it computes: ``cpu``, ``cuda`` or ``mps``."""
 
@@ -166,7 +181,9 @@ class ReconstructionSource(Protocol):
     """Reconstructions that some other program already made: read, never encoded."""
 
     card: CodecCard
+    """What it was made by."""
     device: str
+    """``cpu``: reading needs no other."""
 
     @property
     def fingerprint(self) -> str:
@@ -187,7 +204,9 @@ class Timing:
     """Wall-clock seconds that this clip took, its share where clips were batched; NaN: unknown."""
 
     encode_s: float = math.nan
+    """Seconds of encoding."""
     decode_s: float = math.nan
+    """Seconds of decoding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +216,10 @@ class Reconstruction:
     the clip's length."""
 
     clip: Clip
+    """What the dataset says of it."""
     reference: Waveform
     estimate: Waveform
     codes: Codes | None = None
+    """What the codec emitted; None where reconstructions are read from files."""
     timing: Timing = field(default_factory=Timing)
+    """How long that took."""

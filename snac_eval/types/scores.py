@@ -9,7 +9,9 @@ from typing import Literal, Protocol
 from snac_eval.types.clips import Domain
 
 Status = Literal["ok", "undefined", "error"]
+"""What became of a score."""
 MetricKind = Literal["audio", "codes", "codec", "corpus"]
+"""What a metric scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +23,11 @@ class Score:
     """
 
     value: float | None
+    """Finite, in the metric's unit; None unless the status is ok."""
     status: Status = "ok"
+    """Undefined: it has no meaning here. Error: something failed that should not have."""
     reason: str = ""
+    """Why there is no value, or what must be known of it; mostly empty."""
     detail: bytes = b""
     weight: float = 1.0
 
@@ -77,8 +82,11 @@ class Heading:
 
     __slots__ = ()
     name: str
+    """As ``--metrics`` takes it."""
     unit: str
+    """Such as ``dB``; empty where there is none."""
     higher_is_better: bool | None
+    """None where neither side is."""
 
     @property
     def heading(self) -> str:
@@ -101,16 +109,21 @@ class MetricInfo(Heading):
     """What a metric's numbers mean."""
 
     name: str
+    """As ``--metrics`` takes it, options and all."""
     description: str
+    """One line, for lists."""
     unit: str
+    """Such as ``dB``; empty where there is none."""
     higher_is_better: bool | None
     """None where neither direction is better (bitrate, delay)."""
     value_range: tuple[float, float]
     """What values can take."""
     domains: frozenset[Domain]
+    """Where it is defined."""
     sample_rate: int | None
     """The rate in Hz that both sides are resampled to; None: the reference's own."""
     fingerprint: Fingerprint
+    """Changes whenever its numbers could."""
     kind: MetricKind = "audio"
     """What it scores: a clip's audio, a clip's codes, a clip with the codec's help, or the corpus:
     all clips together."""
@@ -135,3 +148,4 @@ class Metric(Protocol):
     """What every metric has; :mod:`snac_eval.metrics.opening` has what each kind does."""
 
     info: MetricInfo
+    """What its numbers mean."""

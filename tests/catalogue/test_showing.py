@@ -72,6 +72,8 @@ def test_a_metric_and_a_dataset() -> None:
         "depends on domain",
         "mode=wb",
         "snac_eval.metrics.pesq:PesqWb",
+        "papers ITU-T P.862",
+        "beware It follows P.862 without Corrigendum 2",
     ):
         assert fact in text, fact
     assert "licence" not in text

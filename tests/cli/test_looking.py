@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -57,6 +59,8 @@ def test_bash_completes_commands_flags_and_names(
     assert complete("run", "--metrics", "pesq") == ["pesq_nb", "pesq_wb", "pesq_wb_c2"]
     assert complete("run", "--metrics", "stoi,pesq_w") == ["stoi,pesq_wb", "stoi,pesq_wb_c2"]
     assert complete("show", "visqol_a") == ["visqol_audio"]
+    assert complete("encode", "opus_1") == ["opus_12kbps"]
+    assert complete("env", "create", "war") == ["warpq"]
     assert "--max-error-rate" in complete("run", "--max")
     assert complete("list", "me") == ["metrics"]
     (tmp_path / "runs_of_mine").mkdir()
@@ -71,10 +75,30 @@ def test_other_shells_get_names_too(shell: str, capsys: pytest.CaptureFixture[st
     assert "snac_24khz" in script
 
 
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes_commands_names_and_lists_of_them(tmp_path: Path) -> None:
+    script = tmp_path / "snac-eval.fish"
+    script.write_text(run_process("completion", "fish").stdout)
+    for typed, offered in (
+        ("completi", "completion\tprint a script that completes commands and names in your shell"),
+        ("run --metrics stoi,pesq_w", "stoi,pesq_wb\t"),
+        ("push run --repo a --sen", "--send\t"),
+    ):
+        code = f"source {script}; complete -C 'snac-eval {typed}'"
+        done = subprocess.run(
+            ["fish", "-N", "-c", code], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.startswith(offered)
+        assert done.stderr == ""
+
+
 def test_names_that_a_shell_could_misread_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ["fine_1.5kbps", "$(touch x)", "a b", "x;y", "-flag", "`id`"]
     monkeypatch.setattr("snac_eval.registry.plugins.codec_names", lambda: names)
-    assert completion._known_names()["codecs"] == ["fine_1.5kbps"]
+    known = "snac_eval.environments.known.known_environments"
+    monkeypatch.setattr(known, lambda: dict.fromkeys(names))
+    for kind in ("codecs", "environments"):
+        assert completion._known_names()[kind] == ["fine_1.5kbps"]
 
 
 def test_a_shell_that_shtab_does_not_know_is_one_line(
@@ -133,3 +157,16 @@ def test_the_doctor_reports_as_json(
     assert content["works"] is True
     sections = {one["section"] for one in content["findings"]}
     assert {"versions", "extras", "machine", "places", "hub"} <= sections
+
+
+def test_a_package_that_cannot_be_imported_is_no_internal_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def listing(*_: object) -> None:
+        importlib.import_module("a_package_that_is_absent")
+
+    monkeypatch.setattr("snac_eval.cli.list._list", listing)
+    assert main(["list"]) == 2
+    said = capsys.readouterr().err
+    assert "No module named 'a_package_that_is_absent'; snac-eval doctor says" in said
+    assert said.count("\n") == 1

@@ -12,7 +12,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from snac_eval.cli import main as main_module
 from snac_eval.cli.main import main
 from snac_eval.cli.streams import Guarded
 from snac_eval.errors import UsageError
@@ -181,15 +180,6 @@ def test_wrong_flags_are_one_line(capsys: pytest.CaptureFixture[str], words: lis
         main(words)
     assert ended.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
-
-
-def test_help_names_every_exit_code() -> None:
-    for code in (0, 1, 2, 3, 4, main_module.INTERNAL_ERROR, main_module.INTERRUPTED):
-        assert f" {code} " in main_module.EXIT_CODES
-    readme = Path(__file__).resolve().parents[2] / "README.md"
-    table = readme.read_text(encoding="utf-8").partition("## Exit codes")[2].partition("##")[0]
-    for code in (0, 1, 2, 3, 4, main_module.INTERNAL_ERROR, main_module.INTERRUPTED):
-        assert f"\n| {code} |" in table
 
 
 def test_a_user_without_a_name_or_a_home_folder(runs: tuple[Path, Path]) -> None:

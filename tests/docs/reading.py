@@ -128,7 +128,7 @@ def _is_whole(text: str) -> bool:
 
 def simple_parts(text: str) -> list[list[str]] | None:
     """The words of a command, and of several where ``&&`` or ``;`` stands between; None where only
-    a shell can run it: pipes, redirections, variables that it sets, loops."""
+    a shell can run it: pipes, redirections, variables that it sets, loops, braces."""
     try:
         lexer = shlex.shlex(text.replace("\\\n", " "), posix=True, punctuation_chars="|&;<>()")
         lexer.whitespace_split, lexer.commenters = True, "#"
@@ -146,4 +146,4 @@ def simple_parts(text: str) -> list[list[str]] | None:
     if len(parts) == 1 and parts[0][:2] == ["sh", "-c"] and len(parts[0]) == 3:
         return simple_parts(parts[0][2])
     plain = all(part and re.fullmatch(r"[\w./-]+", part[0]) for part in parts)
-    return parts if plain and "$" not in text and "`" not in text else None
+    return parts if plain and not re.search(r"[$`]|\{\S*,\S*\}", text) else None

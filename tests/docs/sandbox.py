@@ -10,7 +10,9 @@ import inspect
 import re
 import shutil
 import sys
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from numpy.typing import NDArray
 from snac_eval.registry import cards, plugins
 from snac_eval.run.config import RunConfig
 from tests.docs.reading import ROOT
+from tests.writable_hub import serve_writable_hub, use_hub
 
 MAX_CLIPS = 4
 CLIP_S = 1.2
@@ -109,10 +112,13 @@ class Sandbox:
         for place in ("baseline.json", "tests/baseline.json"):
             write_baseline(read_run(Path("runs/new")), Path(place))
 
-    def copy(self, name: str) -> Path:
-        """A fresh copy of it, for one document."""
+    def copy(self, name: str, text: str) -> Path:
+        """A fresh copy of it, for one document; with the submitted results that its
+        commands take, ``reports/results/DATASET/{CODEC,...}``."""
         folder = self._root / name
         shutil.copytree(self.template, folder)
+        for place in set(re.findall(r"(reports/results/[\w.-]+)/\{", text)):
+            shutil.copytree(ROOT / place, folder / place)
         return folder
 
     def stand_in(self, text: str) -> None:
@@ -241,6 +247,19 @@ def _cut_datasets(monkeypatch: pytest.MonkeyPatch) -> None:
         if getattr(module, "__name__", "").startswith("snac_eval."):
             for attribute in [key for key, value in vars(module).items() if value is whole]:
                 monkeypatch.setattr(module, attribute, cut)
+
+
+@contextmanager
+def stand_in_hub(text: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[None]:
+    """Where the text pushes anything, a hub on this machine, which its reader may write to."""
+    if "snac-eval push" not in text:
+        yield
+        return
+    with monkeypatch.context() as patch, serve_writable_hub() as hub:
+        use_hub(patch, hub.endpoint, str(folder / "hub"), "hf_me")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Use 'content=", DeprecationWarning)
+            yield
 
 
 def forget_plugins() -> Iterator[None]:

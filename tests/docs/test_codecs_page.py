@@ -8,9 +8,10 @@ from importlib.metadata import entry_points
 from snac_eval.registry import cards
 from tests.docs.reading import ROOT
 
+PAGE = (ROOT / "docs" / "codecs.md").read_text(encoding="utf-8")
 ROWS = {
     row[0].strip(" `"): " ".join(row[1:])
-    for line in (ROOT / "docs" / "codecs.md").read_text(encoding="utf-8").splitlines()
+    for line in PAGE.partition("## Families")[2].partition("\n## ")[0].splitlines()
     if line.startswith("| `") and (row := line.strip("|").split("|"))
 }
 FAMILIES = {

@@ -8,9 +8,11 @@ more fails.
 from __future__ import annotations
 
 import argparse
+import doctest
 import importlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -24,7 +26,7 @@ import pytest
 
 from snac_eval.cli import main as cli
 from tests.docs.reading import DOCUMENTS, ROOT, Step, commands, simple_parts, steps
-from tests.docs.sandbox import Sandbox, forget_plugins, sound, surround
+from tests.docs.sandbox import Sandbox, forget_plugins, sound, stand_in_hub, surround
 
 # Of packages that our benchmarks compare with.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
@@ -39,7 +41,7 @@ EXCLUDED = {
     "kubectl": "needs Kubernetes",
     "ray": "starts a cluster; tests/run/engines has one",
     "git": "needs a remote",
-    "docker": "needs a daemon",
+    "docker": "needs a daemon; what it hands to our program is parsed",
     "source": "changes a reader's shell",
 }
 """Programs that are not run, by name."""
@@ -54,9 +56,7 @@ PARSED = {
     "--track wandb": "needs an account; tests/trackers logs offline",
     "--track trackio": "is not in every environment; tests/trackers logs where it is",
     "snac-eval doctor": "imports and scores for a minute; tests/doctor does so",
-    "listen read my-test": "needs answers of people; docs/reading-answers.md has some",
     "listen serve": "serves until it is stopped; tests/listening/test_serving.py does",
-    "agreement runs/study": "needs ratings of those clips; docs/which-metric.md has some",
     "snac-eval bench": "measures for minutes; tests/bench runs it small",
     "table --models": "builds every ready model; tests/cli/test_models_table.py does",
     "python -m benchmarks": "measures for minutes to hours",
@@ -67,7 +67,7 @@ PARSED = {
 }
 """Commands of ours that are only parsed, by a part of their text."""
 
-GIVEN = {"CONTRIBUTING.md": "its files are those of tests/plugin: see tests/test_contributing.py"}
+GIVEN = {"plugins.md": "its files are those of tests/plugin: see tests/docs/test_plugins_page.py"}
 """Documents whose files and Python another test holds against the files that it runs."""
 
 ELSEWHERE = {"own-codec.md": "tests/cli/test_own_codec.py follows it, in an empty folder"}
@@ -102,10 +102,12 @@ def test_a_document_can_be_followed(
         pytest.skip(ELSEWHERE[document.name])
     if not (todo := [one for one in steps(document) if one.kind != "inline"]):
         pytest.skip("says nothing to do")
-    sandbox.stand_in(document.read_text(encoding="utf-8"))
+    text = document.read_text(encoding="utf-8")
+    sandbox.stand_in(text)
     reader = _Reader(document, sandbox, monkeypatch, request)
-    for step in todo:
-        reader.follow(step)
+    with stand_in_hub(text, monkeypatch, tmp_path):
+        for step in todo:
+            reader.follow(step)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -161,7 +163,8 @@ class _Reader:
     def _begin(self) -> None:
         self._sessions += 1
         name = f"{self._document.stem}-{self._sessions}"
-        self._monkeypatch.chdir(self._sandbox.copy(name))
+        text = self._document.read_text(encoding="utf-8")
+        self._monkeypatch.chdir(self._sandbox.copy(name, text))
         self._monkeypatch.syspath_prepend(os.getcwd())
 
     def _write(self, step: Step, again: bool) -> None:
@@ -173,6 +176,9 @@ class _Reader:
     def _run_python(self, step: Step) -> None:
         names = {**_given_names(), **self._names, "__name__": "document"}
         before = set(names)
+        if step.text.lstrip().startswith(">>> "):
+            _run_doctest(step, names, str(self._document))
+            return
         code = compile("\n" * (step.line - 1) + step.text, str(self._document), "exec")
         exec(code, names)
         self._names = names
@@ -186,6 +192,8 @@ class _Reader:
             with Path(kept[2]).open("w", encoding="utf-8") as file, redirect_stdout(file):
                 return self._run_command(kept[1], where)
         parts = simple_parts(text)
+        if parts is None and text.startswith("docker "):
+            parts = [shlex.split(text)]
         if parts is None:
             return _shell(text, where)
         for words in parts:
@@ -206,6 +214,14 @@ class _Reader:
         if words[0] != "snac-eval":
             return _shell(text, where)
         return max(_snac_eval(arguments) for arguments in _each_shard(_expanded(words[1:]), text))
+
+
+def _run_doctest(step: Step, names: dict[str, Any], document: str) -> None:
+    """Run a session at Python's prompt. Raises AssertionError where it answers otherwise."""
+    told: list[str] = []
+    session = doctest.DocTestParser().get_doctest(step.text, names, document, document, step.line)
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(session, out=told.append)
+    assert not told, "".join(told)
 
 
 def _snac_eval(arguments: Sequence[str]) -> int:
@@ -247,6 +263,8 @@ def _shell(text: str, where: str) -> int:
 
 def _parse(words: Sequence[str], monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """Have the real parser read the command, and do nothing."""
+    if words[:3] == ["python", "-m", "snac_eval"]:
+        words = ["snac-eval", *words[3:]]
     try:
         if words[0] == "snac-eval":
             if not any(word.startswith("-") for word in words):
@@ -284,6 +302,8 @@ def _check_excluded(words: Sequence[str], where: str) -> None:
         targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         asked = [word for word in words[1:] if "=" not in word]
         assert set(asked) <= set(targets), f"{where}\nno such target"
+    if words[:2] == ["docker", "run"]:
+        cli._parser().parse_args(words[words.index("snac-eval") + 1 :])
     if words[0] == "pip":
         extras = {one for word in words for found in re.findall(r"snac-eval\[(.+?)\]", word)
                   for one in found.split(",")}  # fmt: skip

@@ -16,6 +16,7 @@ from snac_eval.results.study import (
     run_folders,
     write_study,
 )
+from tests.runs import write_run
 
 
 def test_a_study_gives_the_folders_of_its_runs_and_a_run_its_own(tmp_path: Path) -> None:
@@ -44,3 +45,11 @@ def test_a_broken_study_is_one_line(tmp_path: Path, content: object) -> None:
     (tmp_path / FILE_NAME).write_text(json.dumps(content))
     with pytest.raises(StoreError, match=r"study\.json: lists no runs"):
         read_study(tmp_path)
+
+
+def test_a_folder_of_runs_gives_the_runs_below_it_and_follows_no_link(tmp_path: Path) -> None:
+    for name in ("data/one", "data/two", "elsewhere/three"):
+        write_run(tmp_path / "all" / name, {"stoi": [0.9]}, codec=name)
+    (tmp_path / "all/elsewhere").rename(tmp_path / "elsewhere")
+    (tmp_path / "all/link").symlink_to(tmp_path / "elsewhere")
+    assert [run.codec for run in read_runs([tmp_path / "all"])] == ["data/one", "data/two"]

@@ -26,6 +26,7 @@ from snac_eval.types import MetricInfo
 
 Kind = Literal["line", "box"]
 KINDS: tuple[Kind, ...] = ("line", "box")
+"""All kinds of figures."""
 _X_TITLES = {
     STREAMS: "Streams of codes",
     STEP: "Training step",

@@ -20,6 +20,7 @@ from snac_eval.errors import UsageError
 WIDTHS_CM = {"single": 8.5, "double": 17.5}
 """Of a paper's column and of its page, as most journals and conferences have them."""
 SUFFIXES = (".pdf", ".svg", ".png")
+"""Formats that a figure can be saved in, by the file's suffix."""
 NARROWEST_CM, WIDEST_CM = 5.0, 100.0
 PANEL_IN = 2.6
 """The least width of a panel that stands beside another."""

@@ -50,11 +50,17 @@ def page_data(groups: Sequence[Group], main: str) -> Markup:
         "main": main,
         "datasets": [_dataset(group, names, reasons, most_clips(groups)) for group in groups],
         "reasons": reasons.known,
+    }
+    return in_script(content | colour_scales())
+
+
+def colour_scales() -> dict[str, Any]:
+    """What players draw spectrograms with."""
+    return {
         "colours": {"level": _colours(LEVEL_COLOURS), "difference": _colours(DIFFERENCE_COLOURS)},
         "levelDb": SPECTROGRAM_RANGE_DB,
         "differenceDb": DIFFERENCE_RANGE_DB,
     }
-    return in_script(content)
 
 
 def in_script(content: Mapping[str, Any]) -> Markup:

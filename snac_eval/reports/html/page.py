@@ -62,7 +62,7 @@ _MOMENTS = {"argv", "started", "finished", "num_clips_computed_now"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Clip:
+class ShownClip:
     """A clip as the template shows it: ``names`` are its versions' letters, names and colours."""
 
     clip: PlayableClip
@@ -209,22 +209,23 @@ def _told(table: Grid | None, shown: Sequence[Shown]) -> Grid | None:
     return table.without("codec") if table is not None and len(shown) == 1 else table
 
 
-def _playing(groups: Sequence[Group], playable: Sequence[PlayableClip]) -> list[list[_Clip]]:
+def _playing(groups: Sequence[Group], playable: Sequence[PlayableClip]) -> list[list[ShownClip]]:
     """The clips that can be played, by dataset."""
-    clips: list[list[_Clip]] = [[] for _ in groups]
+    clips: list[list[ShownClip]] = [[] for _ in groups]
     for clip in playable:
         group, of = groups[clip.group], clips[clip.group]
-        of.append(_shown_clip(group, clip, f"{group.key}-clip{len(of)}"))
+        of.append(shown_clip(group, clip, f"{group.key}-clip{len(of)}"))
     return clips
 
 
-def _shown_clip(group: Group, clip: PlayableClip, anchor: str) -> _Clip:
+def shown_clip(group: Group, clip: PlayableClip, anchor: str) -> ShownClip:
+    """A clip of this dataset, as templates show it under this id."""
     letters = {one.run.name: (one.letter, one.run.name, one.colour) for one in group.shown}
     letters[""] = ("A", "reference", -1)
     names = [letters[version.label] for version in clip.versions]
     facts = next((run.clips[clip.clip_id] for run in group.runs if clip.clip_id in run.clips), None)
     scores = tables.score_table(group.shown, clip.clip_id)
-    return _Clip(clip, anchor, facts or RunClip(""), names, scores)
+    return ShownClip(clip, anchor, facts or RunClip(""), names, scores)
 
 
 def _clip_notes(clips: Sequence[ReportClip], shown: Sequence[PlayableClip]) -> Iterable[str]:

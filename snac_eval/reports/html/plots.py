@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MAX_DOTS = 100
+_MANY = 12
+"""Of more points the bars step back behind marks and letters."""
+_BARS: Any = {"capsize": 3, "linewidth": 1.2}
+_FAINT_BARS: Any = {"capsize": 2, "linewidth": 1, "alpha": 0.4}
+_MARK = 3.5
+"""Half the width of a mark, in points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +133,7 @@ def plane(
         _place(axes, [point.x for point in points], scale)
         titles: dict[str, list[str]] = {}
         for index, point in enumerate(points):
-            titles |= {_draw_point(axes, point, index): [point.title]}
+            titles |= {_draw_point(axes, point, index, len(points) > _MANY): [point.title]}
         for line in lines:
             _draw_line(axes, line)
         if len(frontier) > 1:
@@ -138,6 +144,7 @@ def plane(
         axes.set_xlabel(plain(x_label))
         axes.set_ylabel(plain(y_label))
         axes.grid()
+        _draw_letters(axes, points)
         return svg(drawn, title, titles)
 
 
@@ -162,29 +169,82 @@ def _draw_line(axes: Axes, line: Sequence[Point]) -> None:
     axes.plot(xs, ys, color=colour, linewidth=1.2, alpha=opacity, zorder=2)
 
 
-def _draw_point(axes: Axes, point: Point, index: int) -> str:
-    """Draw it, every part marked as its codec's. Returns what its mark is known by."""
+def _draw_point(axes: Axes, point: Point, index: int, faint: bool) -> str:
+    """Draw it, every part marked as its codec's; ``faint``: the bar of its interval steps back.
+    Returns what its mark is known by."""
     colour = SERIES[point.colour % NUM_COLOURS]
     parts: list[Artist] = []
     if not math.isnan(point.low):
         reach = [[max(0.0, point.y - point.low)], [max(0.0, point.high - point.y)]]
-        bars = axes.errorbar(
-            [point.x], [point.y], yerr=reach, color=colour, capsize=3, linewidth=1.2
-        )
+        style = _FAINT_BARS if faint else _BARS
+        bars = axes.errorbar([point.x], [point.y], yerr=reach, color=colour, **style)
         parts += bars.get_children()
-    marker = MARKERS[point.colour % len(MARKERS)]
+    # Where colours come round again, shapes are others than the first time.
+    marker = MARKERS[(point.colour + point.colour // NUM_COLOURS) % len(MARKERS)]
     parts.append(axes.scatter([point.x], [point.y], s=42, color=colour, marker=marker, zorder=3))
-    letter = axes.annotate(
-        point.letter,
-        (point.x, point.y),
-        xytext=(6, 5),
-        textcoords="offset points",
-        fontweight="bold",
-    )
-    parts.append(letter)
     for number, part in enumerate(parts):
         part.set_gid(f"codec-{point.letter}-{index}-{number}")
-    return str(parts[-2].get_gid())
+    return str(parts[-1].get_gid())
+
+
+def _draw_letters(axes: Axes, points: Sequence[Point]) -> None:
+    """Each beside its mark, where it hides the least of other letters and marks."""
+    axes.autoscale_view()
+    per_inch = 72 / axes.figure.dpi
+    spots = [axes.transData.transform((point.x, point.y)) * per_inch for point in points]
+    taken = [_Box(x - _MARK, y - _MARK, x + _MARK, y + _MARK) for x, y in spots]
+    for index, (point, (x, y)) in enumerate(zip(points, spots, strict=True)):
+        boxes = [box.moved(x, y) for box in _around(len(point.letter))]
+        hidden = [sum(box.shared(other) for other in taken) for box in boxes]
+        found = boxes[hidden.index(min(hidden))]
+        taken.append(found)
+        letter = axes.annotate(
+            point.letter,
+            (point.x, point.y),
+            xytext=(found.left - x, found.low - y + 2),
+            textcoords="offset points",
+            fontweight="bold",
+        )
+        letter.set_gid(f"codec-{point.letter}-{index}-letter")
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """A part of a drawing, in points."""
+
+    left: float
+    low: float
+    right: float
+    high: float
+
+    def moved(self, x: float, y: float) -> _Box:
+        return _Box(self.left + x, self.low + y, self.right + x, self.high + y)
+
+    def shared(self, other: _Box) -> float:
+        """The area that both cover."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.high, other.high) - max(self.low, other.low)
+        return max(0.0, width) * max(0.0, height)
+
+
+def _around(num_letters: int) -> list[_Box]:
+    """Where letters may stand around a mark, the best place first."""
+    width, height = 7.0 * num_letters, 9.0
+    corners = [
+        (6.0, 3.0),
+        (6.0, -12.0),
+        (-6.0 - width, 3.0),
+        (-6.0 - width, -12.0),
+        (-width / 2, 8.0),
+        (-width / 2, -17.0),
+        (8.0, -4.0),
+        (-8.0 - width, -4.0),
+        (6.0, 14.0),
+        (-6.0 - width, 14.0),
+        (6.0, -23.0),
+        (-6.0 - width, -23.0),
+    ]
+    return [_Box(x, y, x + width, y + height) for x, y in corners]
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from markupsafe import Markup
 from snac_eval.reports.text import metric_title
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment, Template
 
 SCRIPTS = (
     "data.js",
@@ -47,10 +47,15 @@ def render(
     context: Mapping[str, Any], name: str = "report.html.j2", scripts: Sequence[str] = SCRIPTS
 ) -> str:
     """A page's HTML, from the template of this name."""
-    script = '"use strict";\n' + "\n".join(map(read, scripts))
+    return template(name).render(**context, **inline(map(read, scripts), map(read, STYLES)))
+
+
+def inline(scripts: Iterable[str], styles: Iterable[str]) -> dict[str, str]:
+    """What a template writes into its page: ``script``, its ``script_hash``, and ``style``."""
+    script = '"use strict";\n' + "\n".join(scripts)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    style = Markup("\n".join(map(read, STYLES)))
-    return template(name).render(**context, script=Markup(script), script_hash=digest, style=style)
+    style = Markup("\n".join(styles))
+    return {"script": Markup(script), "script_hash": digest, "style": style}
 
 
 def drawn_by() -> str:
@@ -61,17 +66,22 @@ def drawn_by() -> str:
 @cache
 def template(name: str) -> Template:
     """A template beside the scripts; whatever is put into it is escaped."""
+    return environment(read).get_template(name)
+
+
+def environment(load: Callable[[str], str]) -> Environment:
+    """What makes templates of the texts that ``load`` gives; whatever is put in is escaped."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-    environment = Environment(
-        loader=FunctionLoader(read),
+    made = Environment(
+        loader=FunctionLoader(load),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"seconds": _seconds, "metric_title": metric_title}
-    return environment.get_template(name)
+    made.filters |= {"seconds": _seconds, "metric_title": metric_title}
+    return made
 
 
 @cache

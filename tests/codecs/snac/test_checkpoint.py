@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -275,6 +276,20 @@ def test_broken_checkpoints_are_one_line(tmp_path: Path, kind: str, says: str) -
         SNAC.from_pretrained(tmp_path)
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(TINY.to_dict()))
+    mark = tmp_path / "mark"
+
+    class Harmful:
+        def __reduce__(self) -> tuple[object, tuple[Path]]:
+            return Path.touch, (mark,)
+
+    (tmp_path / "pytorch_model.bin").write_bytes(pickle.dumps({"weight": Harmful()}))
+    with pytest.raises(CheckpointError):
+        SNAC.from_pretrained(tmp_path)
+    assert not mark.exists()
 
 
 def test_what_does_not_fit_is_named_key_by_key(tmp_path: Path) -> None:

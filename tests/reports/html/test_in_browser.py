@@ -22,6 +22,7 @@ from tests.reports.html.browsing import (
     until,
     write_study,
 )
+from tools import picture
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -295,3 +296,16 @@ def test_no_rule_of_axe_is_broken(browser: Browser, study: Path) -> None:
         page.evaluate(script.read_text(encoding="utf-8"))
         found = page.evaluate("axe.run()")
         assert [one["id"] for one in found["violations"]] == []
+
+
+def test_a_picture_of_it_fits_one_look(browser: Browser, study: Path) -> None:
+    """tools/picture.py leaves out what the page has beside a table, figures and one clip."""
+    size = {"width": picture.WIDTH, "height": 600}
+    with browser.new_context(viewport=size, device_scale_factor=picture.SCALE) as context:  # type: ignore[arg-type]
+        page = context.new_page()
+        found = picture.photograph(page, study)
+        assert page.locator(".clip:visible").count() == 1
+        for part in ("#every", "#manifest", ".bar", ".warning"):
+            assert page.locator(f"{part}:visible").count() == 0
+    assert found.width == round(picture.WIDTH * picture.SCALE)
+    assert found.height < 2 * found.width

@@ -58,7 +58,7 @@ function addTools(table) {
     "aria-label": `CSV of ${caption}: download`,
   });
   const tools = make("div", { className: "tools" });
-  if (table.closest(".narrow")) tools.append(columnChooser(table));
+  if (table.closest(".narrow:not(.fixed)")) tools.append(columnChooser(table));
   tools.append(csv);
   table.closest(".scroll").before(tools);
 }
