@@ -14,7 +14,9 @@ import pytest
 
 from snac_eval import audio
 from snac_eval.cli.main import main
+from snac_eval.evaluation import executing
 from tests.cli.helpers import repeatable, scores
+from tests.trackers.conftest import Heard
 
 RECIPE = Path(__file__).parents[2] / "docs" / "recipes" / "slurm_array.sh"
 METRICS = "bitrate,si_sdr,encode_real_time_factor"
@@ -26,8 +28,13 @@ def _run(data: Path, output: Path, *more: str) -> int:
 
 
 def test_shards_are_run_and_merged(
-    audio_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    audio_dir: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    heard = Heard()
+    monkeypatch.setattr(executing, "open_tracker", {"board:here": heard}.__getitem__)
     folders = [tmp_path / f"shard{number}" for number in (1, 2)]
     for number, folder in enumerate(folders, start=1):
         assert _run(audio_dir, folder, "--shard", f"{number}/2") == 0
@@ -35,8 +42,11 @@ def test_shards_are_run_and_merged(
         assert f"note: this is a part of a run (shard {number}/2, " in said
         assert "snac-eval merge joins the parts" in said
     merged = tmp_path / "merged"
-    assert main(["merge", *map(str, folders), "-o", str(merged), "--report-clips", "1"]) == 0
+    merge = ["merge", *map(str, folders), "-o", str(merged), "--report-clips", "1"]
+    assert main([*merge, "--track", "board:here"]) == 0
     said = capsys.readouterr().out
+    assert [(one.state, one.record.finished) for one in heard.runs] == [("finished", True)]
+    assert heard.runs[0].files[-1] == merged / "report.html"
     assert "pcm_8bit on" in said
     assert f"merged: 2 shards; files in {merged}/" in said
     names = {path.name for path in merged.iterdir()}
@@ -49,7 +59,7 @@ def test_shards_are_run_and_merged(
     pd.testing.assert_frame_equal(
         repeatable(scores(merged)), repeatable(scores(tmp_path / "whole"))
     )
-    assert main(["merge", *map(str, folders), "-o", str(merged), "--report-clips", "1"]) == 0
+    assert main(merge) == 0
     assert "these shards were merged here before" in capsys.readouterr().out
     assert main(["merge", *map(str, folders), "-o", str(merged), "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")

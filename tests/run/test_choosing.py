@@ -99,6 +99,7 @@ def test_a_file_says_all_that_flags_say_and_flags_stand_above_it(tmp_path: Path)
         limit = 9
         channels = "each"
         output = "here"
+        track = ["mlflow", "tensorboard:boards"]
     """)
     study, folder = read_study(file, FLAGS)
     configs = study.configs()
@@ -109,6 +110,7 @@ def test_a_file_says_all_that_flags_say_and_flags_stand_above_it(tmp_path: Path)
     assert (own.label, own.model_args) == ("Ours", ("n=3", 's="x"'))
     assert (own.limit, own.domain, own.excerpt_s) == (5, "speech", 2.5)
     assert (own.metrics, own.channels) == (("stoi",), "each")
+    assert own.track == ("mlflow", "tensorboard:boards")
     assert {config.limit for config in configs if config.dataset == "demo"} == {9}
     above, _ = read_study(file, RunConfig("", "", Path("runs"), limit=2, seed=3))
     assert {(config.limit, config.seed) for config in above.configs()} == {(2, 3)}
