@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _MOST_METRICS, _MOST_PARAMETERS = 1000, 100
 _SECONDS = 5.0
+_RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 _STATES = {"finished": "FINISHED", "interrupted": "KILLED"}
 
 
@@ -33,10 +35,11 @@ class MlflowTracker(Tracker):
         self._client = MlflowClient(tracking_uri=uri or None)
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or content.PROJECT
         super().__init__(f"mlflow {self._client.tracking_uri} {name}")
-        found = self._client.get_experiment_by_name(name)
-        self._experiment = (
-            self._client.create_experiment(name) if found is None else found.experiment_id
-        )
+        with _soon_refused():
+            found = self._client.get_experiment_by_name(name)
+            self._experiment = (
+                self._client.create_experiment(name) if found is None else found.experiment_id
+            )
 
     def has(self, name: str) -> bool:
         """Whether a run of this name is still there."""
@@ -60,6 +63,19 @@ class MlflowTracker(Tracker):
         opened = _OpenRun(self._client, name)
         opened.describe(run)
         return opened
+
+
+@contextmanager
+def _soon_refused() -> Iterator[None]:
+    """Have a server that does not answer told in seconds, not in minutes: nothing runs yet."""
+    if _RETRIES in os.environ:
+        yield
+        return
+    os.environ[_RETRIES] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_RETRIES]
 
 
 class _OpenRun:
