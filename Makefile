@@ -12,7 +12,7 @@ COLUMNS := bitrate,mel_dac_paper,stft_distance,si_sdr_aligned,pesq_wb,stoi,visqo
 # What visitors of the leaderboard can hear, for submissions have no audio: codecs that pip installs.
 HEARD   := snac_16khz_mini,opus_6kbps,opus_12kbps,mp3_16kbps,aac_16kbps,lc3_16kbps,codec2_1200,codec2_3200
 
-.PHONY: demo picture test fuzz lint bench gate docs site clean
+.PHONY: demo picture test fuzz lint bench gate docs site wheel clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -57,6 +57,12 @@ site: $(READY)  ## the leaderboard of reports/results, in build/site; a few code
 
 bench: $(READY)  ## speed, as ratios against peers
 	$(BIN)/python -m pytest benchmarks --benchmark-only -o filterwarnings=default
+
+wheel: $(READY)  ## sdist and wheel, then the first page of the docs from the wheel alone; needs the package index
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python -m tools.try_wheel dist/*.whl
 
 clean:
 	rm -rf $(VENV) runs build dist

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ ACTION = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 SMALL = {
     "dataset": "demo",
     "metrics": "mel_dac_paper",
-    "args": "--limit 2 --excerpt 1 --no-html --workers 0 --label 'A name'",
+    "args": "--limit 4 --excerpt 1 --no-html --workers 0 --label 'A name'",
 }
 
 
@@ -139,7 +140,7 @@ class _GitHub(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def github() -> Iterator[tuple[str, type[_GitHub]]]:
     handler = type("GitHub", (_GitHub,), {"comments": {1: "someone else's"}})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -151,40 +152,76 @@ def github() -> Iterator[tuple[str, type[_GitHub]]]:
     thread.join()
 
 
-def test_a_run_is_made_checked_commented_and_kept(
-    tmp_path: Path, github: tuple[str, type[_GitHub]]
-) -> None:
-    address, handler = github
-    runner = Runner(tmp_path, address)
-    done = runner.take(model="opus_12kbps", requirements="-r 'my reqs.txt'", **SMALL)
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory, github: tuple[str, type[_GitHub]]) -> Runner:
+    """One that has taken the action once, without a baseline."""
+    one = Runner(tmp_path_factory.mktemp("runner"), github[0])
+    done = one.take(model="opus_12kbps", requirements="-r 'my reqs.txt'", **SMALL)
     assert done.returncode == 0, done.stdout
+    return one
+
+
+def test_a_run_is_made_commented_and_kept(
+    runner: Runner, github: tuple[str, type[_GitHub]]
+) -> None:
     assert (runner.result["verdict"], runner.result["exit-code"]) == ("none", "0")
-    assert "A name" in handler.comments[2]
-    torch, rest = (tmp_path / "pip").read_text().splitlines()[1:3]
+    assert "A name" in github[1].comments[2]
+    torch, rest = (runner.folder / "pip").read_text().splitlines()[1:3]
     assert torch.endswith(f"--no-deps torch -c {ROOT}/constraints.txt")
     assert rest.endswith(f"{ROOT} -c {ROOT}/constraints.txt -r my reqs.txt")
     environment, weights, kept = runner.used[1:]
-    assert environment["path"] == str(tmp_path / "temp" / "snac-eval-environment")
+    assert environment["path"] == str(runner.folder / "temp" / "snac-eval-environment")
     assert weights["path"].split() == [
-        str(tmp_path / ".cache/huggingface/hub"),
-        str(tmp_path / ".cache/snac-eval"),
+        str(runner.folder / ".cache/huggingface/hub"),
+        str(runner.folder / ".cache/snac-eval"),
     ]
-    folder = Path(runner.outputs["check"]["folder"])
-    assert kept["path"].split()[0] == str(folder)
+    assert kept["path"].split()[0] == runner.outputs["check"]["folder"]
 
-    # The same again, against what would have been better.
+
+def test_gitlabs_job_does_the_same(runner: Runner, tmp_path: Path) -> None:
+    job = yaml.safe_load((ROOT / "docs/recipes/gitlab.yml").read_text("utf-8"))["codec-quality"]
+    folder = Path(runner.outputs["check"]["folder"])
+    shutil.copytree(folder / "run", tmp_path / "codec-quality" / "run")
+    shutil.copy(folder / "baseline.json", tmp_path)
+    (tmp_path / "pip").write_text('#!/bin/sh\necho "$@" >> pip.txt\n')
+    (tmp_path / "pip").chmod(0o755)
+    given = {"MODEL": "opus_12kbps", "DATASET": "demo", "METRICS": "mel_dac_paper"}
+    given |= {"RUN_FLAGS": "--limit 4 --excerpt 1 --no-html --workers 0 --label=A"}
+    surroundings = {**os.environ, **job["variables"], **given, "OMP_NUM_THREADS": "1"}
+    surroundings |= {"PATH": f"{tmp_path}:{BIN}:{os.environ['PATH']}"}
+    script = "\n".join([*job["before_script"], *job["script"]])
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", script],
+        cwd=tmp_path,
+        env=surroundings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "passed" in (tmp_path / "codec-quality" / "gate.md").read_text()
+    for path in (*job["artifacts"]["paths"], job["artifacts"]["reports"]["junit"]):
+        assert (tmp_path / path).exists() or path.endswith("report.html"), path
+    assert (tmp_path / "pip.txt").read_text().splitlines()[-1] == "install --quiet snac-eval"
+
+
+def test_what_fell_is_said_in_the_same_comment(
+    runner: Runner, github: tuple[str, type[_GitHub]]
+) -> None:
+    folder, environment = Path(runner.outputs["check"]["folder"]), runner.used[1]
     better = json.loads((folder / "baseline.json").read_text())
     scores = better["metrics"]["mel_dac_paper"]["scores"]
-    for clip in scores:
-        scores[clip] = 0.5
-    (tmp_path / "kept.json").write_text(json.dumps(better))
+    (runner.folder / "kept.json").write_text(
+        json.dumps(better).replace(json.dumps(scores), json.dumps(dict.fromkeys(scores, 0.5)))
+    )
     runner.used.clear()
-    again = runner.take(model="opus_12kbps", baseline=str(tmp_path / "kept.json"), **SMALL)
+    again = runner.take(model="opus_12kbps", baseline="kept.json", **SMALL)
     assert again.returncode == int(runner.result["exit-code"]) != 0
     assert runner.result["verdict"] in ("regression", "unknown")
-    assert list(handler.comments) == [1, 2]
-    assert "snac-eval check" in handler.comments[2]
-    assert Path(runner.result["report"]).read_text() in (tmp_path / "summary").read_text()
+    assert list(github[1].comments) == [1, 2]
+    assert "snac-eval check" in github[1].comments[2]
+    report = Path(runner.result["report"]).read_text()
+    assert report in (runner.folder / "summary").read_text()
     assert (folder / "gate.xml").exists()
     assert runner.used[1]["key"] != environment["key"]
 
@@ -193,6 +230,7 @@ def test_what_goes_wrong_is_said_on_the_pull_request(
     tmp_path: Path, github: tuple[str, type[_GitHub]]
 ) -> None:
     address, handler = github
+    handler.comments.pop(2, None)
     done = Runner(tmp_path, address).take(model="nosuch$(touch hacked)", fail_on="nothing")
     assert done.returncode == 2
     assert "::error::snac-eval run ended with exit code 2" in done.stdout
@@ -234,6 +272,7 @@ def test_a_comment_that_may_not_be_written_is_a_notice(
 ) -> None:
     address, handler = github
     runner = Runner(tmp_path, address)
+    handler.comments.pop(2, None)
     report = tmp_path / "report.md"
     report.write_text("line\n" * 20_000)
     handler.status = 403

@@ -39,8 +39,10 @@ def clips(tmp_path: Path) -> Path:
 def test_plugin_is_listed_and_run(site: Path, clips: Path, tmp_path: Path) -> None:
     assert "tiny_half" in run_process("list", "codecs", path=site).stdout
     run = ["run", "--model", "tiny_half", "--dataset", f"tiny:{clips}", "--metrics", "tiny_peak"]
+    run += ["--track", f"tiny_lines:{tmp_path}/runs.jsonl"]
     done = run_process(*run, "--output", tmp_path / "run", "--workers", "1", path=site)
     assert done.returncode == 0, done.stderr
+    assert '"means": {"tiny_peak": ' in (tmp_path / "runs.jsonl").read_text()
     frame = scores(tmp_path / "run")
     assert len(frame) == 3
     assert frame["value"].between(49, 51).all()

@@ -12,6 +12,7 @@ import doctest
 import importlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -40,7 +41,7 @@ EXCLUDED = {
     "kubectl": "needs Kubernetes",
     "ray": "starts a cluster; tests/run/engines has one",
     "git": "needs a remote",
-    "docker": "needs a daemon",
+    "docker": "needs a daemon; what it hands to our program is parsed",
     "source": "changes a reader's shell",
 }
 """Programs that are not run, by name."""
@@ -51,6 +52,9 @@ PARSED = {
     "opusenc_12kbps": "needs opus-tools; tests/codecs/command has it where it is",
     "amr_wb_12.65kbps": "needs FFmpeg's program",
     "validate upper": "starts a hundred programs; tests/codecs/command makes the same checks",
+    "--track mlflow": "needs a server; tests/trackers logs into files",
+    "--track wandb": "needs an account; tests/trackers logs offline",
+    "--track trackio": "is not in every environment; tests/trackers logs where it is",
     "snac-eval doctor": "imports and scores for a minute; tests/doctor does so",
     "listen serve": "serves until it is stopped; tests/listening/test_serving.py does",
     "snac-eval bench": "measures for minutes; tests/bench runs it small",
@@ -188,6 +192,8 @@ class _Reader:
             with Path(kept[2]).open("w", encoding="utf-8") as file, redirect_stdout(file):
                 return self._run_command(kept[1], where)
         parts = simple_parts(text)
+        if parts is None and text.startswith("docker "):
+            parts = [shlex.split(text)]
         if parts is None:
             return _shell(text, where)
         for words in parts:
@@ -294,6 +300,8 @@ def _check_excluded(words: Sequence[str], where: str) -> None:
         targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         asked = [word for word in words[1:] if "=" not in word]
         assert set(asked) <= set(targets), f"{where}\nno such target"
+    if words[:2] == ["docker", "run"]:
+        cli._parser().parse_args(words[words.index("snac-eval") + 1 :])
     if words[0] == "pip":
         extras = {one for word in words for found in re.findall(r"snac-eval\[(.+?)\]", word)
                   for one in found.split(",")}  # fmt: skip

@@ -28,3 +28,8 @@ def test_its_entry_points_are_those_of_the_plugin() -> None:
     lines = {line for block in shown for line in block.splitlines() if line}
     assert len(shown) == 3
     assert lines <= set((PLUGIN / "pyproject.toml").read_text().splitlines())
+
+
+def test_the_tracker_of_its_page_is_the_plugin_s() -> None:
+    page = (ROOT / "docs" / "trackers.md").read_text(encoding="utf-8")
+    assert (PACKAGE / "lines.py").read_text() in page

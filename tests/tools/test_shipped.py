@@ -106,12 +106,23 @@ def test_the_container_is_built_of_what_the_wheel_is() -> None:
     assert {line[1:] for line in lines if line.startswith("!")} == needed
 
 
-def test_all_packaged_data_is_in_the_wheel_but_submitted_results() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    listed = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+def test_all_data_is_in_the_wheel_but_submitted_results_and_all_files_in_the_sdist() -> None:
+    targets = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]
+    listed = targets["targets"]["wheel"]["force-include"]
     assert {path for path in listed if path.startswith("reports")} == {
         f"reports/{path.name}" for path in (ROOT / "reports").iterdir() if path.name != "results"
     }
+    if not (ROOT / ".git").exists():
+        pytest.skip("git says what all files are")
+    tracked = subprocess.run(
+        ["git", "ls-tree", "--name-only", "HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    kept = {*targets["targets"]["sdist"]["only-include"], ".gitignore"}
+    assert kept >= set(tracked.stdout.split())
 
 
 def test_the_dev_container_is_the_checkout_with_its_tests() -> None:
@@ -145,16 +156,17 @@ def test_the_documents_workflow_is_one_that_github_takes(tmp_path: Path) -> None
     ((name, text),) = [(one.name, one.text) for one in steps(ROOT / "docs" / "action.md")
                        if one.kind == "file"]  # fmt: skip
     assert name.startswith(".github/workflows/")
-    given = yaml.safe_load(text)["jobs"]["gate"]["steps"][-1]["with"]
-    assert (
-        given
-        == yaml.safe_load((RECIPES / "github.yml").read_text("utf-8"))["jobs"]["gate"]["steps"][1][
-            "with"
-        ]
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    recipe = (RECIPES / "github.yml").read_text("utf-8")
+    given, same = (
+        next(step for step in _steps(yaml.safe_load(one)) if "snac-eval" in step.get("uses", ""))
+        for one in (text, recipe)
     )
+    assert given["with"] == same["with"]
+    assert given["uses"] == same["uses"] == f"OWNER/snac-eval@v{version}"
     action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
     page = (ROOT / "docs" / "action.md").read_text("utf-8")
-    assert set(given) <= set(action["inputs"])
+    assert set(given["with"]) <= set(action["inputs"])
     for one in (*action["inputs"], *action["outputs"]):
         assert f"`{one}`" in page, one
 
