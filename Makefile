@@ -9,8 +9,8 @@ READY  := $(VENV)/.ready
 DEMO    := snac_16khz_mini,opus_6kbps,opus_12kbps
 COLUMNS := bitrate,mel_dac_paper,stft_distance,si_sdr_aligned,pesq_wb,stoi,visqol_speech,visqol_audio,encode_real_time_factor,decode_real_time_factor
 
-# What visitors of the leaderboard can hear: submissions have no audio.
-HEARD   := snac_16khz_mini,opus_6kbps,opus_12kbps,mp3_16kbps,aac_16kbps,lc3_16kbps,codec2_1200,codec2_3200,amr_nb_4.75kbps,amr_wb_12.65kbps
+# What visitors of the leaderboard can hear, for submissions have no audio: codecs that pip installs.
+HEARD   := snac_16khz_mini,opus_6kbps,opus_12kbps,mp3_16kbps,aac_16kbps,lc3_16kbps,codec2_1200,codec2_3200
 
 .PHONY: demo picture test fuzz lint bench gate docs site wheel clean
 

@@ -101,11 +101,13 @@ def _evaluated(
     configs = [replace(one, instance=instances.get(one.model)) for one in configs]
     if is_single and len(configs) == 1:
         once = execute(replace(configs[0], output=base.output))
-        return Evaluation((once.record,), callback_notes=once.outcome.callback_notes)
+        kept = {base.output: once.outcome.plan} if instances else {}
+        said = once.outcome.callback_notes
+        return Evaluation((once.record,), callback_notes=said, objects=kept)
     done = execute_study(configs, base.output)
     if not done.records:
         raise SnacEvalError("; ".join(f"{pair}: {why}" for pair, why in done.problems.items()))
-    return Evaluation(done.records, problems=done.problems, callback_notes=done.callback_notes)
+    return Evaluation(done.records, None, done.problems, done.callback_notes, done.objects)
 
 
 def _one_or_several(one: Any, several: Sequence[Any] | None, what: str) -> Sequence[Any]:  # noqa: ANN401

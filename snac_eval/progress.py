@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from snac_eval.types import Clip, Score
 from snac_eval.writing import printable
@@ -39,8 +39,7 @@ class Progress:
     file, which cannot be redrawn, gets it every ten seconds."""
 
     def __init__(self, num_clips: int, enabled: bool, num_runs: int = 1) -> None:
-        from tqdm.auto import tqdm
-
+        tqdm = _bar()
         redrawn = sys.stderr.isatty() or in_notebook()
         self._bar = tqdm(
             total=num_clips,
@@ -144,6 +143,15 @@ class Pace:
         mean_s = (self._before_s + own_s) / (self._num_before + self._own_done)
         others = self._num_left - self._own_left
         return self._own_left * own_s / self._own_done + others * mean_s
+
+
+def _bar() -> Any:  # noqa: ANN401 - tqdm has no types
+    """tqdm's class of bars: a widget in a notebook that can draw it, else text."""
+    from importlib import import_module
+    from importlib.util import find_spec
+
+    widgets = in_notebook() and find_spec("ipywidgets") is not None
+    return import_module("tqdm.notebook" if widgets else "tqdm").tqdm
 
 
 def in_notebook() -> bool:

@@ -162,7 +162,8 @@ class _Handler(BaseHTTPRequestHandler):
         if what == "revision":
             files = [{"rfilename": path, "size": len(text)} for path, text in repo.files.items()]
             identity = name.partition("/")[2]
-            raise _Answer(200, {"id": identity, "sha": repo.commit, "siblings": files, "tags": []})
+            facts = {"id": identity, "sha": repo.commit, "private": repo.private, "tags": []}
+            raise _Answer(200, {**facts, "siblings": files})
         if not is_request and name.split("/")[1] != self._user():
             raise _Answer(403, **{"X-Error-Message": "Forbidden: you must be a writer"})
         if what == "preupload":

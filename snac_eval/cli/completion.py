@@ -65,7 +65,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         see_also=("docs/looking.md",),
     )
     completion.set_defaults(command=_completion)
-    completion.add_argument("shell", choices=SHELLS)
+    completion.add_argument("shell", choices=SHELLS, help="yours; echo $SHELL says which")
 
 
 def _completion(options: argparse.Namespace, _: Sequence[str]) -> None:

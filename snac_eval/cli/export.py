@@ -59,7 +59,7 @@ def _export(options: argparse.Namespace, _: Sequence[str]) -> int:
 def _write(places: Sequence[Path], output: Path) -> int:
     from snac_eval.results.record import read_run
     from snac_eval.results.study import run_folders
-    from snac_eval.submissions.exporting import submission_of, write_submission
+    from snac_eval.submissions.exporting import standing, submission_of, write_submission
     from snac_eval.writing import printable
 
     written: dict[Path, Path] = {}
@@ -69,7 +69,8 @@ def _write(places: Sequence[Path], output: Path) -> int:
             one = submission_of(read_run(folder))
             if one.place in written:
                 raise UsageError(f"{folder}: is another run of what {written[one.place]} is")
-            print(printable(f"exported: {write_submission(one, output)}"))
+            said = standing(one, output)
+            print(printable(f"{said}: {write_submission(one, output)}"))
             written[one.place] = folder
         except UsageError as error:
             refused += 1

@@ -26,7 +26,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         see_also=("snac-eval show", "docs/looking.md"),
     )
     listing.set_defaults(command=_list)
-    listing.add_argument("kind", choices=KINDS, nargs="?")
+    listing.add_argument("kind", choices=KINDS, nargs="?", help="default: all three")
     listing.add_argument("--ready", action="store_true", help="only what works here, as it is")
     listing.add_argument("--domain", choices=DOMAINS, help="only what is for this kind of audio")
     listing.add_argument(

@@ -23,7 +23,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         see_also=("snac-eval validate", "docs/own-codec.md"),
     )
     command.set_defaults(command=_new)
-    command.add_argument("kind", choices=("codec", "metric", "dataset"))
+    command.add_argument("kind", choices=("codec", "metric", "dataset"), help="what is to be in it")
     command.add_argument("name", help="of the package and of what is in it, such as my_codec")
     command.add_argument(
         "-o", "--output", type=path, help="folder of the package (default: its name)"

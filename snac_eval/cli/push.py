@@ -102,12 +102,13 @@ def _push(options: argparse.Namespace, _: Sequence[str]) -> None:
 
 def _send(parcel: Parcel, options: argparse.Namespace) -> None:
     from snac_eval.publishing.sending import propose, require_model, send
+    from snac_eval.writing import printable
 
     if options.model_repo:
         require_model(options.model_repo)
-    print(f"sent: {send(parcel, options.private, options.overwrite)}")
+    print(printable(f"sent: {send(parcel, options.private, options.overwrite)}"))
     if options.model_repo:
-        print(f"pull request: {propose(parcel, options.model_repo)}")
+        print(printable(f"pull request: {propose(parcel, options.model_repo)}"))
 
 
 def _show(parcel: Parcel, model: str) -> None:

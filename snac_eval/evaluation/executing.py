@@ -6,7 +6,7 @@ import importlib
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -51,6 +51,8 @@ class StudyDone:
     num_computed: int
     callback_notes: tuple[str, ...] = ()
     """What those who follow the runs have raised."""
+    objects: Mapping[Path, Plan] = field(default_factory=dict)
+    """By a run's folder its plan, of codecs that were handed over as objects."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -174,7 +176,8 @@ class _Ledger:
         }
         records = tuple(self._in_order())
         said = tuple(self._callback_notes)
-        return StudyDone(self._folder, records, problems, self._num_computed, said)
+        num = self._num_computed
+        return StudyDone(self._folder, records, problems, num, said, self._objects)
 
     def opened(self, records: Sequence[Run]) -> list[Plan | None]:
         """The plans of codecs that were handed over as objects, which nothing else could open

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from snac_eval.reports.grid import GridFormat
+    from snac_eval.run.plan import Material
 
 _MOST_SOUND_BYTES = 30_000_000
 
@@ -41,6 +42,8 @@ class Evaluation:
     problems: Mapping[str, str] = field(default_factory=dict)
     callback_notes: tuple[str, ...] = ()
     """What callbacks and trackers have raised."""
+    objects: Mapping[Path, Material] = field(default_factory=dict, repr=False)
+    """By a run's folder, with what codecs that were handed over as objects can be heard again."""
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -100,7 +103,7 @@ class Evaluation:
         if name not in known:
             raise UsageError(unknown_name(name, list(known), "clip", ""))
         having = named_apart([run for run in self.runs if name in run.clips])
-        clips, notes = play({0: having}, {0: [name]})
+        clips, notes = play({0: having}, {0: [name]}, self.objects)
         (playable,) = fit(clips[0], _MOST_SOUND_BYTES)
         said = [*notes, *(f"{run}: {why}" for run, why in playable.problems.items())]
         return Sound(name, {one.label or "reference": one.sound for one in playable.versions}, said)

@@ -92,7 +92,7 @@ def _keep(one: _Fetched, files: Sequence[SentFile], folder: Path) -> list[Run]:
     except OSError as error:
         if error.filename is None:
             raise
-        raise OutputError(f"{folder}: cannot be written: {error.strerror}") from error
+        raise OutputError(f"{error.filename}: cannot be written: {error.strerror}") from error
     return [read_run(run) for run in run_folders([folder])]
 
 

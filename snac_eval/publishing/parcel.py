@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from snac_eval.errors import UsageError
+from snac_eval.errors import UsageError, redacted
 from snac_eval.publishing.card import card
 from snac_eval.publishing.model_results import (
     Benchmark,
@@ -49,7 +49,7 @@ class Request:
         """The page of the repository."""
         from huggingface_hub import constants
 
-        return f"{constants.ENDPOINT}/datasets/{self.repository}"
+        return f"{redacted(constants.ENDPOINT)}/datasets/{self.repository}"
 
 
 @dataclass(frozen=True, slots=True)

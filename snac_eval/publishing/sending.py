@@ -36,6 +36,11 @@ def send(parcel: Parcel, private: bool = False, overwrite: bool = False) -> str:
     with explained(f"dataset {name}", "write"):
         api.create_repo(name, repo_type="dataset", private=private or None, exist_ok=True)
         info = api.dataset_info(name)
+        if private and not info.private:
+            raise UsageError(
+                f"dataset {name}: is there, and not private; make it so on its page, name another,"
+                " or leave --private out"
+            )
         there = {one.rfilename for one in info.siblings or ()}
         earlier = _pushed(api, name, info.sha, there)
         foreign = sorted(there - earlier - set(_KEPT))

@@ -23,7 +23,7 @@ from snac_eval.results.stats import (
     holm,
     mean_interval,
     mean_of,
-    paired_difference,
+    paired_test,
     rank_intervals,
 )
 from snac_eval.types import MetricInfo
@@ -255,13 +255,8 @@ def _best(one: Contest, among: Sequence[Run]) -> Run:
 
 
 def _p_value(one: Contest, best: Run, other: Run) -> float:
-    return paired_difference(
-        one.values(best),
-        one.values(other),
-        one.shared.speakers,
-        weights=one.weights(best),
-        weights_second=one.weights(other),
-    ).p_value
+    sides, weights = (one.values(best), one.values(other)), (one.weights(best), one.weights(other))
+    return paired_test(*sides, one.shared.speakers, *weights)[1]
 
 
 def speed_columns(runs: Sequence[Run]) -> tuple[str, str]:

@@ -72,7 +72,9 @@ def build_site(
     folders = find_runs(places)
     check_submitted(folders)
     read = [read_run(folder) for folder in track(folders, "reading", " runs", show_progress)]
-    kept, notes = _shown(read)
+    benches = [run for run in read if run.manifest.get("kind") == "bench"]
+    kept, again = _shown([run for run in read if run not in benches])
+    notes = [*_without_row(benches, kept), *again]
     runs = named(kept)
     boards = list(make_boards(runs))
     say("decoding the clips that can be heard", show_progress)
@@ -80,7 +82,7 @@ def build_site(
     num_pages = 0
     with _replacing(output) as place:
         for made in track(
-            _made(runs, boards, heard, card_dirs), "writing", " files", show_progress
+            _made(runs, boards, heard, card_dirs, benches), "writing", " files", show_progress
         ):
             num_pages += isinstance(made, Page)
             _write(place, made, repository)
@@ -88,11 +90,22 @@ def build_site(
     return Built(len(runs), len(boards), num_pages, (*notes, *heard.notes))
 
 
+def _without_row(benches: Sequence[Run], runs: Sequence[Run]) -> Iterator[str]:
+    known = {run.codec for run in runs}
+    for bench in benches:
+        if bench.codec not in known:
+            yield f"{bench.folder}: a bench of {bench.codec}, of which there is no run; left out"
+
+
 def _made(
-    runs: Sequence[Run], boards: Sequence[Board], heard: Heard, card_dirs: Sequence[Path]
+    runs: Sequence[Run],
+    boards: Sequence[Board],
+    heard: Heard,
+    card_dirs: Sequence[Path],
+    benches: Sequence[Run],
 ) -> Iterator[Page | Asset]:
     yield from leaderboard_pages(boards, Look.of(runs))
-    yield from codec_pages(runs, boards, heard, card_dirs)
+    yield from codec_pages(runs, boards, heard, card_dirs, benches)
     yield from dataset_pages(runs, boards, heard, card_dirs)
     yield about_page()
     yield from data_assets(boards)
@@ -128,9 +141,6 @@ def _shown(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     kept, notes = dict[str, Run](), list[str]()
     for run in runs:
         where = f"{run.folder}: {run.codec} on {run.dataset}"
-        if run.manifest.get("kind") == "bench":
-            notes.append(f"{where}: a bench measures speed alone; left out")
-            continue
         key = _result(run)
         if key not in kept:
             kept[key] = run

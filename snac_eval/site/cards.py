@@ -134,7 +134,7 @@ def _source(has_own: bool, is_same: bool) -> str:
 
 def _codec_of(said: Mapping[str, Any], name: str) -> CodecCard:
     """A manifest's card, of which only what has the right kind is believed."""
-    texts = _texts(said, CodecCard)
+    texts = _texts(said, CodecCard) | {"cite": ""}
     rate = said.get("nominal_bitrate_bps")
     sizes, rates = _numbers(said.get("codebook_sizes")), _numbers(said.get("frame_rates_hz"))
     whole = len(sizes) == len(rates) and all(one >= 2 for one in sizes)
@@ -149,7 +149,6 @@ def _codec_of(said: Mapping[str, Any], name: str) -> CodecCard:
         sample_rate=_count(said.get("sample_rate")),
         output_sample_rate=_count(said.get("output_sample_rate")),
         channels=_count(said.get("channels")),
-        cite="",
     )
 
 

@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from snac_eval.reports.cells import NONE, Cell, Column, Grid, count, number
+from snac_eval.reports.cells import NONE, Cell, Column, Grid, number
 from snac_eval.reports.html import tables
 from snac_eval.reports.html.facts import group_notes
 from snac_eval.reports.html.groups import Group
 from snac_eval.reports.html.page import ShownClip
 from snac_eval.reports.html.sound import DIFFERENCE_RANGE_DB, SPECTROGRAM_RANGE_DB
 from snac_eval.reports.text import format_value, span
-from snac_eval.results.frames import intervals
 from snac_eval.results.record import Run
 from snac_eval.site.boards import Board
 from snac_eval.site.cards import Card, codec_card
@@ -25,6 +24,7 @@ from snac_eval.site.parts import player_data, playing, standing_grid
 from snac_eval.site.plots import Look
 from snac_eval.site.records import record_address
 from snac_eval.site.sounds import NO_AUDIO, Heard
+from snac_eval.site.speeds import speed_grid
 from snac_eval.site.traits import traits
 
 MAX_SOUND_BYTES = 3_000_000
@@ -60,22 +60,33 @@ class _RunPart:
 
 
 def codec_pages(
-    runs: Sequence[Run], boards: Sequence[Board], heard: Heard, card_dirs: Sequence[Path] = ()
+    runs: Sequence[Run],
+    boards: Sequence[Board],
+    heard: Heard,
+    card_dirs: Sequence[Path] = (),
+    benches: Sequence[Run] = (),
 ) -> Iterator[Page]:
     """The pages of all codecs, and last that which lists them. ``runs`` are those of the boards,
-    under the same names (:func:`~snac_eval.site.boards.named`)."""
+    under the same names (:func:`~snac_eval.site.boards.named`); ``benches`` say how fast codecs
+    are alone."""
     look, listed = Look.of(runs), list[tuple[Card, list[Run]]]()
     for codec in dict.fromkeys(run.codec for run in runs):
         own = [run for run in runs if run.codec == codec]
         card = codec_card(own[0], card_dirs)
         listed.append((card, own))
-        yield _page(card, own, boards, heard, look)
+        alone = [bench for bench in benches if bench.codec == codec]
+        yield _page(card, own, boards, heard, look, alone)
     context = {"grid": _index(listed, boards, heard), "picks": PICKS}
     yield Page(CODECS, "Codecs", "codecs.html.j2", context)
 
 
 def _page(
-    card: Card, own: Sequence[Run], boards: Sequence[Board], heard: Heard, look: Look
+    card: Card,
+    own: Sequence[Run],
+    boards: Sequence[Board],
+    heard: Heard,
+    look: Look,
+    alone: Sequence[Run],
 ) -> Page:
     address = codec_address(own[0])
     page = Page(address, own[0].title, "codec.html.j2", {})
@@ -85,7 +96,7 @@ def _page(
         "card": card,
         "card_notes": list(_card_notes(own)),
         "standings": list(_standings(own, boards, page.root)),
-        "speed": _speed(own),
+        "speed": speed_grid(own, alone),
         "parts": parts,
         "folded": tables.folded_columns(own),
         "data": player_data(),
@@ -176,63 +187,6 @@ def _identity(run: Run) -> Iterator[tuple[str, str]]:
         "versions": ", ".join(f"{key} {one}" for key, one in run.versions.items()),
     }
     yield from ((key, str(one)) for key, one in found.items() if one not in (None, ""))
-
-
-def _speed(own: Sequence[Run]) -> Grid | None:
-    """What the codec took, and where that was measured."""
-    rows = [row for run in own for row in _speed_rows(run)]
-    if not rows:
-        return None
-    columns = [
-        *(Column("measured"), Column("dataset")),
-        *(Column("encode", "s/s", False), Column("decode", "s/s", False)),
-        *(
-            Column("hardware"),
-            Column("device"),
-            Column("threads"),
-            Column("workers"),
-            Column("batch"),
-        ),
-    ]
-    notes = [
-        "Seconds of compute for a second of audio, mean over clips ± half of the 95 % interval."
-        " A bench measures alone. What a run measures in passing is an upper bound: on a CPU the"
-        " codec has one thread, and other cores work on other clips meanwhile."
-    ]
-    return Grid.of(columns, rows, "What coding took", notes, "speed")
-
-
-def _speed_rows(run: Run) -> Iterator[list[Cell]]:
-    kinds = (("bench_", "alone, by bench"), ("", "in passing, upper bound"))
-    for prefix, words in kinds:
-        names = [f"{prefix}{side}_real_time_factor" for side in ("encode", "decode")]
-        if any(name in run.metrics and run.metrics[name].values for name in names):
-            yield [
-                Cell(words),
-                Cell(run.dataset),
-                *(_factor(run, name) for name in names),
-                *_place(run),
-            ]
-
-
-def _factor(run: Run, name: str) -> Cell:
-    if name not in run.metrics or not run.metrics[name].values:
-        return NONE
-    mean, found = run.metrics[name].mean, intervals(run)[name]
-    half = (found.high - found.low) / 2
-    after = "" if math.isnan(half) else f"± {format_value(half)}"
-    return Cell(format_value(mean), after, key=mean)
-
-
-def _place(run: Run) -> Iterator[Cell]:
-    place = run.place
-    hardware = [place.get(key) for key in ("gpu", "cpu", "machine")]
-    cores = f"{place['cores']} cores" if "cores" in place else ""
-    yield Cell(", ".join(str(one) for one in (*hardware, cores) if one))
-    yield Cell(str(place.get("device", "")))
-    for key in ("cpu_threads", "workers", "batch_size"):
-        value = place.get(key)
-        yield count(value) if isinstance(value, int) and value > 0 else NONE
 
 
 def _index(listed: Sequence[tuple[Card, list[Run]]], boards: Sequence[Board], heard: Heard) -> Grid:

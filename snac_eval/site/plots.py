@@ -186,7 +186,7 @@ def _table(
         ]
         for row in rows
     ]
-    caption = f"{metric_title(info)} over bitrate"
+    caption = f"What is drawn: {metric_title(info)} over bitrate, {board.title}"
     return Grid.of(columns, cells, caption, _NOTES, f"rate-{board.domain}-{metric}")
 
 

@@ -107,6 +107,17 @@ def _said(config: Mapping[str, Any], keys: Sequence[str]) -> Iterator[str]:
             yield f"{key.removesuffix('_s')}-{f'{value:g}' if isinstance(value, float) else value}"
 
 
+def standing(one: Submission, output: Path) -> str:
+    """``exported`` of what is new below ``output``, ``replaced`` where another run of the same
+    codec and data lies there, ``unchanged``."""
+    folder = output / one.place
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return "exported"
+    there = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    same = all(there.get(name) == text.encode() for name, text in one.files.items())
+    return "unchanged" if same else "replaced"
+
+
 def write_submission(one: Submission, output: Path) -> Path:
     """Write the files below ``output`` and return their folder. An earlier submission of the same
     run is replaced. Raises UsageError where something else lies there, OutputError."""

@@ -53,16 +53,27 @@ def claim_problems(manifest: Mapping[str, Any]) -> Iterator[str]:
                 " codec's card; give it a name of its own"
             )
     yield from _weights(codec)
-    said = manifest["dataset"]["card"]
-    of_dataset = manifest["dataset"]["name"].partition(":")[0]
-    if of_dataset in plugins.dataset_names():
-        own_card = plugins.dataset_card(of_dataset)
-        if (said.get("name"), said.get("loader")) != (own_card.name, own_card.loader):
-            yield f"its data are called {of_dataset}, but are not loaded as that dataset is"
+    yield from _of_dataset(manifest)
     title = str(manifest["config"].get("label") or card.get("label") or "")
     owner = titles.get(_folded(title))
     if owner is not None and owner != card["name"]:
         yield f"is titled '{title}', as the codec {owner} is; give it a label of its own"
+
+
+def _of_dataset(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Data that go by the name of a card that ships are loaded as its card says, and are the clips
+    that it froze."""
+    dataset, config = manifest["dataset"], manifest["config"]
+    name, _, split = dataset["name"].partition(":")
+    if name not in plugins.dataset_names():
+        return
+    card = plugins.dataset_card(name)
+    if (dataset["card"].get("name"), dataset["card"].get("loader")) != (card.name, card.loader):
+        yield f"its data are called {name}, but are not loaded as that dataset is"
+    frozen = card.options.get("clip_lists", {}).get(split or "all")
+    is_whole = not (config.get("limit") or config.get("excerpt_s"))
+    if frozen and is_whole and frozen != dataset["clip_list_sha256"]:
+        yield f"its clips are not those that the card of {name} froze; use that dataset as it is"
 
 
 def _weights(codec: Mapping[str, Any]) -> Iterator[str]:

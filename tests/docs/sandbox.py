@@ -113,10 +113,11 @@ class Sandbox:
             write_baseline(read_run(Path("runs/new")), Path(place))
 
     def copy(self, name: str, text: str) -> Path:
-        """A fresh copy of it, for one document; with the submitted results where it names them."""
+        """A fresh copy of it, for one document; with the submitted results that its
+        commands take, ``reports/results/DATASET/{CODEC,...}``."""
         folder = self._root / name
         shutil.copytree(self.template, folder)
-        if (place := "reports/results") in text:
+        for place in set(re.findall(r"(reports/results/[\w.-]+)/\{", text)):
             shutil.copytree(ROOT / place, folder / place)
         return folder
 

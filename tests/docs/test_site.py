@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import pytest
+from markdown import Markdown
+from markdown_it import MarkdownIt
 
 from snac_eval.catalogue.facts import MetricFacts
 from snac_eval.catalogue.listing import Wanted, listed
 from snac_eval.cli import main as cli
 from snac_eval.registry import plugins
-from tests.docs.reading import ROOT
+from tests.docs.reading import DOCUMENTS, ROOT
 from tools.docs import api_pages
 from tools.docs.card_pages import codec_pages, dataset_pages
 from tools.docs.command_pages import command_pages
@@ -61,6 +64,16 @@ def test_every_metric_has_a_page_that_says_what_a_reader_must_know(
         assert all(line in text for line in one.listeners)
 
 
+def test_documents_have_the_same_parts_on_the_site_as_on_github() -> None:
+    # The two read lists and blocks by rules of their own: indents, blank lines before a list.
+    site = Markdown(extensions=["tables", "attr_list", "pymdownx.superfences", "pymdownx.tilde"])
+    hub = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        here, there = _parts(site.reset().convert(text)), _parts(hub.render(text))
+        assert here == there, f"{document.name}: {here - there} here, {there - here} there"
+
+
 def test_every_codec_dataset_and_command_has_a_page(pages: dict[str, Made]) -> None:
     codecs = "".join(one.text for one in pages.values() if one.address.startswith("codecs/"))
     assert [name for name in plugins.codec_names() if f"| `{name}` |" not in codecs] == []
@@ -96,3 +109,9 @@ def test_every_public_name_is_explained_and_on_a_page() -> None:
     assert wanted <= shown
     text = "".join(one.text for one in api_pages.api_pages())
     assert all(f"::: {name}\n" in text for name in shown)
+
+
+def _parts(html: str) -> Counter[str]:
+    """How many lists, tables, headings and blocks there are."""
+    inside = re.sub(r"(?s)<pre.*?</pre>", "<pre>", html)
+    return Counter(re.findall(r"<(li|ul|ol|tr|td|h[1-6]|pre|img|strong)\b", inside))

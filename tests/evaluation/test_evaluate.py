@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 
 import snac_eval
 from snac_eval.errors import SnacEvalError, UsageError
@@ -75,6 +77,29 @@ def test_what_was_not_to_be_kept_goes_with_the_result(clips: Path) -> None:
     del found
     gc.collect()
     assert not folder.exists()
+
+
+class _Quiet:
+    """A codec that no name opens."""
+
+    sample_rate = 16000
+    codebook_size = 256
+
+    def encode(self, audio: NDArray[np.float32]) -> NDArray[np.int64]:
+        return ((audio + 1) * 127.5).round().astype(np.int64)
+
+    def decode(self, codes: NDArray[np.int64]) -> NDArray[np.float32]:
+        return (codes / 127.5 - 1).astype(np.float32) / 2
+
+
+def test_an_object_is_heard_too(clips: Path) -> None:
+    data, few = f"folder:{clips}", {"metrics": ["bitrate"], "limit": 1, "workers": 0}
+    for found in (
+        snac_eval.evaluate(_Quiet(), data, **few),  # type: ignore[arg-type]
+        snac_eval.evaluate(models=[_Quiet()], datasets=[data], **few),  # type: ignore[arg-type]
+    ):
+        sound = found.listen()
+        assert (list(sound.versions), sound.notes) == (["reference", "_Quiet"], [])
 
 
 def test_a_study_is_kept_where_it_is_asked_for(clips: Path, tmp_path: Path) -> None:

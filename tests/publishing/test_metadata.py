@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,13 @@ def test_the_results_are_a_model_index_of_the_hub(parcel: Parcel) -> None:
         "word_error_rate": pytest.approx(run.metrics["word_error_rate"].mean),
         "fad_clap": 0.25,
     }
+
+
+def test_a_dataset_of_the_hub_keeps_its_name_there(parcel: Parcel) -> None:
+    run = replace(parcel.runs[0], dataset="hf:org/speech@v1:clean:test")
+    (first, *_) = eval_results([run], SOURCE)
+    assert (first.dataset_type, first.dataset_revision) == ("org/speech", "v1")
+    assert first.dataset_name == "hf:org/speech@v1:clean:test"
 
 
 def test_a_benchmark_is_written_as_eval_results(

@@ -16,8 +16,8 @@ from snac_eval.results.study import StudyRun, read_runs, write_study
 from tests.publishing.conftest import HOME, make_run
 from tests.writable_hub import Hub, Repo
 
-_OTHER = {"name", "folder", "manifest", "compact", "place"}
-"""Of a run, what may differ: where it lies, and settings that only matter where it was run."""
+_OTHER = {"name", "folder", "manifest", "compact"}
+"""Of a run, what is not its results: where it lies, and its files."""
 
 
 def facts(run: Run) -> dict[str, object]:
@@ -31,7 +31,6 @@ def assert_equal(pulled: Run, mine: Run) -> None:
         None, "undefined", "nothing in a.wav"
     )
     assert facts(pulled) == facts(mine)
-    assert pulled.place["cpu"] == mine.place["cpu"]
 
 
 def test_without_send_it_is_shown_and_no_hub_is_asked(
@@ -170,6 +169,10 @@ def test_a_private_repository_is_seen_by_its_owner_alone(
 ) -> None:
     assert main(["push", str(run), "--repo", "me/scores", "--private", "--send"]) == 0
     assert hub.repos["datasets/me/scores"].private
+    hub.repos["datasets/me/open"] = Repo()
+    assert main(["push", str(run), "--repo", "me/open", "--private", "--send"]) == 2
+    assert "dataset me/open: is there, and not private" in capsys.readouterr().err
+    assert list(hub.repos["datasets/me/open"].files) == [".gitattributes"]
     for token, name, code in (
         ("hf_reader", "me/scores", 2),
         ("", "me/scores", 2),

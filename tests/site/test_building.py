@@ -57,12 +57,15 @@ def test_same_runs_in_another_order_give_the_same_bytes(
 
 
 def test_every_link_leads_somewhere_on_the_site_or_is_of_the_web(site: Path) -> None:
-    pages = [path for path in site.rglob("*.html") if path.name != "about.html"]
+    pages = {path.resolve(): path.read_text(encoding="utf-8") for path in site.rglob("*.html")}
     assert len(pages) > 6
-    for page in pages:
-        for target in re.findall(r'(?:href|src)="([^"#]+)', page.read_text(encoding="utf-8")):
-            if not target.startswith(("https://", "http://", "data:")):
-                assert (page.parent / target).is_file(), (page, target)
+    for page, text in pages.items():
+        for target, part in re.findall(r'(?:href|src)="([^"#]*)(?:#([^"]*))?"', text):
+            if target.startswith(("https://", "http://", "data:")):
+                continue
+            found = (page.parent / target).resolve() if target else page
+            assert found.is_file(), (page, target)
+            assert not part or f'id="{part}"' in pages[found], (page, part)
 
 
 def test_runs_are_found_once_however_they_are_given(runs: Path) -> None:
@@ -98,7 +101,7 @@ def test_broken_run_is_named_and_the_old_site_stays(runs: Path, tmp_path: Path) 
     assert _files(output) == before
 
 
-def test_benches_are_left_out_and_a_result_given_twice_is_shown_once(
+def test_a_bench_has_no_row_and_a_result_given_twice_is_shown_once(
     runs: Path, tmp_path: Path
 ) -> None:
     scored(tmp_path / "bench", "bench", 3.0, 3.0, kind="bench")

@@ -7,9 +7,10 @@ from pathlib import Path
 import griffe
 import pytest
 
-from tools.docs import api_pages
+from tools.docs import api_pages, hooks
 from tools.docs.check_built import main, problems
 from tools.docs.links import Site, for_site
+from tools.docs.made import Made
 from tools.docs.notebooks import notebook_page
 from tools.docs.prose import markdown
 
@@ -84,6 +85,17 @@ def test_a_built_site_is_followed(tmp_path: Path, capsys: pytest.CaptureFixture[
         strict=True,
     ):
         assert word in line
+
+
+def test_the_navigation_takes_what_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [Made("m/all.md", ""), Made("m/a.md", "", "G", "A"), Made("m/b.md", "", "G", "B")]
+    monkeypatch.setattr(hooks, "_made", {one.address: one for one in made})
+    monkeypatch.setattr(hooks, "PENDING", {"later.md"})
+    found = hooks._navigation([{"M": ["m.md", "m/*", "later.md"]}, {"None": "x/*"}, "other.md"])
+    assert found == [
+        {"M": ["m.md", "m/all.md", {"G": [{"A": "m/a.md"}, {"B": "m/b.md"}]}]},
+        "other.md",
+    ]
 
 
 def test_a_notebook_becomes_a_page(tmp_path: Path) -> None:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, metadata
 from typing import Any
 
 from snac_eval.catalogue.facts import MetricFacts
 from snac_eval.catalogue.listing import Wanted, listed
 from snac_eval.catalogue.showing import range_text
-from snac_eval.reports.agreed import shipped
+from snac_eval.metrics.opening import open_metric
+from snac_eval.reports.agreed import shipped, short
 from tools.docs.costs import FILE, Costs, read_costs
 from tools.docs.made import Made
 from tools.docs.prose import domains_text, facts, fence, markdown, wide
 
 _BETTER: Mapping[bool | None, str] = {True: "higher", False: "lower", None: "neither"}
+_LONGEST_LICENCE = 40
+"""Some packages have the whole text where its name belongs."""
 _SCORES = {
     "audio": "each clip's audio",
     "codes": "each clip's codes, timings and card",
@@ -47,15 +51,12 @@ def metric_pages() -> Iterator[Made]:
 
 
 def _table_page(found: Sequence[MetricFacts], costs: Costs) -> str:
-    agreements = shipped()
     rows = []
     for one in found:
-        rho = [made.spearman("clips").value for agreement in agreements
-               if one.listeners and (made := agreement.metric(one.name)) is not None]  # fmt: skip
         rows.append([
             f"[`{one.name}`]({one.name}.md)", one.description, one.unit,
             {True: "↑", False: "↓", None: ""}[one.higher_is_better], domains_text(one.domains),
-            costs.short(one.name), "; ".join(f"{value:+.2f}" for value in rho), _needs(one),
+            costs.short(one.name), _rho(one), _needs(one),
         ])  # fmt: skip
     heads = ["metric", "what", "unit", "better", "for", "CPU s", "ρ", "needs"]
     return (
@@ -66,6 +67,10 @@ def _table_page(found: Sequence[MetricFacts], costs: Costs) -> str:
         + wide(heads, rows)
         + "\n"
     )
+
+
+def _rho(one: MetricFacts) -> str:
+    return short(open_metric(one.name).info, shipped()).replace("ρ ", "")
 
 
 def _page(one: MetricFacts, costs: Costs) -> str:
@@ -100,8 +105,31 @@ def _facts(one: MetricFacts) -> str:
     ]
     if one.floor is not None:
         rows.append(("a clip is lost", f"worse than {one.floor:g}"))
-    rows.append(("licence", one.licence or "that of the packages below, or ours (MIT)"))
+    rows.append(("licence", one.licence or _licences(one)))
     return facts(rows)
+
+
+def _licences(one: MetricFacts) -> str:
+    """Ours, and those that the packages state which compute it."""
+    theirs = (f"`{name}`: {_licence(name)}" for name in _packages(one))
+    return "; ".join(["our code: MIT", *theirs])
+
+
+def _licence(package: str) -> str:
+    try:
+        told = metadata(package)
+    except PackageNotFoundError:
+        return "not known here"
+    expression, text = (next(iter(told.get_all(key) or ()), "")
+                        for key in ("License-Expression", "License"))  # fmt: skip
+    classifiers = [one.rpartition(" :: ")[2] for one in told.get_all("Classifier") or ()
+                   if one.startswith("License :: OSI Approved :: ")]  # fmt: skip
+    short = text if len(text) < _LONGEST_LICENCE else ""
+    return expression or ", ".join(classifiers) or short or "not stated in its metadata"
+
+
+def _packages(one: MetricFacts) -> list[str]:
+    return [part.partition("==")[0] for part in one.fingerprint if "==" in part]
 
 
 def _needs(one: MetricFacts) -> str:
@@ -118,8 +146,7 @@ def _listeners(one: MetricFacts) -> str:
 
 
 def _papers(one: MetricFacts) -> str:
-    packages = [part.replace("==", " ") for part in one.fingerprint if "==" in part]
-    ran = ", ".join(f"`{package.partition(' ')[0]}`" for package in packages)
+    ran = ", ".join(f"`{package}`" for package in _packages(one))
     by = f"Computed with {ran}, by" if ran else "Computed by"
     lines = [*one.papers, f"{by} `{one.source}`."] if one.papers else [
         f"Defined here. {by} `{one.source}`."]  # fmt: skip
