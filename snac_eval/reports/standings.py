@@ -36,6 +36,8 @@ from snac_eval.results.stats import Interval
 
 DIFFERS = "†"
 """Behind a number: that codec differs from the one that all are tested against."""
+_MOST_DIGITS = 5
+"""Significant ones of a column's largest number; all others have as many decimals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +131,12 @@ def metric_cells(runs: Sequence[Run], one: Contest, most_digits: int = 0) -> lis
     intervals = [one.interval(run) for run in one.runs]
     needed = [_decimals((interval.high - interval.low) / 2) for interval in intervals]
     decimals = max((digits for digits in needed if digits is not None), default=None)
-    if decimals is not None and most_digits:
+    if decimals is not None:
         largest = max(abs(one.mean(run)) for run in one.runs)
-        decimals = min(decimals, max(0, most_digits - len(f"{largest:.0f}")))
+        # One rate that hardly varies would give all others digits that tell nothing.
+        decimals = min(decimals, max(0, _MOST_DIGITS - 1 - _exponent(largest)))
+        if most_digits:
+            decimals = min(decimals, max(0, most_digits - len(f"{largest:.0f}")))
     return [_cell(run, one, decimals) for run in runs]
 
 
@@ -195,6 +200,11 @@ def _decimals(half_width: float) -> int | None:
     """Those that show the half-width's first digit, and its second where the first is small."""
     if not half_width > 0:
         return None
-    exponent = math.floor(math.log10(half_width))
+    exponent = _exponent(half_width)
     first = half_width / 10.0**exponent
     return min(6, max(0, -exponent + (1 if first < 3.55 else 0)))
+
+
+def _exponent(number: float) -> int:
+    """The power of ten of the first digit; 0 for 0."""
+    return math.floor(math.log10(number)) if number else 0

@@ -189,6 +189,13 @@ def test_decimals_follow_the_interval(tmp_path: Path) -> None:
     assert r"$-$4.50 $\pm$ 0.1" in render(table, "latex")
 
 
+def test_one_rate_that_hardly_varies_gives_no_other_more_digits(tmp_path: Path) -> None:
+    steady, other = [12.65, 12.6500001] * 20, [3.2, 3.3] * 20
+    table = _table(tmp_path, {"bitrate": steady}, {"bitrate": other})
+    assert "12.650 ± 0.000" in render(table, "txt")
+    assert "3.250 ± 0.016" in render(table, "txt")
+
+
 def test_no_runs_and_unknown_metrics_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="name at least one"):
         paper_grid([])
