@@ -24,7 +24,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
             "snac-eval site runs/demo -o site/",
             "snac-eval site reports/results runs/mine -o site/",
         ),
-        see_also=("snac-eval export", "snac-eval table", "docs/submitting.md"),
+        see_also=("snac-eval export", "snac-eval table", "docs/leaderboard.md"),
     )
     site.set_defaults(command=_site)
     site.add_argument(

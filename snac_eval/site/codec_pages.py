@@ -33,8 +33,8 @@ PICKS = {
     "kind": "choice",
     "family": "choice",
     "made for": "list",
-    "measured on": "list",
-    "bitrate": "range",
+    "on": "list",
+    "measured": "range",
     "licence": "choice",
 }
 """How rows of the list are picked."""
@@ -94,6 +94,7 @@ def _page(
     context = {
         "codec": own[0].codec,
         "card": card,
+        "traits": traits(own[0]),
         "card_notes": list(_card_notes(own)),
         "standings": list(_standings(own, boards, page.root)),
         "speed": speed_grid(own, alone),
@@ -193,8 +194,8 @@ def _index(listed: Sequence[tuple[Card, list[Run]]], boards: Sequence[Board], he
     rates = _rates(boards)
     columns = [
         *map(Column, ("codec", "kind", "family", "made for")),
-        *(Column("bitrate", "kbps"), Column("stated", "kbps")),
-        *map(Column, ("measured on", "to hear", "licence")),
+        *(Column("measured", "kbps"), Column("stated", "kbps")),
+        *map(Column, ("on", "to hear", "licence")),
     ]
     rows = [_index_row(card, own, rates.get(own[0].codec, []), heard) for card, own in listed]
     rows.sort(key=lambda row: (row[4].key is None, row[4].key or 0.0, row[0].text))

@@ -17,7 +17,7 @@ from snac_eval.reports.html.sound import DIFFERENCE_RANGE_DB, SPECTROGRAM_RANGE_
 from snac_eval.reports.text import format_value
 from snac_eval.results.ranking import quality_metrics, worst_clips
 from snac_eval.results.record import Run, RunClip, first_info
-from snac_eval.site.bands import EDGES
+from snac_eval.site.bands import EDGES, rate_of
 from snac_eval.site.boards import Board, Row, clips_digest
 from snac_eval.site.cards import Card, dataset_card
 from snac_eval.site.pages import DATASETS, Page, board_address, codec_address, dataset_address
@@ -27,6 +27,8 @@ from snac_eval.site.sounds import Heard
 
 MAX_SOUND_BYTES = 8_000_000
 """Of one page; what is longer is cut, and what does not fit is left out."""
+MOST_PLAYED = 12
+"""So many codecs are played side by side; more nobody tells apart, and no page could hold."""
 WORST = 20
 PICKS = {"domains": "list", "licence": "choice", "hours": "range"}
 
@@ -105,7 +107,8 @@ def _page(
     name = own[0].dataset
     page = Page(dataset_address(name), name, "dataset_page.html.j2", {})
     own = sorted(own, key=lambda run: look.places[run.name])
-    group = Group(0, name, tuple(look.shown(run) for run in own))
+    played = _played([run for run in own if heard.has(run)])
+    group = Group(0, name, tuple(look.shown(run) for run in played))
     context = {
         "card": card,
         "extent": Extent.of(own),
@@ -115,14 +118,26 @@ def _page(
         "edges": EDGES,
         "worst": _worst(own),
         "runs": _runs(own, look, page.root, heard),
-        "clips": playing(heard.of(name, own), group, MAX_SOUND_BYTES),
-        "silent": [run.name for run in own if not heard.has(run)],
+        "clips": playing(heard.of(name, played), group, MAX_SOUND_BYTES),
+        "num_silent": sum(not heard.has(run) for run in own),
+        "num_elsewhere": sum(map(heard.has, own)) - len(played),
         "folded": tables.folded_columns(own),
         "data": player_data(),
         "level_db": SPECTROGRAM_RANGE_DB,
         "difference_db": DIFFERENCE_RANGE_DB,
     }
     return replace(page, context=context)
+
+
+def _played(having: Sequence[Run]) -> list[Run]:
+    """Those that are played side by side: all, or some from the lowest bitrate to the highest."""
+    if len(having) <= MOST_PLAYED:
+        return list(having)
+    rates = {run: rate_of(run).kbps for run in having}
+    by_rate = sorted(having, key=lambda run: (math.isnan(rates[run]), rates[run]))
+    step = (len(by_rate) - 1) / (MOST_PLAYED - 1)
+    kept = {by_rate[round(step * place)].name for place in range(MOST_PLAYED)}
+    return [run for run in having if run.name in kept]
 
 
 def _digests(own: Sequence[Run]) -> Iterator[Mapping[str, Any]]:

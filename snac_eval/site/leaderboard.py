@@ -20,6 +20,8 @@ from snac_eval.site.traits import traits
 
 MOST_COLUMNS = 7
 """So many metrics a script leaves standing until the reader asks for more."""
+MOST_NAMES = 6
+"""Of more codecs of one measure the number is told."""
 _RATES = ("bitrate",)
 
 
@@ -253,10 +255,11 @@ def _measures(board: Board) -> Iterator[dict[str, Any]]:
         measures = board.measures[names[0]]
         yield {
             "metrics": [heading_name(board, name) for name in names],
+            "judges": any(name in board.ranked for name in names),
             "measures": [
                 {
                     "name": one.name,
-                    "names": [run.name for run in one.runs],
+                    "who": _some([run.name for run in one.runs]),
                     "clips": one.num_clips,
                     "digest": one.clips[:8],
                     "other": one.other,
@@ -264,6 +267,10 @@ def _measures(board: Board) -> Iterator[dict[str, Any]]:
                 for one in measures
             ],
         }
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= MOST_NAMES else f"{len(names)} codecs"
 
 
 def _grouping(measures: Sequence[Measure]) -> tuple[object, ...]:

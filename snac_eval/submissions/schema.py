@@ -34,7 +34,14 @@ METRIC = (
     *("description", "unit", "higher_is_better", "value_range", "domains", "sample_rate", "kind"),
     *("corpus_of", "speed", "floor", "ranked", "weighted_by", "fingerprint"),
 )
-USUAL = {"floor": None, "ranked": True, "weighted_by": ""}
+USUAL = {
+    "sample_rate": None,
+    "corpus_of": "codes",
+    "speed": "",
+    "floor": None,
+    "ranked": True,
+    "weighted_by": "",
+}
 """What a metric is where its table does not say it."""
 HARDWARE = ("machine", "system", "cpu", "cores", "gpu")
 CODEC = (

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from snac_eval.cli.main import main
-from snac_eval.errors import StoreError, UsageError
+from snac_eval.errors import StoreError, SubmissionRefused, UsageError
 from snac_eval.results.study import StudyRun, write_study
 from snac_eval.site.building import MARKER, build_site, find_runs
 from snac_eval.site.data import CSV_FILE, JSON_FILE
@@ -111,6 +112,21 @@ def test_a_bench_has_no_row_and_a_result_given_twice_is_shown_once(
     )
     assert (built.num_runs, built.num_boards) == (1, 1)
     assert [note.rpartition("; ")[2] for note in built.notes] == ["left out", "shown once"]
+
+
+def test_submission_that_was_changed_is_refused_with_its_folder_and_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "opus_6kbps"
+    shutil.copytree(ROOT / "reports" / "results" / "demo" / "opus_6kbps", place)
+    scores = place / "scores.csv"
+    text = scores.read_text(encoding="utf-8")
+    scores.write_text(text.replace("speech_de,", "speech_de,9", 1), encoding="utf-8")
+    with pytest.raises(SubmissionRefused, match="'speech_de'") as refused:
+        build_site([tmp_path], tmp_path / "site")
+    assert str(refused.value).startswith(f"{place}: refused: scores.csv")
+    assert not (tmp_path / "site").exists()
+    assert main(["site", str(tmp_path), "-o", str(tmp_path / "site"), "--quiet"]) == 1
 
 
 def test_data_say_everything_and_every_key_is_documented(site: Path) -> None:

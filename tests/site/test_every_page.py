@@ -176,7 +176,7 @@ def test_a_list_is_picked_and_sorted_by_keyboard_and_the_address_keeps_it(
     outline = "getComputedStyle(document.activeElement).outlineStyle"
     assert page.evaluate(outline) == "solid"
     rows = page.locator("#codecs tbody tr:visible th")
-    page.get_by_label("bitrate from").fill("1.5")
+    page.get_by_label("measured from").fill("1.5")
     assert rows.all_inner_texts() == ["two", "three"]
     page.reload()
     assert rows.all_inner_texts() == ["two", "three"]
