@@ -175,7 +175,7 @@ def _splits(options: Any) -> str:  # noqa: ANN401 - a card's
         [f"`{name}`", str(counts.get(name, "")), "default" if name == default else ""]
         for name in names
     ]
-    return table(["split", "clips", ""], rows) if rows else ""
+    return table(["split", "clips", "which"], rows) if rows else ""
 
 
 def _places(options: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - a card's
