@@ -1,9 +1,10 @@
 """snac-eval: how good is this neural audio codec, at what bitrate and at what speed?
 
-    import snac_eval
-
-    result = snac_eval.evaluate(model="opus_12kbps", dataset="demo")
-    print(result.summary)
+    >>> import snac_eval
+    >>> result = snac_eval.evaluate("opus_12kbps", "demo", metrics=["bitrate"], limit=2)
+    >>> print(result.summary[["codec", "metric", "unit", "n_ok"]].to_csv(index=False).strip())
+    codec,metric,unit,n_ok
+    opus_12kbps,bitrate,kbps,2
 
 Nothing heavy is imported before it is used.
 """

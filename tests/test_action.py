@@ -35,7 +35,10 @@ class Runner:
         programs = folder / "temp" / "snac-eval-environment" / "bin"
         programs.mkdir(parents=True)
         (programs / "snac-eval").symlink_to(BIN / "snac-eval")
-        (programs / "python").write_text(f'#!/bin/sh\necho "$@" >> {folder}/pip\n')
+        (programs / "python").write_text(
+            f'#!/bin/sh\n[ "$2" != pip ] || exec echo "$@" >> {folder}/pip\n'
+            f'exec {sys.executable} "$@"\n'
+        )
         (programs / "python").chmod(0o755)
         (folder / "event").write_text(json.dumps({"pull_request": {"number": 7}}))
         self.environment = {
@@ -165,7 +168,7 @@ def test_a_run_is_made_commented_and_kept(
     runner: Runner, github: tuple[str, type[_GitHub]]
 ) -> None:
     assert (runner.result["verdict"], runner.result["exit-code"]) == ("none", "0")
-    assert "A name" in github[1].comments[2]
+    assert "4 clips; mean over clips" in github[1].comments[2]
     torch, rest = (runner.folder / "pip").read_text().splitlines()[1:3]
     assert torch.endswith(f"--no-deps torch -c {ROOT}/constraints.txt")
     assert rest.endswith(f"{ROOT} -c {ROOT}/constraints.txt -r my reqs.txt")

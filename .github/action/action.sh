@@ -96,15 +96,9 @@ install() {
 
 # Weights and corpora are cached under what they follow from: the revisions on the models' cards.
 weights() {
-  local cards="" model
-  IFS=, read -ra models <<< "$INPUT_MODEL"
-  for model in "${models[@]}"; do
-    # A codec of one's own has no card, and its weights are its own affair.
-    cards+=$("$snac_eval" show "$model" --format json 2> /dev/null | grep -E \
-      '"(weights|revision|sha256)":' || true)
-  done
-  output key "snac-eval-weights-$(printf '%s\n' "$INPUT_MODEL" "$INPUT_DATASET" \
-    "$INPUT_METRICS" "$cards" | digest)"
+  local cards
+  cards=$("$python" "$here/cards.py" "$INPUT_MODEL")
+  output key "snac-eval-weights-$(printf '%s\n' "$cards" "$INPUT_DATASET" "$INPUT_METRICS" | digest)"
   output hub "${HF_HUB_CACHE:-${HF_HOME:-$HOME/.cache/huggingface}/hub}"
   output cache "${SNAC_EVAL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/snac-eval}"
 }
@@ -165,9 +159,13 @@ judge() {
   esac
 }
 
-# Without a baseline: the table of the run.
+# Without a baseline: the summary of the run, of several the table.
 summarise() {
-  "$snac_eval" table "$run" --format md > "$report"
+  if [ -f "$run/summary.md" ]; then
+    cp "$run/summary.md" "$report"
+  else
+    "$snac_eval" table "$run" --format md > "$report"
+  fi
   cat "$report" >> "$GITHUB_STEP_SUMMARY"
 }
 

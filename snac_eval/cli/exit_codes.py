@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -81,6 +82,7 @@ EXIT_CODES = (
     ExitCode(INTERRUPTED, "ended by Ctrl-C"),
     ExitCode(143, "ended by SIGTERM"),
 )
+_TYPED = re.compile(r"(--[a-z-]+|SNAC_EVAL_\w+=1)")
 _PAGE = """# Exit codes
 
 `snac-eval` ends with one of these. `snac-eval COMMAND --help` lists those of its command.
@@ -116,7 +118,8 @@ def document() -> str:
 
 def _row(one: ExitCode) -> str:
     commands = ", ".join(f"`{name}`" for name in one.commands) or "all"
-    return f"| {one.code} | {commands} | {one.meaning} |"
+    meaning = _TYPED.sub(r"`\1`", one.meaning)
+    return f"| {one.code} | {commands} | {meaning} |"
 
 
 if __name__ == "__main__":

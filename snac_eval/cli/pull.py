@@ -39,5 +39,5 @@ def _pull(options: argparse.Namespace, _: Sequence[str]) -> None:
     name = checked_name(options.repo, "USER/NAME")
     folder = options.output or Path("runs") / name.rpartition("/")[2]
     runs = fetch(name, folder, options.revision)
-    said = ", ".join(f"{run.codec} on {run.dataset}" for run in runs)
+    said = f"{runs[0].codec} on {runs[0].dataset}" if len(runs) == 1 else f"{len(runs)} runs"
     print(printable(f"{folder}: {said}"))

@@ -42,6 +42,11 @@ DEFAULT = "wav2vec2"
 class _ErrorRate(HubMetric):
     """What the three have in common."""
 
+    papers = (
+        'Baevski et al., "wav2vec 2.0", NeurIPS 2020 (the default recogniser)',
+        'Hsu et al., "HuBERT", IEEE/ACM TASLP 29, 2021 (@model=hubert)',
+        "Radford et al. (Whisper), ICML 2023 (@model=whisper)",
+    )
     traps: ClassVar[tuple[str, ...]] = (
         "The recogniser errs on the clips themselves: compare with model pcm_16bit, or take dwer.",
         "Rates of different recognisers, languages and normalisers are different metrics.",

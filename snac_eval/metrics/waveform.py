@@ -292,13 +292,9 @@ class Delay(_DelayMetric):
     correlation is below 0.2: a codec that does not keep the waveform has no delay to measure.
     """
 
-    papers = (
-        'Knapp and Carter, "The generalized correlation method for estimation of time delay",'
-        " IEEE Trans. ASSP 24(4), 1976",
-    )
     traps = (
-        "A codec that does not keep the waveform has no delay to measure: undefined. snac-"
-        " eval validate measures what a codec states.",
+        "A codec that does not keep the waveform has no delay to measure: undefined."
+        " snac-eval validate measures what a codec states.",
     )
     mixes_down = True
 

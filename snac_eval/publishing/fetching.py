@@ -14,8 +14,16 @@ from snac_eval.publishing.remote import explained, hub_api
 from snac_eval.results.record import Run, read_run
 from snac_eval.results.study import FILE_NAME as STUDY_FILE
 from snac_eval.results.study import run_folders
-from snac_eval.run.sealed import SCORES_FILE
+from snac_eval.run.sealed import FILE_NAME as MANIFEST_FILE
+from snac_eval.run.sealed import (
+    SCORES_FILE,
+    as_table,
+    vouched_files,
+    write_manifest,
+    write_scores,
+)
 from snac_eval.submissions.exporting import FILES
+from snac_eval.submissions.schema import SUBMISSION
 from snac_eval.submissions.summary import FILE_NAME as SUMMARY_FILE
 from snac_eval.submissions.summary import summary_text
 
@@ -86,6 +94,8 @@ def _keep(one: _Fetched, files: Sequence[SentFile], folder: Path) -> list[Run]:
             for file in files:
                 _write(one, file, place / file.path)
             found = _runs(place, one.where)
+            for run in run_folders([found]):
+                _own(run)
             if folder.is_dir():
                 folder.rmdir()
             found.replace(folder)
@@ -124,6 +134,16 @@ def _runs(place: Path, where: str) -> Path:
         raise HubError(f"{where}: {STUDY_FILE} names other runs than there are")
     _check_shown(place / SCORES_FILE, runs, where)
     return place if study.is_file() else folders[0]
+
+
+def _own(folder: Path) -> None:
+    """Make a run like any other of a submission, whose files must be those that were submitted."""
+    run = read_run(folder)
+    write_scores(folder, [as_table(run.rows)])
+    kept = {key: value for key, value in run.manifest.items() if key not in (SUBMISSION, "sha256")}
+    for name in set(FILES) - {MANIFEST_FILE}:
+        (folder / name).unlink()
+    write_manifest(folder, kept | {"files": vouched_files(folder)})
 
 
 def _check_shown(path: Path, runs: Iterable[Run], where: str) -> None:

@@ -312,12 +312,17 @@ def _check_fingerprint(info: MetricInfo, rows: pd.DataFrame) -> None:
 
 def _clip_result(info: MetricInfo, rows: pd.DataFrame) -> MetricResult:
     clips = rows["clip_id"].cat.categories.to_numpy()[rows["clip_id"].cat.codes]
-    ok = ((rows["status"] == "ok") & np.isfinite(rows["value"])).to_numpy()
-    values = dict(zip(clips[ok].tolist(), rows["value"][ok].tolist(), strict=True))
-    others = zip(clips[~ok].tolist(), rows["status"][~ok], rows["reason"][~ok], strict=True)
-    missing = {clip: Score(None, status, str(reason)) for clip, status, reason in others}
-    weights = dict(zip(clips[ok].tolist(), rows["weight"][ok].tolist(), strict=True))
-    return clip_result(info, values, missing, weights if info.weighted_by else {})
+    scores = rows["value"].to_numpy()
+    ok = (rows["status"] == "ok").to_numpy() & np.isfinite(scores)
+    values = dict(zip(clips[ok].tolist(), scores[ok].tolist(), strict=True))
+    missing = {}
+    if not ok.all():
+        others = zip(clips[~ok].tolist(), rows["status"][~ok], rows["reason"][~ok], strict=True)
+        missing = {clip: Score(None, status, str(reason)) for clip, status, reason in others}
+    weights = {}
+    if info.weighted_by:
+        weights = dict(zip(values, rows["weight"].to_numpy()[ok].tolist(), strict=True))
+    return clip_result(info, values, missing, weights)
 
 
 def clip_result(

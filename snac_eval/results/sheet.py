@@ -61,10 +61,13 @@ def sheet_rows(text: str, manifest: Mapping[str, Any]) -> pd.DataFrame:
         found = list(_rows(reader, manifest))
     except csv.Error as error:
         raise ValueError(f"line {reader.line_num}: {error}") from error
-    frame = pd.DataFrame(found, columns=list(SCORE_COLUMNS))
-    texts = [name for name in SCORE_COLUMNS if name not in NUMBERS]
-    kinds = dict.fromkeys(NUMBERS, "float64") | dict.fromkeys(texts, "str")
-    return frame.astype(kinds).astype(dict.fromkeys(texts, "category"))
+    columns = zip(*found, strict=True) if found else ((),) * len(SCORE_COLUMNS)
+    return pd.DataFrame(
+        {
+            name: pd.array(list(values), dtype="float64" if name in NUMBERS else "str")
+            for name, values in zip(SCORE_COLUMNS, columns, strict=True)
+        }
+    ).astype({name: "category" for name in SCORE_COLUMNS if name not in NUMBERS})
 
 
 def _cell(row: Any) -> str:  # noqa: ANN401 - a named tuple of pandas

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from snac_eval.errors import readable
@@ -26,13 +26,22 @@ def text_problems(manifest: Mapping[str, Any]) -> Iterator[str]:
         if problem := _name_problem(text):
             yield f"{where} {text[:80]!r} {problem}"
     for keys, text in _texts(manifest, ()):
-        place = ".".join(keys)
-        if len(text) > _LONGEST_TEXT:
-            yield f"{place} has {len(text)} characters; a text has up to {_LONGEST_TEXT}"
-        elif readable(text) != text:
-            yield f"{place} holds control characters or a secret: {ascii(text)[:80]}"
-        elif public_text(text) != text:
-            yield f"{place} holds a path or a secret: '{text[:80]}'; export the run again"
+        if problem := _text_problem(text):
+            yield f"{'.'.join(keys)} {problem}"
+        elif keys[-1] == "url" and text and not text.startswith(("https://", "http://")):
+            yield f"{'.'.join(keys)} is '{text[:80]}'; a link begins with https://"
+
+
+@lru_cache(maxsize=10_000)
+def _text_problem(text: str) -> str:
+    """Cached, for submissions share most of their texts."""
+    if len(text) > _LONGEST_TEXT:
+        return f"has {len(text)} characters; a text has up to {_LONGEST_TEXT}"
+    if readable(text) != text:
+        return f"holds control characters or a secret: {ascii(text)[:80]}"
+    if public_text(text) != text:
+        return f"holds a path or a secret: '{text[:80]}'; export the run again"
+    return ""
 
 
 def claim_problems(manifest: Mapping[str, Any]) -> Iterator[str]:

@@ -23,7 +23,7 @@ def test_every_question_has_its_row() -> None:
         )
 
 
-@pytest.mark.parametrize("ask", [faq.half_sample, faq.opus_delay])
+@pytest.mark.parametrize("ask", [faq.half_sample, faq.opus_delay, faq.spread])
 def test_numbers_are_what_is_measured(ask: faq.Question) -> None:
     shown = [float(one) for one in ROWS[ask.__name__][1].split(",")]
     assert ask() == pytest.approx(shown, rel=2e-3)

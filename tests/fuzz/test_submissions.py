@@ -19,7 +19,7 @@ def _committed() -> dict[str, bytes]:
 
 
 @given(data=st.data())
-@few(20)
+@few(8)
 def test_any_submission_is_checked_and_a_spoilt_one_refused(data: st.DataObject) -> None:
     files = _committed()
     with place() as where:

@@ -13,6 +13,7 @@ import pytest
 from snac_eval.cli.main import main
 from snac_eval.results.record import Run, read_run
 from snac_eval.results.study import StudyRun, read_runs, write_study
+from snac_eval.submissions.exporting import submission_of
 from tests.publishing.conftest import HOME, make_run
 from tests.writable_hub import Hub, Repo
 
@@ -55,7 +56,9 @@ def test_what_is_pulled_is_what_was_pushed(
     assert main(["push", str(run), "--repo", "me/scores", "--send"]) == 0
     assert main(["pull", "me/scores"]) == 0
     pulled = Path("runs/scores")
+    assert sorted(path.name for path in pulled.iterdir()) == ["manifest.json", "scores.parquet"]
     assert_equal(read_run(pulled), read_run(run))
+    assert submission_of(read_run(pulled)) == submission_of(read_run(run))
     assert main(["baseline", str(run), "-o", "baseline.json"]) == 0
     capsys.readouterr()
     verdicts = []

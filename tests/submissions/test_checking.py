@@ -169,6 +169,10 @@ def test_an_unknown_fingerprint_is_refused_with_the_part_that_differs(tmp_path: 
         (lambda one: one["clips"]["speech_de"].update(domain="noise"), "'noise' is no domain"),
         (lambda one: one["dataset"].update(name="gtzan"), "are not loaded as that dataset is"),
         (lambda one: one["dataset"].update(name="gtzan"), "that the card of gtzan froze"),
+        (
+            lambda one: one["dataset"]["card"].update(url="javascript:alert(1)"),
+            "dataset.card.url is 'javascript:alert(1)'; a link begins with https://",
+        ),
         (lambda one: one.update(run_id="me"), "run_id is 'me', which no run writes"),
         (lambda one: one["hardware"].update(cpu=7), "hardware.cpu is 7, which no run writes"),
         (lambda one: one.update(num_clips=1), "num_clips is 1, but there are 10"),

@@ -90,8 +90,7 @@ def test_a_built_site_is_followed(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_the_navigation_takes_what_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     made = [Made("m/all.md", ""), Made("m/a.md", "", "G", "A"), Made("m/b.md", "", "G", "B")]
     monkeypatch.setattr(hooks, "_made", {one.address: one for one in made})
-    monkeypatch.setattr(hooks, "PENDING", {"later.md"})
-    found = hooks._navigation([{"M": ["m.md", "m/*", "later.md"]}, {"None": "x/*"}, "other.md"])
+    found = hooks._navigation([{"M": ["m.md", "m/*"]}, {"None": "x/*"}, "other.md"])
     assert found == [
         {"M": ["m.md", "m/all.md", {"G": [{"A": "m/a.md"}, {"B": "m/b.md"}]}]},
         "other.md",

@@ -41,8 +41,6 @@ INCLUDED = (
     ("datasets/demo/README.md", "datasets/demo-clips.md", "", "What is in demo"),
 )
 """Files beside docs/ that are pages, where they are there: path, address, group, title."""
-PENDING = {"leaderboard.md"}
-"""Pages that may not be written yet: the navigation leaves these out where they are not there."""
 LEADERBOARD = "leaderboard"
 """Where the leaderboard itself is: the page about it must lie elsewhere."""
 _SEARCH = '<div class="md-search" data-md-component="search" role="dialog"'
@@ -111,8 +109,6 @@ def _all_pages() -> Iterator[Made]:
         if Path(source).is_file():
             text = Path(source).read_text(encoding="utf-8")
             yield Made(address, text, group, title, source)
-    if not Path("docs/index.md").is_file():
-        yield Made("index.md", Path("README.md").read_text(encoding="utf-8"), source="README.md")
 
 
 def _repository() -> str:
@@ -133,7 +129,7 @@ def _navigation(entries: Iterable[Any]) -> list[Any]:
                 found.append({title: inside})
         elif entry.endswith("/*"):
             found += _group(entry.removesuffix("*"))
-        elif entry not in PENDING or Path("docs", entry).is_file() or entry in _made:
+        else:
             found.append(entry)
     return found
 

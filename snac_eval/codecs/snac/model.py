@@ -1,13 +1,19 @@
 """SNAC: an encoder, quantisers at several time strides, and a decoder with noise blocks.
 
 Hubert Siuzdak, Florian Grötschla, Luca A. Lanzendörfer: "SNAC: Multi-Scale Neural Audio Codec",
-arXiv 2410.14411. Usable alone::
+arXiv 2410.14411. Usable alone, on float32 ``[batch, 1, time]`` at the model's rate:
 
-    model = SNAC.from_pretrained("snac_16khz_mini")
-    codes = model.encode(audio)            # audio: float32 [batch, 1, time] at 16 kHz
-    estimate = model.decode(codes, length=audio.shape[-1])
+    >>> model = SNAC.from_pretrained("snac_16khz_mini")
+    >>> audio = torch.zeros(1, 1, 16000)
+    >>> codes = model.encode(audio)
+    >>> model.decode(codes, length=audio.shape[-1]).shape
+    torch.Size([1, 1, 16000])
 
-    estimate, quantized = model(audio)     # the same with gradients, to train on
+    The same with gradients, to train on:
+
+    >>> estimate, quantized = model(audio)
+    >>> estimate.requires_grad
+    True
 """
 
 from __future__ import annotations
