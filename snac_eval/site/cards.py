@@ -25,6 +25,7 @@ from snac_eval.types import DOMAINS, CodecCard, DatasetCard
 from snac_eval.writing import jsonable
 
 _OURS = "From the card that comes with snac-eval."
+_GIVEN = "From the card of this name that lies beside the results."
 _THEIRS = (
     "From the run's own record: this installation has no such card, so nobody but the submitter"
     " has vouched for it."
@@ -54,7 +55,7 @@ class Card:
     source: str
     """Whose word it is, as a sentence."""
     is_known: bool
-    """Whether this installation has the very card."""
+    """Whether this installation, or who built the site, has the very card."""
     description: str
     facts: tuple[Fact, ...]
     bibtex: str
@@ -73,9 +74,10 @@ def codec_card(run: Run, card_dirs: Sequence[Path] = ()) -> Card:
     own = _installed_codec(run.codec, card_dirs)
     is_same = own is not None and _says_the_same(own, said, {"options"})
     card = own if own is not None and is_same else _codec_of(said, run.codec)
-    facts = [*_codec_facts(card, is_same), *_delay(run)]
+    is_shipped = is_same and _installed_codec(run.codec, ()) is not None
+    facts = [*_codec_facts(card, run.codec if is_shipped else ""), *_delay(run)]
     return Card(
-        source=_source(own is not None, is_same),
+        source=_source(own is not None, is_same, is_shipped),
         is_known=is_same,
         description=card.description,
         facts=tuple(_filled(facts)),
@@ -93,8 +95,9 @@ def dataset_card(run: Run, card_dirs: Sequence[Path] = ()) -> Card:
     own = _installed_dataset(str(said.get("name", "")), card_dirs)
     is_same = own is not None and _says_the_same(own, said, {"options"})
     card = own if own is not None and is_same else _dataset_of(said, run.dataset)
+    is_shipped = is_same and _installed_dataset(card.name, ()) is not None
     return Card(
-        source=_source(own is not None, is_same),
+        source=_source(own is not None, is_same, is_shipped),
         is_known=is_same,
         description=card.description,
         facts=tuple(_filled(_dataset_facts(card, is_same))),
@@ -106,11 +109,11 @@ def dataset_card(run: Run, card_dirs: Sequence[Path] = ()) -> Card:
 
 
 def _installed_codec(name: str, card_dirs: Sequence[Path]) -> CodecCard | None:
-    """None for a name with an argument too: to know its card, what it names would be asked."""
-    if ":" in name:
-        return None
+    """Of a name with an argument the card as it was written: to know what the argument makes of it,
+    what it names would be asked."""
+    base, _, argument = name.partition(":")
     try:
-        return model_card(name, card_dirs)
+        return plugins.codec_card(base, card_dirs) if argument else model_card(name, card_dirs)
     except SnacEvalError:
         return None
 
@@ -128,8 +131,10 @@ def _says_the_same(card: CodecCard | DatasetCard, said: Mapping[str, Any], aside
     return mine == {key: one for key, one in said.items() if key not in aside}
 
 
-def _source(has_own: bool, is_same: bool) -> str:
-    return _OURS if is_same else _OTHER if has_own else _THEIRS
+def _source(has_own: bool, is_same: bool, is_shipped: bool) -> str:
+    if not is_same:
+        return _OTHER if has_own else _THEIRS
+    return _OURS if is_shipped else _GIVEN
 
 
 def _codec_of(said: Mapping[str, Any], name: str) -> CodecCard:
@@ -174,7 +179,8 @@ def _count(found: object) -> int:
     return found if isinstance(found, int) and found > 0 else 0
 
 
-def _codec_facts(card: CodecCard, is_known: bool) -> Iterator[Fact]:
+def _codec_facts(card: CodecCard, shipped_as: str) -> Iterator[Fact]:
+    """``shipped_as``: the name by which snac-eval runs it; empty where its card does not ship."""
     streams = _streams(card)
     yield Fact("name", (card.name,), is_code=True)
     yield Fact("family", (card.family,))
@@ -189,20 +195,20 @@ def _codec_facts(card: CodecCard, is_known: bool) -> Iterator[Fact]:
         total = math.fsum(one.tokens_per_second for one in streams)
         yield Fact("tokens", (f"{total:.10g} per second",))
     yield Fact("licence", (card.licence,))
-    yield from _weights(card, is_known)
+    yield from _weights(card, shipped_as)
     yield Fact("citation", (card.citation.removeprefix("none:").strip(),))
 
 
-def _weights(card: CodecCard, is_known: bool) -> Iterator[Fact]:
-    commands = plugins.codec_remedy(card) if is_known and card.weights else ()
+def _weights(card: CodecCard, shipped_as: str) -> Iterator[Fact]:
+    commands = plugins.codec_remedy(card) if shipped_as and card.weights else ()
     # Only these are the same on every machine.
     hub = tuple(line for line in commands if line.startswith("hf download "))
     yield Fact("weights", (card.weights,), f"{_HUB}{card.weights}" if hub else "")
     yield Fact("revision", (card.revision,), is_code=True)
     yield Fact("weights' sha256", (card.sha256,), is_code=True)
-    if is_known:
-        run = f"snac-eval run --model {card.name} --dataset demo"
-        yield Fact("to get and run it", (*hub, f"snac-eval show {card.name}", run), is_code=True)
+    if shipped_as:
+        run = f"snac-eval run --model {shipped_as} --dataset demo"
+        yield Fact("to get and run it", (*hub, f"snac-eval show {shipped_as}", run), is_code=True)
 
 
 def _streams(card: CodecCard) -> tuple[Stream, ...]:

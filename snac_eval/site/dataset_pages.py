@@ -12,7 +12,7 @@ from typing import Any
 
 from snac_eval.reports.cells import NONE, Cell, Column, Grid, count, metric_column, number
 from snac_eval.reports.html import tables
-from snac_eval.reports.html.groups import Group
+from snac_eval.reports.html.groups import Group, clip_metrics
 from snac_eval.reports.html.sound import DIFFERENCE_RANGE_DB, SPECTROGRAM_RANGE_DB
 from snac_eval.reports.text import format_value
 from snac_eval.results.ranking import quality_metrics, worst_clips
@@ -21,7 +21,7 @@ from snac_eval.site.bands import EDGES, rate_of
 from snac_eval.site.boards import Board, Row, clips_digest
 from snac_eval.site.cards import Card, dataset_card
 from snac_eval.site.pages import DATASETS, Page, board_address, codec_address, dataset_address
-from snac_eval.site.parts import player_data, playing
+from snac_eval.site.parts import filled, player_data, playing
 from snac_eval.site.plots import READING, Look, rate_plots
 from snac_eval.site.sounds import Heard
 
@@ -149,7 +149,7 @@ def _digests(own: Sequence[Run]) -> Iterator[Mapping[str, Any]]:
         yield {
             "digest": digest,
             "num_clips": len(runs[0].clips),
-            "names": [run.name for run in runs],
+            "runs": "every run" if len(runs) == len(own) else ", ".join(run.name for run in runs),
         }
 
 
@@ -202,7 +202,8 @@ def _leader(board: Board, metric: str, rows: Sequence[Row], root: str) -> Cell:
 
 def _worst(own: Sequence[Run]) -> Grid | None:
     """The clips that are hard for all codecs, and how these did on them on average."""
-    names, clips = quality_metrics(own), Extent.of(own).clips
+    judging, clips = set(quality_metrics(own)), Extent.of(own).clips
+    names = [name for name in clip_metrics(own) if name in judging]
     if not names:
         return None
     rows = [
@@ -222,7 +223,8 @@ def _worst(own: Sequence[Run]) -> Grid | None:
         "Worst first, by the clip's mean rank over these metrics and all runs; values are means"
         " over all runs that scored it, and say how hard the clip is, not how good a codec."
     ]
-    return Grid.of(columns, rows, f"The {len(rows)} hardest clips for all codecs", notes, "worst")
+    caption = f"The {len(rows)} hardest clips for all codecs"
+    return filled(Grid.of(columns, rows, caption, notes, "worst"))
 
 
 def _mean(own: Sequence[Run], metric: str, clip: str) -> Cell:

@@ -13,7 +13,7 @@ from snac_eval.reports.html.data import colour_scales, in_script
 from snac_eval.reports.html.groups import Group
 from snac_eval.reports.html.page import ShownClip, shown_clip
 from snac_eval.reports.html.sound import ReportClip, fit
-from snac_eval.reports.text import counts, floor_notes, format_value, pooled_notes, span
+from snac_eval.reports.text import NOTHING, counts, floor_notes, format_value, pooled_notes, span
 from snac_eval.site.boards import Board, Row, Standing
 from snac_eval.site.layout import NO_DATA
 
@@ -45,12 +45,16 @@ def standing_grid(board: Board, row: Row) -> Grid:
         *pooled_notes(infos),
         *floor_notes(infos),
     ]
-    grid = Grid.of(columns, rows, f"{row.run.name} on {board.title}", notes)
-    empty = [
+    return filled(Grid.of(columns, rows, f"{row.run.name} on {board.title}", notes))
+
+
+def filled(grid: Grid) -> Grid:
+    """The grid less the columns in which nothing stands."""
+    empty = (
         column.name
-        for place, column in enumerate(columns)
-        if all(cells[place] == NONE for cells in rows)
-    ]
+        for place, column in enumerate(grid.columns)
+        if all(cells[place].text in ("", NOTHING) for cells in grid.rows)
+    )
     return grid.without(*empty)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -55,14 +56,24 @@ def test_card_of_a_submitter_is_text_alone(tmp_path: Path, codec: str, whose: st
     assert r"me \} 2026" in card.bibtex
 
 
-def test_a_name_with_an_argument_is_not_looked_up(
+def test_what_an_argument_names_is_not_asked_but_its_card_beside_the_results_is_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("would run what the name says")
 
+    own = _said("opus_6kbps") | {"name": "theirs", "family": "files"}
+    (tmp_path / "cards" / "codecs").mkdir(parents=True)
+    lines = [f"{key} = {json.dumps(one)}" for key, one in own.items() if key != "options"]
+    text = "\n".join(lines)
+    (tmp_path / "cards" / "codecs" / "theirs.toml").write_text(text, encoding="utf-8")
     monkeypatch.setattr(cards, "model_card", refuse)
-    assert not codec_card(_run(tmp_path, "module:os:system", {"family": "module"})).is_known
+    assert not codec_card(_run(tmp_path / "a", "module:os:system", {"family": "module"})).is_known
+    run = _run(tmp_path / "b", "theirs:folder", own)
+    card = codec_card(run, [tmp_path / "cards"])
+    assert card.is_known
+    assert "beside the results" in card.source
+    assert not _lines(card, "to get and run it")
 
 
 def test_address_of_a_dataset_is_a_link_only_on_our_word(tmp_path: Path) -> None:
