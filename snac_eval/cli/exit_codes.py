@@ -57,8 +57,8 @@ EXIT_CODES = (
     ExitCode(3, _UNDEFINED, ("run", "merge", "score")),
     ExitCode(
         3,
-        "no verdict: worse on these clips alone, not comparable or inconclusive, which clips that"
-        " the run lacks always are",
+        "no verdict: worse on these clips alone, not comparable or inconclusive; a run that lacks"
+        " clips is always inconclusive",
         ("check",),
     ),
     ExitCode(
