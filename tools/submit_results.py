@@ -96,7 +96,7 @@ def _all(options: argparse.Namespace) -> int:
         names = ", ".join(part.dataset for part in parts(options.data_root))
         raise UsageError(f"--only {options.only}: there are {names}")
     lyra = options.weights_of_lyra or options.data_root / "lyra_v2"
-    codes = []
+    codes, studies = [], []
     for part in chosen:
         if not (options.data_root / part.needs).is_dir():
             print(f"left out: {part.dataset}, for {options.data_root / part.needs} is not there")
@@ -105,7 +105,9 @@ def _all(options: argparse.Namespace) -> int:
         file = study.with_suffix(".toml")
         write_text(file, study_file(part, options.data_root, lyra if lyra.is_dir() else None))
         codes.append(snac_eval(["run", "--study", str(file), "--output", str(study)]))
-        codes.append(snac_eval(["export", str(study), "-o", str(options.output)]))
+        studies.append(study)
+    # Not before all have run: what is exported changes the checkout, and manifests say so.
+    codes += [snac_eval(["export", str(study), "-o", str(options.output)]) for study in studies]
     return int(any(codes))
 
 
