@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ def read_files(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
 
     Raises StoreError where a file is missing or broken and another cannot stand in for it.
     """
+    if not os.path.lexists(folder / MANIFEST_FILE):
+        raise StoreError(f"{folder}: holds no run (no {MANIFEST_FILE}); give a folder of one")
     content = _content(folder / MANIFEST_FILE)
     for _ in range(_LOOKS):
         manifest = unsealed(folder / MANIFEST_FILE, content)

@@ -128,7 +128,7 @@ def test_weights_of_another_model(
 
 def test_table_of_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["table", str(tmp_path)]) == 2
-    assert "manifest.json: cannot be read" in capsys.readouterr().err
+    assert "holds no run (no manifest.json)" in capsys.readouterr().err
     assert main(["table"]) == 2
     assert "name at least one run folder" in capsys.readouterr().err
 

@@ -113,7 +113,7 @@ def test_missing_files_and_columns_are_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"scores\.parquet: no such file"):
         read_run(folder)
     (folder / "manifest.json").unlink()
-    with pytest.raises(StoreError, match=r"manifest\.json: cannot be read"):
+    with pytest.raises(StoreError, match=r"holds no run \(no manifest\.json\)"):
         read_run(folder)
 
 
