@@ -10,7 +10,7 @@ import hashlib
 import math
 import os
 import posixpath
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -298,9 +298,9 @@ def inspect(clip: Clip, longest_s: float = math.inf) -> Clip:
     return known if whole else _inspect_excerpt(known, facts.duration_s)
 
 
-def clip_list_digest(clips: Sequence[Clip]) -> str:
-    """SHA-256 of the clips' ids, sorted, one a line: the same whatever the order of the clips."""
-    return hashlib.sha256("\n".join(sorted(clip.id for clip in clips)).encode()).hexdigest()
+def clip_list_digest(ids: Iterable[str]) -> str:
+    """SHA-256 of the ids of clips, sorted, one a line: the same whatever their order."""
+    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
 
 
 def excerpt_digest(content: str, start_s: float, length_s: float | None) -> str:

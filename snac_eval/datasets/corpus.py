@@ -336,7 +336,7 @@ def _notes(corpus: _Corpus, base: Path, clips: Sequence[Clip]) -> Iterator[str]:
     if count is not None and count != len(clips):
         yield f"{card.name} has {count} clips here officially, {len(clips)} were found"
     digest = corpus.options.clip_lists.get(corpus.key)
-    if digest is not None and digest != clip_list_digest(clips):
+    if digest is not None and digest != clip_list_digest(clip.id for clip in clips):
         yield f"the list of clips is not the frozen one of {card.name} (sha256 {digest[:12]}...)"
     for name, known in corpus.options.list_files.items():
         algorithm, _, digest = known.partition(":")

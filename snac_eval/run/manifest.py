@@ -90,7 +90,7 @@ def describe(plan: Plan, argv: Sequence[str], started: float) -> dict[str, Any]:
         "dataset": {
             "name": plan.dataset.name,
             "card": jsonable(asdict(plan.dataset.card)),
-            "clip_list_sha256": clip_list_digest(plan.clips),
+            "clip_list_sha256": clip_list_digest(clip.id for clip in plan.clips),
         },
         "clips": _all_clip_facts(plan),
         "metrics": {

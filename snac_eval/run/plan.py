@@ -167,7 +167,7 @@ class Plan(Material):
         if shard.is_whole:
             return self
         places = deal(self.ids, [clip.duration_s for clip in self.clips], shard)
-        digest = audio.clip_list_digest(self.clips)
+        digest = audio.clip_list_digest(clip.id for clip in self.clips)
         return replace(
             self,
             dataset=replace(self.dataset, clips=tuple(self.clips[one] for one in places)),

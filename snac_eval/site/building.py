@@ -86,7 +86,7 @@ def build_site(
         ):
             num_pages += isinstance(made, Page)
             _write(place, made, repository)
-        _write(place, Asset(MARKER, _marker()), repository)
+        _write(place, Asset.of_json(MARKER, _marker()), repository)
     return Built(len(runs), len(boards), num_pages, (*notes, *heard.notes))
 
 
@@ -208,6 +208,5 @@ def _write(place: Path, made: Page | Asset, repository: str) -> None:
         path.write_bytes(made.content)
 
 
-def _marker() -> bytes:
-    content = {"site": "snac-eval leaderboard", "snac_eval": version("snac-eval")}
-    return f"{json.dumps(content, indent=1)}\n".encode()
+def _marker() -> dict[str, str]:
+    return {"site": "snac-eval leaderboard", "snac_eval": version("snac-eval")}

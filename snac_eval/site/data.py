@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
@@ -15,7 +14,7 @@ from snac_eval.site.boards import Board, Measure, Row, Standing
 from snac_eval.site.pages import Asset, board_address, codec_address, slug
 from snac_eval.site.traits import traits
 from snac_eval.types import MetricInfo
-from snac_eval.writing import jsonable, spreadsheet_text
+from snac_eval.writing import spreadsheet_text
 
 SCHEMA = 1
 """Of the JSON; goes up when a key changes its meaning or goes."""
@@ -30,22 +29,20 @@ def data_address(board: Board, suffix: str) -> str:
 
 def data_assets(boards: Sequence[Board]) -> Iterator[Asset]:
     """The files of all boards together and of each."""
-    yield Asset(JSON_FILE, _json(boards))
+    yield Asset.of_json(JSON_FILE, _content(boards))
     yield Asset(CSV_FILE, _csv(boards))
     for board in boards:
-        yield Asset(data_address(board, ".json"), _json([board]))
+        yield Asset.of_json(data_address(board, ".json"), _content([board]))
         yield Asset(data_address(board, ".csv"), _csv([board]))
 
 
-def _json(boards: Iterable[Board]) -> bytes:
-    content = {
+def _content(boards: Iterable[Board]) -> dict[str, Any]:
+    return {
         "schema": "snac-eval leaderboard",
         "schema_version": SCHEMA,
         "snac_eval": version("snac-eval"),
         "boards": [_board(board) for board in boards],
     }
-    text = json.dumps(jsonable(content), indent=1, ensure_ascii=False, allow_nan=False)
-    return f"{text}\n".encode()
 
 
 def _csv(boards: Iterable[Board]) -> bytes:

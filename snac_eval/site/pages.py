@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from snac_eval.results.record import Run
+from snac_eval.writing import jsonable
 
 HOME = "index.html"
 CODECS = "codecs/index.html"
@@ -40,6 +42,12 @@ class Asset:
 
     address: str
     content: bytes
+
+    @classmethod
+    def of_json(cls, address: str, content: Mapping[str, Any]) -> Asset:
+        """JSON for people to read and to diff; NaN is null."""
+        text = json.dumps(jsonable(content), indent=1, ensure_ascii=False, allow_nan=False)
+        return cls(address, f"{text}\n".encode())
 
 
 def slug(text: str) -> str:

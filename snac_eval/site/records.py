@@ -3,7 +3,6 @@ single clips as CSV."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ import pandas as pd
 from snac_eval.results.frames import streams_frame, summary_frame
 from snac_eval.results.record import Run
 from snac_eval.site.pages import Asset, slug
-from snac_eval.writing import jsonable, spreadsheet_text
+from snac_eval.writing import spreadsheet_text
 
 _COLUMNS = ("clip_id", "speaker", "domain", "metric", "value", "status", "reason", "fingerprint")
 _KEPT = (
@@ -30,12 +29,12 @@ def record_address(run: Run, suffix: str) -> str:
 def record_assets(runs: Sequence[Run]) -> Iterator[Asset]:
     """Two files for each run, whose names differ within a dataset."""
     for run in runs:
-        yield Asset(record_address(run, ".json"), _json(run))
+        yield Asset.of_json(record_address(run, ".json"), _content(run))
         yield Asset(record_address(run, ".csv"), _csv(run))
 
 
-def _json(run: Run) -> bytes:
-    content: dict[str, Any] = {
+def _content(run: Run) -> dict[str, Any]:
+    return {
         "schema": "snac-eval run record",
         "schema_version": 1,
         "run_id": run.run_id,
@@ -48,8 +47,6 @@ def _json(run: Run) -> bytes:
         "streams": _rows(streams_frame(run)),
         "caveats": list(run.caveats()),
     }
-    text = json.dumps(jsonable(content), indent=1, ensure_ascii=False, allow_nan=False)
-    return f"{text}\n".encode()
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from snac_eval.registry.cards import data_dir
 from snac_eval.results.record import Run
 from snac_eval.results.shapes import read_json
 from snac_eval.run.manifest import metric_facts
-from snac_eval.submissions.schema import METRIC, USUAL
+from snac_eval.submissions.schema import METRIC, USUAL, metric_table
 from snac_eval.types import Fingerprint
 from snac_eval.writing import write_text
 
@@ -47,7 +47,7 @@ def metrics_here() -> dict[str, dict[str, Any]]:
     its weights does a metric know its whole fingerprint."""
     ready = [name for name in plugins.metric_names() if plugins.metric_state(name) == plugins.READY]
     infos = [info for name in ready if (info := open_metric(name).info).speed != "bench"]
-    return {info.name: _kept(metric_facts(info)) for info in infos}
+    return {info.name: metric_table(metric_facts(info)) for info in infos}
 
 
 def metrics_of(runs: Iterable[Run]) -> dict[str, dict[str, Any]]:
@@ -55,7 +55,7 @@ def metrics_of(runs: Iterable[Run]) -> dict[str, dict[str, Any]]:
     found = {}
     for run in runs:
         for name, facts in run.manifest["metrics"].items():
-            found[name] = _kept(facts) | {"fingerprint": _own(name, facts)}
+            found[name] = metric_table(facts) | {"fingerprint": _own(name, facts)}
     return found
 
 
@@ -110,8 +110,3 @@ def _differing(facts: Mapping[str, Any], known: Mapping[str, Any]) -> str:
         if said != right:
             return f"says {key} is {said!r}, which is {right!r} under this fingerprint"
     return ""
-
-
-def _kept(facts: Mapping[str, Any]) -> dict[str, Any]:
-    said = {key: facts[key] for key in METRIC if key in facts}
-    return {key: one for key, one in said.items() if key not in USUAL or one != USUAL[key]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import math
 import re
@@ -11,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from snac_eval.audio import clip_list_digest
 from snac_eval.results.record import MetricResult, Run
 from snac_eval.submissions.known import Known, misfit
 from snac_eval.types import DOMAINS, MetricInfo
@@ -50,8 +50,7 @@ def clip_problems(run: Run) -> Iterator[str]:
     for name, score in manifest["corpus_scores"].items():
         if len(score["counts"]) != 3 or sum(score["counts"]) > len(clips):
             yield f"{name}: counts {score['counts']} clips, of {len(clips)}"
-    listed = hashlib.sha256("\n".join(sorted(clips)).encode()).hexdigest()
-    if manifest["dataset"]["clip_list_sha256"] != listed:
+    if manifest["dataset"]["clip_list_sha256"] != clip_list_digest(clips):
         yield "its clips are not those of dataset.clip_list_sha256: one was added or removed"
     for key, count in (("num_clips", len(clips)), ("num_rows", len(run.compact))):
         if manifest[key] != count:

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from snac_eval.errors import redacted
-from snac_eval.submissions.schema import CLIP, KEYS, METRIC, PARTS, SCHEMA, SUBMISSION, USUAL
+from snac_eval.submissions.schema import CLIP, KEYS, PARTS, SCHEMA, SUBMISSION, metric_table
 
 # What begins with a slash, a drive or a tilde, as far as a path without spaces goes; addresses do
 # not begin so.
@@ -44,7 +44,7 @@ def public_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
         clip: {key: facts[key] for key in CLIP if key in facts}
         for clip, facts in kept["clips"].items()
     }
-    kept["metrics"] = {name: _metric(facts) for name, facts in kept["metrics"].items()}
+    kept["metrics"] = {name: metric_table(facts) for name, facts in kept["metrics"].items()}
     kept["hardware"] |= _system(kept["hardware"])
     kept["config"] |= {"model": kept["label"], "dataset": kept["dataset"]["name"]}
     if weights := str(kept["config"].get("weights") or ""):
@@ -65,11 +65,6 @@ def public_text(text: str, places: Iterable[str] = ()) -> str:
         text = text.replace(place, _last(place))
     text = _PATH.sub(lambda found: _last(found[0]), _HOME.sub("~", text))
     return _SECRET.sub("***", redacted(text))
-
-
-def _metric(facts: Mapping[str, Any]) -> dict[str, Any]:
-    said = {key: facts[key] for key in METRIC if key in facts}
-    return {key: value for key, value in said.items() if key not in USUAL or value != USUAL[key]}
 
 
 def _are_the_cards(codec: Mapping[str, Any]) -> bool:

@@ -74,6 +74,12 @@ _PLAIN = (str, int, float)
 _CLIP_MUST = ("sha256", "domain", "duration_s", "line")
 
 
+def metric_table(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a submission says of a metric: what the schema knows, less what is usual."""
+    said = {key: facts[key] for key in METRIC if key in facts}
+    return {key: value for key, value in said.items() if key not in USUAL or value != USUAL[key]}
+
+
 def misfits(manifest: Mapping[str, Any]) -> Iterator[str]:
     """What does not fit the schema, a line each."""
     if unusual := _unusual(manifest):
